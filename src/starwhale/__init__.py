@@ -1,0 +1,1 @@
+"""Starwhale Model Evaluation."""

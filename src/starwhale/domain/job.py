@@ -1,0 +1,292 @@
+"""A job and its parts: RunRequest → Job → Step → Task → Attempt, and what an executor reports of them.
+
+Everything here is a frozen value that goes to JSON and back by `to_json` and `from_json`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starwhale.domain.status import Status
+
+Json = dict[str, Any]  # Any: JSON objects of our own types, checked where they are read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What a user asks for with `swcli model run`; enough to run it again."""
+
+    workdir: str
+    """The model root: absolute path of the directory that becomes the working directory of user code."""
+    modules: tuple[str, ...]
+    """Modules to import, as import paths relative to `workdir`."""
+    handler: str = "0"
+    """`module:qualname`, or a position in the name-sorted list of handlers."""
+    datasets: tuple[str, ...] = ()
+    """Dataset URIs as the user typed them."""
+    arguments: tuple[str, ...] = ()
+    """What stood after `--`: the options of the handlers."""
+    executor: str = "thread"
+    """A name of the executors' table."""
+    replicas: int | None = None
+    """Tasks per step that consumes rows; None leaves it to the handlers."""
+    dataset_head: int = 0
+    """First rows of each dataset; 0 means all."""
+    limit: int = 0
+    """Most rows of the whole job; 0 means all."""
+    seed: int = 0
+    """From which each row's seed is derived."""
+    project: str = "self"
+    """Where the job is kept."""
+    name: str = ""
+    """A name by which the job can be addressed."""
+    model_name: str = ""
+    """For the manifest: the name of the model or of its directory."""
+    model_version: str = ""
+    """Version of the packaged model; empty for a work directory."""
+    job_id: str = ""
+    """The id to use; empty for a new one."""
+    step: str = ""
+    """Run this step alone, without its needs."""
+    task_index: int = -1
+    """Run this task of `step` alone; -1 means all."""
+    task_count: int = 0
+    """With `task_index`: the number of tasks that the step is cut into; 0 leaves it."""
+
+    def to_json(self) -> Json:
+        """Return a JSON object from which `from_json` makes an equal value."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunRequest:
+        """Read what `to_json` wrote; unknown keys of newer programs are left out."""
+        return cls(**_tuples(cls, data))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerRecord:
+    """What discovery says of one handler; all that planning and `model info` need, without importing user code."""
+
+    name: str
+    """`module:qualname`."""
+    kind: str
+    """`predict`, `evaluate` or `handler`."""
+    show_name: str = ""
+    """Name for people; empty means `name`."""
+    module_name: str = ""
+    """Import path of the module."""
+    cls_name: str = ""
+    """Class of a method, or empty."""
+    func_name: str = ""
+    """Function or method."""
+    replicas: int = 1
+    """Tasks that share the step's rows."""
+    needs: tuple[str, ...] = ()
+    """Names of the handlers that must have succeeded before."""
+    require_dataset: bool = False
+    """Whether the step consumes datasets that the user must give."""
+    datasets: tuple[str, ...] = ()
+    """Dataset URIs to use when the user gives none."""
+    resources: tuple[Json, ...] = ()
+    """`[{type, request, limit}]`."""
+    batch_size: int = 1
+    """Rows per call of predict."""
+    fail_on_error: bool = True
+    """Whether an error of one row fails the task."""
+    auto_log: bool = True
+    """predict: outputs are logged; evaluate: it receives the logged outputs."""
+    log_mode: str = "pickle"
+    """`pickle` or `plain`."""
+    log_features: tuple[str, ...] | None = None
+    """Features to log beside the output; None means all."""
+    seed_globals: bool = False
+    """Whether the global random generators are seeded per row."""
+    expose: int = 0
+    """Port for serving; 0 for none."""
+    virtual: bool = False
+    """Made by the system rather than by a decorator."""
+    arguments: Json | None = None
+    """Options that the handler declares, by `module:Class` and field."""
+    extra_args: tuple[Any, ...] = ()
+    """Positional arguments given at registration."""
+    extra_kwargs: Json = field(default_factory=dict[str, Any])
+    """Keyword arguments given at registration."""
+    doc: str = ""
+    """First line of the handler's docstring."""
+
+    def to_json(self) -> Json:
+        """Return a JSON object from which `from_json` makes an equal value."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> HandlerRecord:
+        """Read what `to_json` wrote."""
+        return cls(**_tuples(cls, data))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetInput:
+    """One dataset of a job, pinned to an immutable version."""
+
+    uri: str
+    """Full URI with the version."""
+    given: str
+    """What the user typed."""
+    dataset_id: str
+    """Key under which the store keeps the dataset's files."""
+    project: str
+    """Project name."""
+    name: str
+    """Dataset name."""
+    version: str
+    """Whole version id."""
+    manifest_digest: str
+    """Digest of the version's manifest."""
+    row_count: int
+    """Rows that this job consumes: after `dataset_head` and `limit`."""
+    id_suffix: str = ""
+    """`@<12 characters>` when two versions of the name are in the job, else empty."""
+
+    def row_id(self, key: int | str, step: str = "") -> str:
+        """Return the id of a row in the results (DECISIONS 12)."""
+        tail = f"_#@#_{step}" if step else ""
+        return f"{self.project}/{self.name}{self.id_suffix}_#@#_{key}{tail}"
+
+    def to_json(self) -> Json:
+        """Return a JSON object from which `from_json` makes an equal value."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> DatasetInput:
+        """Read what `to_json` wrote."""
+        return cls(**_tuples(cls, data))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One node of a job's graph."""
+
+    name: str
+    """Unique within the job: the handler's name."""
+    record: HandlerRecord
+    """The handler that its tasks call."""
+    needs: tuple[str, ...] = ()
+    """Steps that must have succeeded before."""
+    replicas: int = 1
+    """Tasks that share the step's rows; at least 1."""
+    consumes_rows: bool = False
+    """Whether its rows are cut into ranges; otherwise each task has one range of its own."""
+    id_step: str = ""
+    """What distinguishes the ids of its results: empty for the first predict step, the name for others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One of a step's equal copies: everything a worker needs to run it."""
+
+    id: str
+    """`<job id>/<step position>/<index>`, unique in the instance."""
+    job_id: str
+    """Job that the task belongs to."""
+    step: Step
+    """Step that the task belongs to."""
+    index: int
+    """0 … total - 1."""
+    total: int
+    """Tasks of the step."""
+    attempt: int
+    """1 for the first try."""
+    request: RunRequest
+    """What the user asked for."""
+    datasets: tuple[DatasetInput, ...] = ()
+    """Datasets of the job, in the order of the request."""
+
+    def to_json(self) -> Json:
+        """Return a JSON object from which `from_json` makes an equal value."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Task:
+        """Read what `to_json` wrote."""
+        step = dict(data["step"])
+        step["record"] = HandlerRecord.from_json(step["record"])
+        return cls(
+            **{
+                **data,
+                "step": Step(**_tuples(Step, step)),
+                "request": RunRequest.from_json(data["request"]),
+                "datasets": tuple(DatasetInput.from_json(each) for each in data["datasets"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskError:
+    """Why a task, or one row of it, failed."""
+
+    message: str
+    """One line: what was wrong."""
+    exception: str = ""
+    """`Type: text`, or empty when no exception was raised."""
+    frame: str = ""
+    """`file:line in function` in the user's code, or empty."""
+    details: str = ""
+    """Traceback, the user's frames first."""
+    key: str = ""
+    """Row that failed, as `<dataset>: <key>`, or empty."""
+    hint: str = ""
+    """What to try, or empty."""
+    is_user_error: bool = True
+    """Whether user code failed; otherwise it is the machine or the program."""
+
+    def to_json(self) -> Json:
+        """Return a JSON object from which `from_json` makes an equal value."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TaskError:
+        """Read what `to_json` wrote."""
+        return cls(**_tuples(cls, data))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskUpdate:
+    """What an executor reports: how one submitted task ended. Exactly one for each."""
+
+    task_id: str
+    """Task that was submitted."""
+    attempt: int
+    """Its try."""
+    status: Status
+    """success, failed, canceled or interrupted."""
+    error: TaskError | None = None
+    """Why, unless it succeeded."""
+    worker_died: bool = False
+    """Whether the worker process ended on its own; such a task may be tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run of a handler of a model over datasets, with everything that it needs."""
+
+    id: str
+    """40 characters."""
+    request: RunRequest
+    """What the user asked for."""
+    handler: str
+    """Full name of the handler that was asked for."""
+    steps: tuple[Step, ...]
+    """Needs first."""
+    datasets: tuple[DatasetInput, ...]
+    """Pinned versions, in the order of the request."""
+    status: Status = Status.CREATED
+    """Where it stands."""
+
+
+def _tuples(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the known fields, with JSON lists turned back into tuples."""
+    known = {each.name for each in dataclasses.fields(cls)}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items() if name in known}

@@ -1,0 +1,187 @@
+"""Who may work on which rows: the rules of ranges and leases, as pure functions on values.
+
+A *queue* is the rows of one dataset version that one step consumes. Its rows are ranks 0 … total - 1, cut into *ranges* of whole
+batches as they are handed out. A range is granted under a lease, that is an epoch; it ends as done or goes back to the queue.
+
+    free ──grant──▶ leased(epoch n) ──commit(n)──▶ done
+      ▲                   │
+      └──────release──────┘   (worker ended, deadline passed, task gave it back); the epoch never comes again
+
+The storage applies these functions inside one transaction; the simulation in the tests applies the very same ones in memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from starwhale.errors import LeaseLostError
+
+MAX_RANGE_ROWS = 65_536
+"""Most rows of one range, whatever the speed."""
+TARGET_S = 1.0
+"""Seconds of work that a range should hold: commits come about once a second."""
+GROWTH = 8
+"""A range is at most so many times as large as the largest that the task has finished."""
+
+
+class RangeState(StrEnum):
+    """Where one range stands."""
+
+    FREE = "free"
+    LEASED = "leased"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowRange:
+    """Rows [start, stop) of one queue, and who has them."""
+
+    start: int
+    """First rank."""
+    stop: int
+    """Rank after the last."""
+    state: RangeState = RangeState.FREE
+    """Where it stands."""
+    epoch: int = 0
+    """Counts the leases that were granted on it."""
+    holder: str = ""
+    """Attempt that holds the lease; empty unless leased."""
+    deadline_s: float | None = None
+    """When the lease ends by the catalog's clock; None when it ends with the holder's process."""
+    crashes: int = 0
+    """How many workers died while they held it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """Progress of the cut: everything below `cursor` is in some range, everything from it on was never handed out."""
+
+    total: int
+    """Rows of the queue."""
+    batch: int
+    """Rows per batch; a range is a whole number of batches, but for the last."""
+    cursor: int = 0
+    """First rank that was never handed out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What the asking task has measured so far."""
+
+    rows: int = 0
+    """Rows of its last finished range; 0 before the first."""
+    seconds: float = 0.0
+    """Wall time that they took."""
+    tasks: int = 1
+    """Tasks that share the queue."""
+
+
+def range_rows(queue: Queue, pace: Pace) -> int:
+    """Choose how many rows the next range should hold: about one second of work, whole batches, a fair share of what is left."""
+    if pace.rows == 0:
+        return queue.batch
+    speed = pace.rows / max(pace.seconds, 1e-6)
+    left = queue.total - queue.cursor
+    fair = left / (2 * max(pace.tasks, 1)) if pace.tasks > 1 else left
+    wanted = min(speed * TARGET_S, pace.rows * GROWTH, MAX_RANGE_ROWS, max(fair, queue.batch))
+    return max(int(wanted) // queue.batch, 1) * queue.batch
+
+
+def cut(queue: Queue, rows: int) -> tuple[Queue, RowRange | None]:
+    """Take the next range of at most `rows` rows off the part that was never handed out; None when nothing is left."""
+    if queue.cursor >= queue.total:
+        return queue, None
+    stop = min(queue.cursor + max(rows, 1), queue.total)
+    return dataclasses.replace(queue, cursor=stop), RowRange(start=queue.cursor, stop=stop)
+
+
+def grant(row_range: RowRange, holder: str, deadline_s: float | None = None) -> RowRange:
+    """Lease a free range under a new epoch.
+
+    Raises:
+        LeaseLostError: The range is not free.
+    """
+    if row_range.state is not RangeState.FREE:
+        message = f"rows {row_range.start} to {row_range.stop} are {row_range.state}, not free"
+        raise LeaseLostError(message)
+    return dataclasses.replace(
+        row_range, state=RangeState.LEASED, epoch=row_range.epoch + 1, holder=holder, deadline_s=deadline_s
+    )
+
+
+def check_lease(row_range: RowRange, epoch: int, holder: str, now_s: float) -> None:
+    """Refuse whoever does not hold the lease now.
+
+    Raises:
+        LeaseLostError: The lease was released, granted to another, is past its deadline, or the range is done.
+    """
+    if row_range.state is not RangeState.LEASED or row_range.epoch != epoch or row_range.holder != holder:
+        message = f"the lease {epoch} of {holder!r} on rows {row_range.start} to {row_range.stop} has ended"
+        raise LeaseLostError(message, hint="its rows are done by another attempt; nothing of this one was kept")
+    if row_range.deadline_s is not None and now_s > row_range.deadline_s:
+        message = f"the lease {epoch} of {holder!r} on rows {row_range.start} to {row_range.stop} was not renewed in time"
+        raise LeaseLostError(message, hint="its rows are done by another attempt; nothing of this one was kept")
+
+
+def commit(row_range: RowRange, epoch: int, holder: str, now_s: float, stop: int | None = None) -> tuple[RowRange, RowRange | None]:
+    """Mark rows as done: all of the range, or those before `stop` with the rest given back.
+
+    Returns:
+        The done range, and the free rest or None.
+
+    Raises:
+        LeaseLostError: See `check_lease`; nothing changes then.
+    """
+    check_lease(row_range, epoch, holder, now_s)
+    end = row_range.stop if stop is None else stop
+    if not row_range.start < end <= row_range.stop:
+        message = f"rows up to {end} are not in the range {row_range.start} to {row_range.stop}"
+        raise LeaseLostError(message)
+    done = dataclasses.replace(row_range, stop=end, state=RangeState.DONE, deadline_s=None)
+    if end == row_range.stop:
+        return done, None
+    return done, RowRange(start=end, stop=row_range.stop, epoch=row_range.epoch)
+
+
+def release(row_range: RowRange, *, crashed: bool = False) -> RowRange:
+    """Give a leased range back to the queue; a crash is counted against it. Others are returned as they are."""
+    if row_range.state is not RangeState.LEASED:
+        return row_range
+    return dataclasses.replace(
+        row_range, state=RangeState.FREE, holder="", deadline_s=None, crashes=row_range.crashes + crashed
+    )
+
+
+def halve(row_range: RowRange, batch: int) -> Sequence[RowRange]:
+    """Cut a suspect in two at a batch boundary, or return it alone when it is a single batch.
+
+    A range whose worker died is tried in halves, so that a row which kills its worker is found in logarithmic tries.
+    """
+    batches = -(-(row_range.stop - row_range.start) // batch)
+    if batches < 2:  # noqa: PLR2004 - two is what a half is made of
+        return [row_range]
+    middle = row_range.start + (batches // 2) * batch
+    return [dataclasses.replace(row_range, stop=middle), dataclasses.replace(row_range, start=middle)]
+
+
+def is_expired(row_range: RowRange, now_s: float) -> bool:
+    """Whether the lease has run out by the catalog's clock."""
+    return row_range.state is RangeState.LEASED and row_range.deadline_s is not None and now_s > row_range.deadline_s
+
+
+def is_complete(queue: Queue, ranges: Sequence[RowRange]) -> bool:
+    """Whether every row is in exactly one done range.
+
+    Raises:
+        AssertionError: Two ranges overlap, or one lies outside the part that was handed out; that is a bug of ours.
+    """
+    position = 0
+    for each in sorted(ranges, key=lambda r: r.start):
+        if each.start != position or each.stop > queue.cursor:
+            message = f"ranges do not tile the queue: expected a range from {position}, found {each}"
+            raise AssertionError(message)
+        position = each.stop
+    return position == queue.total and all(each.state is RangeState.DONE for each in ranges)

@@ -1,0 +1,67 @@
+"""Version ids and the rule for names and tags."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+from starwhale.errors import InvalidNameError
+
+NAME = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_.-]*$")
+"""One rule for the names of projects, datasets, models, runtimes and tags."""
+NAME_LENGTH = 80
+"""Longest name, in characters."""
+VERSION_LENGTH = 40
+"""Characters of a whole version id."""
+SHORT_VERSION = 12
+"""Characters of a version id as it is shown."""
+SHORTEST_PREFIX = 4
+"""Fewest characters by which a version or a job may be addressed."""
+
+_AUTO_TAG = re.compile(r"^v\d+$")
+_VERSION = re.compile(r"^[a-z2-7]{40}$")
+
+
+def make_version(random_bytes: bytes) -> str:
+    """Turn 25 random bytes into a version id of 40 lower-case base32 characters."""
+    return base64.b32encode(random_bytes[:25]).decode("ascii").lower()
+
+
+def is_version(text: str) -> bool:
+    """Whether `text` has the form of a whole version id."""
+    return _VERSION.match(text) is not None
+
+
+def is_reserved_tag(tag: str) -> bool:
+    """Whether a tag is given by the system alone: `latest` and `v0`, `v1`, …."""
+    return tag == "latest" or _AUTO_TAG.match(tag) is not None
+
+
+def check_name(kind: str, name: str) -> str:
+    """Return `name` when it keeps the rule.
+
+    Args:
+        kind: What is named, for the message: "dataset", "tag", ….
+        name: What the user wrote.
+
+    Raises:
+        InvalidNameError: The name is empty, too long or has other characters.
+    """
+    if not NAME.match(name) or len(name) > NAME_LENGTH:
+        message = f"{name!r} is not a valid {kind} name"
+        hint = f"use 1 to {NAME_LENGTH} letters, digits, '_', '-' or '.', beginning with a letter or '_'"
+        raise InvalidNameError(message, hint=hint)
+    return name
+
+
+def check_user_tag(tag: str) -> str:
+    """Return `tag` when a user may set it.
+
+    Raises:
+        InvalidNameError: The tag breaks the naming rule or is reserved.
+    """
+    check_name("tag", tag)
+    if is_reserved_tag(tag):
+        message = f"tag {tag!r} is reserved: 'latest' and v0, v1, … are given by the system"
+        raise InvalidNameError(message, hint="choose another tag")
+    return tag

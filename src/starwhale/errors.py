@@ -1,0 +1,271 @@
+"""Every error of the program, with its exit code and HTTP status.
+
+    StarwhaleError
+    ├── UsageError (2)                 the command or call is wrong
+    │   ├── InvalidNameError           a name, tag or key breaks the naming rule
+    │   ├── InvalidUriError            a URI cannot be read
+    │   ├── FieldNameError             a metric or feature name cannot be stored
+    │   └── UnsupportedValueError      a value cannot be stored faithfully
+    ├── NotFoundError (1)              a named thing is not there
+    ├── AlreadyExistsError (1)         a named thing is there already
+    ├── DatasetSourceError (1)         a file given to a build is malformed or unreadable
+    ├── ReadOnlyError (1)              a write to something opened for reading
+    │   └── OldVersionError            a write to a version that is not the newest
+    ├── ConflictError (1)              two writers changed the same thing
+    ├── CorruptedError (1)             stored bytes differ from their checksum
+    ├── NoSpaceError (1)               the disk is full
+    ├── RootError (1)                  the storage root cannot be used
+    ├── MissingDependencyError (1)     an optional package is not installed
+    ├── NotBuiltYetError (1)           a public name that is not built yet
+    ├── HandlerError (1)               handlers cannot be found, called or ordered
+    │   ├── GraphError                 a cycle or an unknown need between steps
+    │   └── UserCodeError              user code raised
+    ├── ResultsError (1)               results cannot be read or written
+    ├── ExecutionError (1)             a job could not be carried out
+    │   ├── LeaseLostError             a late commit of a lease that has ended
+    │   └── WorkerDiedError            a worker process ended on its own
+    ├── StatusError (1)                a status change that the rules do not allow
+    └── InterruptedJobError (130)      the user stopped the job
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class StarwhaleError(Exception):
+    """Root of all errors that the program raises on purpose; the message is for the user."""
+
+    exit_code: ClassVar[int] = 1
+    """What `swcli` exits with."""
+    http_status: ClassVar[int] = 400
+    """What the HTTP API answers with."""
+    code: ClassVar[str] = "error"
+    """A stable word for programs."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        """What is wrong, naming the thing."""
+        self.hint = hint
+        """What to try, or empty."""
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class UsageError(StarwhaleError, ValueError):
+    """The command or call is wrong."""
+
+    exit_code = 2
+    code = "usage"
+
+
+class InvalidNameError(UsageError):
+    """A name, tag or key breaks the naming rule."""
+
+    code = "invalid_name"
+
+
+class InvalidUriError(UsageError):
+    """A URI cannot be read."""
+
+    code = "invalid_uri"
+
+
+class FieldNameError(UsageError):
+    """A metric or feature name cannot be stored."""
+
+    code = "field_name"
+
+
+class UnsupportedValueError(UsageError, TypeError):
+    """A value cannot be stored faithfully."""
+
+    code = "unsupported_value"
+
+
+class NotFoundError(StarwhaleError, LookupError):
+    """A named thing is not there."""
+
+    http_status = 404
+    code = "not_found"
+
+
+class AlreadyExistsError(StarwhaleError, RuntimeError):
+    """A named thing is there already."""
+
+    http_status = 409
+    code = "already_exists"
+
+
+class DatasetSourceError(StarwhaleError, ValueError):
+    """A file given to a build is malformed or unreadable."""
+
+    code = "dataset_source"
+
+    def __init__(
+        self, message: str, *, path: str = "", line: int | None = None, column: int | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        """The file, directory or URL."""
+        self.line = line
+        """Line in the file, from 1."""
+        self.column = column
+        """Column in the line, from 1."""
+
+
+class ReadOnlyError(StarwhaleError, RuntimeError):
+    """A write to something that was opened for reading."""
+
+    http_status = 409
+    code = "read_only"
+
+
+class OldVersionError(ReadOnlyError):
+    """A write to a version that is not the newest."""
+
+    code = "old_version"
+
+
+class ConflictError(StarwhaleError, RuntimeError):
+    """Two writers changed the same thing."""
+
+    http_status = 409
+    code = "conflict"
+
+
+class CorruptedError(StarwhaleError, OSError):
+    """Stored bytes differ from their checksum."""
+
+    http_status = 500
+    code = "corrupted"
+
+    def __init__(self, message: str, *, path: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        """The damaged file."""
+
+
+class NoSpaceError(StarwhaleError, OSError):
+    """The disk is full."""
+
+    http_status = 507
+    code = "no_space"
+
+
+class RootError(StarwhaleError, RuntimeError):
+    """The storage root cannot be used."""
+
+    code = "root"
+
+
+class MissingDependencyError(StarwhaleError, ImportError):
+    """An optional package is not installed."""
+
+    code = "missing_dependency"
+
+    def __init__(self, package: str, *, extra: str = "", purpose: str = "") -> None:
+        what = f"{purpose} needs the package {package!r}, which is not installed" if purpose else f"package {package!r} is not installed"
+        install = f"starwhale-evaluation[{extra}]" if extra else package
+        super().__init__(what, hint=f"run: pip install '{install}'")
+        self.package = package
+        """The distribution that is missing."""
+
+
+class NotBuiltYetError(StarwhaleError, NotImplementedError):
+    """A public name that exists for compatibility and is not built yet."""
+
+    http_status = 501
+    code = "not_built_yet"
+
+
+class HandlerError(StarwhaleError, RuntimeError):
+    """Handlers cannot be found, called or ordered."""
+
+    code = "handler"
+
+
+class GraphError(HandlerError):
+    """A cycle or an unknown need between steps."""
+
+    code = "graph"
+
+
+class UserCodeError(HandlerError):
+    """User code raised; carries what the user needs to find the line."""
+
+    code = "user_code"
+
+    def __init__(self, message: str, *, exception: str = "", frame: str = "", details: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.exception = exception
+        """`Type: text` of what was raised."""
+        self.frame = frame
+        """`file:line in function` of the innermost frame of the user's own code."""
+        self.details = details
+        """The traceback, the user's frames first."""
+
+
+class ResultsError(StarwhaleError, RuntimeError):
+    """Results cannot be read or written."""
+
+    code = "results"
+
+
+class ExecutionError(StarwhaleError, RuntimeError):
+    """A job could not be carried out."""
+
+    code = "execution"
+
+
+class LeaseLostError(ExecutionError):
+    """A late commit of a lease that has ended: nothing of it was kept."""
+
+    http_status = 409
+    code = "lease_lost"
+
+
+class WorkerDiedError(ExecutionError):
+    """A worker process ended on its own."""
+
+    code = "worker_died"
+
+
+class StatusError(StarwhaleError, RuntimeError):
+    """A status change that the rules do not allow."""
+
+    http_status = 409
+    code = "status"
+
+
+class InterruptedJobError(StarwhaleError):
+    """The user stopped the job; what was committed is kept."""
+
+    exit_code = 130
+    code = "interrupted"
+
+
+def nearest(name: str, known: Iterable[str], *, count: int = 3) -> str:
+    """Return a hint that names the known words closest to `name`, or lists a few when none is close.
+
+    Example:
+        >>> nearest("mnist-tset", ["mnist-test", "cifar"])
+        "did you mean 'mnist-test'?"
+        >>> nearest("x", [])
+        ''
+    """
+    words = sorted(set(known))
+    close = difflib.get_close_matches(name, words, n=count, cutoff=0.6)
+    if not close:
+        folded = {word.casefold(): word for word in words}
+        close = [folded[word] for word in difflib.get_close_matches(name.casefold(), folded, n=count, cutoff=0.6)]
+    if close:
+        return "did you mean " + " or ".join(repr(word) for word in close) + "?"
+    if not words:
+        return ""
+    shown = ", ".join(repr(word) for word in words[:8])
+    return f"there is {shown}" + (f" and {len(words) - 8} more" if len(words) > 8 else "")

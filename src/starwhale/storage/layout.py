@@ -1,0 +1,65 @@
+"""Every path on disk below a Standalone root, in one file.
+
+    <root>/
+    ├── STARWHALE-EVALUATION    format marker: a root without it that is not empty is never written
+    ├── catalog.db              SQLite: what exists, and the ledger
+    ├── datasets/<id>/          fragments, packs and manifests of one dataset
+    ├── blobs/<2>/<digest>      content-addressed bytes
+    ├── results/<2>/<job>/      segments and compacted parts of one job
+    ├── logs/<2>/<job>/         one text file per task attempt
+    ├── jobs/<2>/<job>/         whatever else belongs to one job (snapshot, sockets)
+    └── tmp/                    files being written; swept when a root is opened
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT_FORMAT = 1
+"""Number in the marker; a higher one belongs to a newer program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where each kind of thing lies below one root."""
+
+    root: Path
+    """The Standalone root."""
+
+    @property
+    def marker(self) -> Path:
+        """The format marker."""
+        return self.root / "STARWHALE-EVALUATION"
+
+    @property
+    def catalog(self) -> Path:
+        """The SQLite database."""
+        return self.root / "catalog.db"
+
+    @property
+    def datasets(self) -> Path:
+        """Fragments, packs and manifests, a directory per dataset."""
+        return self.root / "datasets"
+
+    @property
+    def blobs(self) -> Path:
+        """Content-addressed bytes."""
+        return self.root / "blobs"
+
+    @property
+    def tmp(self) -> Path:
+        """Files being written."""
+        return self.root / "tmp"
+
+    def results(self, job_id: str) -> Path:
+        """Segments and compacted parts of one job."""
+        return self.root / "results" / job_id[:2] / job_id
+
+    def logs(self, job_id: str) -> Path:
+        """One text file per task attempt."""
+        return self.root / "logs" / job_id[:2] / job_id
+
+    def job(self, job_id: str) -> Path:
+        """Whatever else belongs to one job."""
+        return self.root / "jobs" / job_id[:2] / job_id

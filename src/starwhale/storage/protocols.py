@@ -1,0 +1,317 @@
+"""The contracts of storage: what the rest of the program may ask, and the values that go in and out.
+
+Rows travel as columns of plain Python values; a missing cell is None. Nothing here needs a third-party package, because workers run in
+environments of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from starwhale.media.source import Source
+
+Key = int | str
+"""Key of a dataset row; one dataset has one of the two types."""
+Value = Any  # Any: a cell holds whatever the user gave, see media.codec for what is accepted
+"""A cell."""
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of a dataset in key order, column by column; every column is as long as `keys`."""
+
+    keys: list[Key]
+    """Keys of the rows."""
+    columns: dict[str, list[Value]]
+    """Feature name → one value per row; None where a row has no such feature."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RangeLease:
+    """The right to do rows [start, stop) of one queue until the lease ends."""
+
+    job_id: str
+    """Job whose rows they are."""
+    step: str
+    """Step that consumes them."""
+    queue: str = ""
+    """Empty for predict; the session of `make_distributed_consumption` otherwise."""
+    dataset_position: int
+    """Position of the dataset in the job's request."""
+    start: int
+    """First rank."""
+    stop: int
+    """Rank after the last."""
+    epoch: int
+    """Distinguishes this lease from earlier and later ones on the same rows."""
+    batch: int
+    """Rows per batch; `start` is a multiple of it."""
+    rebatched: bool = False
+    """Whether rows are to be tried alone because a worker died on them."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TableDraft:
+    """New rows of one result table, column by column."""
+
+    name: str
+    """Table: `results`, `summary`, `errors`, or the user's category. `predictions` is what predict logs by itself."""
+    ids: list[Key]
+    """Row ids, all int or all str."""
+    columns: dict[str, list[Value]] = field(default_factory=dict[str, list[Value]])
+    """Column name → one value per row; None where a row has none."""
+
+
+@dataclass(slots=True, kw_only=True)
+class PartDraft:
+    """Everything that was found out about one range (or by one task of a step without rows), to be committed at once."""
+
+    lease: RangeLease | None = None
+    """The range; None for a step without rows, whose parts become final when its task ends."""
+    stop: int | None = None
+    """Commit only the rows before this rank and give the others back; None commits all."""
+    tables: list[TableDraft] = field(default_factory=list[TableDraft])
+    """New rows."""
+    rows_done: int = 0
+    """Rows that were tried, failed ones included."""
+    rows_failed: int = 0
+    """Rows whose error was recorded."""
+    seconds: float = 0.0
+    """Wall time that the range took."""
+    timings: dict[str, float] = field(default_factory=dict[str, float])
+    """Seconds spent per activity: `read`, `predict`, `write`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableQuery:
+    """Which rows of a result table, in its order."""
+
+    table: str
+    """Name as the user knows it."""
+    start: Key | None = None
+    """First id; None for the beginning."""
+    end: Key | None = None
+    """Last id; None for the end."""
+    end_inclusive: bool = False
+    """Whether the row `end` itself belongs."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TablePage:
+    """Some rows of a result table, in order."""
+
+    columns: dict[str, list[Value]]
+    """Column name (with `id`) → one value per row; None where a row has none."""
+    row_count: int
+    """Rows of this page."""
+    next_cursor: str | None = None
+    """Where the next page begins; None after the last."""
+
+
+class TaskStores(Protocol):
+    """All that a worker knows of storage: bound to one attempt of one task, over any carrier.
+
+    Rules: `next_range` commits the draft that it is given and grants the next range in one transaction; a refused commit raises
+    `LeaseLostError` and keeps nothing of the draft. Nothing is visible to readers before its commit. Calls of one task come one
+    after another; different tasks call at the same time. Pages come in the table's order and see everything that was committed
+    before the first page was asked for.
+    """
+
+    def next_range(self, done: PartDraft | None = None, *, queue: str = "") -> RangeLease | None:
+        """Commit `done`, if given, and lease the next range of the queue; None when no rows are left to hand out."""
+        ...
+
+    def commit(self, draft: PartDraft) -> None:
+        """Commit a draft without asking for more; without a lease it is provisional until the task ends."""
+        ...
+
+    def read_rows(self, lease: RangeLease) -> Rows:
+        """Read the rows of a leased range, in key order."""
+        ...
+
+    def read_page(self, query: TableQuery, cursor: str | None = None) -> TablePage:
+        """Read some rows of a result table of the job."""
+        ...
+
+    def table_names(self) -> list[str]:
+        """Names of the job's tables that have rows, without the summary, sorted."""
+        ...
+
+    def log(self, text: str) -> None:
+        """Append to the task's log."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Immutable bytes under their BLAKE3 digest; everything read was verified."""
+
+    def put(self, content: bytes | BinaryIO) -> str:
+        """Keep the bytes and return their digest (hex); keeping the same bytes again costs no space."""
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """Return the bytes.
+
+        Raises:
+            NotFoundError: Nothing has that digest.
+            CorruptedError: The stored bytes differ from it.
+        """
+        ...
+
+    def has(self, digest: str) -> bool:
+        """Whether something has that digest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetCommit:
+    """What a commit of a dataset wrote; it exists once the catalog names it."""
+
+    manifest_digest: str
+    """Identity of the version's content."""
+    row_count: int
+    """Rows of the version."""
+    updated_rows: int
+    """Rows that were written since the base version."""
+    deleted_rows: int
+    """Rows that were deleted since the base version."""
+    blobs_byte_size: int
+    """Bytes of large values that the version refers to."""
+    increased_blobs_byte_size: int
+    """Bytes of large values that this commit added."""
+    size_bytes: int
+    """Bytes that the version occupies, everything counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """A file that does not hold what was written."""
+
+    path: Path
+    """The file."""
+    reason: str
+    """What is wrong with it."""
+    lost: str
+    """What cannot be read any more."""
+
+
+class DatasetReader(Protocol):
+    """One immutable version of a dataset. Ranks are positions in key order, from 0. Every value returned was verified."""
+
+    @property
+    def row_count(self) -> int:
+        """Rows of the version."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Feature name → kind."""
+        ...
+
+    @property
+    def info(self) -> Mapping[str, Value]:
+        """What the user keeps beside the rows."""
+        ...
+
+    def read(self, start: int, stop: int, columns: Sequence[str] | None = None) -> Rows:
+        """Read the rows with ranks [start, stop); a range past the end is cut."""
+        ...
+
+    def take(self, ranks: Sequence[int], columns: Sequence[str] | None = None) -> Rows:
+        """Read rows by rank, in the order given."""
+        ...
+
+    def rank(self, key: Key) -> int | None:
+        """Rank of a key; None when the version has no such row."""
+        ...
+
+    def rank_range(self, start: Key | None, stop: Key | None) -> tuple[int, int]:
+        """Ranks [first, last) of the keys in [start, stop)."""
+        ...
+
+    def iter_batches(self, columns: Sequence[str] | None = None) -> Iterator[Rows]:
+        """All rows in key order, in batches of bounded size."""
+        ...
+
+    def row_digests(self, start: int, stop: int) -> list[bytes]:
+        """Digest of the content of each row."""
+        ...
+
+    def source_of(self, ref: Mapping[str, Value]) -> Source:
+        """The content of a large value, read lazily."""
+        ...
+
+    def verify(self) -> list[Damage]:
+        """Read everything and name what is damaged."""
+        ...
+
+
+class DatasetWriter(Protocol):
+    """Changes to a dataset, based on one version; safe to call from several threads."""
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is anything to commit."""
+        ...
+
+    def put(self, key: Key, features: Mapping[str, Value]) -> None:
+        """Write a row; columns are merged with a row that is there; a None hides a column."""
+        ...
+
+    def put_columns(self, keys: Sequence[Key], columns: Mapping[str, Sequence[Value]]) -> None:
+        """Write many rows that have the same features."""
+        ...
+
+    def delete(self, key: Key) -> None:
+        """Delete a row; a missing one is ignored."""
+        ...
+
+    def delete_range(self, start: Key | None, stop: Key | None) -> None:
+        """Delete the rows with keys in [start, stop)."""
+        ...
+
+    def clear(self) -> None:
+        """Delete all rows."""
+        ...
+
+    def next_auto_key(self) -> int:
+        """Reserve the key of the next appended row: one more than the largest integer key ever used."""
+        ...
+
+    def set_info(self, info: Mapping[str, Value]) -> None:
+        """Replace what the user keeps beside the rows."""
+        ...
+
+    def snapshot(self) -> DatasetReader:
+        """A view of the base version with the changes so far."""
+        ...
+
+    def commit(self) -> DatasetCommit:
+        """Write everything durably and return what the catalog must name."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the changes."""
+        ...
+
+
+class DatasetStore(Protocol):
+    """Rows of datasets, by dataset id and manifest digest."""
+
+    def open_version(self, dataset_id: str, manifest_digest: str) -> DatasetReader:
+        """Open an immutable version.
+
+        Raises:
+            CorruptedError: Its manifest is damaged.
+        """
+        ...
+
+    def begin(self, dataset_id: str, base: str | None) -> DatasetWriter:
+        """Start changing a dataset, from a version or from nothing."""
+        ...
