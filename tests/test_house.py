@@ -1,0 +1,171 @@
+"""The rules of the house: every room has its guide, the floors are complete, what must be light is light."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).resolve().parent.parent
+SOURCE = HOUSE / "src" / "starwhale"
+ROOMS = sorted(path for path in SOURCE.rglob("__init__.py") if path.parent != SOURCE)
+LIGHT = (
+    "starwhale",
+    "starwhale.errors",
+    "starwhale.settings",
+    "starwhale.domain.job",
+    "starwhale.domain.ledger",
+    "starwhale.domain.graph",
+    "starwhale.media",
+    "starwhale.handlers",
+    "starwhale.storage.protocols",
+    "starwhale.execution.worker",
+    "starwhale.execution.task_entry",
+)
+
+
+def _room(path: Path) -> str:
+    return path.parent.relative_to(SOURCE).as_posix()
+
+
+def _tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=HOUSE, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git clone")
+    return [HOUSE / name for name in listed.stdout.splitlines() if (HOUSE / name).is_file()]
+
+
+@pytest.mark.parametrize("guide", ROOMS, ids=_room)
+def test_every_folder_opens_with_a_guide(guide: Path) -> None:
+    text = ast.get_docstring(ast.parse(guide.read_text(encoding="utf-8")))
+    assert text, f"{guide} says nothing"
+    assert len(text.splitlines()) <= 25
+    assert "may enter" in text.lower() or "may import" in text.lower(), f"{guide} does not say who may enter"
+
+
+def test_every_folder_with_code_is_a_room() -> None:
+    folders = {path.parent for path in SOURCE.rglob("*.py")}
+    with_guide = {path.parent for path in SOURCE.rglob("__init__.py")}
+    migrations = {folder for folder in folders if "migrations" in folder.parts or folder.name == "versions"}
+    assert folders - with_guide - migrations == set()
+
+
+def test_the_floors_name_exactly_the_folders_that_are_there() -> None:
+    config = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
+    floors = config["tool"]["importlinter"]["contracts"][0]
+    assert floors["exhaustive"] is True
+    named = {room.strip(" ()") for layer in floors["layers"] for room in layer.split("|")}
+    there = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
+    there |= {path.stem for path in SOURCE.glob("*.py") if path.stem not in {"__init__", "__main__"}}
+    assert named == there
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    empty_words = {"utils", "util", "helpers", "helper", "common", "base", "core", "misc", "manager"}
+    found = [path for path in SOURCE.rglob("*.py") if path.stem in empty_words or path.parent.name in empty_words]
+    assert found == []
+
+
+def test_only_settings_reads_the_environment() -> None:
+    readers = [
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if re.search(r"\bos\.(environ|getenv)\b|from os import .*environ", path.read_text(encoding="utf-8"))
+    ]
+    assert readers == ["settings.py"]
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_what_runs_beside_user_code_needs_the_standard_library_only(module: str) -> None:
+    """A fresh interpreter without site-packages imports it."""
+    program = f"import sys; sys.path.insert(0, {str(SOURCE.parent)!r}); import {module}"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_light_modules_import_no_heavy_package(module: str) -> None:
+    heavy = ["alembic", "blake3", "click", "msgpack", "numpy", "PIL", "pyarrow", "rich", "sqlalchemy", "yaml"]
+    program = f"import {module}, sys; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["demo", "dev"])
+def test_pinned_files_have_a_hash_for_each_package_and_name_no_host(name: str) -> None:
+    text = (HOUSE / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    entries = re.findall(
+        r"^([A-Za-z0-9._-]+)==\S+ .*?((?:\\\n\s+--hash=sha256:[0-9a-f]{64} ?)+)", text, flags=re.MULTILINE
+    )
+    pinned = re.findall(r"^[A-Za-z0-9._-]+==", text, flags=re.MULTILINE)
+    assert len(pinned) > 15
+    assert len(entries) == len(pinned)
+    assert not re.search(r"https?:|file:|--index|--find-links|--extra-index", text)
+
+
+def test_each_dependency_that_is_asked_for_is_pinned() -> None:
+    project = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["demo"]]
+    pinned = (HOUSE / "requirements" / "demo.txt").read_text(encoding="utf-8").lower()
+    names = [re.split(r"[\[>=<~ ]", line)[0].lower() for line in asked]
+    missing = [name for name in names if f"\n{name}==" not in pinned]
+    assert missing == []
+
+
+def test_the_version_is_said_once_in_the_package_and_the_same_in_the_project() -> None:
+    project = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert f'VERSION = "{project["version"]}"' in (SOURCE / "settings.py").read_text(encoding="utf-8")
+
+
+def test_no_file_holds_a_path_of_one_machine() -> None:
+    places = re.compile(rf"{re.escape(str(HOUSE.parent))}/|{re.escape(os.path.expanduser('~'))}/")  # noqa: PTH111 - text
+    found = [path.relative_to(HOUSE).as_posix() for path in _tracked() if places.search(_text(path))]
+    assert found == []
+
+
+def test_every_relative_link_in_the_documents_leads_somewhere() -> None:
+    broken: list[str] = []
+    for path in _tracked():
+        if path.suffix != ".md":
+            continue
+        targets = re.findall(r"\]\(([^)#\s]+)", _text(path))
+        broken.extend(
+            f"{path.relative_to(HOUSE)}: {target}"
+            for target in targets
+            if not re.match(r"[a-z]+:", target) and not (path.parent / target).exists()
+        )
+    assert broken == []
+
+
+def test_decision_records_are_numbered_and_say_what_was_rejected() -> None:
+    records = sorted((HOUSE / "docs" / "decisions").glob("*.md"))
+    numbers = [int(path.name[:4]) for path in records]
+    assert numbers == list(range(1, len(records) + 1))
+    for path in records:
+        text = _text(path).lower()
+        assert "reject" in text or "instead of" in text or "not taken" in text, path
+
+
+def test_changelog_fragments_say_one_sentence_of_a_known_kind() -> None:
+    for path in (HOUSE / "changelog.d").glob("*.md"):
+        if path.name == "README.md":
+            continue
+        assert re.fullmatch(r"[a-z0-9-]+\.(added|changed|fixed|removed|security)\.md", path.name), path
+        text = _text(path).strip()
+        assert text.endswith("."), path
+        assert "\n" not in text, path
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return ""
