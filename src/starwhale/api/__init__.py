@@ -1,7 +1,8 @@
-"""THE PUBLIC PYTHON SDK: the names that `import starwhale` gives.
+"""The public Python SDK: thin, one verb per line over `instance.<noun>`; rules live below.
 
-Doors: one module per noun, thin: a verb per line, over `instance.<noun>`. A name that is not built yet raises `NotBuiltYetError`;
-`docs/reference/compatibility.md` lists them.
+Doors: `dataset`, `evaluation`, `job`, `model`, `experiment` (finetune), `track`, `service`, `resource`, `instance` (the default instance,
+login, logout), `logger`. Users reach them through `import starwhale`.
 
-Who may enter: users' scripts. What it may import: `instances` and floors below.
+Who may enter: users. What it may import: every room below. `evaluation` and `dataset` also work inside a task, where they speak to the
+task's own stores instead of opening an instance.
 """

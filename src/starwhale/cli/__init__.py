@@ -1,6 +1,19 @@
 """`swcli`: one file per noun; each command parses, makes one call, and renders.
 
-Doors: `main`. No rule of the program lives here: a command that decides something has a verb missing on the instance.
+Doors: `main` (the console scripts `swcli` and `sw`). `app.py` holds what every command gets (`CliApp`), `command.py` the click classes with
+aliases, prefixes and options that may stand anywhere, `root.py` the table of commands, `failures.py` how errors look and what they exit with.
 
-Who may enter: nobody. What it may import: `instances` and floors below; heavy ones only inside the command that needs them.
+Who may enter: nobody but the console scripts and the tests. Rich is imported only while something is drawn.
+Start reading at `root.py`.
 """
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run `swcli` with the arguments of this process and exit."""
+    import sys  # noqa: PLC0415 - keeps `import starwhale.cli` free of work
+
+    from starwhale.cli.root import run  # noqa: PLC0415
+
+    sys.exit(run(sys.argv[1:]))

@@ -1,6 +1,69 @@
-"""OLD IMPORT PATHS: `starwhale.utils.console`, `starwhale.base.uri.resource` and their kind, as scripts still write them.
+"""Import paths that old scripts use: `starwhale.utils.console`, `starwhale.base.uri.resource`, ….
 
-Doors: one finder that the front door registers. Nothing is defined here that could be re-exported.
+They are not folders of the tree. `OLD_PATHS` says which module of this folder answers for which path; one finder, registered by the
+front door, makes a module with those names when it is imported. Nothing here has behaviour that new code should use.
 
-Who may enter: nobody but the front door. What it may import: floors below; names of the SDK are asked of the front door.
+Who may enter: old scripts, through the finder. Start reading at `OLD_PATHS`.
 """
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+OLD_PATHS = {
+    "starwhale.base": "",
+    "starwhale.base.data_type": "starwhale.compat.data_type",
+    "starwhale.base.type": "starwhale.compat.enums",
+    "starwhale.base.uri": "",
+    "starwhale.base.uri.project": "starwhale.compat.uris",
+    "starwhale.base.uri.resource": "starwhale.compat.uris",
+    "starwhale.consts": "starwhale.compat.environment",
+    "starwhale.consts.env": "starwhale.compat.environment",
+    "starwhale.utils": "starwhale.compat.old_utils",
+    "starwhale.utils.console": "starwhale.compat.console",
+    "starwhale.utils.debug": "starwhale.compat.debug",
+    "starwhale.utils.fs": "starwhale.compat.files",
+    "starwhale.utils.retry": "starwhale.compat.retry",
+}
+"""Old path → the module whose public names it has; empty for a path that is only on the way to others."""
+
+
+class OldPathFinder:
+    """Finds the modules of `OLD_PATHS`."""
+
+    @staticmethod
+    def find_spec(
+        fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Answer for the old paths, and for nothing else."""
+        del path, target
+        if fullname not in OLD_PATHS:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, OldPathLoader(), is_package=True)
+
+
+class OldPathLoader:
+    """Fills a module with the public names of the one that answers for it."""
+
+    @staticmethod
+    def create_module(spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        """Let Python make an empty module."""
+        del spec
+
+    @staticmethod
+    def exec_module(module: ModuleType) -> None:
+        """Copy the public names."""
+        home = OLD_PATHS[module.__name__]
+        if home:
+            source = vars(importlib.import_module(home))
+            vars(module).update({name: source[name] for name in source["__all__"]})
+
+
+def register_old_paths() -> None:
+    """Put the finder behind Python's own, once."""
+    if OldPathFinder not in sys.meta_path:
+        sys.meta_path.append(OldPathFinder)  # pyright: ignore[reportArgumentType] - a class with static methods is a finder

@@ -1,0 +1,5 @@
+"""`python -m starwhale.cli` is `swcli`."""
+
+from starwhale.cli import main
+
+main()

@@ -1,0 +1,76 @@
+"""What every command gets: settings, the instance, and a way to give out results."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from starwhale.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from starwhale.instances import Instance
+
+NARROWEST = 80
+"""Columns that output is made for when it does not go to a terminal."""
+
+
+class CliApp:
+    """State of one `swcli` call; click hands it to each command."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        """What the environment says."""
+        self.wants_json = False
+        """Whether `-o json` was given, before or after the command."""
+        self.verbosity = settings.verbosity
+        """Number of `-v`, before or after the command."""
+        self._instance: Instance | None = None
+
+    def instance(self) -> Instance:
+        """Open the instance at the first call; the same one afterwards."""
+        if self._instance is None:
+            from starwhale.instances import open_instance  # noqa: PLC0415 - opening costs the import of SQLAlchemy
+
+            self._instance = open_instance(self.settings)
+        return self._instance
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._instance is not None:
+            self._instance.close()
+            self._instance = None
+
+    def emit(self, value: object, render: Callable[[Console], None]) -> None:
+        """Give out one result on stdout: `value` as JSON under `-o json`, else whatever `render` draws."""
+        if self.wants_json:
+            click.echo(json.dumps(value, indent=4, sort_keys=True, default=_plain, ensure_ascii=False))
+        else:
+            render(make_console(sys.stdout.isatty()))
+
+    def say(self, text: str) -> None:
+        """Tell something that is not a result, on stderr under `-o json` and on stdout otherwise."""
+        click.echo(text, err=self.wants_json)
+
+
+def make_console(is_terminal: bool, *, stderr: bool = False) -> Console:  # noqa: FBT001 - the one fact it depends on
+    """Return a console that fits the terminal, or `NARROWEST` columns and more where there is none."""
+    from rich.console import Console  # noqa: PLC0415 - drawing is rare, importing is slow
+
+    if is_terminal:
+        return Console(stderr=stderr)
+    return Console(stderr=stderr, width=max(NARROWEST, 100), color_system=None, highlight=False)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="backslashreplace")
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - any value of a user
+    to_state = getattr(value, "asdict", None)
+    return to_state() if callable(to_state) else str(value)

@@ -1,0 +1,63 @@
+"""How a failure of `swcli` looks, and what it exits with.
+
+0 done · 1 failed or not found · 2 wrong usage · 3 cannot tell · 70 our bug · 130 interrupted
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+
+import click
+
+from starwhale.cli.app import CliApp
+from starwhale.errors import StarwhaleError, UserCodeError
+
+BUG = 70
+"""Exit code of an error that is ours."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
+
+def report_failure(app: CliApp, error: BaseException) -> int:
+    """Show one failure and return the exit code."""
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        _show(app, "interrupted", "interrupted", "")
+        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+    if isinstance(error, click.ClickException):
+        return _report_usage(app, error)
+    if isinstance(error, StarwhaleError):
+        _show(app, error.code, error.message, error.hint)
+        if app.verbosity:
+            click.echo(error.details if isinstance(error, UserCodeError) else _traceback(error), err=True)
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    click.echo(_traceback(error), err=True)
+    _show(app, "bug", f"this is a bug of swcli: {type(error).__name__}: {error}", "please report it with the lines above")
+    return BUG
+
+
+def _report_usage(app: CliApp, error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if isinstance(context, click.Context) else "swcli"
+    _show(app, "usage", error.format_message().rstrip("."), f"see '{command} --help'")
+    return error.exit_code
+
+
+def _show(app: CliApp, code: str, message: str, hint: str) -> None:
+    if app.wants_json:
+        click.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint}}, ensure_ascii=False))
+        return
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
+    if hint:
+        click.echo(f"{click.style('Try:', fg='cyan', bold=True)}   {hint}", err=True)
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error)).rstrip()

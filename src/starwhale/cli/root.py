@@ -1,0 +1,91 @@
+"""The table of commands, and the one place where a call begins and ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from starwhale.cli.app import CliApp
+from starwhale.cli.command import LazyCommand, SwGroup, add_not_built
+from starwhale.cli.failures import report_failure
+from starwhale.settings import VERSION, read_settings
+
+COMMANDS = {
+    "dataset": LazyCommand("starwhale.cli.dataset:dataset", "Build and read versioned datasets."),
+    "model": LazyCommand("starwhale.cli.model:model", "Run the evaluation of a model."),
+    "job": LazyCommand("starwhale.cli.job:job", "Look at jobs and go on with them."),
+}
+"""Commands by name, imported when they are used."""
+ALIASES = {"ds": "dataset", "mp": "model", "rt": "runtime", "prj": "project", "svr": "server"}
+"""Other words for the same commands."""
+NOT_BUILT = {
+    "runtime": "Lock and restore environments",
+    "instance": "Log in to other instances",
+    "project": "Manage projects",
+    "server": "Serve an instance",
+    "config": "Edit the configuration",
+    "completion": "Complete commands in the shell",
+    "assistance": "Share a terminal",
+    "debug": "Look at raw tables",
+    "board": "Terminal interface",
+    "gc": "Free disk space",
+    "ui": "Open the console",
+    "check": "Check this machine",
+}
+"""Commands of the specification that do not exist yet."""
+
+_EPILOG = "Names, versions and what they mean: docs/reference. Exit codes: 0 done, 1 failed or not found, 2 wrong usage, 130 interrupted."
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value and not ctx.resilient_parsing:
+        click.echo(VERSION)
+        ctx.exit(0)
+
+
+@click.group(cls=SwGroup, name="swcli", lazy=COMMANDS, aliases=ALIASES, epilog=_EPILOG)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version.")
+def swcli() -> None:
+    """Evaluate models on versioned data."""
+
+
+add_not_built(swcli, NOT_BUILT)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one call of `swcli` and return its exit code; nothing escapes.
+
+    Args:
+        argv: The words after the program's name.
+    """
+    refusal = refuse_platform()
+    if refusal:
+        click.echo(f"Error: {refusal}", err=True)
+        return 1
+    app = CliApp(read_settings())
+    app.wants_json = _asks_json(argv)
+    try:
+        swcli.main(args=list(argv), prog_name="swcli", standalone_mode=False, obj=app)
+    except BaseException as error:  # noqa: BLE001 - the entry point: every failure becomes a message and an exit code
+        return report_failure(app, error)
+    finally:
+        app.close()
+    return 0
+
+
+def refuse_platform() -> str:
+    """Say why this Python or system cannot run the program; empty when it can."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - pip refuses it, a copied tree does not
+        return f"Python {sys.version_info.major}.{sys.version_info.minor} is too old: 3.11 or newer is needed"
+    if sys.platform == "win32":
+        return "Windows is not supported: use the Windows Subsystem for Linux (wsl --install)"
+    return ""
+
+
+def _asks_json(argv: Sequence[str]) -> bool:
+    """Whether errors must be JSON even when the parsing itself fails."""
+    words = list(argv[: argv.index("--")] if "--" in argv else argv)
+    pairs = zip(words, words[1:], strict=False)
+    return any(a in ("-o", "--output") and b == "json" for a, b in pairs) or "--output=json" in words

@@ -1,0 +1,41 @@
+"""`starwhale.base.data_type`: the media types and boxes."""
+
+from starwhale.media import (
+    Audio,
+    BaseArtifact,
+    Binary,
+    BoundingBox,
+    BoundingBox3D,
+    ClassLabel,
+    COCOObjectAnnotation,
+    GrayscaleImage,
+    Image,
+    Line,
+    Link,
+    MIMEType,
+    NumpyBinary,
+    Point,
+    Polygon,
+    Text,
+    Video,
+)
+
+__all__ = [
+    "Audio",
+    "BaseArtifact",
+    "Binary",
+    "BoundingBox",
+    "BoundingBox3D",
+    "COCOObjectAnnotation",
+    "ClassLabel",
+    "GrayscaleImage",
+    "Image",
+    "Line",
+    "Link",
+    "MIMEType",
+    "NumpyBinary",
+    "Point",
+    "Polygon",
+    "Text",
+    "Video",
+]

@@ -1,0 +1,33 @@
+"""Names to implementations: the built-in table of a room first, installed entry points second."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from starwhale.errors import UsageError, nearest
+
+
+def load(group: str, name: str, builtin: Mapping[str, str]) -> Any:  # noqa: ANN401 - whatever the group's contract is
+    """Import the implementation that a name stands for.
+
+    Args:
+        group: What is chosen, in the singular: `executor`, `importer`, ….  Entry points are looked up in `starwhale.<group>`.
+        name: What the user asked for.
+        builtin: Name → `module:attribute`.
+
+    Raises:
+        UsageError: Nothing has that name.
+    """
+    target = builtin.get(name)
+    if target is None:
+        from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and rarely needed
+
+        found = {each.name: each for each in entry_points(group=f"starwhale.{group}")}
+        if name in found:
+            return found[name].load()
+        message = f"no {group} {name!r}"
+        raise UsageError(message, hint=nearest(name, [*builtin, *found]))
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
