@@ -6,7 +6,7 @@ environments of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -315,3 +315,85 @@ class DatasetStore(Protocol):
     def begin(self, dataset_id: str, base: str | None) -> DatasetWriter:
         """Start changing a dataset, from a version or from nothing."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartTable:
+    """Where one table of a part lies: a stretch of a file."""
+
+    table_name: str
+    """Table as the user knows it; `predictions` for what predict logs by itself."""
+    file: str
+    """Path below the owner's results directory."""
+    offset: int
+    """First byte."""
+    length: int
+    """Bytes."""
+    digest: bytes
+    """BLAKE3 digest of the stretch, verified when it is read."""
+    row_count: int
+    """Rows of the part in this table."""
+    first_row: int = 0
+    """Position of its first row within a compacted file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartRecord:
+    """What the catalog says of one part. `id` and `created_at` are given by the catalog when it is added."""
+
+    id: int = 0
+    """The commit sequence; 0 before the part was added."""
+    owner: str
+    """Job id, or the id of a free-standing Evaluation."""
+    step: str = ""
+    """Step that made it."""
+    task_id: str = ""
+    """Task that made it; empty outside jobs."""
+    attempt: int = 0
+    """Its try."""
+    dataset_position: int | None = None
+    """Position of the dataset in the job's request; None for parts without rows."""
+    start: int | None = None
+    """First rank; None for parts without rows."""
+    stop: int | None = None
+    """Rank after the last; None for parts without rows."""
+    visible: bool = True
+    """Whether readers see it."""
+    provisional: bool = False
+    """Whether it becomes final only when its task ends."""
+    created_at: float = 0.0
+    """Seconds since the epoch."""
+    tables: tuple[PartTable, ...] = ()
+    """Its tables."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitRequest:
+    """The end of a leased range, for the ledger: what was done of it, and how its part becomes part of the same transaction."""
+
+    lease: RangeLease
+    """The range; its `dataset_position`, `start` and `epoch` say which lease ends."""
+    stop: int | None = None
+    """Commit only the rows before this rank and give the others back; None commits all."""
+    rows_done: int = 0
+    """Rows that were tried, failed ones included."""
+    rows_failed: int = 0
+    """Rows whose error was recorded."""
+    seconds: float = 0.0
+    """Wall time that the range took."""
+    add_parts: Callable[[Any], int] | None = None  # Any: the catalog's connection, which is SQLAlchemy's; passed on, never used
+    """Inserts the part's rows through the connection that it is given and returns the part's id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepProgress:
+    """How far one step is, in rows."""
+
+    step: str
+    """Name of the step."""
+    done: int
+    """Rows that were tried and committed, failed ones included."""
+    failed: int
+    """Rows whose error was recorded."""
+    total: int
+    """Rows of the step."""
