@@ -136,7 +136,8 @@ def add_not_built(group: SwGroup, names: dict[str, str]) -> None:
         names: Name → what they will do.
     """
     for name, purpose in names.items():
-        group.add_command(_not_built(f"{group.name} {name}", purpose), name)
+        path = name if group.name == "swcli" else f"{group.name} {name}"
+        group.add_command(_not_built(path, purpose), name)
 
 
 def _not_built(path: str, purpose: str) -> click.Command:
