@@ -36,7 +36,7 @@ soak: setup-dev ## the full counts (hundreds of kills, large data); takes long
 	@$(PYTEST) --everything --soak
 
 check: setup-dev ## formatting, lint, types, floors
-	@echo "check: ruff format" && $(BIN)/ruff format --quiet --check . || { echo "check: not formatted; run: make fmt"; exit 1; }
+	@echo "check: ruff format" && $(BIN)/ruff format --check --output-format concise . >.cache/format.log 2>&1 || { cat .cache/format.log; echo "check: not formatted; run: make fmt"; exit 1; }
 	@echo "check: ruff" && $(BIN)/ruff check --quiet .
 	@echo "check: pyright" && $(BIN)/pyright >.cache/pyright.log 2>&1 || { cat .cache/pyright.log; exit 1; }
 	@echo "check: import contracts" && $(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter >.cache/floors.log 2>&1 || { cat .cache/floors.log; exit 1; }

@@ -1,0 +1,63 @@
+"""Evaluate two real models on real handwritten digits, showing each command so that it can be typed by hand.
+
+Everything it writes lies in `.demo` at the top of the clone.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parents[2]
+PYTHON = ".venv/bin/python"
+SWCLI = ".venv/bin/swcli"
+INSTANCE = {"SW_LOCAL_STORAGE": ".demo/storage", "SW_CLI_CONFIG": ".demo/config.yaml"}
+MODELS = {"k-nearest neighbours": "report_knn", "logistic regression": "report_logistic"}
+
+
+def headline(text: str) -> None:
+    print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
+
+
+def run(*argv: str) -> None:
+    """Show one command, run it at the top of the clone, and stop the demo where it fails."""
+    print(f"$ {shlex.join(argv)}", flush=True)
+    env = {**os.environ, **{name: str(CLONE / place) for name, place in INSTANCE.items()}}
+    env.pop("PYTHONPATH", None)
+    done = subprocess.run(argv, cwd=CLONE, env=env, check=False)
+    if done.returncode != 0:
+        print(f"\nThe demo stopped: that command ended with exit code {done.returncode}.", file=sys.stderr)
+        raise SystemExit(done.returncode)
+
+
+def main() -> None:
+    settings = " ".join(f"{name}=$PWD/{place}" for name, place in INSTANCE.items())
+    print("The commands below can be typed by hand, at the top of the clone, after this one:")
+    print(f"$ export {settings}", flush=True)
+
+    headline("1. Train two models on the first half of the digits")
+    run(PYTHON, "examples/digits/train.py", ".demo/weights")
+
+    headline("2. Build a versioned dataset from the other half")
+    run(PYTHON, "examples/digits/build_dataset.py")
+    run(SWCLI, "dataset", "list")
+
+    for number, (model, handler) in enumerate(MODELS.items(), start=3):
+        headline(f"{number}. Evaluate: {model}")
+        chosen = ["--workdir", "examples/digits", "--module", "evaluation", "--handler", f"evaluation:{handler}"]
+        run(SWCLI, "model", "run", *chosen, "--dataset", "digits")
+        run(SWCLI, "job", "info", "latest")
+
+    headline("What to type next (after the export above)")
+    print(f"{SWCLI} job list                        # both jobs; `job info` takes an id or its first characters")
+    print(f"{SWCLI} job info latest -o json         # the same facts for a program")
+    print(f"{SWCLI} dataset head digits --rows 3    # the first rows")
+    print(f"{SWCLI} model run --help                # then your own functions: README.md has an evaluation in 15 lines")
+    print("rm -rf .demo                                       # everything that this demo wrote")
+
+
+if __name__ == "__main__":
+    main()
