@@ -1,0 +1,77 @@
+"""What a Python handler yields, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from starwhale.datasets.importers.place import Row
+from starwhale.errors import DatasetSourceError
+
+
+def read_handler(handler: object) -> Iterator[Row]:
+    """Yield the rows of a handler: a function or class to call, or what calling it gave.
+
+    Each item is a row with `.index` and `.features`, a pair `(index, features)`, or a dict or a tuple of one dict, whose key is its
+    position in the iteration.
+
+    Raises:
+        DatasetSourceError: The handler gives nothing to iterate, or an item is none of these; with its position.
+    """
+    name = str(getattr(handler, "__qualname__", type(handler).__name__))
+    items = handler() if callable(handler) else handler
+    if not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping):
+        raise DatasetSourceError(
+            f"handler {name} gives a value of type {type(cast('object', items)).__name__!r}, not rows",
+            path=name,
+            hint="let it yield dicts or (index, dict) pairs",
+        )
+    for position, item in enumerate(cast("Iterable[object]", items)):
+        yield _row(item, position, name)
+
+
+def _row(item: Any, position: int, name: str) -> Row:  # Any: whatever the user's code gives
+    if isinstance(item, Mapping):
+        key, features = position, cast("object", item)
+    elif hasattr(item, "index") and hasattr(item, "features"):
+        key, features = item.index, item.features
+    elif (
+        isinstance(item, Sequence) and not isinstance(item, str | bytes) and 1 <= len(cast("Sequence[Any]", item)) <= 2
+    ):
+        key, features = (position, item[0]) if len(cast("Sequence[Any]", item)) == 1 else item
+    else:
+        raise DatasetSourceError(
+            f"handler {name}: item {position} is of type {type(item).__name__!r}, not a row",
+            path=name,
+            hint="yield dicts or (index, dict) pairs",
+        )
+    return _key(key, position, name), _features(features, position, name)
+
+
+def _key(key: Any, position: int, name: str) -> int | str:  # Any: as above
+    if hasattr(key, "item"):  # a NumPy number
+        key = key.item()
+    if isinstance(key, bool) or not isinstance(key, int | str):
+        raise DatasetSourceError(
+            f"handler {name}: the index of item {position} is of type {type(key).__name__!r}",
+            path=name,
+            hint="an index is an int or a str",
+        )
+    return key
+
+
+def _features(features: object, position: int, name: str) -> dict[str, object]:
+    if not isinstance(features, Mapping):
+        raise DatasetSourceError(
+            f"handler {name}: the features of item {position} are of type {type(features).__name__!r}, not a dict",
+            path=name,
+        )
+    made = dict(cast("Mapping[Any, object]", features))
+    for feature in made:
+        if not isinstance(feature, str):
+            raise DatasetSourceError(
+                f"handler {name}: item {position} has a feature named {feature!r}, of type {type(feature).__name__!r}",
+                path=name,
+                hint="names of features are text",
+            )
+    return made

@@ -1,0 +1,68 @@
+"""Sound."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from starwhale.errors import UnsupportedValueError
+from starwhale.media.artifact import BaseArtifact, Shape
+from starwhale.media.dtype import FLOAT64, dtype_name
+from starwhale.media.link import Link
+from starwhale.media.mime import MIMEType
+from starwhale.media.optional import require
+from starwhale.media.source import FileSource
+from starwhale.media.value import ArtifactType
+
+AUDIO_KINDS = frozenset({MIMEType.MP3, MIMEType.WAV, MIMEType.UNDEFINED})
+"""What a sound's bytes can be."""
+
+
+class Audio(BaseArtifact):
+    """A sound.
+
+    Args:
+        fp: Encoded bytes, a path or an open file.
+        display_name: For whoever hears it.
+        shape: Of the samples, None where unknown.
+        mime_type: MP3 or WAV; guessed from the suffix of a path when it is not given.
+        dtype: Element type of `to_numpy`.
+        link: Where the content lies instead.
+    """
+
+    family = ArtifactType.AUDIO
+    default_dtype = FLOAT64
+
+    def __init__(
+        self,
+        fp: object = "",
+        display_name: str = "",
+        shape: Shape = None,
+        mime_type: MIMEType | str | None = None,
+        dtype: Any = FLOAT64,
+        link: Link | None = None,
+    ) -> None:
+        super().__init__(fp, display_name, shape or (None,), mime_type, dtype, link)
+        self.mime_type = mime_of(self, mime_type, AUDIO_KINDS)
+
+    def to_numpy(self) -> Any:  # Any: NumPy is optional
+        """Return the samples, shape (frames, channels)."""
+        soundfile = require("soundfile", purpose="Audio.to_numpy()")
+        samples, _rate = soundfile.read(io.BytesIO(self.to_bytes()), dtype=dtype_name(self.dtype), always_2d=True)
+        return samples
+
+
+def mime_of(value: BaseArtifact, given: object, allowed: frozenset[MIMEType]) -> MIMEType:
+    """Return the MIME type of a sound or video: the given one when it is allowed, else what the file's suffix says.
+
+    Raises:
+        UnsupportedValueError: The given one is not of this family.
+    """
+    if given is None:
+        content = value.carried_source
+        name = content.path if isinstance(content, FileSource) else value.link.uri if value.link else value.display_name
+        guess = MIMEType.create_by_file_suffix(name)
+        return guess if guess in allowed else MIMEType.UNDEFINED
+    if value.mime_type not in allowed:
+        raise UnsupportedValueError(f"{value.mime_type.value!r} is not a MIME type of {type(value).__name__}")
+    return value.mime_type

@@ -1,0 +1,97 @@
+"""Plain bytes, and arrays as their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+from starwhale.errors import UnsupportedValueError
+from starwhale.media.artifact import BaseArtifact, Shape
+from starwhale.media.dtype import BYTES, UINT8, DType, dtype_name, numpy_dtype
+from starwhale.media.link import Link
+from starwhale.media.mime import MIMEType
+from starwhale.media.optional import loaded, require
+
+
+class Binary(BaseArtifact):
+    """Bytes of any kind.
+
+    Args:
+        fp: Bytes, a path, or an open file.
+        mime_type: What the bytes are.
+        dtype: Element type of `to_numpy`.
+        link: Where the content lies instead.
+        auto_convert_to_bytes: Ask readers to give plain bytes in place of this value.
+    """
+
+    auto_convert_to_bytes = False
+
+    def __init__(
+        self,
+        fp: object = b"",
+        mime_type: MIMEType | str | None = MIMEType.UNDEFINED,
+        dtype: Any = BYTES,
+        link: Link | None = None,
+        auto_convert_to_bytes: bool = False,
+    ) -> None:
+        super().__init__(fp, "", (1,), mime_type, dtype, link)
+        if auto_convert_to_bytes:
+            self.auto_convert_to_bytes = True
+
+    def _own_state(self, *, everything: bool) -> dict[str, object]:
+        return {"auto_convert_to_bytes": True} if self.auto_convert_to_bytes else {}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        super()._restore(state)
+        self.auto_convert_to_bytes = bool(state.get("auto_convert_to_bytes", False))
+
+
+class NumpyBinary(BaseArtifact):
+    """An array as its raw bytes, in C order.
+
+    Args:
+        fp: The raw bytes, a path or an open file with them; an array is taken with its own dtype and shape.
+        dtype: Element type.
+        shape: Of the array; without one it has one dimension.
+        link: Where the raw bytes lie instead.
+    """
+
+    default_dtype = UINT8
+
+    def __init__(self, fp: object = "", dtype: Any = UINT8, shape: Shape = None, link: Link | None = None) -> None:
+        numpy = loaded("numpy")
+        if numpy is not None and isinstance(fp, numpy.ndarray):
+            array: Any = fp  # Any: NumPy is optional
+            if array.dtype.hasobject:
+                raise UnsupportedValueError("NumpyBinary cannot hold an array of Python objects")
+            fp, dtype, shape = array.tobytes(), DType(dtype_name(array.dtype)), array.shape
+        super().__init__(fp, "", shape, MIMEType.UNDEFINED, dtype, link)
+        self._has_shape = shape is not None
+
+    def _own_state(self, *, everything: bool) -> dict[str, object]:
+        return {} if self._has_shape else {"has_shape": False}
+
+    _has_shape = True
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        super()._restore(state)
+        self._has_shape = bool(state.get("has_shape", True))
+
+    def to_numpy(self) -> Any:  # Any: NumPy is optional
+        """Return the array, which is writable and owns its memory."""
+        numpy = require("numpy", purpose="NumpyBinary.to_numpy()")
+        content, dtype = self.to_bytes(), numpy_dtype(self.dtype, numpy)
+        if not self._has_shape:
+            self._check(content, len(content) // dtype.itemsize * dtype.itemsize, dtype)
+            return numpy.frombuffer(content, dtype=dtype).copy()
+        shape = [-1 if size is None else size for size in self.shape]
+        if -1 not in shape:
+            self._check(content, prod(shape) * dtype.itemsize, dtype)
+        return numpy.frombuffer(content, dtype=dtype).reshape(shape).copy()
+
+    def _check(self, content: bytes, expected: int, dtype: object) -> None:
+        if len(content) != expected:
+            raise UnsupportedValueError(
+                f"{len(content)} bytes are not an array of {dtype} with shape {self.shape}, which takes {expected}"
+            )
