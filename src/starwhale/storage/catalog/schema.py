@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -72,7 +86,9 @@ jobs = Table(
     Column("status", String(16), nullable=False),
     Column("request", JSON, nullable=False),  # RunRequest.to_json()
     Column("datasets", JSON, nullable=False),  # [DatasetInput.to_json()]
-    Column("record", JSON, nullable=False),  # versions of us and of Python, platform, git state, argv, seed, source digest
+    Column(
+        "record", JSON, nullable=False
+    ),  # versions of us and of Python, platform, git state, argv, seed, source digest
     Column("driver", JSON),  # {pid, start_time, boot_id, host} of the process that runs it
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
@@ -147,6 +163,7 @@ ranges = Table(
     Column("rows_failed", Integer, nullable=False, default=0),
     Column("seconds", Float, nullable=False, default=0.0),
     Column("part_id", Integer),
+    Index(None, "job_id", "step", "queue", "state"),  # the next free range is found without reading the done ones
 )
 
 # A part is immutable; `id` is the commit sequence. `owner` is a job id or the id of a free-standing Evaluation.

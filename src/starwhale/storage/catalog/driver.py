@@ -1,0 +1,54 @@
+"""Which process runs a job, and whether it still lives: pid, start time, boot id and host."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+from starwhale.storage.catalog.records import Driver
+
+
+def this_driver() -> Driver:
+    """The identity of the calling process."""
+    pid = os.getpid()
+    return Driver(pid=pid, start_time=_start_time(pid), boot_id=_boot_id(), host=platform.node())
+
+
+def is_alive(driver: Driver) -> bool:
+    """Whether the process lives. One on another machine cannot be seen from here and counts as living."""
+    if driver.host != platform.node():
+        return True
+    if driver.boot_id != _boot_id():
+        return False
+    started = _start_time(driver.pid)
+    return bool(started) and started == driver.start_time
+
+
+def _start_time(pid: int) -> str:
+    """When a process started, as the system writes it; empty when there is none, or only its corpse."""
+    if sys.platform != "linux":
+        return _start_time_by_ps(pid)
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    fields = stat.rpartition(")")[2].split()  # the program's name before it may hold spaces and brackets
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def _start_time_by_ps(pid: int) -> str:
+    done = subprocess.run(
+        ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    state, _, started = done.stdout.strip().partition(" ")
+    return "" if state.startswith("Z") else started.strip()
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,71 @@
+"""Which job a word means: an id, a name, `latest`, `latest~N`, a unique beginning of an id, or a URI."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import Connection, Select, select
+
+from starwhale.domain.uri import parse_uri
+from starwhale.domain.version import SHORT_VERSION, SHORTEST_PREFIX
+from starwhale.errors import ConflictError, NotFoundError, nearest
+from starwhale.storage.catalog.schema import jobs, projects
+
+_LATEST = re.compile(r"^latest(?:~(\d+))?$")
+
+
+def find_job(connection: Connection, text: str, *, project: str, removed: bool) -> str:
+    """Return the id of the job: a whole id first, then a name (of several jobs the newest), then the beginning of an id.
+
+    Raises:
+        NotFoundError: Nothing fits.
+        ConflictError: Several ids begin so.
+    """
+    uri = parse_uri(text, kind="job", default_project=project)
+    word = uri.name
+    everywhere = select(jobs.c.id).where(jobs.c.removed_at.is_not(None) if removed else jobs.c.removed_at.is_(None))
+    within = (
+        everywhere.join(projects, jobs.c.project_id == projects.c.id)
+        .where(projects.c.name_folded == uri.project.casefold())
+        .order_by(jobs.c.created_at.desc(), jobs.c.id)
+    )
+    latest = _LATEST.match(word)
+    if latest:
+        found = connection.execute(within.offset(int(latest[1] or 0)).limit(1)).scalars().first()
+    else:
+        found = (
+            connection.execute(everywhere.where(jobs.c.id == word)).scalars().first()
+            or connection.execute(within.where(jobs.c.name == word).limit(1)).scalars().first()
+            or _by_prefix(connection, everywhere, word)
+        )
+    if found is None:
+        raise _missing(connection, word, uri.project, within)
+    return found
+
+
+def _by_prefix(
+    connection: Connection, everywhere: Select[Any], word: str
+) -> str | None:  # Any: as SQLAlchemy types queries
+    if len(word) < SHORTEST_PREFIX:
+        return None
+    found = (
+        connection.execute(everywhere.where(jobs.c.id.startswith(word.lower(), autoescape=True)).limit(6))
+        .scalars()
+        .all()
+    )
+    if len(found) > 1:
+        shown = ", ".join(each[: max(SHORT_VERSION, len(word) + 2)] for each in found[:5])
+        message = f"{word!r} begins several job ids: {shown}"
+        raise ConflictError(message, hint="give more characters")
+    return found[0] if found else None
+
+
+def _missing(connection: Connection, word: str, project: str, within: Select[Any]) -> NotFoundError:
+    known = connection.execute(within.with_only_columns(jobs.c.name, jobs.c.id).limit(50)).all()
+    if not known:
+        return NotFoundError(f"no job {word!r}: project {project!r} has no jobs", hint="start one with swcli model run")
+    hint = nearest(word, [row.name or row.id[:SHORT_VERSION] for row in known])
+    if len(word) < SHORTEST_PREFIX:
+        hint = f"give at least {SHORTEST_PREFIX} characters of the id; {hint}"
+    return NotFoundError(f"no job {word!r} in project {project!r}", hint=hint)

@@ -1,0 +1,293 @@
+"""Jobs with their steps, tasks and attempts, and the process that drives each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, insert, select, update
+
+from starwhale.domain.job import DatasetInput, Job, RunRequest, Task, TaskError, TaskUpdate
+from starwhale.domain.status import Status, check_transition, is_active
+from starwhale.domain.version import SHORT_VERSION, check_name
+from starwhale.errors import AlreadyExistsError, ConflictError, InvalidNameError, NotFoundError
+from starwhale.storage.catalog.driver import is_alive
+from starwhale.storage.catalog.engine import Database
+from starwhale.storage.catalog.job_address import find_job
+from starwhale.storage.catalog.projects import ensure_project
+from starwhale.storage.catalog.records import AttemptRecord, Driver, JobRecord, Json, StepRecord
+from starwhale.storage.catalog.schema import attempts, jobs, projects, steps, tasks
+from starwhale.storage.catalog.steps import step_from_json, step_to_json
+
+
+class Jobs:
+    """The jobs of one catalog. One whose driver is gone is reported as interrupted, whatever was written last."""
+
+    def __init__(
+        self, database: Database, clock: Callable[[], float], is_living: Callable[[Driver], bool] = is_alive
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._is_living = is_living
+
+    def create(self, job: Job, record: Json, driver: Driver | None) -> JobRecord:
+        """Write a job down with its steps.
+
+        Args:
+            job: The job.
+            record: What it runs on: versions, platform, git state, argv, seed, source digest.
+            driver: The process that will run it.
+
+        Raises:
+            AlreadyExistsError: The id is taken.
+            InvalidNameError: The name breaks the naming rule or is reserved.
+        """
+        name = job.request.name
+        if name and check_name("job", name) == "latest":
+            message = "'latest' cannot be the name of a job: it means the newest one"
+            raise InvalidNameError(message, hint="choose another name")
+        with self._database.write() as connection:
+            if connection.execute(select(jobs.c.id).where(jobs.c.id == job.id)).first() is not None:
+                message = f"there is a job {job.id} already"
+                raise AlreadyExistsError(message, hint="leave the id to the system, or resume that job")
+            project = ensure_project(connection, job.request.project, self._clock())
+            connection.execute(
+                insert(jobs).values(
+                    id=job.id,
+                    project_id=project.id,
+                    name=name,
+                    handler=job.handler,
+                    status=job.status.value,
+                    request=job.request.to_json(),
+                    datasets=[each.to_json() for each in job.datasets],
+                    record=dict(record),
+                    driver=None if driver is None else dataclasses.asdict(driver),
+                    created_at=self._clock(),
+                )
+            )
+            rows = [
+                {
+                    "job_id": job.id,
+                    "position": position,
+                    "name": each.name,
+                    "step": step_to_json(each),
+                    "status": Status.CREATED.value,
+                }
+                for position, each in enumerate(job.steps)
+            ]
+            if rows:
+                connection.execute(insert(steps), rows)
+            return self._get(connection, job.id)
+
+    def get(self, text: str, *, project: str = "self", removed: bool = False) -> JobRecord:
+        """Return the job that a word means: an id, a name, `latest`, `latest~N`, a unique beginning of an id, or a URI.
+
+        Args:
+            text: What the user wrote.
+            project: Project whose jobs `latest` and names are about; ids are found in all.
+            removed: Look among the removed jobs alone, instead of the others.
+
+        Raises:
+            NotFoundError: Nothing fits.
+            ConflictError: Several ids begin so.
+        """
+        with self._database.read() as connection:
+            return self._get(connection, find_job(connection, text, project=project, removed=removed))
+
+    def list(
+        self, project: str | None = None, *, limit: int = 100, offset: int = 0, removed: bool = False
+    ) -> Sequence[JobRecord]:
+        """Return jobs, the newest first.
+
+        Args:
+            project: Name of the project; None for all.
+            limit: At most so many.
+            offset: Leave out so many of the newest.
+            removed: The removed ones instead of the others.
+        """
+        query = _query().order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit).offset(offset)
+        query = query.where(jobs.c.removed_at.is_not(None) if removed else jobs.c.removed_at.is_(None))
+        if project is not None:
+            query = query.where(projects.c.name_folded == project.casefold())
+        with self._database.read() as connection:
+            return [self._record(row) for row in connection.execute(query)]
+
+    def set_status(self, job_id: str, status: Status, *, error: TaskError | None = None) -> JobRecord:
+        """Change the status of a job, by the rules; one that needs no driver any more lets it go.
+
+        Raises:
+            StatusError: The rules do not allow it.
+        """
+        with self._database.write() as connection:
+            current = self._get(connection, job_id)
+            check_transition(f"job {job_id[:SHORT_VERSION]}", current.status, status)
+            values: dict[str, Any] = {"status": status.value}  # Any: values of columns
+            if not is_active(status):
+                values |= {
+                    "driver": None,
+                    "finished_at": self._clock(),
+                    "error": None if error is None else error.to_json(),
+                }
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+            return self._get(connection, job_id)
+
+    def claim_driver(self, job_id: str, driver: Driver) -> JobRecord:
+        """Make a process the driver of a job. What a dead driver left is written as interrupted first.
+
+        Raises:
+            ConflictError: A living process drives it.
+        """
+        with self._database.write() as connection:
+            current = self._get(connection, job_id)
+            held = current.driver
+            if held is not None and held != driver and self._is_living(held):
+                message = f"job {job_id[:SHORT_VERSION]} is being run by process {held.pid} on {held.host}"
+                raise ConflictError(message, hint="wait for it, or stop that process first")
+            values = {
+                "driver": dataclasses.asdict(driver),
+                "status": current.status.value,
+                "finished_at": None,
+                "error": None,
+            }
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+            return self._get(connection, job_id)
+
+    def remove(self, job_id: str) -> None:
+        """Hide a job until it is recovered.
+
+        Raises:
+            ConflictError: It is running.
+        """
+        with self._database.write() as connection:
+            current = self._get(connection, job_id)
+            if is_active(current.status):
+                message = f"job {job_id[:SHORT_VERSION]} is {current.status}"
+                raise ConflictError(message, hint="stop it first")
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(removed_at=self._clock()))
+
+    def recover(self, job_id: str) -> None:
+        """Bring a removed job back."""
+        with self._database.write() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(removed_at=None))
+
+    def record_step(self, job_id: str, name: str, status: Status) -> None:
+        """Change the status of a step, by the rules, with the time at which it started or ended.
+
+        Raises:
+            NotFoundError: The job has no such step.
+            StatusError: The rules do not allow it.
+        """
+        own = steps.c.job_id == job_id, steps.c.name == name
+        with self._database.write() as connection:
+            row = connection.execute(select(steps.c.status, steps.c.started_at).where(*own)).first()
+            if row is None:
+                message = f"job {job_id} has no step {name!r}"
+                raise NotFoundError(message)
+            check_transition(f"step {name!r}", Status(row.status), status)
+            values: dict[str, Any] = {"status": status.value}  # Any: values of columns
+            if status is Status.RUNNING:
+                values |= {"started_at": row.started_at or self._clock(), "finished_at": None}
+            elif not is_active(status):
+                values["finished_at"] = self._clock()
+            connection.execute(update(steps).where(*own).values(**values))
+
+    def record_attempt_start(self, task: Task, executor: str) -> None:
+        """Write down that an attempt of a task starts."""
+        row = {"job_id": task.job_id, "step": task.step.name, "task_index": task.index, "status": Status.RUNNING.value}
+        with self._database.write() as connection:
+            if connection.execute(update(tasks).where(tasks.c.id == task.id).values(**row)).rowcount == 0:
+                connection.execute(insert(tasks).values(id=task.id, **row))
+            connection.execute(
+                insert(attempts).values(
+                    task_id=task.id,
+                    number=task.attempt,
+                    executor=executor,
+                    status=Status.RUNNING.value,
+                    started_at=self._clock(),
+                )
+            )
+
+    def record_attempt_end(self, end: TaskUpdate, timings: Mapping[str, float] | None = None) -> None:
+        """Write down how an attempt of a task ended."""
+        own = attempts.c.task_id == end.task_id, attempts.c.number == end.attempt
+        error = None if end.error is None else end.error.to_json()
+        values = {
+            "status": end.status.value,
+            "finished_at": self._clock(),
+            "error": error,
+            "timings": dict(timings or {}),
+        }
+        with self._database.write() as connection:
+            connection.execute(update(attempts).where(*own).values(**values))
+            connection.execute(update(tasks).where(tasks.c.id == end.task_id).values(status=end.status.value))
+
+    def steps(self, job_id: str) -> Sequence[StepRecord]:
+        """Return the steps of a job, needs first."""
+        query = select(steps).where(steps.c.job_id == job_id).order_by(steps.c.position)
+        with self._database.read() as connection:
+            return [
+                StepRecord(
+                    position=row.position,
+                    step=step_from_json(row.step),
+                    status=Status(row.status),
+                    started_at=row.started_at,
+                    finished_at=row.finished_at,
+                )
+                for row in connection.execute(query)
+            ]
+
+    def attempts(self, job_id: str) -> Sequence[AttemptRecord]:
+        """Return the attempts of all tasks of a job, in the order in which they started."""
+        query = select(attempts, tasks.c.step, tasks.c.task_index).join(tasks, attempts.c.task_id == tasks.c.id)
+        query = query.where(tasks.c.job_id == job_id).order_by(
+            attempts.c.started_at, attempts.c.task_id, attempts.c.number
+        )
+        with self._database.read() as connection:
+            return [
+                AttemptRecord(
+                    task_id=row.task_id,
+                    step=row.step,
+                    task_index=row.task_index,
+                    number=row.number,
+                    executor=row.executor,
+                    status=Status(row.status),
+                    started_at=row.started_at,
+                    finished_at=row.finished_at,
+                    error=None if row.error is None else TaskError.from_json(row.error),
+                    timings=row.timings or {},
+                )
+                for row in connection.execute(query)
+            ]
+
+    def _get(self, connection: Connection, job_id: str) -> JobRecord:
+        row = connection.execute(_query().where(jobs.c.id == job_id)).first()
+        if row is None:
+            message = f"no job {job_id!r}"
+            raise NotFoundError(message, hint="see swcli job list")
+        return self._record(row)
+
+    def _record(self, row: Row[Any]) -> JobRecord:  # Any: what SQLAlchemy knows of a row of several columns
+        status = Status(row.status)
+        driver = None if row.driver is None else Driver(**row.driver)
+        if driver is not None and (is_active(status) or status is Status.CREATED) and not self._is_living(driver):
+            status = Status.INTERRUPTED
+        return JobRecord(
+            id=row.id,
+            project=row.project,
+            name=row.name,
+            handler=row.handler,
+            status=status,
+            request=RunRequest.from_json(row.request),
+            datasets=tuple(DatasetInput.from_json(each) for each in row.datasets),
+            record=row.record,
+            driver=driver,
+            created_at=row.created_at,
+            finished_at=row.finished_at,
+            error=None if row.error is None else TaskError.from_json(row.error),
+            is_removed=row.removed_at is not None,
+        )
+
+
+def _query() -> Select[Any]:  # Any: what SQLAlchemy knows of a query over two tables
+    return select(jobs, projects.c.name.label("project")).join(projects, jobs.c.project_id == projects.c.id)

@@ -1,0 +1,292 @@
+"""The ledger in SQL: the pure rules of `domain.ledger`, each applied inside one transaction that holds the write lock.
+
+A *holder* is one attempt of one task, written `<task id>#<attempt>`. Rows of a queue go to holders range by range; committing a range and
+granting the next are one transaction, so that nothing stands between what is done and what is visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, update
+
+from starwhale.domain import ledger as rules
+from starwhale.domain.ledger import Pace, Queue, RangeState, RowRange
+from starwhale.errors import ConflictError, LeaseLostError
+from starwhale.storage.catalog.engine import Database
+from starwhale.storage.catalog.schema import queues, ranges
+from starwhale.storage.protocols import CommitRequest, RangeLease, StepProgress
+
+
+class Ledger:
+    """Who may work on which rows, for all jobs of one catalog; safe with any number of threads and processes."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def create_queue(self, job_id: str, step: str, queue: str, dataset_position: int, total: int, batch: int) -> None:
+        """Make the queue of one dataset of one step; the same again changes nothing.
+
+        Raises:
+            ConflictError: It is there with another number of rows or another batch.
+        """
+        own = and_(_of(queues, job_id, step, queue), queues.c.dataset_position == dataset_position)
+        with self._database.write() as connection:
+            row = connection.execute(select(queues).where(own)).first()
+            if row is None:
+                values = {"job_id": job_id, "step": step, "queue": queue, "dataset_position": dataset_position}
+                connection.execute(insert(queues).values(**values, total=total, batch=batch, cursor=0))
+            elif (row.total, row.batch) != (total, batch):
+                message = f"step {step!r} of job {job_id} has a queue of {row.total} rows in batches of {row.batch}, not {total} in {batch}"
+                raise ConflictError(message, hint="start a new job")
+
+    def next_range(  # noqa: PLR0913 - one call does a whole turn of a worker
+        self,
+        job_id: str,
+        step: str,
+        queue: str,
+        holder: str,
+        pace: Pace,
+        *,
+        commit: CommitRequest | None = None,
+        deadline_s: float | None = None,
+    ) -> RangeLease | None:
+        """Commit the range before, if given, and lease the next, in one transaction.
+
+        Suspects come first, then the first free range, then a new one of the first dataset that has rows left.
+
+        Args:
+            job_id: Job.
+            step: Step that consumes the rows.
+            queue: Empty for predict; the session of `make_distributed_consumption` otherwise.
+            holder: Attempt that asks.
+            pace: What it has measured.
+            commit: The range that it has finished.
+            deadline_s: When the lease ends by the catalog's clock; None when it ends with the holder's process.
+
+        Returns:
+            The lease; None when no rows are left to hand out, although others may still be at work.
+
+        Raises:
+            LeaseLostError: The lease of `commit` has ended; nothing is kept of it and nothing is granted.
+        """
+        own = _of(ranges, job_id, step, queue)
+        with self._database.write() as connection:
+            if commit is not None:
+                self._commit(connection, commit, holder)
+            if deadline_s is not None:
+                self._release_expired(connection, own)
+            found = _take_free(connection, own) or _cut_new(connection, job_id, step, queue, pace)
+            if found is None:
+                return None
+            position, batch, free = found
+            granted = rules.grant(free, holder, deadline_s)
+            _write(connection, and_(own, ranges.c.dataset_position == position), granted)
+        return RangeLease(
+            job_id=job_id,
+            step=step,
+            queue=queue,
+            dataset_position=position,
+            start=granted.start,
+            stop=granted.stop,
+            epoch=granted.epoch,
+            batch=batch,
+            rebatched=granted.crashes > 0 and batch > 1 and granted.stop - granted.start <= batch,
+        )
+
+    def commit_range(self, commit: CommitRequest, holder: str) -> None:
+        """Commit a range without asking for more.
+
+        Raises:
+            LeaseLostError: The lease has ended; nothing is kept.
+        """
+        with self._database.write() as connection:
+            self._commit(connection, commit, holder)
+
+    def release_holder(self, job_id: str, holder: str, *, crashed: bool = False) -> int:
+        """Give the ranges of an attempt back; after a crash they are suspects, and cut in halves. Returns how many there were."""
+        chosen = and_(ranges.c.job_id == job_id, ranges.c.state == RangeState.LEASED, ranges.c.holder == holder)
+        return self._release(chosen, crashed=crashed)
+
+    def release_all(self, job_id: str) -> int:
+        """End all leases of a job, for a new driver takes over. Returns how many there were."""
+        return self._release(and_(ranges.c.job_id == job_id, ranges.c.state == RangeState.LEASED), crashed=False)
+
+    def suspects(self, job_id: str, step: str) -> list[RangeLease]:
+        """Ranges on which workers have died and that are not done: to be tried alone. Those that are free have no holder."""
+        chosen = and_(
+            ranges.c.job_id == job_id, ranges.c.step == step, ranges.c.crashes > 0, ranges.c.state != RangeState.DONE
+        )
+        batch = select(queues.c.batch).where(
+            queues.c.job_id == job_id,
+            queues.c.step == step,
+            queues.c.queue == ranges.c.queue,
+            queues.c.dataset_position == ranges.c.dataset_position,
+        )
+        query = select(ranges, batch.scalar_subquery().label("batch")).where(chosen)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(ranges.c.dataset_position, ranges.c.start)).all()
+        return [
+            RangeLease(
+                job_id=job_id,
+                step=step,
+                queue=row.queue,
+                dataset_position=row.dataset_position,
+                start=row.start,
+                stop=row.stop,
+                epoch=row.epoch,
+                batch=row.batch,
+                rebatched=row.batch > 1 and row.stop - row.start <= row.batch,
+            )
+            for row in rows
+        ]
+
+    def progress(self, job_id: str) -> Sequence[StepProgress]:
+        """How far each step with rows is."""
+        done = (
+            select(
+                ranges.c.step,
+                func.sum(ranges.c.rows_done).label("done"),
+                func.sum(ranges.c.rows_failed).label("failed"),
+            )
+            .where(ranges.c.job_id == job_id, ranges.c.state == RangeState.DONE)
+            .group_by(ranges.c.step)
+        )
+        totals = select(queues.c.step, func.sum(queues.c.total).label("total")).where(queues.c.job_id == job_id)
+        with self._database.read() as connection:
+            counted = {row.step: row for row in connection.execute(done)}
+            rows = connection.execute(totals.group_by(queues.c.step)).all()
+        return [
+            StepProgress(
+                step=row.step,
+                total=row.total,
+                done=counted[row.step].done if row.step in counted else 0,
+                failed=counted[row.step].failed if row.step in counted else 0,
+            )
+            for row in rows
+        ]
+
+    def is_complete(self, job_id: str, step: str, queue: str | None = None) -> bool:
+        """Whether every row of every queue of a step is in a done range; of one queue when it is given."""
+        own_queues = [queues.c.job_id == job_id, queues.c.step == step]
+        own_ranges = [ranges.c.job_id == job_id, ranges.c.step == step]
+        if queue is not None:
+            own_queues.append(queues.c.queue == queue)
+            own_ranges.append(ranges.c.queue == queue)
+        with self._database.read() as connection:
+            total = connection.execute(
+                select(func.coalesce(func.sum(queues.c.total), 0)).where(*own_queues)
+            ).scalar_one()
+            rows = func.coalesce(func.sum(ranges.c.stop - ranges.c.start), 0)
+            done = connection.execute(select(rows).where(*own_ranges, ranges.c.state == RangeState.DONE)).scalar_one()
+        return bool(done == total)
+
+    def _commit(self, connection: Connection, commit: CommitRequest, holder: str) -> None:
+        lease = commit.lease
+        own = and_(
+            _of(ranges, lease.job_id, lease.step, lease.queue), ranges.c.dataset_position == lease.dataset_position
+        )
+        row = connection.execute(select(ranges).where(own, ranges.c.start == lease.start)).first()
+        if row is None:
+            message = f"rows {lease.start} to {lease.stop} of step {lease.step!r} were never leased"
+            raise LeaseLostError(message)
+        done, rest = rules.commit(_range(row), lease.epoch, holder, self._clock(), commit.stop)
+        part_id = commit.add_parts(connection) if commit.add_parts is not None else None
+        figures = {"rows_done": commit.rows_done, "rows_failed": commit.rows_failed, "seconds": commit.seconds}
+        _write(connection, own, done, part_id=part_id, **figures)
+        if rest is not None:
+            _insert(connection, row, rest)
+
+    def _release_expired(self, connection: Connection, own: ColumnElement[bool]) -> None:
+        late = and_(own, ranges.c.state == RangeState.LEASED, ranges.c.deadline_s < self._clock())
+        for row in connection.execute(select(ranges).where(late)).all():
+            _write(connection, _like(row), rules.release(_range(row)))
+
+    def _release(self, chosen: ColumnElement[bool], *, crashed: bool) -> int:
+        with self._database.write() as connection:
+            rows = connection.execute(select(ranges).where(chosen)).all()
+            for row in rows:
+                free = rules.release(_range(row), crashed=crashed)
+                first, *others = rules.halve(free, _batch(connection, row)) if crashed else [free]
+                _write(connection, _like(row), first)
+                for other in others:
+                    _insert(connection, row, other)
+        return len(rows)
+
+
+def _of(
+    table: Any, job_id: str, step: str, queue: str
+) -> ColumnElement[bool]:  # Any: queues or ranges; their columns are known by name
+    return and_(table.c.job_id == job_id, table.c.step == step, table.c.queue == queue)
+
+
+def _like(row: Row[Any]) -> ColumnElement[bool]:  # Any: what SQLAlchemy knows of a row of several columns
+    return and_(_of(ranges, row.job_id, row.step, row.queue), ranges.c.dataset_position == row.dataset_position)
+
+
+def _range(row: Row[Any]) -> RowRange:  # Any: see _like
+    return RowRange(
+        start=row.start,
+        stop=row.stop,
+        state=RangeState(row.state),
+        epoch=row.epoch,
+        holder=row.holder,
+        deadline_s=row.deadline_s,
+        crashes=row.crashes,
+    )
+
+
+def _values(each: RowRange) -> dict[str, Any]:  # Any: values of columns
+    return {
+        "start": each.start,
+        "stop": each.stop,
+        "state": each.state.value,
+        "epoch": each.epoch,
+        "holder": each.holder,
+        "deadline_s": each.deadline_s,
+        "crashes": each.crashes,
+    }
+
+
+def _write(connection: Connection, own: ColumnElement[bool], each: RowRange, **figures: int | float | None) -> None:
+    connection.execute(update(ranges).where(own, ranges.c.start == each.start).values(**_values(each), **figures))
+
+
+def _insert(connection: Connection, like: Row[Any], each: RowRange) -> None:  # Any: see _like
+    key = {name: getattr(like, name) for name in ("job_id", "step", "queue", "dataset_position")}
+    connection.execute(insert(ranges).values(**key, **_values(each)))
+
+
+def _batch(connection: Connection, row: Row[Any]) -> int:  # Any: see _like
+    own = and_(_of(queues, row.job_id, row.step, row.queue), queues.c.dataset_position == row.dataset_position)
+    return connection.execute(select(queues.c.batch).where(own)).scalar_one()
+
+
+def _take_free(connection: Connection, own: ColumnElement[bool]) -> tuple[int, int, RowRange] | None:
+    """Position of the dataset, batch and range of what was given back: suspects first, then in row order."""
+    order = ((ranges.c.crashes > 0).desc(), ranges.c.dataset_position, ranges.c.start)
+    row = connection.execute(
+        select(ranges).where(own, ranges.c.state == RangeState.FREE).order_by(*order).limit(1)
+    ).first()
+    return None if row is None else (row.dataset_position, _batch(connection, row), _range(row))
+
+
+def _cut_new(
+    connection: Connection, job_id: str, step: str, queue: str, pace: Pace
+) -> tuple[int, int, RowRange] | None:
+    """Position of the dataset, batch and range of what was never handed out, written down as free."""
+    own = _of(queues, job_id, step, queue)
+    left = select(queues).where(own, queues.c.cursor < queues.c.total).order_by(queues.c.dataset_position).limit(1)
+    row = connection.execute(left).first()
+    if row is None:
+        return None
+    before = Queue(total=row.total, batch=row.batch, cursor=row.cursor)
+    after, fresh = rules.cut(before, rules.range_rows(before, pace))
+    if fresh is None:
+        return None
+    position = queues.c.dataset_position == row.dataset_position
+    connection.execute(update(queues).where(own, position).values(cursor=after.cursor))
+    _insert(connection, row, fresh)
+    return row.dataset_position, row.batch, fresh

@@ -1,0 +1,1 @@
+"""The changes, oldest first; a script that was released is never edited."""

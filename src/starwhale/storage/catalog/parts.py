@@ -1,0 +1,123 @@
+"""Parts of results: which there are, which readers see, and where their tables lie."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy import Connection, insert, select, update
+
+from starwhale.errors import ResultsError
+from starwhale.storage.catalog.engine import Database
+from starwhale.storage.catalog.schema import part_tables, parts
+from starwhale.storage.protocols import PartRecord, PartTable
+
+
+class Parts:
+    """The parts of one catalog. `id` is the commit sequence: later parts have larger ones."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add(self, connection: Connection, part: PartRecord) -> int:
+        """Insert a part with its tables inside a transaction of the caller, and return its id.
+
+        A provisional part of an attempt hides the provisional parts of earlier attempts of its task.
+        """
+        values = {name: getattr(part, name) for name in _FIELDS}
+        result = connection.execute(insert(parts).values(**values, created_at=part.created_at or self._clock()))
+        key = result.inserted_primary_key
+        if key is None:
+            message = f"the catalog gave no number to a part of {part.owner!r}"
+            raise ResultsError(message)
+        part_id: int = key[0]
+        if part.tables:
+            connection.execute(insert(part_tables), [_table_values(part_id, each) for each in part.tables])
+        if part.provisional and part.task_id:
+            self._hide(connection, part.task_id, before_attempt=part.attempt)
+        return part_id
+
+    def commit(self, part: PartRecord) -> int:
+        """Add a part in a transaction of its own."""
+        with self._database.write() as connection:
+            return self.add(connection, part)
+
+    def visible(self, owner: str, *, after: int = 0) -> list[PartRecord]:
+        """Return the parts that readers see, in the order of their commits.
+
+        Args:
+            owner: Job id, or the id of a free-standing Evaluation.
+            after: Leave out the parts up to this id.
+        """
+        chosen = (parts.c.owner == owner, parts.c.visible.is_(True), parts.c.id > after)
+        with self._database.read() as connection:
+            rows = connection.execute(select(parts).where(*chosen).order_by(parts.c.id)).all()
+            query = select(part_tables).join(parts, part_tables.c.part_id == parts.c.id).where(*chosen)
+            found = connection.execute(query.order_by(part_tables.c.part_id, part_tables.c.table_name)).all()
+        tables: defaultdict[int, list[PartTable]] = defaultdict(list)
+        for row in found:
+            tables[row.part_id].append(PartTable(**{name: getattr(row, name) for name in _TABLE_FIELDS}))
+        return [
+            PartRecord(
+                id=row.id,
+                created_at=row.created_at,
+                tables=tuple(tables[row.id]),
+                **{name: getattr(row, name) for name in _FIELDS},
+            )
+            for row in rows
+        ]
+
+    def finalize_attempt(self, task_id: str, attempt: int) -> None:
+        """Make the provisional parts of an attempt final, and hide those of the other attempts of its task."""
+        own = parts.c.task_id == task_id, parts.c.provisional.is_(True)
+        with self._database.write() as connection:
+            connection.execute(update(parts).where(*own, parts.c.attempt != attempt).values(visible=False))
+            connection.execute(
+                update(parts).where(*own, parts.c.attempt == attempt).values(visible=True, provisional=False)
+            )
+
+    def hide_provisional(self, task_id: str) -> None:
+        """Hide what a task left behind without coming to its end."""
+        with self._database.write() as connection:
+            self._hide(connection, task_id)
+
+    def replace_locations(self, owner: str, locations: Mapping[int, Sequence[PartTable]]) -> None:
+        """Say where the tables of parts lie now, after their file was compacted.
+
+        Args:
+            owner: Owner of the parts.
+            locations: Part id → its tables that have moved; others stay where they are.
+
+        Raises:
+            ResultsError: A part has no such table; nothing is changed then.
+        """
+        with self._database.write() as connection:
+            for part_id, moved in locations.items():
+                for table in moved:
+                    own = part_tables.c.part_id == part_id, part_tables.c.table_name == table.table_name
+                    values = {
+                        key: value
+                        for key, value in _table_values(part_id, table).items()
+                        if key not in {"part_id", "table_name"}
+                    }
+                    if connection.execute(update(part_tables).where(*own).values(**values)).rowcount != 1:
+                        message = f"part {part_id} of {owner!r} has no table {table.table_name!r}"
+                        raise ResultsError(message)
+
+    @staticmethod
+    def _hide(connection: Connection, task_id: str, before_attempt: int | None = None) -> None:
+        chosen = [parts.c.task_id == task_id, parts.c.provisional.is_(True), parts.c.visible.is_(True)]
+        if before_attempt is not None:
+            chosen.append(parts.c.attempt < before_attempt)
+        connection.execute(update(parts).where(*chosen).values(visible=False))
+
+
+_FIELDS = (
+    "owner", "step", "task_id", "attempt", "dataset_position", "start", "stop", "visible", "provisional",
+)  # fmt: skip
+_TABLE_FIELDS = ("table_name", "file", "offset", "length", "digest", "row_count", "first_row")
+
+
+def _table_values(part_id: int, table: PartTable) -> dict[str, object]:
+    return {"part_id": part_id, **{name: getattr(table, name) for name in _TABLE_FIELDS}}

@@ -1,0 +1,204 @@
+"""What the catalog answers with: frozen values, one per noun. The standard library is all that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starwhale.domain.job import DatasetInput, RunRequest, Step, TaskError
+from starwhale.domain.status import Status
+from starwhale.domain.uri import Uri
+
+Json = Mapping[str, Any]  # Any: JSON objects whose shape belongs to whoever wrote them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectRecord:
+    """A project."""
+
+    id: int
+    """Number in this catalog."""
+    name: str
+    """Name as it was given."""
+    created_at: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleRecord:
+    """A named dataset, model or runtime; its versions are immutable."""
+
+    id: str
+    """Under this the stores keep its files."""
+    project: str
+    """Name of its project."""
+    kind: str
+    """`dataset`, `model` or `runtime`."""
+    name: str
+    """Name as it was given."""
+    created_at: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionDraft:
+    """A version to be committed; it exists once the catalog names it."""
+
+    content_digest: str
+    """Digest of the content; for a dataset the manifest's."""
+    manifest: Json = field(default_factory=dict[str, Any])
+    """What `info` shows."""
+    version: str = ""
+    """Id to use; empty for a new one."""
+    message: str = ""
+    """What the user said about it."""
+    size_bytes: int = 0
+    """Bytes that it occupies."""
+    row_count: int | None = None
+    """Rows of a dataset."""
+    tags: tuple[str, ...] = ()
+    """The user's tags."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRecord:
+    """One immutable version of a dataset, model or runtime."""
+
+    version: str
+    """Whole id."""
+    bundle_id: str
+    """Under this the stores keep its files."""
+    project: str
+    """Name of its project."""
+    kind: str
+    """`dataset`, `model` or `runtime`."""
+    name: str
+    """Name of its bundle."""
+    sequence: int
+    """Order of commits within the bundle, from 0."""
+    created_at: float
+    """Seconds since the epoch."""
+    message: str
+    """What the user said about it."""
+    size_bytes: int
+    """Bytes that it occupies."""
+    row_count: int | None
+    """Rows of a dataset."""
+    content_digest: str
+    """Digest of the content; for a dataset the manifest's."""
+    manifest: Json
+    """What `info` shows."""
+    is_removed: bool
+    """Whether it was removed and may be recovered."""
+    tags: tuple[str, ...] = ()
+    """`latest`, its `v<k>` and the user's, sorted with the user's first."""
+
+    @property
+    def uri(self) -> Uri:
+        """Its URI with the whole version."""
+        return Uri(project=self.project, kind=self.kind, name=self.name, version=self.version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """The process that runs a job, so that it can be told from a later one with the same number."""
+
+    pid: int
+    """Process id."""
+    start_time: str
+    """When the process started, as the system writes it."""
+    boot_id: str
+    """Which start of the machine the process belongs to; empty where the system does not say."""
+    host: str
+    """Name of the machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """A job as the catalog knows it."""
+
+    id: str
+    """40 characters."""
+    project: str
+    """Name of its project."""
+    name: str
+    """Name that the user gave, or empty."""
+    handler: str
+    """Full name of the handler that was asked for."""
+    status: Status
+    """Where it stands; `interrupted` when its driver is gone, whatever was written last."""
+    request: RunRequest
+    """What the user asked for."""
+    datasets: tuple[DatasetInput, ...]
+    """Pinned versions, in the order of the request."""
+    record: Json
+    """What it ran on: versions, platform, git state, argv, seed, source digest."""
+    driver: Driver | None
+    """The process that runs it, or None."""
+    created_at: float
+    """Seconds since the epoch."""
+    finished_at: float | None
+    """Seconds since the epoch, or None."""
+    error: TaskError | None
+    """Why it failed."""
+    is_removed: bool
+    """Whether it was removed and may be recovered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """A step of a job as the catalog knows it."""
+
+    position: int
+    """Position among the job's steps, needs first."""
+    step: Step
+    """The step."""
+    status: Status
+    """Where it stands."""
+    started_at: float | None
+    """Seconds since the epoch, or None."""
+    finished_at: float | None
+    """Seconds since the epoch, or None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One try of a task."""
+
+    task_id: str
+    """Task."""
+    step: str
+    """Step of the task."""
+    task_index: int
+    """Position of the task in its step."""
+    number: int
+    """1 for the first try."""
+    executor: str
+    """What it ran on."""
+    status: Status
+    """Where it stands."""
+    started_at: float
+    """Seconds since the epoch."""
+    finished_at: float | None
+    """Seconds since the epoch, or None."""
+    error: TaskError | None
+    """Why it failed."""
+    timings: Mapping[str, float]
+    """Seconds per activity."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    """Something that happened."""
+
+    id: int
+    """Grows with time."""
+    job_id: str | None
+    """Job that it belongs to."""
+    time: float
+    """Seconds since the epoch."""
+    kind: str
+    """What happened, in a word."""
+    detail: Json
+    """More about it."""

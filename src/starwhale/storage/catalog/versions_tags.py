@@ -1,0 +1,335 @@
+"""Versions and the tags that point at them. Adding the row of a version is its commit point."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+
+from starwhale.domain.uri import Uri, parse_uri
+from starwhale.domain.version import SHORT_VERSION, SHORTEST_PREFIX, check_user_tag, is_reserved_tag
+from starwhale.errors import AlreadyExistsError, ConflictError, InvalidNameError, NotFoundError, nearest
+from starwhale.storage.catalog.bundles import find_bundle
+from starwhale.storage.catalog.engine import Database
+from starwhale.storage.catalog.projects import get_project
+from starwhale.storage.catalog.records import BundleRecord, VersionDraft, VersionRecord
+from starwhale.storage.catalog.schema import bundles, projects, tags, versions
+
+LATEST = "latest"
+"""The tag that the system moves with every commit."""
+
+
+class Versions:
+    """The versions of one catalog."""
+
+    def __init__(self, database: Database, clock: Callable[[], float], make_id: Callable[[], str]) -> None:
+        self._database = database
+        self._clock = clock
+        self._make_id = make_id
+
+    def add(self, bundle: BundleRecord, draft: VersionDraft, *, expected_latest: str | None = None) -> VersionRecord:
+        """Commit a version: give it the next `v<k>`, move `latest` and set the user's tags, all at once.
+
+        Args:
+            bundle: What it is a version of.
+            draft: The version.
+            expected_latest: Version that has to be the newest still, "" for none at all; None does not ask.
+
+        Raises:
+            ConflictError: Another writer committed in between.
+            AlreadyExistsError: The id that the draft gives is taken.
+            InvalidNameError: A tag breaks the naming rule or is reserved.
+        """
+        for tag in draft.tags:
+            check_user_tag(tag)
+        version = draft.version or self._make_id()
+        with self._database.write() as connection:
+            before = _newest(connection, bundle.id)
+            if expected_latest is not None and (before.version if before else "") != expected_latest:
+                newest = before.version[:SHORT_VERSION] if before else "nothing"
+                message = (
+                    f"{bundle.kind} {bundle.name!r} has got another version in between: {newest} is the newest now"
+                )
+                raise ConflictError(message, hint="open the newest version and make the changes again")
+            if connection.execute(select(versions.c.version).where(versions.c.version == version)).first() is not None:
+                message = f"there is a version {version!r} already"
+                raise AlreadyExistsError(message, hint="leave the version id to the system")
+            number = _next_auto_tag(connection, bundle.id)
+            _insert_version(connection, bundle.id, draft, version=version, number=number, now=self._clock())
+            for tag in (LATEST, f"v{number}", *draft.tags):
+                _point(connection, bundle.id, tag, version)
+            return _get(connection, version)
+
+    def get(self, version: str) -> VersionRecord:
+        """Return a version by its whole id, removed or not.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        with self._database.read() as connection:
+            return _get(connection, version)
+
+    def newest(self, bundle_id: str) -> VersionRecord | None:
+        """Return the newest version that was not removed, or None."""
+        with self._database.read() as connection:
+            return _newest(connection, bundle_id)
+
+    def history(self, bundle_id: str, *, with_removed: bool = False) -> list[VersionRecord]:
+        """Return the versions of a bundle, the newest first."""
+        query = _query().where(versions.c.bundle_id == bundle_id).order_by(versions.c.sequence.desc())
+        if not with_removed:
+            query = query.where(versions.c.removed_at.is_(None))
+        with self._database.read() as connection:
+            return _records(connection, connection.execute(query))
+
+    def list_newest(self, project: str, kind: str, *, with_removed: bool = False) -> list[VersionRecord]:
+        """Return the newest version of each bundle of one kind in a project, the newest first."""
+        query = _query().where(projects.c.name_folded == project.casefold(), bundles.c.kind == kind)
+        if not with_removed:
+            query = query.where(versions.c.removed_at.is_(None))
+        with self._database.read() as connection:
+            newest: dict[str, Row[Any]] = {}  # Any: what SQLAlchemy knows of a row
+            for row in connection.execute(query.order_by(versions.c.sequence)):
+                newest[row.bundle_id] = row
+            return _records(connection, sorted(newest.values(), key=lambda row: row.created_at, reverse=True))
+
+    def resolve(
+        self, kind: str, uri: Uri | str, *, default_project: str = "self", removed: bool = False
+    ) -> VersionRecord:
+        """Find the version that a URI means: a bare word is a name first, then a tag, then the beginning of a version id.
+
+        Args:
+            kind: `dataset`, `model` or `runtime`.
+            uri: What the user wrote, parsed or not.
+            default_project: Project of a URI that is not parsed and names none.
+            removed: Look among the removed versions alone, instead of the others.
+
+        Raises:
+            NotFoundError: Nothing fits; the nearest names are said.
+            ConflictError: Several versions fit.
+        """
+        parsed = parse_uri(uri, kind=kind, default_project=default_project) if isinstance(uri, str) else uri
+        with self._database.read() as connection:
+            return _resolve(connection, kind, parsed, removed=removed)
+
+    def remove(self, version: str) -> VersionRecord:
+        """Hide a version until it is recovered; `latest` moves to the newest that is left."""
+        return self._set_removed(version, self._clock())
+
+    def recover(self, version: str) -> VersionRecord:
+        """Bring a removed version back; `latest` moves to it when it is the newest."""
+        return self._set_removed(version, None)
+
+    def _set_removed(self, version: str, removed_at: float | None) -> VersionRecord:
+        with self._database.write() as connection:
+            found = _get(connection, version)
+            if found.is_removed is (removed_at is not None):
+                state = "removed already" if found.is_removed else "not removed"
+                message = f"{found.kind} {found.name!r} version {version[:SHORT_VERSION]} is {state}"
+                raise NotFoundError(message, hint=f"see swcli {found.kind} history {found.name}")
+            connection.execute(update(versions).where(versions.c.version == version).values(removed_at=removed_at))
+            newest = _newest(connection, found.bundle_id)
+            if newest is not None:
+                _point(connection, found.bundle_id, LATEST, newest.version)
+            return _get(connection, version)
+
+
+class Tags:
+    """The tags of one catalog: each points at one version of its bundle."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, version: VersionRecord, tag: str) -> None:
+        """Point a user's tag at a version; it moves when it pointed at another.
+
+        Raises:
+            InvalidNameError: The tag breaks the naming rule or is reserved.
+        """
+        check_user_tag(tag)
+        with self._database.write() as connection:
+            _point(connection, version.bundle_id, tag, version.version)
+
+    def remove(self, version: VersionRecord, tag: str) -> None:
+        """Take a user's tag away from a version.
+
+        Raises:
+            InvalidNameError: The tag is reserved.
+            NotFoundError: The version has no such tag.
+        """
+        if is_reserved_tag(tag):
+            message = f"tag {tag!r} cannot be removed: the system gave it"
+            raise InvalidNameError(message, hint="only your own tags can be removed")
+        own = tags.c.bundle_id == version.bundle_id, tags.c.version == version.version
+        with self._database.write() as connection:
+            if connection.execute(delete(tags).where(*own, tags.c.tag == tag)).rowcount == 0:
+                known = connection.execute(select(tags.c.tag).where(*own)).scalars()
+                message = (
+                    f"{version.kind} {version.name!r} version {version.version[:SHORT_VERSION]} has no tag {tag!r}"
+                )
+                raise NotFoundError(message, hint=nearest(tag, known))
+
+    def list(self, bundle_id: str) -> Mapping[str, str]:
+        """Return the tags of a bundle with the versions that they point at."""
+        with self._database.read() as connection:
+            query = select(tags.c.tag, tags.c.version).where(tags.c.bundle_id == bundle_id).order_by(tags.c.tag)
+            return {row.tag: row.version for row in connection.execute(query)}
+
+
+def _query() -> Select[Any]:  # Any: what SQLAlchemy knows of a query over several tables
+    return (
+        select(versions, bundles.c.kind, bundles.c.name, projects.c.name.label("project"))
+        .join(bundles, versions.c.bundle_id == bundles.c.id)
+        .join(projects, bundles.c.project_id == projects.c.id)
+    )
+
+
+def _records(connection: Connection, rows: Iterable[Row[Any]]) -> list[VersionRecord]:  # Any: see _query
+    found = list(rows)
+    by_version: defaultdict[str, list[str]] = defaultdict(list)
+    for chunk in (
+        found[start : start + 500] for start in range(0, len(found), 500)
+    ):  # SQLite bounds a statement's variables
+        query = select(tags).where(tags.c.version.in_([row.version for row in chunk]))
+        for tag in connection.execute(query):
+            by_version[tag.version].append(tag.tag)
+    return [
+        VersionRecord(
+            version=row.version,
+            bundle_id=row.bundle_id,
+            project=row.project,
+            kind=row.kind,
+            name=row.name,
+            sequence=row.sequence,
+            created_at=row.created_at,
+            message=row.message,
+            size_bytes=row.size_bytes,
+            row_count=row.row_count,
+            content_digest=row.content_digest,
+            manifest=row.manifest,
+            is_removed=row.removed_at is not None,
+            tags=tuple(sorted(by_version[row.version], key=lambda tag: (is_reserved_tag(tag), tag))),
+        )
+        for row in found
+    ]
+
+
+def _get(connection: Connection, version: str) -> VersionRecord:
+    found = _records(connection, connection.execute(_query().where(versions.c.version == version)))
+    if not found:
+        message = f"no version {version!r}"
+        raise NotFoundError(message, hint="give a whole version id")
+    return found[0]
+
+
+def _newest(connection: Connection, bundle_id: str) -> VersionRecord | None:
+    query = _query().where(versions.c.bundle_id == bundle_id, versions.c.removed_at.is_(None))
+    found = _records(connection, connection.execute(query.order_by(versions.c.sequence.desc()).limit(1)))
+    return found[0] if found else None
+
+
+def _next_auto_tag(connection: Connection, bundle_id: str) -> int:
+    """Return the k of the next `v<k>`: never one that was given before, nor one that a tag has taken by other ways."""
+    last = connection.execute(select(bundles.c.last_auto_tag).where(bundles.c.id == bundle_id)).scalar_one()
+    taken = set(connection.execute(select(tags.c.tag).where(tags.c.bundle_id == bundle_id)).scalars())
+    number = last + 1
+    while f"v{number}" in taken:
+        number += 1
+    connection.execute(update(bundles).where(bundles.c.id == bundle_id).values(last_auto_tag=number))
+    return number
+
+
+def _insert_version(
+    connection: Connection, bundle_id: str, draft: VersionDraft, *, version: str, number: int, now: float
+) -> None:
+    last = connection.execute(select(func.max(versions.c.sequence)).where(versions.c.bundle_id == bundle_id)).scalar()
+    connection.execute(
+        insert(versions).values(
+            version=version,
+            bundle_id=bundle_id,
+            sequence=0 if last is None else last + 1,
+            auto_tag=number,
+            created_at=now,
+            message=draft.message,
+            size_bytes=draft.size_bytes,
+            row_count=draft.row_count,
+            content_digest=draft.content_digest,
+            manifest=dict(draft.manifest),
+        )
+    )
+
+
+def _point(connection: Connection, bundle_id: str, tag: str, version: str) -> None:
+    same = tags.c.bundle_id == bundle_id, tags.c.tag == tag
+    if connection.execute(update(tags).where(*same).values(version=version)).rowcount == 0:
+        connection.execute(insert(tags).values(bundle_id=bundle_id, tag=tag, version=version))
+
+
+def _resolve(connection: Connection, kind: str, uri: Uri, *, removed: bool) -> VersionRecord:
+    state = versions.c.removed_at.is_not(None) if removed else versions.c.removed_at.is_(None)
+    live = _query().where(state, bundles.c.kind == kind, projects.c.name_folded == uri.project.casefold())
+    bundle = find_bundle(connection, uri.project, kind, uri.name) if uri.name else None
+    if bundle is not None:
+        within = live.where(versions.c.bundle_id == bundle.id)
+        if uri.version:
+            found = _match(connection, within, uri.version)
+        else:
+            found = _records(connection, connection.execute(within.order_by(versions.c.sequence.desc()).limit(1)))
+        if found:
+            return _only(found, uri.version, kind)
+    if not uri.name or not uri.version:
+        found = _match(connection, live, uri.version or uri.name)
+        if found:
+            return _only(found, uri.version or uri.name, kind)
+    raise _missing(connection, kind, uri, bundle, removed=removed)
+
+
+def _match(connection: Connection, candidates: Select[Any], word: str) -> list[VersionRecord]:  # Any: see _query
+    """Versions that a tag means, else those whose id begins so."""
+    tagged = select(tags.c.version).where(tags.c.tag == word)
+    found = _records(connection, connection.execute(candidates.where(versions.c.version.in_(tagged))))
+    if found or len(word) < SHORTEST_PREFIX:
+        return found
+    prefixed = candidates.where(versions.c.version.startswith(word.lower(), autoescape=True))
+    return _records(connection, connection.execute(prefixed.limit(20)))
+
+
+def _only(found: Sequence[VersionRecord], word: str, kind: str) -> VersionRecord:
+    if len(found) > 1:
+        shown = ", ".join(f"{each.name}/version/{each.version[:SHORT_VERSION]}" for each in found[:5])
+        message = f"{word!r} means several {kind} versions: {shown}"
+        raise ConflictError(message, hint="write the name with more characters of the version")
+    return found[0]
+
+
+def _missing(
+    connection: Connection, kind: str, uri: Uri, bundle: BundleRecord | None, *, removed: bool
+) -> NotFoundError:
+    project = get_project(connection, uri.project)
+    what = f"removed {kind}" if removed else kind
+    if bundle is None:
+        word = uri.name or uri.version
+        known = (
+            select(bundles.c.name)
+            .join(versions, versions.c.bundle_id == bundles.c.id)
+            .where(bundles.c.project_id == project.id, bundles.c.kind == kind, versions.c.removed_at.is_(None))
+        )
+        label = f"{what} {word!r}" if uri.name else f"{what} version {word!r}"
+        return NotFoundError(
+            f"no {label} in project {project.name!r}", hint=nearest(word, connection.execute(known).scalars())
+        )
+    if not uri.version:
+        hint = "" if removed else f"see swcli {kind} list --show-removed"
+        return NotFoundError(
+            f"{kind} {bundle.name!r} in project {project.name!r} has no {'removed ' if removed else ''}version",
+            hint=hint,
+        )
+    known = select(tags.c.tag).where(tags.c.bundle_id == bundle.id)
+    hint = nearest(uri.version, connection.execute(known).scalars())
+    if len(uri.version) < SHORTEST_PREFIX:
+        hint = f"give a tag, or at least {SHORTEST_PREFIX} characters of the version" + (f"; {hint}" if hint else "")
+    return NotFoundError(
+        f"no {'removed ' if removed else ''}version {uri.version!r} of {kind} {bundle.name!r}", hint=hint
+    )
