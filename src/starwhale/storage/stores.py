@@ -1,0 +1,84 @@
+"""All stores of one root together, and the small value from which any process opens them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starwhale.storage.layout import Layout
+
+if TYPE_CHECKING:
+    from starwhale.storage.blobs.local import LocalBlobStore
+    from starwhale.storage.catalog.catalog import SqlCatalog
+    from starwhale.storage.tables.dataset_store import LocalDatasetStore
+    from starwhale.storage.tables.results import LocalResultStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoresRef:
+    """Where stores are: goes to another process as JSON and opens the same ones there."""
+
+    root: str
+    """Absolute path of the Standalone root."""
+
+    def to_json(self) -> dict[str, str]:
+        """Return a JSON object from which `from_json` makes an equal value."""
+        return {"root": self.root}
+
+    @classmethod
+    def from_json(cls, data: dict[str, str]) -> StoresRef:
+        """Read what `to_json` wrote."""
+        return cls(root=data["root"])
+
+
+class Stores:
+    """The stores of one root, each opened when it is first used. Whoever opened them closes them."""
+
+    def __init__(self, ref: StoresRef) -> None:
+        self.ref = ref
+        """Opens the same stores elsewhere."""
+        self.layout = Layout(Path(ref.root))
+        """Where everything lies."""
+
+    @cached_property
+    def catalog(self) -> SqlCatalog:
+        """What exists, and the ledger."""
+        from starwhale.storage.catalog.catalog import open_catalog
+
+        return open_catalog(self.layout.catalog, self.layout.root / ".lock")
+
+    @cached_property
+    def datasets(self) -> LocalDatasetStore:
+        """Rows of datasets."""
+        from starwhale.storage.tables.dataset_store import LocalDatasetStore
+
+        return LocalDatasetStore(self.layout.datasets)
+
+    @cached_property
+    def results(self) -> LocalResultStore:
+        """What jobs and evaluations found."""
+        from starwhale.storage.tables.results import LocalResultStore
+
+        return LocalResultStore(self.layout, self.catalog)
+
+    @cached_property
+    def blobs(self) -> LocalBlobStore:
+        """Content-addressed bytes."""
+        from starwhale.storage.blobs.local import LocalBlobStore
+
+        return LocalBlobStore(self.layout.blobs)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for name in ("results", "datasets", "blobs", "catalog"):
+            store = self.__dict__.pop(name, None)  # what cached_property keeps
+            close = getattr(store, "close", None)
+            if close is not None:
+                close()
+
+
+def open_stores(ref: StoresRef) -> Stores:
+    """Open the stores of a root that is there: `instances.open_instance` made it."""
+    return Stores(ref)
