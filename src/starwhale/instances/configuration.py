@@ -1,0 +1,89 @@
+"""The user's configuration file: ours are a few keys of it; what others wrote there stays, and the file is never replaced.
+
+storage: {root: <path>}
+instances: {local: {current_project: <name>}}
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from starwhale.errors import UsageError
+
+Section = Mapping[str, Any]  # Any: a mapping of YAML, of which we read a few keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What the configuration file says."""
+
+    path: Path
+    """The file; it need not exist."""
+    data: Section = field(default_factory=dict[str, Any])
+    """All of it."""
+
+    @property
+    def storage_root(self) -> Path | None:
+        """Storage root that the file gives."""
+        root = _section(self.data, "storage").get("root")
+        return Path(str(root)).expanduser().absolute() if root else None
+
+    @property
+    def current_project(self) -> str:
+        """Project of URIs that name none."""
+        local = _section(_section(self.data, "instances"), "local")
+        return str(local.get("current_project") or "self")
+
+
+def read_configuration(path: Path) -> Configuration:
+    """Read the file, if there is one.
+
+    Raises:
+        UsageError: It is not a mapping in YAML, or cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Configuration(path=path)
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"the configuration file {path} cannot be read: {error}"
+        raise UsageError(message, hint="correct it, or name another one with SW_CLI_CONFIG") from error
+    import yaml
+
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        message = f"the configuration file {path} is not YAML: {' '.join(str(error).split())}"
+        raise UsageError(message, hint="correct it, or name another one with SW_CLI_CONFIG") from error
+    if data is not None and not isinstance(data, dict):
+        message = f"the configuration file {path} is not a mapping"
+        raise UsageError(message, hint="correct it, or name another one with SW_CLI_CONFIG")
+    return Configuration(path=path, data=data or {})
+
+
+def write_current_project(path: Path, project: str) -> Configuration:
+    """Set the current project and keep everything else; comments are lost, because YAML readers drop them."""
+    import yaml
+
+    data = dict(read_configuration(path).data)
+    instances = dict(_section(data, "instances"))
+    instances["local"] = {**_section(instances, "local"), "current_project": project}
+    data["instances"] = instances
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        yaml.safe_dump(data, file, sort_keys=False, allow_unicode=True)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path.resolve())  # a link stays a link
+    return Configuration(path=path, data=data)
+
+
+def _section(data: Section, name: str) -> Section:
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,92 @@
+"""One opened instance: its stores, and its nouns with their verbs."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from starwhale.instances.configuration import Configuration, read_configuration
+from starwhale.instances.datasets import DatasetVerbs
+from starwhale.instances.jobs import JobVerbs
+from starwhale.instances.projects import ProjectVerbs
+from starwhale.instances.root import prepare_root
+from starwhale.instances.versions import VersionVerbs
+from starwhale.settings import Settings
+from starwhale.storage.stores import Stores, StoresRef, open_stores
+
+if TYPE_CHECKING:
+    from starwhale.storage.catalog.catalog import SqlCatalog
+
+
+class Instance:
+    """A Standalone instance. Whoever opens it closes it."""
+
+    def __init__(self, settings: Settings, configuration: Configuration, stores: Stores) -> None:
+        self.settings = settings
+        """What the environment says."""
+        self.configuration = configuration
+        """What the user's file says."""
+        self.stores = stores
+        """Everything that is kept."""
+
+    @property
+    def catalog(self) -> SqlCatalog:
+        """What exists, and the ledger."""
+        return self.stores.catalog
+
+    @property
+    def project(self) -> str:
+        """The current project: of URIs that name none."""
+        return self.configuration.current_project
+
+    @cached_property
+    def projects(self) -> ProjectVerbs:
+        """What can be done with projects."""
+        return ProjectVerbs(self.stores, self.configuration)
+
+    @cached_property
+    def datasets(self) -> DatasetVerbs:
+        """What can be done with datasets."""
+        return DatasetVerbs(self.stores, self.project)
+
+    @cached_property
+    def models(self) -> VersionVerbs:
+        """What can be done with models."""
+        return VersionVerbs(self.stores, self.project, "model")
+
+    @cached_property
+    def runtimes(self) -> VersionVerbs:
+        """What can be done with runtimes."""
+        return VersionVerbs(self.stores, self.project, "runtime")
+
+    @cached_property
+    def jobs(self) -> JobVerbs:
+        """What can be done with jobs."""
+        return JobVerbs(self.stores, self.project)
+
+    def close(self) -> None:
+        """Close the stores."""
+        self.stores.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+def open_instance(settings: Settings) -> Instance:
+    """Open the Standalone instance that the settings and the configuration file name; it is made when it is not there.
+
+    Args:
+        settings: What the environment says; its root wins over the file's, and that over the default.
+
+    Raises:
+        RootError: The root is somebody else's, belongs to a newer program, or cannot be written.
+        UsageError: The configuration file cannot be read.
+    """
+    configuration = read_configuration(settings.config_path)
+    root = settings.root or configuration.storage_root or settings.default_root
+    prepare_root(root, now=time.time())
+    return Instance(settings, configuration, open_stores(StoresRef(root=str(root))))

@@ -1,0 +1,100 @@
+"""What datasets, models and runtimes have in common: versions, tags, removal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from starwhale.domain.uri import Uri, parse_project_uri, parse_uri
+
+if TYPE_CHECKING:
+    from starwhale.storage.catalog.records import VersionRecord
+    from starwhale.storage.stores import Stores
+
+
+class VersionVerbs:
+    """Verbs of one kind of versioned thing."""
+
+    def __init__(self, stores: Stores, project: str, kind: str) -> None:
+        self.kind = kind
+        """`dataset`, `model` or `runtime`."""
+        self._stores = stores
+        self._project = project
+
+    def parse(self, uri: str) -> Uri:
+        """Read a URI of this kind, relative to the current project.
+
+        Raises:
+            InvalidUriError: The text is no URI of this kind.
+        """
+        return parse_uri(uri, kind=self.kind, default_project=self._project)
+
+    def resolve(self, uri: str | Uri) -> VersionRecord:
+        """Find the version that a URI means.
+
+        Raises:
+            NotFoundError: Nothing fits; the nearest names are said.
+        """
+        return self._stores.catalog.versions.resolve(self.kind, self._parsed(uri))
+
+    def info(self, uri: str | Uri) -> VersionRecord:
+        """Return what the catalog knows of a version."""
+        return self.resolve(uri)
+
+    def list(
+        self, project: str | None = None, *, name_prefix: str = "", with_removed: bool = False
+    ) -> Sequence[VersionRecord]:
+        """Return the newest version of each name, the newest first.
+
+        Args:
+            project: URI of the project; None for the current one.
+            name_prefix: Only names that begin so, in any case.
+            with_removed: Show a name whose newest version was removed by that version.
+        """
+        home = self._project if project is None else parse_project_uri(project).project
+        found = self._stores.catalog.versions.list_newest(home, self.kind, with_removed=with_removed)
+        return [each for each in found if each.name.casefold().startswith(name_prefix.casefold())]
+
+    def history(self, uri: str | Uri, *, with_removed: bool = False) -> Sequence[VersionRecord]:
+        """Return all versions of what a URI names, the newest first."""
+        found = self.resolve(uri)
+        return self._stores.catalog.versions.history(found.bundle_id, with_removed=with_removed)
+
+    def tags(self, uri: str | Uri) -> tuple[str, ...]:
+        """Return the tags of a version."""
+        return self.resolve(uri).tags
+
+    def add_tags(self, uri: str | Uri, tags: Sequence[str]) -> VersionRecord:
+        """Point tags at a version; they move when they pointed at another.
+
+        Raises:
+            InvalidNameError: A tag breaks the naming rule or is reserved.
+        """
+        found = self.resolve(uri)
+        for tag in tags:
+            self._stores.catalog.tags.add(found, tag)
+        return self._stores.catalog.versions.get(found.version)
+
+    def remove_tags(self, uri: str | Uri, tags: Sequence[str]) -> VersionRecord:
+        """Take tags away from a version.
+
+        Raises:
+            InvalidNameError: A tag is reserved.
+            NotFoundError: The version has no such tag.
+        """
+        found = self.resolve(uri)
+        for tag in tags:
+            self._stores.catalog.tags.remove(found, tag)
+        return self._stores.catalog.versions.get(found.version)
+
+    def remove(self, uri: str | Uri) -> VersionRecord:
+        """Hide a version (without one in the URI: the newest) until it is recovered."""
+        return self._stores.catalog.versions.remove(self.resolve(uri).version)
+
+    def recover(self, uri: str | Uri) -> VersionRecord:
+        """Bring a removed version (without one in the URI: the newest removed one) back."""
+        versions = self._stores.catalog.versions
+        return versions.recover(versions.resolve(self.kind, self._parsed(uri), removed=True).version)
+
+    def _parsed(self, uri: str | Uri) -> Uri:
+        return self.parse(uri) if isinstance(uri, str) else uri
