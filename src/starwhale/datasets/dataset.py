@@ -1,0 +1,453 @@
+"""`Dataset`: one dataset on opened stores. Each verb is a line or two; what it does lies in the module of that verb."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+from starwhale.datasets import reading
+from starwhale.datasets.changes import Changes
+from starwhale.datasets.commit import CommitNote, commit_changes
+from starwhale.datasets.describe import describe_history, describe_version
+from starwhale.datasets.info import Info
+from starwhale.datasets.rows import DataRow, RowSink
+from starwhale.datasets.stores import DatasetStores, Opened
+from starwhale.datasets.tags import VersionTags
+from starwhale.domain.uri import Uri
+from starwhale.domain.version import SHORT_VERSION, check_user_tag
+from starwhale.errors import (
+    ArgumentTypeError,
+    InvalidNameError,
+    NothingToCommitError,
+    OldVersionError,
+    ReadOnlyError,
+    UsageError,
+)
+from starwhale.storage.catalog.records import BundleRecord, VersionRecord
+from starwhale.storage.protocols import DatasetCommit, DatasetReader, Key, Value
+
+logger = logging.getLogger(__name__)
+
+
+class UncommittedChangesWarning(UserWarning):
+    """A dataset was closed with changes that were never committed; they are dropped."""
+
+
+class Dataset:
+    """One dataset: rows by key, in key order; changes become a version when they are committed.
+
+    Reading sees the changes of this object. Appending, writing and reading are safe from several threads. A context manager closes it;
+    what was not committed then is dropped with a warning.
+    """
+
+    def __init__(self, stores: DatasetStores, opened: Opened, *, readonly: bool = False) -> None:
+        self._stores = stores
+        self._opened = opened
+        self._readonly = readonly
+        self._lock = threading.RLock()
+        self._reader: DatasetReader = stores.open_reader(opened.version)
+        self._bundle: BundleRecord | None = opened.bundle
+        self._changes: Changes | None = None
+        self._info: Info | None = None
+        self._committed: VersionRecord | None = None
+        self._pending_version = ""
+        self._transform: Callable[[DataRow], DataRow] | None = None
+        self._has_read = False
+        self._shares: Callable[[DatasetReader], Iterator[DataRow]] | None = None
+        self._tmpdir: Path | None = None
+
+    # ----------------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def name(self) -> str:
+        """Name of the dataset."""
+        return self._opened.name
+
+    @property
+    def project(self) -> str:
+        """Name of its project."""
+        return self._opened.project
+
+    @property
+    def uri(self) -> Uri:
+        """URI of the version that was opened, and of the committed one after a commit."""
+        shown = self._shown()
+        return Uri(project=self.project, kind="dataset", name=self.name, version=shown.version if shown else "")
+
+    @property
+    def loading_version(self) -> str:
+        """Version that was opened; empty when there was none."""
+        return self._opened.version.version if self._opened.version else ""
+
+    @property
+    def pending_commit_version(self) -> str:
+        """Id that the next commit will have."""
+        with self._lock:
+            self._pending_version = self._pending_version or self._stores.make_id()
+            return self._pending_version
+
+    @property
+    def committed_version(self) -> str:
+        """Version that was committed.
+
+        Raises:
+            NothingToCommitError: Nothing was committed yet; it is a RuntimeError too.
+        """
+        if self._committed is None:
+            message = f"dataset {self.name!r} was not committed yet"
+            raise NothingToCommitError(message, hint="call commit()")
+        return self._committed.version
+
+    @property
+    def committed(self) -> bool:
+        """Whether it was committed."""
+        return self._committed is not None
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to commit."""
+        return self._changes is not None and self._changes.is_changed
+
+    @property
+    def readonly(self) -> bool:
+        """Whether writes are refused."""
+        return self._readonly
+
+    @property
+    def approximate_size(self) -> int:
+        """Number of rows."""
+        return len(self)
+
+    @property
+    def tags(self) -> VersionTags:
+        """Tags of the version."""
+        return VersionTags(self._stores, self._shown)
+
+    @property
+    def info(self) -> Info:
+        """What is kept beside the rows: a mapping with str keys, versioned with them."""
+        with self._lock:
+            if self._info is None:
+                self._info = Info(self._view().info, lambda values: self._writing().set_info(values))
+            return self._info
+
+    @info.setter
+    def info(self, values: Mapping[str, Value]) -> None:
+        with self._lock:
+            self._info = None
+            self.info.update(values)
+
+    @property
+    def tmpdir(self) -> Path:
+        """A directory for files of the user, removed when the dataset is closed."""
+        if self._tmpdir is None:
+            self._tmpdir = Path(tempfile.mkdtemp(prefix=f"starwhale-{self.name}-"))
+        return self._tmpdir
+
+    def exists(self) -> bool:
+        """Whether the dataset has a version."""
+        return self._shown() is not None
+
+    def summary(self) -> dict[str, int]:
+        """Rows, updated and deleted rows, bytes of large values, and how many of them the version added."""
+        shown = self._shown()
+        if shown is None:
+            return dict.fromkeys(DatasetCommit.__dataclass_fields__.keys() - {"manifest_digest", "size_bytes"}, 0)
+        return dict(shown.manifest["dataset_summary"])
+
+    def manifest(self) -> dict[str, Any]:
+        """What `swcli dataset info` shows as the manifest."""
+        shown = self._shown()
+        return describe_version(shown)["manifest"] if shown else {}
+
+    def history(self) -> list[dict[str, Any]]:
+        """The versions, newest first."""
+        bundle = self._bundle
+        return describe_history(self._stores.versions.history(bundle.id)) if bundle else []
+
+    # -------------------------------------------------------------------------------------------------------- reading
+
+    def __len__(self) -> int:
+        return self._view().row_count
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __getitem__(self, key: Key | slice) -> Any:  # Any: a row or None for a key, a list of rows for a slice
+        if isinstance(key, slice):
+            return [self._shape(row) for row in reading.read_slice(self._view(), key, self._sink())]
+        row = reading.read_row(self._view(), key, self._sink())
+        return row if row is None else self._shape(row)
+
+    def __contains__(self, key: object) -> bool:
+        return reading.read_row(self._view(), key, None) is not None
+
+    def __iter__(self) -> Iterator[DataRow]:
+        rows = self._shares(self._view()) if self._shares else reading.iterate(self._view(), self._sink())
+        return map(self._transform, rows) if self._transform else rows
+
+    def batch_iter(self, batch_size: int = 1, drop_not_full: bool = False) -> Iterator[list[DataRow]]:
+        """Iterate over lists of `batch_size` rows in key order; the last may be shorter, or dropped."""
+        return reading.batches(self, batch_size, drop_not_full=drop_not_full)
+
+    def head(self, n: int = 5) -> list[DataRow]:
+        """Return the first rows in key order."""
+        return list(self.scan(n))
+
+    def scan(self, limit: int | None = None) -> Iterator[DataRow]:
+        """Iterate over the first rows in key order; changes of them are not written through."""
+        return map(self._shape, reading.scan(self._view(), limit))
+
+    def fetch_one(self) -> DataRow:
+        """Return the first row.
+
+        Raises:
+            StopIteration: There is none.
+        """
+        return next(self.scan(1))
+
+    def with_loader_config(
+        self,
+        num_workers: int | None = None,
+        cache_size: int | None = None,
+        field_transformer: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Add features that are found at paths such as `a.b[2].c`; must precede the first read.
+
+        Args:
+            num_workers: Kept for old scripts; rows are read in columns, ahead of the user.
+            cache_size: The same.
+            field_transformer: Path → name of the extra feature.
+        """
+        for name, value in (("num_workers", num_workers), ("cache_size", cache_size)):
+            if value is not None and value < 1:
+                message = f"{name} is {value}"
+                raise UsageError(message, hint="use at least 1")
+        if self._has_read:
+            message = "with_loader_config was called after rows were read"
+            raise NothingToCommitError(message, hint="call it right after opening the dataset")
+        if field_transformer:
+            self._transform = reading.make_transform(field_transformer)
+        return self
+
+    def share_rows(self, shares: Callable[[DatasetReader], Iterator[DataRow]]) -> Self:
+        """Iterate over the rows that `shares` hands out of a version, instead of over all.
+
+        Raises:
+            UsageError: That was asked for already.
+        """
+        if self._shares is not None:
+            message = "make_distributed_consumption was called twice"
+            raise UsageError(message, hint="open the dataset again for another session")
+        self._shares = shares
+        return self
+
+    # -------------------------------------------------------------------------------------------------------- writing
+
+    def append(self, item: object) -> None:
+        """Write a row: a DataRow, a dict or `(features,)` under the next integer key, or `(index, features)`."""
+        self._check_writable()
+        if isinstance(item, Mapping):
+            self._writing().append(cast("Mapping[str, Value]", item))
+            return
+        if isinstance(item, (tuple, list)):
+            parts = cast("Sequence[Any]", item)  # Any: whatever the user put in
+            if len(parts) == 1:
+                self._writing().append(parts[0])
+                return
+            if len(parts) == 2:
+                self._writing().put(parts[0], parts[1])
+                return
+            message = f"cannot append a {type(item).__name__} of {len(parts)} items"
+            raise ArgumentTypeError(message, hint="give a dict, (features,) or (index, features)")
+        message = f"cannot append a value of type {type(item).__name__}"
+        raise ArgumentTypeError(message, hint="give a DataRow, a dict, (features,) or (index, features)")
+
+    def extend(self, items: Iterable[object]) -> None:
+        """Append rows; a list of dicts with the same names is the fast way."""
+        if isinstance(items, (list, tuple)) and items and isinstance(items[0], dict):
+            rows = cast("Sequence[Any]", items)  # Any: checked row by row where they are not alike
+            if set(map(type, rows)) == {dict}:
+                self._writing().extend(rows)
+                return
+        for item in items:
+            self.append(item)
+
+    def __setitem__(self, key: Key, value: object) -> None:
+        features = value
+        if isinstance(value, DataRow):
+            features = value.features
+        elif isinstance(value, (tuple, list)):
+            parts = cast("Sequence[Any]", value)  # Any: whatever the user put in
+            if len(parts) not in (1, 2):
+                message = f"cannot write a {type(value).__name__} of {len(parts)} items as row {key!r}"
+                raise ArgumentTypeError(message, hint="give a dict of features")
+            features = parts[-1]
+        self._writing().put(key, cast("Mapping[str, Value]", features))
+
+    def __delitem__(self, key: Key | slice) -> None:
+        changes = self._writing()
+        if not isinstance(key, slice):
+            changes.delete(key)
+        elif key.step in (None, 1):
+            changes.delete_range(*reading.slice_bounds(changes.snapshot(), key))
+        else:
+            for each in reading.slice_keys(changes.snapshot(), key):
+                changes.delete(each)
+
+    def put_feature(self, key: Key, name: str, value: Value) -> None:
+        """Write one feature of a row that was read; None hides it."""
+        self._writing().put(key, {name: value})
+
+    def clear(self) -> None:
+        """Delete all rows."""
+        self._writing().clear()
+
+    def flush(self, artifacts_flush: bool = False) -> str:
+        """Hand gathered rows to storage and return the id of the pending version."""
+        del artifacts_flush
+        if self._changes is not None:
+            self._changes.flush()
+        return self.pending_commit_version
+
+    def with_builder_blob_config(
+        self, volume_size: int | str | None = None, alignment_size: int | str | None = None
+    ) -> Self:
+        """Accept the layout options of old scripts, which mean nothing here: large values lie in packs without padding."""
+        del volume_size, alignment_size
+        if self.changed:
+            message = "with_builder_blob_config was called after rows were written"
+            raise UsageError(message, hint="call it right after opening the dataset")
+        return self
+
+    def commit(
+        self,
+        tags: Sequence[str] | None = None,
+        message: str = "",
+        force_add_tags: bool = False,
+        ignore_add_tags_errors: bool = False,
+    ) -> str:
+        """Make the changes a version, once, and return its id.
+
+        Args:
+            tags: Tags of the version.
+            message: Why.
+            force_add_tags: Kept for servers; here a tag moves to the new version anyway.
+            ignore_add_tags_errors: Leave out tags that break the naming rule instead of refusing.
+
+        Raises:
+            NothingToCommitError: Nothing was changed.
+            ConflictError: Another writer changed the same rows.
+        """
+        del force_add_tags
+        wanted = _check_tags(tags or (), ignore_errors=ignore_add_tags_errors)
+        with self._lock:
+            changes = self._writing()
+            bundle = self._bundle
+            if not changes.is_changed or bundle is None:
+                text = f"dataset {self.name!r} has no change to commit"
+                raise NothingToCommitError(text, hint="write, append or delete rows first")
+            note = CommitNote(version=self.pending_commit_version, message=message, tags=wanted)
+            base = self._opened.version
+            self._committed = commit_changes(self._stores, bundle, base, changes.commit(), note)
+            self._reader = self._stores.open_reader(self._committed)
+            self._changes = None
+            return self._committed.version
+
+    def close(self) -> None:
+        """Drop what was not committed, with a warning that counts it, and remove temporary files."""
+        with self._lock:
+            changes, self._changes = self._changes, None
+            if self._tmpdir is not None:
+                shutil.rmtree(self._tmpdir, ignore_errors=True)
+                self._tmpdir = None
+            if changes is None:
+                return
+            count, is_changed = changes.row_count, changes.is_changed
+            changes.abort()
+        if is_changed:
+            text = f"dataset {self.name!r} was closed with {count} uncommitted changes of rows, which are dropped"
+            logger.warning("%s", text)
+            warnings.warn(f"{text}; call commit() before close()", UncommittedChangesWarning, stacklevel=2)
+
+    def abort(self) -> None:
+        """Drop what was not committed, without a word."""
+        with self._lock:
+            changes, self._changes = self._changes, None
+            if changes is not None:
+                changes.abort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            # The error that is on its way says more than a warning would.
+            self.abort()
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.uri})"
+
+    __str__ = __repr__
+
+    # --------------------------------------------------------------------------------------------------------- inside
+
+    def _shown(self) -> VersionRecord | None:
+        return self._committed or self._opened.version
+
+    def _view(self) -> DatasetReader:
+        self._has_read = True
+        changes = self._changes
+        return changes.snapshot() if changes is not None and changes.is_changed else self._reader
+
+    def _sink(self) -> RowSink:
+        return self
+
+    def _shape(self, row: DataRow) -> DataRow:
+        return self._transform(row) if self._transform else row
+
+    def _writing(self) -> Changes:
+        with self._lock:
+            self._check_writable()
+            if self._changes is None:
+                if self._bundle is None:
+                    self._bundle = self._stores.bundles.ensure(self.project, "dataset", self.name)
+                base = self._opened.version
+                writer = self._stores.rows.begin(self._bundle.id, base.content_digest if base else None)
+                self._changes = Changes(writer, self._reader, f"dataset {self.name!r}")
+            return self._changes
+
+    def _check_writable(self) -> None:
+        if self._readonly:
+            message = f"dataset {self.name!r} was opened read-only"
+            raise ReadOnlyError(message, hint="open it with readonly=False")
+        if self._committed is not None:
+            message = f"dataset {self.name!r} was committed already as {self._committed.version[:SHORT_VERSION]}"
+            raise ReadOnlyError(message, hint=f"open it again to change more: dataset({self.name!r})")
+        if not self._opened.is_newest:
+            version = self.loading_version[:SHORT_VERSION]
+            message = f"version {version} of dataset {self.name!r} is not the newest, and only the newest can be changed"
+            raise OldVersionError(
+                message, hint=f"copy it first: swcli dataset copy {self.name}/version/{version} <new name>"
+            )
+
+
+def _check_tags(tags: Sequence[str], *, ignore_errors: bool) -> list[str]:
+    wanted: list[str] = []
+    for tag in [tags] if isinstance(tags, str) else tags:
+        try:
+            wanted.append(check_user_tag(tag))
+        except InvalidNameError:
+            if not ignore_errors:
+                raise
+    return wanted

@@ -1,0 +1,144 @@
+"""Read rows of one version: by key, by range of keys, one after another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, cast
+
+from starwhale.datasets.rows import DataRow, RowSink, check_key, iterate_rows
+from starwhale.errors import ArgumentTypeError, UsageError
+from starwhale.storage.protocols import DatasetReader, Key
+
+SLICE_ROWS = 4096
+"""Rows that a slice reads at a time."""
+
+_STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
+
+
+def key_type(reader: DatasetReader) -> type | None:
+    """Type of the keys; None without rows."""
+    return type(reader.read(0, 1, []).keys[0]) if reader.row_count else None
+
+
+def read_row(reader: DatasetReader, key: object, sink: RowSink | None) -> DataRow | None:
+    """Return the row of a key, or None."""
+    rank = reader.rank(check_key(key))
+    if rank is None:
+        return None
+    return next(iterate_rows(reader.take([rank]), sink))
+
+
+def read_slice(reader: DatasetReader, part: slice, sink: RowSink | None) -> list[DataRow]:
+    """Return the rows with keys in [start, stop), every step-th of them, in key order."""
+    return [row for batch in _slice_batches(reader, part) for row in iterate_rows(batch, sink)]
+
+
+def slice_keys(reader: DatasetReader, part: slice) -> list[Key]:
+    """Return the keys that a slice means."""
+    return [key for batch in _slice_batches(reader, part, with_columns=False) for key in batch.keys]
+
+
+def slice_ranks(reader: DatasetReader, part: slice) -> range:
+    """Return the ranks that a slice of keys means.
+
+    Raises:
+        ArgumentTypeError: A bound has another type than the keys, or the step is no int.
+        UsageError: The step is below 1.
+    """
+    start, stop = slice_bounds(reader, part)
+    step = 1 if part.step is None else part.step
+    if not isinstance(step, int) or isinstance(step, bool):
+        message = f"the step of a slice is an int, not {step!r}"
+        raise ArgumentTypeError(message)
+    if step < 1:
+        message = f"the step of a slice is {step}"
+        raise UsageError(message, hint="rows are read in key order; use a step of at least 1")
+    first, last = reader.rank_range(start, stop)
+    return range(first, last, step)
+
+
+def slice_bounds(reader: DatasetReader, part: slice) -> tuple[Key | None, Key | None]:
+    """Return the keys between which a slice lies.
+
+    Raises:
+        ArgumentTypeError: A bound has another type than the keys.
+    """
+    bounds = [None if bound is None else check_key(bound) for bound in (part.start, part.stop)]
+    kind = key_type(reader)
+    for bound in bounds:
+        if bound is not None and kind is not None and type(bound) is not kind:
+            message = f"the keys are {kind.__name__}, and the slice has the bound {bound!r}"
+            raise ArgumentTypeError(message, hint=f"slice by keys of type {kind.__name__}")
+    return bounds[0], bounds[1]
+
+
+def iterate(reader: DatasetReader, sink: RowSink | None = None) -> Iterator[DataRow]:
+    """All rows in key order."""
+    for batch in reader.iter_batches():
+        yield from iterate_rows(batch, sink)
+
+
+def scan(reader: DatasetReader, limit: int | None) -> Iterator[DataRow]:
+    """The first rows in key order, not written through; None means all."""
+    if limit is None:
+        yield from iterate(reader)
+        return
+    for start in range(0, min(limit, reader.row_count), SLICE_ROWS):
+        yield from iterate_rows(reader.read(start, min(start + SLICE_ROWS, limit)))
+
+
+def batches(rows: Iterable[DataRow], size: int, *, drop_not_full: bool) -> Iterator[list[DataRow]]:
+    """Cut rows into lists of `size`, the last one shorter or dropped."""
+    if size < 1:
+        message = f"batch_size is {size}"
+        raise UsageError(message, hint="use at least 1")
+    iterator = iter(rows)
+    while batch := list(islice(iterator, size)):
+        if len(batch) == size or not drop_not_full:
+            yield batch
+
+
+def make_transform(fields: Mapping[str, str]) -> Callable[[DataRow], DataRow]:
+    """Return what adds a feature for each path such as `a.b[2].c`.
+
+    Args:
+        fields: Path → name of the extra feature.
+
+    Raises:
+        UsageError: A path cannot be read.
+    """
+    paths = {name: _parse_path(path) for path, name in fields.items()}
+
+    def transform(row: DataRow) -> DataRow:
+        for name, steps in paths.items():
+            found: Any = row.features  # Any: cells hold whatever the user gave
+            for step in steps:
+                found = found[step] if isinstance(step, int) or isinstance(found, Mapping) else getattr(found, step)
+            dict.__setitem__(cast("dict[str, Any]", row.features), name, found)  # an extra, not written through
+        return row
+
+    return transform
+
+
+def _parse_path(path: str) -> list[str | int]:
+    steps: list[str | int] = []
+    position = 0
+    for found in _STEP.finditer(path):
+        if found.start() != position:
+            break
+        position = found.end()
+        steps.append(int(found[2]) if found[2] else found[1])
+    if not path or position != len(path):
+        message = f"cannot read the path {path!r}"
+        raise UsageError(message, hint="write it like a.b[2].c")
+    return steps
+
+
+def _slice_batches(reader: DatasetReader, part: slice, *, with_columns: bool = True) -> Iterator[Any]:
+    ranks = slice_ranks(reader, part)
+    columns = None if with_columns else []
+    for start in range(0, len(ranks), SLICE_ROWS):
+        piece = ranks[start : start + SLICE_ROWS]
+        yield reader.read(piece.start, piece.stop, columns) if piece.step == 1 else reader.take(piece, columns)

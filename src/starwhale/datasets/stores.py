@@ -1,0 +1,86 @@
+"""What a dataset needs of the opened stores, and the version that it was opened on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starwhale.storage.catalog.records import BundleRecord, VersionRecord
+from starwhale.storage.protocols import Damage, DatasetReader, DatasetStore, Key, Rows, Value
+
+if TYPE_CHECKING:
+    from starwhale.media.source import Source
+    from starwhale.storage.catalog.bundles import Bundles
+    from starwhale.storage.catalog.versions_tags import Tags, Versions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetStores:
+    """The stores that datasets work on; whoever opened them closes them."""
+
+    bundles: Bundles
+    """Names in the catalog."""
+    versions: Versions
+    """Versions in the catalog; adding one is the commit point."""
+    tags: Tags
+    """Tags in the catalog."""
+    rows: DatasetStore
+    """The rows."""
+    make_id: Callable[[], str]
+    """Makes version ids."""
+
+    def open_reader(self, version: VersionRecord | None) -> DatasetReader:
+        """Open the rows of a version; None has no rows."""
+        if version is None:
+            return NoRows()
+        return self.rows.open_version(version.bundle_id, version.content_digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What opening a dataset found."""
+
+    project: str
+    """Name of the project."""
+    name: str
+    """Name of the dataset."""
+    bundle: BundleRecord | None
+    """The dataset in the catalog; None before its first commit."""
+    version: VersionRecord | None
+    """The version that is read; None when there is none yet."""
+    is_newest: bool
+    """Whether it may be written."""
+
+
+class NoRows(DatasetReader):
+    """The version before the first: no rows and no info."""
+
+    row_count = 0
+    columns: Mapping[str, str] = {}  # noqa: RUF012 - a constant of the contract's type, never changed
+    info: Mapping[str, Value] = {}  # noqa: RUF012 - the same
+
+    def read(self, start: int, stop: int, columns: Sequence[str] | None = None) -> Rows:
+        return Rows(keys=[], columns={})
+
+    def take(self, ranks: Sequence[int], columns: Sequence[str] | None = None) -> Rows:
+        return Rows(keys=[], columns={})
+
+    def rank(self, key: Key) -> int | None:
+        return None
+
+    def rank_range(self, start: Key | None, stop: Key | None) -> tuple[int, int]:
+        return 0, 0
+
+    def iter_batches(self, columns: Sequence[str] | None = None) -> Iterator[Rows]:
+        return iter(())
+
+    def row_digests(self, start: int, stop: int) -> list[bytes]:
+        return []
+
+    def source_of(self, ref: Mapping[str, Value]) -> Source:
+        message = "there are no large values in a dataset without rows"
+        raise LookupError(message)
+
+    def verify(self) -> list[Damage]:
+        return []
