@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from starwhale.media.source import Source
+if TYPE_CHECKING:
+    from starwhale.media.source import Source
 
 Key = int | str
 """Key of a dataset row; one dataset has one of the two types."""

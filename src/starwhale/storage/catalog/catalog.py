@@ -6,24 +6,26 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starwhale.domain.version import make_version
-from starwhale.storage.catalog.bundles import Bundles
 from starwhale.storage.catalog.driver import is_alive
 from starwhale.storage.catalog.engine import Database
-from starwhale.storage.catalog.events import Events
-from starwhale.storage.catalog.jobs import Jobs
-from starwhale.storage.catalog.ledger import Ledger
 from starwhale.storage.catalog.migrations.apply import prepare
-from starwhale.storage.catalog.parts import Parts
-from starwhale.storage.catalog.projects import Projects
 from starwhale.storage.catalog.records import Driver
-from starwhale.storage.catalog.versions_tags import Tags, Versions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from starwhale.storage.catalog.bundles import Bundles
+    from starwhale.storage.catalog.events import Events
+    from starwhale.storage.catalog.jobs import Jobs
+    from starwhale.storage.catalog.ledger import Ledger
+    from starwhale.storage.catalog.parts import Parts
+    from starwhale.storage.catalog.projects import Projects
+    from starwhale.storage.catalog.versions_tags import Tags, Versions
 
 
 def new_id() -> str:
@@ -34,7 +36,8 @@ def new_id() -> str:
 class SqlCatalog:
     """What exists and who works on what, in one database; safe with threads and with several processes at once.
 
-    Whoever opens it closes it. Time and ids come in, so that tests can fix them.
+    Whoever opens it closes it. Time and ids come in, so that tests can fix them. A noun's file is imported when it is first asked for: a
+    command needs one or two of them.
     """
 
     def __init__(
@@ -50,22 +53,63 @@ class SqlCatalog:
         """Seconds since the epoch."""
         self.make_id = make_id
         """Gives ids of versions, bundles and jobs."""
-        self.projects = Projects(database, clock)
+        self._is_living = is_living
+
+    @cached_property
+    def projects(self) -> Projects:
         """What everything else is sorted by."""
-        self.bundles = Bundles(database, clock, make_id)
+        from starwhale.storage.catalog.projects import Projects
+
+        return Projects(self._database, self.clock)
+
+    @cached_property
+    def bundles(self) -> Bundles:
         """Named datasets, models and runtimes."""
-        self.versions = Versions(database, clock, make_id)
+        from starwhale.storage.catalog.bundles import Bundles
+
+        return Bundles(self._database, self.clock, self.make_id)
+
+    @cached_property
+    def versions(self) -> Versions:
         """Their versions."""
-        self.tags = Tags(database)
+        from starwhale.storage.catalog.versions_tags import Versions
+
+        return Versions(self._database, self.clock, self.make_id)
+
+    @cached_property
+    def tags(self) -> Tags:
         """What points at versions."""
-        self.jobs = Jobs(database, clock, is_living)
+        from starwhale.storage.catalog.versions_tags import Tags
+
+        return Tags(self._database)
+
+    @cached_property
+    def jobs(self) -> Jobs:
         """Jobs with their steps, tasks and attempts."""
-        self.ledger = Ledger(database, clock)
+        from starwhale.storage.catalog.jobs import Jobs
+
+        return Jobs(self._database, self.clock, self._is_living)
+
+    @cached_property
+    def ledger(self) -> Ledger:
         """Who may work on which rows."""
-        self.parts = Parts(database, clock)
+        from starwhale.storage.catalog.ledger import Ledger
+
+        return Ledger(self._database, self.clock)
+
+    @cached_property
+    def parts(self) -> Parts:
         """Parts of results."""
-        self.events = Events(database, clock)
+        from starwhale.storage.catalog.parts import Parts
+
+        return Parts(self._database, self.clock)
+
+    @cached_property
+    def events(self) -> Events:
         """What happened."""
+        from starwhale.storage.catalog.events import Events
+
+        return Events(self._database, self.clock)
 
     def read(self) -> AbstractContextManager[Connection]:
         """A transaction that sees the catalog as it was at one moment."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,12 +12,12 @@ from starwhale.storage.catalog.records import Driver
 def this_driver() -> Driver:
     """The identity of the calling process."""
     pid = os.getpid()
-    return Driver(pid=pid, start_time=_start_time(pid), boot_id=_boot_id(), host=platform.node())
+    return Driver(pid=pid, start_time=_start_time(pid), boot_id=_boot_id(), host=os.uname().nodename)
 
 
 def is_alive(driver: Driver) -> bool:
     """Whether the process lives. One on another machine cannot be seen from here and counts as living."""
-    if driver.host != platform.node():
+    if driver.host != os.uname().nodename:
         return True
     if driver.boot_id != _boot_id():
         return False
@@ -40,6 +38,8 @@ def _start_time(pid: int) -> str:
 
 
 def _start_time_by_ps(pid: int) -> str:
+    import subprocess
+
     done = subprocess.run(
         ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
