@@ -1,0 +1,252 @@
+"""Single cells that need more than an Arrow type: media values, variants, and values that lie in a pack.
+
+While rows wait in a writer they are held in the small shapes below: whatever a user changes later in a list or an array that
+was put is not seen, and large content is on disk already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol, TypedDict, cast
+
+import msgpack
+
+from starwhale.errors import UnsupportedValueError
+from starwhale.media import codec
+from starwhale.media.artifact import BaseArtifact
+from starwhale.media.registry import MEDIA
+from starwhale.media.source import BytesSource, Source
+
+LONG_BYTES = 4096
+"""Content above this lies in a pack, not in the row."""
+_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+_PLAIN = frozenset({bool, float, type(None)})
+
+
+class PackRef(TypedDict):
+    """Where a long value lies, and what it must be."""
+
+    pack: str
+    offset: int
+    size: int
+    digest: bytes
+
+
+class Sink(Protocol):
+    """Takes the bytes of long values."""
+
+    @property
+    def limit(self) -> int:
+        """Content above this many bytes is to be put."""
+        ...
+
+    def put(self, content: bytes) -> PackRef:
+        """Keep the bytes and say where."""
+        ...
+
+    def adopt(self, source: Source) -> PackRef | None:
+        """Say where the content of a source lies if it is kept already."""
+        ...
+
+    def source(self, ref: Mapping[str, Any]) -> Source:
+        """Open what was put."""
+        ...
+
+
+SourceOf = Callable[[Mapping[str, Any]], Source]
+"""Turns a reference into lazily read content."""
+
+
+@dataclass(slots=True)
+class Packed:
+    """A variant: msgpack inline, or in a pack."""
+
+    data: bytes | None
+    ref: PackRef | None = None
+
+
+@dataclass(slots=True)
+class LongStr:
+    """A text in a pack."""
+
+    ref: PackRef
+    data: bytes | None = None
+
+
+@dataclass(slots=True)
+class LongBytes:
+    """Bytes in a pack."""
+
+    ref: PackRef
+    data: bytes | None = None
+
+
+@dataclass(slots=True)
+class MediaCell:
+    """A media value: its state, and its content inline, in a pack, or none."""
+
+    name: str
+    meta: bytes
+    data: bytes | None
+    ref: PackRef | None
+
+
+def freeze(value: Any, sink: Sink) -> Any:
+    """Take a copy of a value that nobody can change, its long content put into a pack; plain values stay as they are.
+
+    Raises:
+        UnsupportedValueError: The value cannot be stored faithfully.
+    """
+    kind = cast("type", type(value))
+    if kind in _PLAIN:
+        return value
+    if kind is str:
+        if value.isascii() and len(value) <= sink.limit:
+            return value
+        content = _encode_text(value)
+        if content is not None:
+            return LongStr(sink.put(content)) if len(content) > sink.limit else value
+    if kind is bytes:
+        return LongBytes(sink.put(value)) if len(value) > sink.limit else value
+    if kind is int and _INT_MIN <= value <= _INT_MAX:
+        return value
+    if is_media_type(kind):
+        return media_cell(value, sink)
+    if kind is list or kind is dict:
+        copy = _copy_plain(value)
+        if copy is not None:
+            return copy
+    return pack_value(value, sink)
+
+
+def thaw(cell: Any, source_of: SourceOf) -> Any:
+    """Undo `freeze`."""
+    kind = cast("type", type(cell))
+    if kind is LongStr:
+        return source_of(cell.ref).read().decode()
+    if kind is LongBytes:
+        return source_of(cell.ref).read()
+    if kind is Packed:
+        return codec.unpack(cell.data if cell.ref is None else source_of(cell.ref).read(), source_of)
+    if kind is MediaCell:
+        return media_maker(cell.name)(cell.meta, cell.data if cell.ref is None else source_of(cell.ref))
+    if kind is list or kind is dict:
+        return _copy_plain(cell)
+    return cell
+
+
+def _encode_text(value: str) -> bytes | None:
+    """Encode a text; None for one with lone surrogates, which only a variant holds."""
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        return None
+
+
+def pack_value(value: object, sink: Sink | None) -> Packed:
+    """Make a variant; a long one, and large media inside it, lie in a pack.
+
+    Raises:
+        UnsupportedValueError: It cannot be stored.
+    """
+
+    def place(media: BaseArtifact) -> dict[str, Any] | None:
+        cell = media_cell(media, sink)
+        return None if cell.ref is None else {**cell.ref}
+
+    content = codec.pack(value, place=None if sink is None else place)
+    if sink is not None and len(content) > sink.limit:
+        return Packed(None, sink.put(content))
+    return Packed(content)
+
+
+def is_media_type(kind: type) -> bool:
+    """Whether values of this very type are stored as media cells; those of users' own subclasses become variants."""
+    return MEDIA.get(kind.__name__) is kind
+
+
+def media_cell(value: Any, sink: Sink | None) -> MediaCell:
+    """Take apart a media value; the content of a path or an open file is read now.
+
+    Raises:
+        UnsupportedValueError: Its state cannot be stored.
+    """
+    if type(value) is MediaCell:
+        return value
+    try:
+        meta = msgpack.packb(value.to_state(), unicode_errors="surrogatepass")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UnsupportedValueError(f"{value!r} cannot be stored: {error}") from error
+    name = type(value).__name__
+    source = value.carried_source if isinstance(value, BaseArtifact) else None
+    if source is None:
+        return MediaCell(name, meta, None, None)
+    ref = None if sink is None else sink.adopt(source)
+    if ref is not None:
+        return MediaCell(name, meta, None, ref)
+    content = source.content if type(source) is BytesSource else value.stored_bytes()
+    if sink is not None and len(content) > sink.limit:
+        return MediaCell(name, meta, None, sink.put(content))
+    return MediaCell(name, meta, content, None)
+
+
+@cache
+def media_maker(name: str) -> Callable[[bytes, bytes | Source | None], Any]:
+    """Find how values of a data type are made from state and content."""
+    made = MEDIA.get(name)
+    if made is None:
+        raise UnsupportedValueError(f"this program has no data type {name!r}", hint="a newer one wrote it: upgrade")
+
+    def make(meta: bytes, content: bytes | Source | None) -> Any:
+        state = msgpack.unpackb(meta, strict_map_key=False, unicode_errors="surrogatepass")
+        return made.from_state(state, cast("Source | None", content))
+
+    return make
+
+
+def _copy_plain(value: Any) -> Any:
+    """Copy lists and dicts of plain values; None where something else is inside."""
+    if type(value) is list:
+        made: list[Any] = []
+        for item in value:
+            copy = _copy_leaf(item)
+            if copy is None and item is not None:
+                return None
+            made.append(copy)
+        return made
+    copied: dict[str, Any] = {}
+    for name, item in value.items():
+        copy = _copy_leaf(item)
+        if type(name) is not str or (copy is None and item is not None) or _encode_text(name) is None:
+            return None
+        copied[name] = copy
+    return copied
+
+
+def _copy_leaf(item: Any) -> Any:
+    kind = cast("type", type(item))
+    if kind in _PLAIN or kind is bytes or (kind is int and _INT_MIN <= item <= _INT_MAX):
+        return item
+    if kind is str:
+        return item if item.isascii() or _encode_text(item) is not None else None
+    return _copy_plain(item) if kind is list or kind is dict else None
+
+
+__all__ = [
+    "LONG_BYTES",
+    "LongBytes",
+    "LongStr",
+    "MediaCell",
+    "PackRef",
+    "Packed",
+    "Sink",
+    "SourceOf",
+    "freeze",
+    "is_media_type",
+    "media_cell",
+    "media_maker",
+    "pack_value",
+    "thaw",
+]

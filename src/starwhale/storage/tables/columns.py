@@ -1,0 +1,358 @@
+"""Cells to Arrow and back: one kind per column, for dataset rows and result rows alike.
+
+A column whose values share one kind has that kind's Arrow type; every other column is `variant`: tagged canonical msgpack in a
+binary column. None is absent, NaN is a value, and an integer never becomes a float. See docs/decisions/0002-dataset-format.md.
+
+Kinds: `null bool int float str bytes list<…> struct<…> media:<Class> variant`. A column of str, bytes or variant whose
+values are long has the physical type struct<data, ref> and keeps its kind; the long ones lie in a pack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+
+from starwhale.errors import FieldNameError, UnsupportedValueError
+from starwhale.media import codec
+from starwhale.media.source import Source
+from starwhale.storage.tables import cells
+from starwhale.storage.tables.cells import LongBytes, LongStr, MediaCell, Packed, Sink, SourceOf
+
+KEY_COLUMN = "__key__"
+"""Stored name of the row keys; names of users never begin with two underscores in a file."""
+KIND = b"sw.kind"
+"""Field metadata that holds the kind."""
+REF_TYPE = pa.struct(
+    [("pack", pa.string()), ("offset", pa.int64()), ("size", pa.int64()), ("digest", pa.binary())],
+)
+"""Where a long value lies."""
+LONG_TYPE = pa.struct([("data", pa.binary()), ("ref", REF_TYPE)])
+"""A str, bytes or variant cell that may be long: one of the two children is set."""
+MEDIA_TYPE = pa.struct([("meta", pa.binary()), ("data", pa.binary()), ("ref", REF_TYPE)])
+"""A media cell: its state, and its content inline or in a pack; neither where the type has no content of its own."""
+
+_SIMPLE: dict[type, tuple[str, Any]] = {
+    bool: ("bool", pa.bool_()),
+    int: ("int", pa.int64()),
+    float: ("float", pa.float64()),
+    str: ("str", pa.string()),
+    bytes: ("bytes", pa.binary()),
+}
+
+
+def encode_column(
+    values: Sequence[object], *, sink: Sink | None = None, name: str = "", keys: Sequence[object] | None = None
+) -> tuple[Any, str]:
+    """Encode the cells of one column.
+
+    Args:
+        values: One value per row; None where a row has none.
+        sink: Where values over 4 KiB go; without one they stay in the column.
+        name: The column, for messages.
+        keys: The rows' keys, for messages.
+
+    Returns:
+        The Arrow array, as long as `values`, and the column's kind.
+
+    Raises:
+        UnsupportedValueError: A value cannot be stored faithfully; the message names row and column.
+    """
+    types = set(map(type, values))
+    types.discard(type(None))
+    if not types:
+        return pa.nulls(len(values)), "null"
+    encoded = None
+    if len(types) == 1:
+        encoded = _encode_one_type(types.copy().pop(), values, sink)
+    elif types in ({str, LongStr}, {bytes, LongBytes}):
+        encoded = _encode_long(values, "str" if str in types else "bytes", sink)
+    elif all(kind is MediaCell or cells.is_media_type(kind) for kind in types):
+        encoded = _encode_media(values, sink)
+    if encoded is not None:
+        return encoded
+    packed: list[Packed | None] = []
+    for row, value in enumerate(values):
+        try:
+            packed.append(None if value is None else _pack(value, sink))
+        except UnsupportedValueError as error:
+            key = row if keys is None else keys[row]
+            raise UnsupportedValueError(f"column {name!r} of row {key!r}: {error.message}", hint=error.hint) from error
+    return _encode_long(packed, "variant", sink)
+
+
+def decode_column(array: Any, kind: str, source_of: SourceOf | None = None) -> list[Any]:
+    """Decode what `encode_column` made, absent cells as None.
+
+    Args:
+        array: The Arrow array, or a chunked one.
+        kind: The column's kind.
+        source_of: Opens references; needed where long values or large media occur.
+    """
+    if isinstance(array, pa.ChunkedArray):
+        return list(chain.from_iterable(decode_column(chunk, kind, source_of) for chunk in array.chunks))
+    if kind.startswith("media:"):
+        return _decode_media(array, kind.removeprefix("media:"), source_of)
+    if pa.types.is_struct(array.type) and kind in {"str", "bytes", "variant"}:
+        content = _decode_long(array, source_of)
+        if kind == "str":
+            return [None if data is None else data.decode() for data in content]
+    else:
+        content = array.to_pylist()
+    if kind != "variant":
+        return content
+    return [None if data is None else codec.unpack(data, source_of) for data in content]
+
+
+def encode_batch(
+    columns: Mapping[str, Sequence[object]], *, sink: Sink | None = None, keys: Sequence[object] | None = None
+) -> Any:
+    """Encode columns of one length to an Arrow record batch, with each kind in its field's metadata."""
+    arrays: list[Any] = []
+    fields: list[Any] = []
+    if keys is not None:
+        keys_array, kind = encode_column(keys, name="key")
+        arrays.append(keys_array)
+        fields.append(pa.field(KEY_COLUMN, keys_array.type, metadata={KIND: kind.encode()}))
+    for name, values in columns.items():
+        array, kind = encode_column(values, sink=sink, name=name, keys=keys)
+        arrays.append(array)
+        fields.append(make_field(name, array.type, kind))
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def decode_batch(batch: Any, source_of: SourceOf | None = None) -> dict[str, list[Any]]:
+    """Decode a batch or table of `encode_batch`; the keys, where it has them, are left out."""
+    return {
+        unescape_name(field.name): decode_column(batch.column(position), kind_of(field), source_of)
+        for position, field in enumerate(batch.schema)
+        if field.name != KEY_COLUMN
+    }
+
+
+def make_field(name: str, arrow_type: Any, kind: str) -> Any:
+    """Describe a stored column."""
+    return pa.field(escape_name(name), arrow_type, metadata={KIND: kind.encode()})
+
+
+def kind_of(field: Any) -> str:
+    """Read the kind of a stored column."""
+    return (field.metadata or {})[KIND].decode()
+
+
+def escape_name(name: str) -> str:
+    """Make a stored name of a user's: any UTF-8 text works, dots and control characters are percent-encoded.
+
+    Example:
+        >>> escape_name("a.b"), escape_name("__key__"), escape_name("")
+        ('a%2Eb', '%5F_key__', '%')
+    """
+    if name.isidentifier() and not name.startswith("__"):
+        return name
+    if not name:
+        return "%"
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise FieldNameError(
+            f"the column name {name!r} is not valid Unicode text", hint="remove the lone surrogate"
+        ) from error
+    text = "".join(
+        f"%{ord(letter):02X}" if letter in "%." or ord(letter) < 32 or ord(letter) == 127 else letter for letter in name
+    )
+    return f"%5F{text[1:]}" if text.startswith("__") else text
+
+
+def unescape_name(stored: str) -> str:
+    """Undo `escape_name`."""
+    if "%" not in stored:
+        return stored
+    if stored == "%":
+        return ""
+    first, *rest = stored.split("%")
+    return first + "".join(chr(int(part[:2], 16)) + part[2:] for part in rest)
+
+
+def null_array(arrow_type: Any, length: int) -> Any:
+    """Make absent cells of a type."""
+    return pa.nulls(length, arrow_type)
+
+
+def to_long(array: Any) -> Any:
+    """Give a plain str, bytes or variant array the physical type of long ones."""
+    data = array.cast(pa.binary())
+    return pa.StructArray.from_arrays(
+        [data, pa.nulls(len(array), REF_TYPE)], fields=list(LONG_TYPE), mask=array.is_null()
+    )
+
+
+def _encode_one_type(kind: type, values: Sequence[object], sink: Sink | None) -> tuple[Any, str] | None:
+    if kind in _SIMPLE:
+        name, arrow_type = _SIMPLE[kind]
+        try:
+            array = pa.array(values, arrow_type)
+        except (OverflowError, UnicodeEncodeError, pa.ArrowInvalid, pa.ArrowCapacityError):
+            return None  # an integer beyond 64 bits becomes a variant; a lone surrogate is refused there, by row
+        if (
+            sink is not None
+            and (kind is str or kind is bytes)
+            and array.nbytes > sink.limit
+            and _longest(array) > sink.limit
+        ):
+            return _encode_long(values, name, sink)
+        return array, name
+    if kind is list:
+        encoded = _encode_lists(values)
+    elif kind is dict:
+        encoded = _encode_structs(values)
+    elif kind is LongStr or kind is LongBytes:
+        return _encode_long(values, "str" if kind is LongStr else "bytes", sink)
+    elif kind is MediaCell or cells.is_media_type(kind):
+        return _encode_media(values, sink)
+    else:
+        return None
+    if encoded is not None and sink is not None and encoded[0].nbytes > sink.limit * len(values):
+        return None  # large on average: as variants, each goes to a pack
+    return encoded
+
+
+def _longest(array: Any) -> int:
+    from pyarrow import compute
+
+    return compute.max(compute.binary_length(array)).as_py() or 0
+
+
+def _pack(value: Any, sink: Sink | None) -> Packed:
+    """Make a variant of a value, or of what a waiting row holds in its place."""
+    if type(value) is Packed:
+        return value
+    if isinstance(value, LongStr | LongBytes | MediaCell):
+        if sink is None:
+            raise UnsupportedValueError("a value lies in a pack, and there is none to read it from")
+        value = cells.thaw(value, sink.source)
+    return cells.pack_value(value, sink)
+
+
+def _encode_lists(values: Sequence[Any]) -> tuple[Any, str] | None:
+    offsets: list[int | None] = []
+    flat: list[object] = []
+    for value in values:
+        offsets.append(None if value is None else len(flat))
+        if value:
+            flat.extend(value)
+    offsets.append(len(flat))
+    encoded = _encode_plain(flat)
+    if encoded is None:
+        return None
+    items, kind = encoded
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items), f"list<{kind}>"
+
+
+def _encode_structs(values: Sequence[Any]) -> tuple[Any, str] | None:
+    shapes = {tuple(value) for value in values if value is not None}
+    if len(shapes) != 1:
+        return None
+    names = shapes.pop()
+    if not names or not all(type(name) is str and name.isidentifier() and not name.startswith("__") for name in names):
+        return None
+    children: list[Any] = []
+    kinds: list[str] = []
+    for name in names:
+        encoded = _encode_plain([None if value is None else value[name] for value in values])
+        if encoded is None:
+            return None
+        children.append(encoded[0])
+        kinds.append(f"{name}:{encoded[1]}")
+    mask = pa.array([value is None for value in values])
+    return pa.StructArray.from_arrays(children, names=list(names), mask=mask), f"struct<{','.join(kinds)}>"
+
+
+def _encode_plain(values: list[Any]) -> tuple[Any, str] | None:
+    """Encode what lies inside lists and structs; None where only a variant can hold it."""
+    types = set(map(type, values))
+    types.discard(type(None))
+    if not types:
+        return pa.nulls(len(values)), "null"
+    if len(types) > 1:
+        return None
+    kind = types.pop()
+    return _encode_one_type(kind, values, None) if kind in _SIMPLE or kind is list or kind is dict else None
+
+
+def _encode_long(values: Sequence[Any], kind: str, sink: Sink | None) -> tuple[Any, str]:
+    """Encode str, bytes or packed variants, long ones as references."""
+    data: list[Any] = []
+    refs: list[Any] = []
+    for value in values:
+        ref = None
+        if value is not None and type(value) is not str and type(value) is not bytes:
+            value, ref = value.data, value.ref
+        elif type(value) is str:
+            value = value.encode()
+        if value is not None and sink is not None and len(value) > sink.limit:
+            value, ref = None, sink.put(value)
+        data.append(value)
+        refs.append(ref)
+    plain = pa.array(data, pa.binary())
+    if not any(refs):
+        return (plain.cast(pa.string()) if kind == "str" else plain), kind
+    mask = pa.array([value is None for value in values])
+    children = [plain, pa.array(refs, REF_TYPE)]
+    return pa.StructArray.from_arrays(children, fields=list(LONG_TYPE), mask=mask), kind
+
+
+def _decode_long(array: Any, source_of: SourceOf | None) -> list[bytes | None]:
+    data, refs = array.flatten()
+    content = data.to_pylist()
+    if refs.null_count < len(refs):
+        for position, ref in enumerate(refs.to_pylist()):
+            if ref is not None:
+                content[position] = _open(ref, source_of).read()
+    return content
+
+
+def _encode_media(values: Sequence[Any], sink: Sink | None) -> tuple[Any, str] | None:
+    made = [None if value is None else cells.media_cell(value, sink) for value in values]
+    names = {cell.name for cell in made if cell is not None}
+    if len(names) != 1:
+        return None
+    meta = pa.array([None if cell is None else cell.meta for cell in made], pa.binary())
+    data = pa.array([None if cell is None else cell.data for cell in made], pa.binary())
+    refs = [None if cell is None else cell.ref for cell in made]
+    ref = pa.array(refs, REF_TYPE) if any(refs) else pa.nulls(len(made), REF_TYPE)
+    array = pa.StructArray.from_arrays([meta, data, ref], fields=list(MEDIA_TYPE), mask=meta.is_null())
+    return array, f"media:{names.pop()}"
+
+
+def _decode_media(array: Any, name: str, source_of: SourceOf | None) -> list[Any]:
+    metas, data, refs = array.flatten()
+    contents: list[Any] = data.to_pylist()
+    if refs.null_count < len(refs):
+        for position, ref in enumerate(refs.to_pylist()):
+            if ref is not None:
+                contents[position] = _open(ref, source_of)
+    make = cells.media_maker(name)
+    return [
+        None if meta is None else make(meta, content) for meta, content in zip(metas.to_pylist(), contents, strict=True)
+    ]
+
+
+def _open(ref: Mapping[str, Any], source_of: SourceOf | None) -> Source:
+    if source_of is None:
+        raise UnsupportedValueError(f"a value lies in pack {ref['pack']!r}, and nothing was given to open it with")
+    return source_of(ref)
+
+
+__all__ = [
+    "KEY_COLUMN",
+    "SourceOf",
+    "decode_batch",
+    "decode_column",
+    "encode_batch",
+    "encode_column",
+    "escape_name",
+    "kind_of",
+    "unescape_name",
+]

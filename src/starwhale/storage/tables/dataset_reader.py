@@ -1,0 +1,285 @@
+"""Reading one immutable version of a dataset, by rank in key order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from starwhale.errors import CorruptedError
+from starwhale.media import codec as values
+from starwhale.media.source import Source
+from starwhale.storage.protocols import Damage, Key, Rows
+from starwhale.storage.tables import columns as codec
+from starwhale.storage.tables.cells import PackRef, Sink
+from starwhale.storage.tables.columns import KEY_COLUMN
+from starwhale.storage.tables.fragments import ColumnCache, FragmentReader, unify
+from starwhale.storage.tables.manifest import Manifest, load_manifest
+from starwhale.storage.tables.packs import Packs, PackSource
+from starwhale.storage.tables.row_digests import digest_rows
+from starwhale.storage.tables.row_order import LayerCells, RowOrder
+
+BATCH_ROWS = 4096
+"""Rows of a batch, at most."""
+BATCH_BYTES = 16 << 20
+"""Bytes of a batch, about, counted as stored with the large values that they refer to."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFolder:
+    """What the readers and writers of one dataset share."""
+
+    path: Path
+    """Folder of the dataset."""
+    packs: Packs
+    """Its large values."""
+    cache: ColumnCache
+    """Its columns that are in memory."""
+
+    @property
+    def fragments(self) -> Path:
+        """Where fragments lie."""
+        return self.path / "fragments"
+
+    @property
+    def manifests(self) -> Path:
+        """Where manifests lie."""
+        return self.path / "manifests"
+
+
+class LocalDatasetReader:
+    """Meets `DatasetReader` over local files; safe to use from several threads."""
+
+    def __init__(self, folder: DatasetFolder, manifest: Manifest, digest: str = "") -> None:
+        self.manifest = manifest
+        """What the version consists of."""
+        self.digest = digest
+        """Digest of the manifest; empty for a view of uncommitted changes."""
+        self.key_type = manifest.key_type
+        """`int`, `str`, or None without rows."""
+        self._folder = folder
+        self._order: RowOrder | None = None
+        self._digests: dict[int, bytes] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def row_count(self) -> int:
+        return self.manifest.row_count
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        return self.manifest.columns
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        return values.unpack(self.manifest.info, self.source_of) if self.manifest.info else {}  # type: ignore[return-value]  # set_info packed a mapping
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that the version occupies."""
+        return self.manifest.size_bytes
+
+    @property
+    def order(self) -> RowOrder:
+        """Where each rank lies."""
+        with self._lock:
+            if self._order is None:
+                manifest = self.manifest
+                self._order = RowOrder(self._folder.fragments, manifest.run, manifest.layers, self._folder.cache)
+            return self._order
+
+    def read(self, start: int, stop: int, columns: Sequence[str] | None = None) -> Rows:
+        start, stop = self._cut(start, stop)
+        names = list(self.columns) if columns is None else [name for name in columns if name in self.columns]
+        keys: list[Key] = []
+        made: dict[str, list[Any]] = {name: [] for name in names}
+        for span in self.order.spans_of(start, stop):
+            if span.run_start is None:
+                keys.extend([0] * (span.stop - span.start))
+                for column in made.values():
+                    column.extend([None] * (span.stop - span.start))
+                continue
+            run_stop = span.run_start + span.stop - span.start
+            for reader, first, last in self.order.run.slices(span.run_start, run_stop):
+                keys.extend(reader.keys(first, last))
+                for name, column in made.items():
+                    column.extend(reader.values(first, last, name, self.source_of))
+        patched = self.order.patched_in(start, stop)
+        if patched:
+            layers = LayerCells(self.source_of)
+            for rank, key in patched:
+                keys[rank - start] = key
+                layers.apply(self.order.changes[key], rank - start, made)
+        return Rows(keys=keys, columns=made)
+
+    def read_arrow(
+        self, start: int, stop: int, columns: Sequence[str] | None = None, *, sink: Sink | None = None
+    ) -> Any:
+        """Read rows as one Arrow record batch with keys; its fields carry the kinds, `decode_batch` decodes it.
+
+        Args:
+            start: First rank.
+            stop: Rank after the last.
+            columns: Features to read; None reads all.
+            sink: Takes long values of rows that have to be encoded again; without one they are inline.
+        """
+        start, stop = self._cut(start, stop)
+        sink = sink or KeepRefs(self._folder.packs)
+        names = list(self.columns) if columns is None else [name for name in columns if name in self.columns]
+        if stop <= start or self.order.patched_in(start, stop):
+            rows = self.read(start, stop, names)
+            return codec.encode_batch(rows.columns, keys=rows.keys, sink=sink)
+        batches: list[Any] = []
+        for span in self.order.spans_of(start, stop):
+            assert span.run_start is not None  # noqa: S101  rows that only layers know are patched
+            run_stop = span.run_start + span.stop - span.start
+            for reader, first, last in self.order.run.slices(span.run_start, run_stop):
+                batches.extend(raw_batches(reader, first, last, names))
+        table = unify(batches, sink).combine_chunks()
+        arrays = [column.chunk(0) if column.num_chunks else pa.nulls(0, column.type) for column in table.columns]
+        return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
+
+    def take(self, ranks: Sequence[int], columns: Sequence[str] | None = None) -> Rows:
+        wanted = sorted(set(ranks))
+        places: dict[int, int] = {rank: place for place, rank in enumerate(wanted)}
+        keys: list[Key] = []
+        made: dict[str, list[Any]] = {}
+        first = 0
+        while first < len(wanted):
+            last = first + 1
+            while last < len(wanted) and wanted[last] == wanted[last - 1] + 1:
+                last += 1
+            rows = self.read(wanted[first], wanted[last - 1] + 1, columns)
+            keys.extend(rows.keys)
+            for name, column in rows.columns.items():
+                made.setdefault(name, []).extend(column)
+            first = last
+        chosen = [places[rank] for rank in ranks]
+        return Rows(
+            keys=[keys[place] for place in chosen],
+            columns={name: [column[place] for place in chosen] for name, column in made.items()},
+        )
+
+    def get(self, key: Key) -> dict[str, Any] | None:
+        """Features of one row; None when there is no such row."""
+        rank = self.rank(key)
+        if rank is None:
+            return None
+        rows = self.read(rank, rank + 1)
+        return {name: column[0] for name, column in rows.columns.items() if column[0] is not None}
+
+    def rank(self, key: Key) -> int | None:
+        return self.order.rank(key) if type(key).__name__ == self.key_type else None
+
+    def rank_range(self, start: Key | None, stop: Key | None) -> tuple[int, int]:
+        if self.row_count == 0:
+            return 0, 0
+        first = 0 if start is None else self.order.lower_bound(start)
+        last = self.row_count if stop is None else self.order.lower_bound(stop)
+        return first, max(first, last)
+
+    def iter_batches(self, columns: Sequence[str] | None = None, *, batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
+        step = max(1, min(batch_rows, BATCH_BYTES * self.row_count // max(1, self.size_bytes)))
+        for start in range(0, self.row_count, step):
+            yield self.read(start, start + step, columns)
+
+    def row_digests(self, start: int, stop: int) -> list[bytes]:
+        start, stop = self._cut(start, stop)
+        with self._lock:
+            known = [self._digests.get(rank) for rank in range(start, stop)]
+        if None not in known:
+            return [digest for digest in known if digest is not None]
+        found: list[bytes] = []
+        for first in range(start, stop, BATCH_ROWS):
+            found.extend(digest_rows(self.read(first, min(stop, first + BATCH_ROWS))))
+        with self._lock:
+            self._digests.update(zip(range(start, stop), found, strict=True))
+        return found
+
+    def source_of(self, ref: Mapping[str, Any]) -> PackSource:
+        return self._folder.packs.source(ref)
+
+    def pack_path(self, name: str) -> Path:
+        """File of a pack."""
+        return self._folder.packs.path(name)
+
+    def verify(self) -> list[Damage]:
+        manifest, found = self.manifest, list[Damage]()
+        if self.digest:
+            try:
+                load_manifest(self._folder.manifests, self.digest)
+            except CorruptedError as error:
+                found.append(_damage(error, "the version"))
+        for part in manifest.fragments():
+            try:  # a cache of its own: what is in memory says nothing about the file
+                FragmentReader(self._folder.fragments, part, ColumnCache(1)).check()
+            except CorruptedError as error:
+                found.append(_damage(error, f"{part.rows} rows with keys from {part.low!r} to {part.high!r}"))
+        packs = Packs(self._folder.packs.folder)
+        for pack in manifest.packs:
+            try:
+                items = packs.index(pack)
+            except CorruptedError as error:
+                found.append(_damage(error, "nothing: only equal values are no longer recognised"))
+                continue
+            for ref in items:
+                try:
+                    packs.source(ref).read()
+                except CorruptedError as error:
+                    found.append(_damage(error, f"one value of {ref['size']} bytes"))
+        return found
+
+    def _cut(self, start: int, stop: int) -> tuple[int, int]:
+        start = max(0, start)
+        return start, max(start, min(stop, self.row_count))
+
+
+class KeepRefs:
+    """A sink that takes nothing and keeps references as they are: for batches that go to a worker."""
+
+    limit = 1 << 62
+    """Nothing is long."""
+
+    def __init__(self, packs: Packs) -> None:
+        self._packs = packs
+
+    def put(self, content: bytes) -> PackRef:
+        """Refuse; nothing is above the limit."""
+        raise NotImplementedError
+
+    def adopt(self, source: Source) -> PackRef | None:
+        """Say where the content lies."""
+        return source.ref if isinstance(source, PackSource) and source.packs.folder == self._packs.folder else None
+
+    def source(self, ref: Mapping[str, Any]) -> Source:
+        """Open what is referred to."""
+        return self._packs.source(ref)
+
+
+def raw_batches(reader: FragmentReader, start: int, stop: int, names: Sequence[str]) -> list[Any]:
+    """Read undecoded rows of one fragment, a batch per row group."""
+    pieces: dict[str, tuple[str, list[Any]]] = {}
+    kind = "int" if isinstance(reader.fragment.low, int) else "str"
+    pieces[KEY_COLUMN] = kind, reader.pieces(start, stop, KEY_COLUMN)
+    for name in names:
+        if name in reader.fragment.columns:
+            stored = codec.escape_name(name)
+            pieces[stored] = reader.fragment.columns[name], reader.pieces(start, stop, stored)
+    schema = pa.schema(
+        [pa.field(name, found[0].type, metadata={codec.KIND: kind.encode()}) for name, (kind, found) in pieces.items()]
+    )
+    return [
+        pa.RecordBatch.from_arrays(list(arrays), schema=schema)
+        for arrays in zip(*(found for _, found in pieces.values()), strict=True)
+    ]
+
+
+def _damage(error: CorruptedError, lost: str) -> Damage:
+    return Damage(path=Path(error.path), reason=error.message, lost=lost)
+
+
+__all__ = ["DatasetFolder", "KeepRefs", "LocalDatasetReader", "raw_batches"]

@@ -1,0 +1,79 @@
+"""Dataset rows on a local disk: a folder per dataset, with fragments, packs and manifests."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from starwhale.storage.tables.dataset_reader import DatasetFolder, LocalDatasetReader
+from starwhale.storage.tables.dataset_writer import LocalDatasetWriter
+from starwhale.storage.tables.fragments import ColumnCache
+from starwhale.storage.tables.manifest import Manifest, load_manifest
+from starwhale.storage.tables.packs import Packs
+
+
+class LocalDatasetStore:
+    """Meets `DatasetStore`; any number of threads and processes may use one root at the same time.
+
+    Args:
+        root: Folder of all datasets.
+        new_id: Makes names of packs; no two calls, of whatever process, may return the same.
+    """
+
+    def __init__(self, root: Path, *, new_id: Callable[[], str] | None = None) -> None:
+        self.root = root
+        """Folder of all datasets."""
+        self._new_id = new_id or _random_id
+        self._folders: dict[str, DatasetFolder] = {}
+        self._lock = threading.Lock()
+
+    def open_version(self, dataset_id: str, manifest_digest: str) -> LocalDatasetReader:
+        folder = self._folder(dataset_id)
+        return LocalDatasetReader(folder, load_manifest(folder.manifests, manifest_digest), manifest_digest)
+
+    def begin(self, dataset_id: str, base: str | None) -> LocalDatasetWriter:
+        folder = self._folder(dataset_id)
+        manifest = Manifest() if base is None else load_manifest(folder.manifests, base)
+        return LocalDatasetWriter(folder, manifest, self._new_id)
+
+    def sweep(self, dataset_id: str, live: Collection[str]) -> int:
+        """Remove what no version needs; nobody may be writing to the dataset.
+
+        Args:
+            dataset_id: The dataset.
+            live: Manifest digests of all its versions.
+
+        Returns:
+            Bytes that were freed.
+        """
+        folder = self._folder(dataset_id)
+        keep = {f"{digest}.json" for digest in live}
+        for digest in live:
+            manifest = load_manifest(folder.manifests, digest)
+            keep.update(f"{part.file}.parquet" for part in manifest.fragments())
+            keep.update(f"{pack.name}{ending}" for pack in manifest.packs for ending in (".pack", ".idx"))
+        freed = 0
+        for place in (folder.manifests, folder.fragments, folder.packs.folder):
+            for path in place.iterdir() if place.is_dir() else ():
+                if path.name not in keep:
+                    freed += path.stat().st_size
+                    path.unlink()
+        return freed
+
+    def _folder(self, dataset_id: str) -> DatasetFolder:
+        with self._lock:
+            folder = self._folders.get(dataset_id)
+            if folder is None:
+                path = self.root / dataset_id
+                folder = DatasetFolder(path, Packs(path / "packs"), ColumnCache())
+                self._folders[dataset_id] = folder
+            return folder
+
+
+def _random_id() -> str:
+    return secrets.token_hex(8)
+
+
+__all__ = ["LocalDatasetStore"]

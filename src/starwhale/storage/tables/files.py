@@ -1,0 +1,111 @@
+"""Writing and checking files: beside the target, synced, renamed; read through a map and compared with a digest."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from starwhale.errors import CorruptedError, NoSpaceError
+
+
+def digest_of(content: Any) -> str:
+    """Return the BLAKE3 of bytes or of anything with the buffer protocol, in hex."""
+    return blake3(content).hexdigest()
+
+
+def write_new(path: Path, content: Any, *, sync: bool) -> None:
+    """Write a file beside its target and rename it; without `sync`, `sync_files` must follow before anyone relies on it.
+
+    Raises:
+        NoSpaceError: The disk is full; nothing half-made is left.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        with beside.open("xb") as out:
+            out.write(content)
+            if sync:
+                out.flush()
+                os.fsync(out.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise no_space(error, path) from error
+    if sync:
+        sync_folder(path.parent)
+
+
+def no_space(error: OSError, path: Path) -> OSError:
+    """Turn a full disk into an error that says so; any other error stays as it is."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return NoSpaceError(f"no space left for {path}", hint="free some space; what was committed before is untouched")
+    return error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable."""
+    _sync(folder)
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """Make files durable that were written without a sync, and their folders."""
+    folders: set[Path] = set()
+    for path in paths:
+        _sync(path)
+        folders.add(path.parent)
+    for folder in sorted(folders):
+        _sync(folder)
+
+
+def map_file(path: Path, *, what: str) -> memoryview:
+    """Map a file for reading; an empty file gives an empty view.
+
+    Raises:
+        CorruptedError: The file is missing or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                return memoryview(b"")
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except OSError as error:
+        raise damaged(path, f"{what} is missing or unreadable ({error.strerror or error})") from error
+
+
+def read_checked(path: Path, digest: str, *, what: str) -> bytes:
+    """Read a whole file whose digest is known.
+
+    Raises:
+        CorruptedError: It is missing or differs.
+    """
+    content = bytes(map_file(path, what=what))
+    if digest_of(content) != digest:
+        raise damaged(path, f"{what} differs from its checksum")
+    return content
+
+
+def damaged(path: Path, reason: str) -> CorruptedError:
+    """Describe damage, naming the file."""
+    return CorruptedError(
+        f"corrupted file {path}: {reason}",
+        path=str(path),
+        hint="restore it from a copy; other versions and files are not affected",
+    )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise no_space(error, path) from error
+    finally:
+        os.close(descriptor)
+
+
+__all__ = ["damaged", "digest_of", "map_file", "no_space", "read_checked", "sync_files", "sync_folder", "write_new"]

@@ -1,0 +1,217 @@
+"""Packs: append-only files of large values, each value with a BLAKE3 digest that is verified whenever it is read.
+
+A writer begins packs of its own and never touches another's, so a killed writer leaves at most a pack that no manifest names. Beside
+each closed pack lies its index, (digest, offset, size) per value, by which later writers store equal bytes only once.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from io import BufferedWriter
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from starwhale.media.source import Source
+from starwhale.storage.tables.cells import LONG_BYTES, PackRef
+from starwhale.storage.tables.files import damaged, digest_of, map_file, no_space, read_checked, sync_files, write_new
+from starwhale.storage.tables.manifest import Pack
+
+PACK_BYTES = 64 << 20
+"""A pack is closed when it has reached this size."""
+MAX_KNOWN_ITEMS = 500_000
+"""Values that a writer remembers to store equal ones once; about 100 MB of memory. Beyond it only its own are remembered."""
+_ENTRY = struct.Struct("<32sQQ")
+
+
+class PackSource:
+    """The content of one packed value, read lazily; whatever is returned was verified."""
+
+    __slots__ = ("_is_verified", "packs", "ref", "size")
+
+    def __init__(self, packs: Packs, ref: Mapping[str, Any]) -> None:
+        self.packs = packs
+        """Whose it is."""
+        self.ref = PackRef(pack=ref["pack"], offset=ref["offset"], size=ref["size"], digest=bytes(ref["digest"]))
+        """Where the value lies."""
+        self.size: int = self.ref["size"]
+        """Bytes of the value."""
+        self._is_verified = False
+
+    def read(self, offset: int = 0, size: int = -1) -> bytes:
+        """Read all, or a piece of it; the first piece verifies the whole value.
+
+        Raises:
+            CorruptedError: The bytes differ from their digest.
+        """
+        view = self.packs.view(self.ref)
+        is_whole = offset == 0 and (size < 0 or size >= self.size)
+        if is_whole:
+            content = bytes(
+                view
+            )  # the digest is taken of these very bytes, not of the map, which could change in between
+            self._check(content)
+            return content
+        if not self._is_verified:
+            self._check(view)
+            self._is_verified = True
+        end = self.size if size < 0 else min(self.size, offset + size)
+        return bytes(view[offset:end])
+
+    def _check(self, content: bytes | memoryview) -> None:
+        if blake3(content).digest() != self.ref["digest"]:
+            raise damaged(
+                self.packs.path(self.ref["pack"]),
+                f"the value at byte {self.ref['offset']} ({self.size} bytes) differs from its checksum",
+            )
+
+
+class Packs:
+    """The packs of one dataset, read through maps; safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        """Where packs and indexes lie."""
+        self._maps: dict[str, memoryview] = {}
+        self._lock = threading.Lock()
+
+    def path(self, name: str) -> Path:
+        """File of a pack."""
+        return self.folder / f"{name}.pack"
+
+    def source(self, ref: Mapping[str, Any]) -> PackSource:
+        """Open a value; nothing is read yet."""
+        return PackSource(self, ref)
+
+    def view(self, ref: PackRef) -> memoryview:
+        """Map the bytes of a value, not verified."""
+        end = ref["offset"] + ref["size"]
+        with self._lock:
+            view = self._maps.get(ref["pack"])
+            if view is None or len(view) < end:  # a pack that is being written grows
+                view = map_file(self.path(ref["pack"]), what="a pack of large values")
+                self._maps[ref["pack"]] = view
+        if len(view) < end:
+            raise damaged(self.path(ref["pack"]), f"it ends at byte {len(view)}, a value reaches to byte {end}")
+        return view[ref["offset"] : end]
+
+    def index(self, pack: Pack) -> list[PackRef]:
+        """Read the index of a closed pack.
+
+        Raises:
+            CorruptedError: It is missing or differs from its digest.
+        """
+        data = read_checked(self.folder / f"{pack.name}.idx", pack.index, what="the index of a pack")
+        return [
+            PackRef(pack=pack.name, offset=offset, size=size, digest=digest)
+            for digest, offset, size in _ENTRY.iter_unpack(data)
+        ]
+
+
+class PackWriter:
+    """Adds values to new packs; equal bytes are stored once."""
+
+    def __init__(self, packs: Packs, known: Iterable[Pack], new_id: Callable[[], str]) -> None:
+        self._packs = packs
+        self._to_load = list(known)
+        self._new_id = new_id
+        self._items: dict[bytes, PackRef] = {}
+        self._file: BufferedWriter | None = None
+        self._name = ""
+        self._offset = 0
+        self._entries: list[bytes] = []
+        self._closed: list[Pack] = []
+        self.limit = LONG_BYTES
+        """Content above this many bytes is to be put."""
+        self.added_bytes = 0
+        """Bytes that were new."""
+
+    def adopt(self, source: Source) -> PackRef | None:
+        """Say where the content of a source lies if it is of this dataset."""
+        return source.ref if isinstance(source, PackSource) and source.packs.folder == self._packs.folder else None
+
+    def source(self, ref: Mapping[str, Any]) -> PackSource:
+        """Open what was put."""
+        return self._packs.source(ref)
+
+    def put(self, content: bytes) -> PackRef:
+        """Keep the bytes; they can be read at once, and are durable after `close`."""
+        digest = blake3(content).digest()
+        if self._to_load:
+            self._load_known()
+        found = self._items.get(digest)
+        if found is not None:
+            return found
+        if self._file is None or self._offset >= PACK_BYTES:
+            self._begin()
+        ref = PackRef(pack=self._name, offset=self._offset, size=len(content), digest=digest)
+        self._write(content)
+        self._entries.append(_ENTRY.pack(digest, self._offset, len(content)))
+        self._offset += len(content)
+        self.added_bytes += len(content)
+        self._items[digest] = ref
+        return ref
+
+    def close(self) -> list[Pack]:
+        """Sync what was written and return every pack of this writer."""
+        self._finish()
+        return list(self._closed)
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._packs.path(self._name).unlink(missing_ok=True)
+        for pack in self._closed:
+            self._packs.path(pack.name).unlink(missing_ok=True)
+            (self._packs.folder / f"{pack.name}.idx").unlink(missing_ok=True)
+
+    def _load_known(self) -> None:
+        while self._to_load and len(self._items) < MAX_KNOWN_ITEMS:
+            for ref in self._packs.index(self._to_load.pop()):  # the newest first
+                self._items.setdefault(ref["digest"], ref)
+        self._to_load.clear()
+
+    def _begin(self) -> None:
+        self._finish()
+        self._packs.folder.mkdir(parents=True, exist_ok=True)
+        self._name = self._new_id()
+        # Unbuffered: a value that was put can be mapped and read at once.
+        self._file = self._packs.path(self._name).open("xb", buffering=0)  # type: ignore[assignment]  # FileIO writes alike
+        self._offset = 0
+
+    def _write(self, content: bytes) -> None:
+        assert self._file is not None  # noqa: S101  put has begun a pack
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._file.truncate(self._offset)
+            self._file.seek(self._offset)
+            raise no_space(error, self._packs.path(self._name)) from error
+
+    def _finish(self) -> None:
+        if self._file is None:
+            return
+        path = self._packs.path(self._name)
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise no_space(error, path) from error
+        self._file.close()
+        self._file = None
+        index = b"".join(self._entries)
+        write_new(self._packs.folder / f"{self._name}.idx", index, sync=True)
+        sync_files([path])
+        items = len(self._entries)
+        self._closed.append(Pack(name=self._name, size=self._offset, items=items, index=digest_of(index)))
+        self._entries = []
+
+
+__all__ = ["PackSource", "PackWriter", "Packs"]
