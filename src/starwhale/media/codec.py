@@ -155,7 +155,10 @@ def _tag(value: Any, write: Callable[[object], bytes], place: Place | None) -> o
         return packing.Ext(TIME, write(_time_parts(value)))
     for base in _BASES:
         if isinstance(value, base) and not isinstance(value, Enum):
-            return base(value)
+            plain = base(value)
+            # The C package asks once: what it does not know itself has to leave here tagged.
+            native = base is not tuple and not (base is int and not -(2**63) <= plain < 2**64)
+            return plain if native else _tag(plain, write, place)
     raise unsupported(value)
 
 

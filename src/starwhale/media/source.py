@@ -167,6 +167,7 @@ def _unreadable(path: str, error: OSError) -> NotFoundError:
 
 
 def _read_http(uri: str, start: int, size: int) -> bytes:
+    import urllib.error
     import urllib.request
     from http.client import HTTPException
 
@@ -176,9 +177,12 @@ def _read_http(uri: str, start: int, size: int) -> bytes:
     try:
         with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_S) as response:  # noqa: S310 - as above
             return _take_part(response, start, size)
+    except urllib.error.HTTPError as error:
+        with error:  # it is the answer too, with a connection
+            if error.code == 416:  # the range starts behind the end
+                return b""
+            raise NotFoundError(f"cannot read {uri!r}: {error.code} {error.reason}") from error
     except (OSError, HTTPException) as error:
-        if getattr(error, "code", None) == 416:  # the range starts behind the end
-            return b""
         raise NotFoundError(f"cannot read {uri!r}: {getattr(error, 'reason', None) or error}") from error
 
 

@@ -55,6 +55,7 @@ class TextPlace:
             try:
                 yield text
             except UnicodeError as error:
+                text.detach()
                 raise self._undecodable(binary, str(codec), error) from error
             except OSError as error:
                 raise _unreadable(self.name, error) from error
@@ -149,20 +150,23 @@ def _unreadable(name: str, error: OSError) -> DatasetSourceError:
 
 def _undecodable_line(binary: BinaryIO, codec: str) -> int | None:
     """Read once more, with marks in place of undecodable bytes, to learn the line: decoding runs ahead of reading lines."""
+    binary.seek(0)
+    text = io.TextIOWrapper(cast("IO[bytes]", binary), encoding=codec, errors="surrogateescape", newline="")
     try:
-        binary.seek(0)
-        text = io.TextIOWrapper(cast("IO[bytes]", binary), encoding=codec, errors="surrogateescape", newline="")
         for number, line in enumerate(text, start=1):
             if not line.isascii() and any("\udc80" <= character <= "\udcff" for character in line):
                 return number
-    except (UnicodeError, OSError, ValueError):
+    except (UnicodeError, OSError):
         return None
+    finally:
+        text.detach()
     return None
 
 
 @contextmanager
 def _download(address: str, timeout_s: float) -> Generator[BinaryIO]:
     """Fetch all of it before the first row is read: a connection that breaks off must not look like the end of a file."""
+    import urllib.error
     import urllib.request
     from http.client import HTTPException
 
@@ -172,10 +176,11 @@ def _download(address: str, timeout_s: float) -> Generator[BinaryIO]:
                 expected = response.headers.get("Content-Length")
                 while chunk := response.read(_CHUNK_BYTES):
                     file.write(chunk)
+        except urllib.error.HTTPError as error:
+            with error:  # it is the answer too, with a connection
+                raise _unread(address, f"{error.code} {error.reason}") from error
         except (OSError, HTTPException, ValueError) as error:
-            reason = getattr(error, "reason", None) or error
-            code = f"{error.code} " if hasattr(error, "code") else ""  # pyright: ignore[reportAttributeAccessIssue] - HTTPError has one
-            raise DatasetSourceError(f"cannot read {address}: {code}{reason}", path=address) from error
+            raise _unread(address, getattr(error, "reason", None) or error) from error
         if expected is not None and file.tell() != int(expected):
             raise DatasetSourceError(
                 f"cannot read {address}: the connection ended after {file.tell()} of {expected} bytes",
@@ -184,3 +189,7 @@ def _download(address: str, timeout_s: float) -> Generator[BinaryIO]:
             )
         file.seek(0)
         yield cast("BinaryIO", file)
+
+
+def _unread(address: str, reason: object) -> DatasetSourceError:
+    return DatasetSourceError(f"cannot read {address}: {reason}", path=address)
