@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import IntegrityError
+
+from starwhale.errors import CorruptedError, RootError
+from starwhale.storage.catalog.catalog import open_catalog
+from starwhale.storage.catalog.engine import Database
+from starwhale.storage.catalog.migrations.apply import OURS, REVISIONS, Plan, prepare
+from starwhale.storage.catalog.schema import metadata
+
+SECOND = """
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    op.execute("ALTER TABLE projects ADD COLUMN colour TEXT")
+    {more}
+"""
+
+
+def _prepare(root: Path, plan: Plan = OURS) -> Path:
+    prepare(root / "catalog.db", root / ".lock", plan)
+    return root / "catalog.db"
+
+
+def _later_plan(tmp_path: Path, more: str = "") -> Plan:
+    scripts = tmp_path / "scripts"
+    shutil.copytree(OURS.scripts, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    (scripts / "versions" / "r0002_colour.py").write_text(SECOND.format(more=more))
+    return Plan(scripts=scripts, revisions=(*REVISIONS, "0002"))
+
+
+def _columns(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {row[1] for row in connection.execute("PRAGMA table_info(projects)")}
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_schema(tmp_path: Path) -> None:
+    database = Database(_prepare(tmp_path))
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    database.close()
+
+
+def test_the_last_known_revision_is_the_head_of_the_scripts() -> None:
+    assert ScriptDirectory(str(OURS.scripts)).get_heads() == [REVISIONS[-1]]
+
+
+def test_a_fresh_database_is_durable_and_private(tmp_path: Path) -> None:
+    path = _prepare(tmp_path)
+    database = Database(path)
+    with database.read() as connection:
+        pragmas = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    database.close()
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_newer_database_is_refused_and_both_revisions_are_named(tmp_path: Path) -> None:
+    path = _prepare(tmp_path, _later_plan(tmp_path))
+    before = path.read_bytes()
+    with pytest.raises(RootError, match=rf"revision 0002.* up to {REVISIONS[-1]}"):
+        _prepare(tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_an_older_database_is_backed_up_and_migrated(tmp_path: Path) -> None:
+    catalog = open_catalog(tmp_path / "catalog.db", tmp_path / ".lock")
+    catalog.projects.ensure("demo")
+    catalog.close()
+    path = _prepare(tmp_path, _later_plan(tmp_path))
+    assert "colour" in _columns(path)
+    backup = tmp_path / "catalog.db.backup-0001"
+    assert "colour" not in _columns(backup)
+    for each in (path, backup):
+        with closing(sqlite3.connect(each)) as connection:
+            assert connection.execute("SELECT name FROM projects").fetchall() == [("demo",)]
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = _prepare(tmp_path)
+    with pytest.raises(RuntimeError, match="torn"):
+        _prepare(tmp_path, _later_plan(tmp_path, more="raise RuntimeError('torn')"))
+    assert "colour" not in _columns(path)
+    _prepare(tmp_path)
+
+
+def test_processes_that_open_a_fresh_root_at_once_all_get_it(tmp_path: Path) -> None:
+    openers = [subprocess.Popen([sys.executable, __file__, str(tmp_path), f"p{n}"]) for n in range(8)]
+    assert [opener.wait(120) for opener in openers] == [0] * 8
+    catalog = open_catalog(tmp_path / "catalog.db", tmp_path / ".lock")
+    assert {each.name for each in catalog.projects.list()} == {f"p{n}" for n in range(8)}
+    catalog.close()
+
+
+def test_opening_again_does_not_import_alembic(tmp_path: Path) -> None:
+    _prepare(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from starwhale.storage.catalog.catalog import open_catalog as o\n"
+        f"r = Path({str(tmp_path)!r}); c = o(r / 'catalog.db', r / '.lock'); c.jobs.list(); print('alembic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "catalog.db").write_bytes(b"this is not a database at all" * 100)
+    with pytest.raises(RootError, match="cannot be read"):
+        _prepare(tmp_path)
+
+
+def test_a_damaged_database_is_named(tmp_path: Path) -> None:
+    path = _prepare(tmp_path)
+    path.write_bytes(b"\xff" * path.stat().st_size)
+    database = Database(path)
+    with pytest.raises(CorruptedError, match=re.escape(str(path))), database.write():
+        pass
+    database.close()
+
+
+def test_a_write_that_raises_leaves_nothing_and_frees_the_lock(tmp_path: Path) -> None:
+    database = Database(_prepare(tmp_path))
+    statement = "INSERT INTO projects (id, name, name_folded, created_at) VALUES (1, 'a', 'a', 0)"
+
+    def write_twice() -> None:
+        with database.write() as connection:
+            connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(statement)
+
+    with pytest.raises(IntegrityError):
+        write_twice()
+    with database.write() as connection:
+        connection.exec_driver_sql(statement)
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM projects").scalar() == 1
+    database.close()
+
+
+def test_a_read_sees_one_moment_while_others_write(tmp_path: Path) -> None:
+    database = Database(_prepare(tmp_path))
+    count = "SELECT count(*) FROM events"
+    with database.read() as reader:
+        before = reader.exec_driver_sql(count).scalar()
+        with database.write() as writer:
+            writer.exec_driver_sql("INSERT INTO events (time, kind, detail) VALUES (0, 'x', '{}')")
+        assert reader.exec_driver_sql(count).scalar() == before
+    with database.read() as reader:
+        assert reader.exec_driver_sql(count).scalar() == 1
+    database.close()
+
+
+def test_threads_that_read_and_then_write_never_fail(tmp_path: Path) -> None:
+    catalog = open_catalog(tmp_path / "catalog.db", tmp_path / ".lock")
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            for _ in range(25):
+                with catalog.write() as connection:
+                    last = connection.exec_driver_sql("SELECT coalesce(max(time), 0) FROM events").scalar_one()
+                    connection.exec_driver_sql(
+                        "INSERT INTO events (time, kind, detail) VALUES (?, 'x', '{}')", (last + 1,)
+                    )
+        except BaseException as error:  # noqa: BLE001 - told to the test below
+            failed.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failed == []
+    assert [each.time for each in catalog.events.list()] == [float(n) for n in range(1, 201)]
+    catalog.close()
+
+
+def _open_fresh(root: str, project: str) -> None:
+    catalog = open_catalog(Path(root) / "catalog.db", Path(root) / ".lock")
+    catalog.projects.ensure(project)
+    catalog.close()
+
+
+if __name__ == "__main__":
+    _open_fresh(*sys.argv[1:])
