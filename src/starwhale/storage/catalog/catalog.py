@@ -97,9 +97,15 @@ class SqlCatalog:
 
         return Ledger(self._database, self.clock)
 
-    @cached_property
+    @property
     def parts(self) -> Parts:
         """Parts of results."""
+        return self._parts
+
+    @cached_property
+    def _parts(
+        self,
+    ) -> Parts:  # apart, because a contract asks for `parts` as a property, and a cached one is none to a type checker
         from starwhale.storage.catalog.parts import Parts
 
         return Parts(self._database, self.clock)

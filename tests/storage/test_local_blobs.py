@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from starwhale.errors import CorruptedError, NotFoundError
+from starwhale.storage.blobs.local import LocalBlobStore
+
+
+def test_equal_bytes_are_kept_once_and_read_back(tmp_path: Path) -> None:
+    store = LocalBlobStore(tmp_path / "blobs")
+    digest = store.put(b"some bytes")
+    assert store.put(io.BytesIO(b"some bytes")) == digest
+    assert (store.get(digest), store.has(digest), store.has("0" * 64)) == (b"some bytes", True, False)
+    assert [each.name for each in (tmp_path / "blobs").rglob("*") if each.is_file()] == [digest]
+    with pytest.raises(NotFoundError):
+        store.get("0" * 64)
+
+
+def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
+    store = LocalBlobStore(tmp_path)
+    digest = store.put(b"\x00" * 10)
+    (tmp_path / digest[:2] / digest).write_bytes(b"\x00" * 9 + b"\x01")
+    with pytest.raises(CorruptedError, match=digest):
+        store.get(digest)
