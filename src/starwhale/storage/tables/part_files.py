@@ -48,21 +48,14 @@ class PartRows(Protocol):
         ...
 
 
-class PartsCatalog(Protocol):
-    """A catalog, as far as the store knows it."""
-
-    @property
-    def parts(self) -> PartRows:
-        """Its parts."""
-        ...
-
-
 class PartFiles:
     """Parts of all owners below one root; safe to use from several threads and processes."""
 
-    def __init__(self, layout: Layout, catalog: PartsCatalog) -> None:
+    def __init__(
+        self, layout: Layout, catalog: Any
+    ) -> None:  # Any: has `parts: PartRows`, lazily, which no Protocol can say
         self._layout = layout
-        self.parts = catalog.parts
+        self.parts: PartRows = catalog.parts
         """Where parts are committed."""
         self._cache: OrderedDict[tuple[str, str, int], Any] = OrderedDict()
         self._cached_bytes = 0

@@ -111,9 +111,10 @@ class RowsView:
         here: Place | None = self._skip(at, end)
         while here is not None and here.position < TAIL:
             left = min(max_rows, self._rows_of_page(here.position)) - count
-            if left <= 0:
-                break
-            window_end = self._window_end(here, left)
+            steps = self._steps_behind(here)
+            if left < (steps if count else 1):
+                break  # a rank is never torn apart: a page may be larger than asked for by the steps that share its last rank
+            window_end = Place(here.position, here.rank + max(left // steps, 1))
             rows = self._window(here, min(window_end, end))
             if rows[1]:
                 pages.append(rows)
@@ -145,10 +146,9 @@ class RowsView:
         tail = max(place, Place(TAIL, 0))
         return tail if tail < end and tail.rank < len(self._tail) else None
 
-    def _window_end(self, here: Place, rows: int) -> Place:
-        """Return where a stretch of at most so many rows, or of two ranks, ends; never inside a rank."""
-        steps = sum(1 for pieces in self._pieces[here.position] if _first_behind(pieces, here.rank) < len(pieces))
-        return Place(here.position, here.rank + max(rows // max(steps, 1), 1))
+    def _steps_behind(self, here: Place) -> int:
+        """Count the steps that have rows of this dataset from a point on."""
+        return sum(1 for pieces in self._pieces[here.position] if _first_behind(pieces, here.rank) < len(pieces))
 
     def _locate(self, id: Key, *, after: bool = False) -> Place:
         for position, dataset in enumerate(self._scope.datasets):

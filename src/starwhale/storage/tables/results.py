@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starwhale.storage.layout import Layout
-from starwhale.storage.tables.part_files import PartFiles, PartsCatalog, describe_part
+from starwhale.storage.tables.part_files import PartFiles, describe_part
 from starwhale.storage.tables.result_rows import ResultScope
 from starwhale.storage.tables.results_read import ResultReader
 
@@ -11,7 +13,7 @@ from starwhale.storage.tables.results_read import ResultReader
 class LocalResultStore(PartFiles):
     """Results of all owners below one root; safe to use from several threads and processes."""
 
-    def __init__(self, layout: Layout, catalog: PartsCatalog) -> None:
+    def __init__(self, layout: Layout, catalog: Any) -> None:  # Any: see PartFiles
         super().__init__(layout, catalog)
         self.reader = ResultReader(self)
         """Reads tables, page by page."""
