@@ -1,0 +1,142 @@
+"""What the executors of this machine share: workers, the tasks that wait for one, and the reports."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections import deque
+
+from starwhale.domain.job import HandlerRecord, Task, TaskError, TaskUpdate
+from starwhale.domain.status import Status
+from starwhale.errors import WorkerDiedError
+from starwhale.execution.executors.protocol import ExecutorOptions
+from starwhale.execution.executors.worker_process import Events, WorkerProcess
+from starwhale.storage.remote.frames import Json, error_from_json
+
+logger = logging.getLogger(__name__)
+
+
+class LocalWorkers:
+    """Places tasks on worker processes; idle ones are used again."""
+
+    def __init__(self, options: ExecutorOptions, *, shares_workers: bool) -> None:
+        self._options = options
+        self._shares_workers = shares_workers
+        self._events: Events = queue.SimpleQueue()
+        self._workers: list[WorkerProcess] = []
+        self._waiting: deque[Task] = deque()
+        self._updates: list[TaskUpdate] = []
+        self._started = 0
+
+    @property
+    def shares_workers(self) -> bool:
+        """Whether a worker that dies takes several tasks with it."""
+        return self._shares_workers
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """Process ids of the living workers."""
+        return [worker.pid for worker in self._workers]
+
+    def discover(self) -> dict[str, HandlerRecord]:
+        worker = self._workers[0] if self._workers else self._start()
+        worker.discover()
+        while True:
+            source, message = self._events.get()
+            if source is worker and message is None:
+                self._end(worker)
+                what = (
+                    f"the worker process {worker.describe_end()} while it imported {', '.join(self._options.modules)}"
+                )
+                raise WorkerDiedError(
+                    what, hint=worker.output_tail() or "look at what these modules do when they are imported"
+                )
+            if source is worker and message is not None and message["op"] == "handlers":
+                return {name: HandlerRecord.from_json(record) for name, record in message["handlers"].items()}
+            if source is worker and message is not None and message["op"] == "error":
+                raise error_from_json(message["error"])
+            self._take(source, message)
+
+    def submit(self, task: Task) -> None:
+        self._waiting.append(task)
+        self._place()
+
+    def wait(self, timeout_s: float) -> list[TaskUpdate]:
+        try:
+            if not self._updates:
+                self._take(*self._events.get(timeout=timeout_s))
+            while True:
+                self._take(*self._events.get_nowait())
+        except queue.Empty:
+            pass
+        self._place()
+        found, self._updates = self._updates, []
+        return found
+
+    def cancel(self, task_id: str) -> None:
+        for task in list(self._waiting):
+            if task.id == task_id:
+                self._waiting.remove(task)
+                self._updates.append(TaskUpdate(task_id=task.id, attempt=task.attempt, status=Status.INTERRUPTED))
+        for worker in self._workers:
+            if task_id in worker.tasks:
+                worker.stop(task_id)
+
+    def close(self, *, kill: bool = False) -> None:
+        workers, self._workers = self._workers, []
+        for worker in workers:
+            worker.close(kill=kill or bool(worker.tasks))
+
+    def _place(self) -> None:
+        while self._waiting and (worker := self._free_worker()) is not None:
+            worker.run(self._waiting.popleft())
+
+    def _free_worker(self) -> WorkerProcess | None:
+        """Return a worker that may take one more task, started if need be; None when all are busy."""
+        if self._shares_workers:
+            worker = self._workers[0] if self._workers else self._start()
+            return worker if len(worker.tasks) < self._options.max_workers else None
+        for worker in self._workers:
+            if not worker.tasks:
+                return worker
+        return self._start() if len(self._workers) < self._options.max_workers else None
+
+    def _start(self) -> WorkerProcess:
+        worker = WorkerProcess(self._options, self._events, number=self._started, uses_threads=self._shares_workers)
+        self._started += 1
+        self._workers.append(worker)
+        logger.debug("started worker pid=%s", worker.pid)
+        return worker
+
+    def _take(self, worker: WorkerProcess, message: Json | None) -> None:
+        if message is None:
+            self._end(worker)
+        elif message["op"] == "update":
+            update = _update_from_json(message["update"])
+            if worker.tasks.pop(update.task_id, None) is not None:
+                self._updates.append(update)
+
+    def _end(self, worker: WorkerProcess) -> None:
+        """Report the tasks that a worker took with it."""
+        if worker in self._workers:
+            self._workers.remove(worker)
+        for task in worker.tasks.values():
+            error = TaskError(
+                message=f"the worker process {worker.describe_end()} while it ran task {task.index} of {task.step.name}",
+                details=worker.output_tail(),
+                hint="the memory of the machine may not suffice, or native code has failed; see the task's log",
+                is_user_error=False,
+            )
+            self._updates.append(
+                TaskUpdate(task_id=task.id, attempt=task.attempt, status=Status.FAILED, error=error, worker_died=True)
+            )
+        worker.tasks.clear()
+
+
+def _update_from_json(data: Json) -> TaskUpdate:
+    return TaskUpdate(
+        task_id=data["task_id"],
+        attempt=data["attempt"],
+        status=Status(data["status"]),
+        error=None if data["error"] is None else TaskError.from_json(data["error"]),
+    )

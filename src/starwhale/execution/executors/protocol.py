@@ -1,0 +1,83 @@
+"""The contract of executors, and what they are given."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from starwhale.domain.job import HandlerRecord, Task, TaskUpdate
+
+
+class Served(Protocol):
+    """The stores' side of one worker's connection."""
+
+    def add(self, task: Task) -> None:
+        """Let the worker act for one attempt of a task from now on."""
+        ...
+
+    def drain(self) -> None:
+        """End the connection, and return when nothing that the worker asked for is under way any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorOptions:
+    """What an executor on this machine needs to start workers."""
+
+    python: str
+    """Interpreter of the workers."""
+    workdir: str
+    """Model root: the working directory of user code."""
+    modules: tuple[str, ...]
+    """Modules that define the handlers."""
+    log_folder: Path
+    """Where workers keep what native code writes to their output; made when the first task starts."""
+    serve: Callable[[socket.socket], Served]
+    """Answers a worker's calls of the stores that arrive on the socket."""
+    is_verbose: bool = False
+    """Whether output of user code is echoed to the standard error stream."""
+    max_workers: int = 32
+    """Tasks that run at the same time, at most."""
+
+
+class Executor(Protocol):
+    """Places tasks and says how each ended; knows nothing of ranges, order or retries.
+
+    Rules: every submitted task reports its end exactly once, even when its worker is killed; `wait` returns as soon as there is
+    something to report; after the update of a task whose worker died nothing of that worker reaches the stores any more. One thread
+    calls an executor.
+    """
+
+    @property
+    def shares_workers(self) -> bool:
+        """Whether a worker that dies takes several tasks with it."""
+        ...
+
+    def discover(self) -> dict[str, HandlerRecord]:
+        """Import the user's modules in the first worker and return the handlers by name.
+
+        Raises:
+            UserCodeError: A module does not import.
+            HandlerError: Its handlers are wrong.
+            WorkerDiedError: The worker ended before it answered.
+        """
+        ...
+
+    def submit(self, task: Task) -> None:
+        """Start one attempt of a task, or queue it until there is room."""
+        ...
+
+    def wait(self, timeout_s: float) -> list[TaskUpdate]:
+        """Return what ended; an empty list when nothing did before the timeout."""
+        ...
+
+    def cancel(self, task_id: str) -> None:
+        """Ask a task to stop at its next batch boundary; one that is unknown or has ended is ignored."""
+        ...
+
+    def close(self, *, kill: bool = False) -> None:
+        """End all workers: politely, or at once. Safe to call twice."""
+        ...

@@ -1,0 +1,145 @@
+"""One worker process of this machine, seen from its parent: started, told what to do, and watched until it ends.
+
+A control socket carries JSON messages, a second socket carries the task-side contract of the stores. A worker is started anew, never
+forked; it ends with its parent, because then its control socket ends.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import starwhale
+from starwhale.domain.job import Task
+from starwhale.execution.executors.protocol import ExecutorOptions
+from starwhale.settings import child_environment
+from starwhale.storage.remote.frames import Channel, Json
+
+Events = queue.SimpleQueue[tuple["WorkerProcess", Json | None]]
+"""Messages of workers; None after the last one of a worker."""
+_TAIL_BYTES = 4000
+_END_S = 5.0
+
+
+class WorkerProcess:
+    """A worker; its messages arrive in the queue that it was given, the end of the process last."""
+
+    def __init__(self, options: ExecutorOptions, events: Events, *, number: int, uses_threads: bool) -> None:
+        self.tasks: dict[str, Task] = {}
+        """Tasks that it has and that have not reported their end."""
+        self.is_alive = True
+        """Whether it has not reported its end."""
+        self._events = events
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+        control, control_theirs = socket.socketpair()
+        stores, stores_theirs = socket.socketpair()
+        descriptors = control_theirs.fileno(), stores_theirs.fileno()
+        self._process = subprocess.Popen(
+            [options.python, "-P", "-m", "starwhale.execution.worker", *map(str, descriptors)],
+            env=child_environment(_python_path(options.python)),
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=None if options.is_verbose else self._output,
+            pass_fds=descriptors,
+            start_new_session=True,  # Ctrl-C is for the parent, which decides
+        )
+        control_theirs.close()
+        stores_theirs.close()
+        self._channel = Channel(control)
+        self._served = options.serve(stores)
+        self._send(
+            {
+                "op": "hello",
+                "workdir": options.workdir,
+                "modules": options.modules,
+                "uses_threads": uses_threads,
+                "is_verbose": options.is_verbose,
+                "log": str(options.log_folder / f"worker-{number}.txt"),
+            }
+        )
+        self._receiver = threading.Thread(target=self._receive, name=f"worker-{number}", daemon=True)
+        self._receiver.start()
+        threading.Thread(target=self._watch, name=f"worker-{number}-end", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def discover(self) -> None:
+        """Ask for the handlers; the answer is a message `handlers` or `error`."""
+        self._send({"op": "discover"})
+
+    def run(self, task: Task) -> None:
+        """Begin an attempt of a task; its end is a message `update`."""
+        self.tasks[task.id] = task
+        self._served.add(task)
+        self._send({"op": "run", "task": task.to_json()})
+
+    def stop(self, task_id: str) -> None:
+        """Ask a task to stop at its next batch boundary."""
+        self._send({"op": "stop", "task": task_id})
+
+    def close(self, *, kill: bool) -> None:
+        """End the process, politely or at once, and wait for it."""
+        if kill:
+            self._process.kill()
+        else:
+            self._send({"op": "exit"})
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def describe_end(self) -> str:
+        """Say how the process ended."""
+        code = self._process.poll()
+        if code is None:
+            return "closed its connection"
+        if code >= 0:
+            return f"ended with exit code {code}"
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        return f"was killed by {name}"
+
+    def output_tail(self) -> str:
+        """Return the end of what the process wrote before it began its first task, or what native code wrote when it ended."""
+        descriptor = self._output.fileno()  # the worker shares the file's position: it is not moved here
+        start = max(os.fstat(descriptor).st_size - _TAIL_BYTES, 0)
+        return os.pread(descriptor, _TAIL_BYTES, start).decode(errors="replace").strip()
+
+    def _send(self, message: Json) -> None:
+        try:
+            self._channel.send(message)
+        except OSError:
+            return  # it has ended, which `_watch` reports
+
+    def _receive(self) -> None:
+        while (message := self._channel.receive()) is not None:
+            self._events.put((self, message[0]))
+
+    def _watch(self) -> None:
+        """Report the end of the process after everything that it has sent, and after the stores are done with it.
+
+        The process is waited for, not the end of its sockets: children that user code forked may hold those open.
+        """
+        self._process.wait()
+        self._channel.shut_down()
+        self._receiver.join()
+        self._channel.close()
+        self._served.drain()
+        self._events.put((self, None))
+
+
+def _python_path(python: str) -> dict[str, str]:
+    """Let an interpreter of another environment find our source."""
+    if Path(python).absolute() == Path(sys.executable).absolute():
+        return {}
+    return {"PYTHONPATH": str(Path(starwhale.__file__).parents[1])}

@@ -1,0 +1,159 @@
+"""From a request and what discovery found to a job with its steps and tasks. Pure: every mistake is found before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from starwhale.domain.graph import StepGraph
+from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest, Step, Task
+from starwhale.errors import HandlerError, UsageError, nearest
+
+Handlers = Mapping[str, HandlerRecord]
+"""What discovery found, by full name."""
+
+
+def plan_job(
+    request: RunRequest, handlers: Handlers, handler: str, datasets: Sequence[DatasetInput], *, job_id: str
+) -> Job:
+    """Plan the job that a request asks for.
+
+    Args:
+        request: What the user asks for.
+        handlers: What discovery found.
+        handler: Full name of the handler that was selected.
+        datasets: Pinned versions with all their rows, in the order of the request.
+        job_id: Id of the new job.
+
+    Raises:
+        GraphError: Steps need each other in a circle, or something that is not there.
+        UsageError: A step needs a dataset and there is none, or `--step` and `--task-index` name what is not there.
+    """
+    names = plan_names(request, handlers, handler)
+    chosen = [handlers[name] for name in names]
+    _check_datasets(chosen, datasets)
+    _check_task_index(request, chosen)
+    steps: list[Step] = []
+    for record in chosen:
+        steps.append(_plan_step(record, request, [step for step in steps if step.consumes_rows]))
+    return Job(
+        id=job_id,
+        request=request,
+        handler=handler,
+        steps=tuple(steps),
+        datasets=cut_datasets(datasets, head=request.dataset_head, limit=request.limit),
+    )
+
+
+def plan_names(request: RunRequest, handlers: Handlers, handler: str) -> list[str]:
+    """Return the handlers that must run for `handler`, needs first; only `request.step` where that is given.
+
+    Raises:
+        GraphError: Steps need each other in a circle, or something that is not there.
+        UsageError: `request.step` names no handler.
+    """
+    if not handlers:
+        message = f"no handlers in {', '.join(request.modules) or 'no modules'}"
+        raise HandlerError(
+            message, hint="decorate a function with @evaluation.predict, @evaluation.evaluate or @handler"
+        )
+    if request.step:
+        if request.step not in handlers:
+            message = f"no step {request.step!r}"
+            raise UsageError(message, hint=nearest(request.step, handlers))
+        return [request.step]
+    return StepGraph({name: record.needs for name, record in handlers.items()}).closure(handler)
+
+
+def plan_tasks(job: Job, step: Step, attempts: Mapping[int, int] | None = None) -> tuple[Task, ...]:
+    """Return the tasks of a step that are to run.
+
+    Args:
+        job: The planned job.
+        step: One of its steps.
+        attempts: Task index → number of the try; 1 where it is missing.
+    """
+    request = job.request
+    indices = range(step.replicas) if request.task_index < 0 else [request.task_index]
+    return tuple(
+        Task(
+            id=task_id(job, step, index),
+            job_id=job.id,
+            step=step,
+            index=index,
+            total=step.replicas,
+            attempt=(attempts or {}).get(index, 1),
+            request=request,
+            datasets=job.datasets,
+        )
+        for index in indices
+    )
+
+
+def task_id(job: Job, step: Step, index: int) -> str:
+    """Return the id of one task of a step."""
+    return f"{job.id}/{job.steps.index(step)}/{index}"
+
+
+def cut_datasets(datasets: Sequence[DatasetInput], *, head: int, limit: int) -> tuple[DatasetInput, ...]:
+    """Leave the first `head` rows of each dataset and the first `limit` of all; 0 leaves everything.
+
+    A version that was given twice is consumed once, and two versions of one name are told apart in the ids.
+    """
+    unique = list({each.version: each for each in datasets}.values())
+    counts: dict[tuple[str, str], int] = {}
+    for each in unique:
+        counts[each.project, each.name] = counts.get((each.project, each.name), 0) + 1
+    left = limit if limit > 0 else sum(each.row_count for each in unique)
+    kept: list[DatasetInput] = []
+    for each in unique:
+        rows = min(each.row_count, head if head > 0 else each.row_count, left)
+        left -= rows
+        suffix = f"@{each.version[:12]}" if counts[each.project, each.name] > 1 else ""
+        kept.append(dataclasses.replace(each, row_count=rows, id_suffix=suffix))
+    return tuple(kept)
+
+
+def _plan_step(record: HandlerRecord, request: RunRequest, before: Sequence[Step]) -> Step:
+    """Make the step of one handler; `before` are the steps that consume rows and stand in front of it."""
+    consumes_rows = record.kind == "predict"
+    replicas = request.replicas if consumes_rows and request.replicas else max(record.replicas, 1)
+    if request.task_index >= 0 and request.task_count > 0:
+        replicas = request.task_count
+    id_step = ""
+    if consumes_rows and before:
+        taken = {step.id_step for step in before} | {before[0].record.func_name}
+        short = record.func_name or record.name
+        id_step = record.name if short in taken else short
+    return Step(
+        name=record.name,
+        record=record,
+        needs=() if request.step else record.needs,
+        replicas=replicas,
+        consumes_rows=consumes_rows,
+        id_step=id_step,
+    )
+
+
+def _check_datasets(chosen: Sequence[HandlerRecord], datasets: Sequence[DatasetInput]) -> None:
+    for record in chosen:
+        if record.require_dataset and not datasets:
+            message = f"the step {record.name!r} needs a dataset, and none was given"
+            raise UsageError(message, hint="name one with --dataset URI")
+
+
+def _check_task_index(request: RunRequest, chosen: Sequence[HandlerRecord]) -> None:
+    if request.task_index < 0:
+        return
+    if not request.step:
+        message = f"--task-index {request.task_index} says nothing without a step"
+        raise UsageError(message, hint="name the step with --step")
+    record = chosen[0]
+    total = request.task_count or (
+        request.replicas if record.kind == "predict" and request.replicas else record.replicas
+    )
+    if request.task_index >= max(total, 1):
+        message = (
+            f"--task-index {request.task_index} is not below the number of tasks of {record.name!r}, which is {total}"
+        )
+        raise UsageError(message, hint="count tasks from 0, or raise --override-task-num")

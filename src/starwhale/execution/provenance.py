@@ -1,0 +1,76 @@
+"""What a job ran on: versions, machine, and the state of the source. Kept beside the job so that a figure can be traced."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from starwhale.settings import VERSION
+
+_GIT_S = 5.0
+
+
+def describe_machine(argv: Sequence[str]) -> dict[str, Any]:  # Any: a JSON object
+    """Say what runs: our version, Python, the machine, and what the user typed."""
+    return {
+        "argv": list(argv),
+        "starwhale_version": VERSION,
+        "python_version": platform.python_version(),
+        "python": sys.executable,
+        "platform": platform.platform(),
+        "host": platform.node(),
+        "cpu_count": os.cpu_count(),
+    }
+
+
+def describe_source(workdir: Path, modules: Sequence[str]) -> dict[str, Any]:  # Any: a JSON object
+    """Say which source runs: its digest, and the commit where it is under git."""
+    return {"source_digest": source_digest(workdir, modules), "git": _git(workdir)}
+
+
+def source_digest(workdir: Path, modules: Sequence[str]) -> str:
+    """Return a digest of the files of the modules; of a package, of all its Python files."""
+    digest = hashlib.blake2b(digest_size=32)
+    for path in _files(workdir, modules):
+        digest.update(f"{path.relative_to(workdir)}\0".encode())
+        digest.update(hashlib.blake2b(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _files(workdir: Path, modules: Sequence[str]) -> list[Path]:
+    found: set[Path] = set()
+    for module in modules:
+        path = workdir.joinpath(*module.partition(":")[0].split("."))
+        if path.with_suffix(".py").is_file():
+            found.add(path.with_suffix(".py"))
+        elif path.is_dir():
+            found.update(path.rglob("*.py"))
+    return sorted(found)
+
+
+def _git(workdir: Path) -> dict[str, Any] | None:  # Any: a JSON object
+    """Return commit and dirty state of the work directory; None where there is no git, or no repository."""
+    try:
+        commit = _ask_git(workdir, "rev-parse", "HEAD")
+        return {"commit": commit, "is_dirty": bool(_ask_git(workdir, "status", "--porcelain", "--", "."))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _ask_git(workdir: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "--no-optional-locks", *arguments],  # noqa: S607 - the user's git, wherever it is
+        cwd=workdir,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=_GIT_S,
+        stdin=subprocess.DEVNULL,
+    )
+    return done.stdout.strip()

@@ -1,0 +1,276 @@
+"""The loop of one job, where schedule, executor and catalog meet, and nowhere else.
+
+The schedule decides, the executor places, the catalog remembers. Everything a worker committed counts, whatever becomes of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from starwhale.domain.job import Job, Step, Task, TaskError, TaskUpdate
+from starwhale.domain.status import Status
+from starwhale.errors import ExecutionError, NoSpaceError, StarwhaleError, UserCodeError, WorkerDiedError
+from starwhale.execution import schedule
+from starwhale.execution.executors.protocol import Executor
+from starwhale.execution.plan import plan_tasks
+from starwhale.execution.schedule import JobState, TaskState
+from starwhale.execution.suspects import Suspects
+from starwhale.storage.protocols import StepProgress
+from starwhale.storage.task_side import JobSide, LocalTaskStores
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.2
+"""How long the loop waits for the executor before it looks at everything else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepView:
+    """How far one step is."""
+
+    name: str
+    """Name of the step."""
+    status: Status
+    """Where it stands."""
+    done: int = 0
+    """Rows that were tried and committed, failed ones included."""
+    failed: int = 0
+    """Rows whose error was recorded."""
+    total: int = 0
+    """Rows of the step; 0 when it consumes none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobProgress:
+    """How far a job is."""
+
+    job_id: str
+    """The job."""
+    steps: tuple[StepView, ...]
+    """Its steps, needs first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOutcome:
+    """How a job ended."""
+
+    job_id: str
+    """The job."""
+    status: Status
+    """success, failed or interrupted."""
+    error: StarwhaleError | None = None
+    """Why it failed, or what interrupted it when that was not the user."""
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether it was stopped and can go on."""
+        return self.status is Status.INTERRUPTED
+
+
+OnProgress = Callable[[JobProgress], None]
+
+
+class Desk:
+    """Hands every attempt its side of the stores; given to the executor before the job is known."""
+
+    def __init__(self) -> None:
+        self.side: JobSide | None = None
+        """The job's side of the stores, once it is planned."""
+        self._open: dict[tuple[str, int], LocalTaskStores] = {}
+
+    def open(self, task: Task) -> LocalTaskStores:
+        """Return what answers for an attempt."""
+        key = task.id, task.attempt
+        if key not in self._open:
+            if self.side is None:
+                message = f"task {task.id} came before its job"
+                raise ExecutionError(message)
+            self._open[key] = LocalTaskStores(task, self.side)
+        return self._open[key]
+
+    def close(self, task_id: str, attempt: int) -> LocalTaskStores | None:
+        """Forget an attempt that has ended, and return what answered for it."""
+        return self._open.pop((task_id, attempt), None)
+
+
+class JobRun:
+    """One driver's run of one job, new or resumed."""
+
+    def __init__(self, job: Job, executor: Executor, desk: Desk, *, on_progress: OnProgress | None = None) -> None:
+        if desk.side is None:
+            message = f"job {job.id} has no stores"
+            raise ExecutionError(message)
+        self._job = job
+        self._executor = executor
+        self._desk = desk
+        self._catalog = desk.side.stores.catalog
+        self._results = desk.side.stores.results
+        self._on_progress = on_progress
+        self._steps = {step.name: step for step in job.steps}
+        self._tasks = {task.id: task for step in job.steps for task in plan_tasks(job, step)}
+        self._state = self._first_state()
+        self._recorded = {each.step.name: each.status for each in self._catalog.jobs.steps(job.id)}
+        self._cancelled: set[tuple[str, int]] = set()
+        self._halt: TaskError | None = None
+        self._suspects = Suspects(job, desk.side)
+
+    def run(self, should_stop: Callable[[], bool]) -> JobOutcome:
+        """Run the job to its end.
+
+        Args:
+            should_stop: Whether the user wants it to stop at the next batch boundaries; asked several times a second.
+        """
+        self._begin()
+        while (status := schedule.end_status(self._state)) is None:
+            if should_stop() and not self._state.is_stopping:
+                self._state = schedule.stop(self._state)
+                self._cancel()
+                continue
+            self._start_tasks()
+            updates = self._executor.wait(TICK_S)
+            for update in updates:
+                self._take(update)
+            self._settle(has_news=bool(updates))
+        return self._finish(status)
+
+    def _first_state(self) -> JobState:
+        last: dict[str, int] = {}
+        succeeded: set[str] = set()
+        for attempt in self._catalog.jobs.attempts(self._job.id):
+            last[attempt.task_id] = max(last.get(attempt.task_id, 0), attempt.number)
+            if attempt.status is Status.SUCCESS:
+                succeeded.add(attempt.task_id)
+        done = {each.step.name for each in self._catalog.jobs.steps(self._job.id) if each.status is Status.SUCCESS}
+        states: list[TaskState] = []
+        for task in self._tasks.values():
+            # Rows are in the ledger, so every task of such a step helps again; a task without rows has succeeded for good.
+            is_done = task.step.name in done or (task.id in succeeded and not task.step.consumes_rows)
+            states.append(
+                TaskState(
+                    id=task.id,
+                    step=task.step.name,
+                    status=Status.SUCCESS if is_done else Status.CREATED,
+                    attempt=last.get(task.id, 0),
+                )
+            )
+            if is_done and not task.step.consumes_rows:
+                self._catalog.parts.finalize_attempt(task.id, last.get(task.id, 0))
+        return schedule.make_state({step.name: step.needs for step in self._job.steps}, states)
+
+    def _begin(self) -> None:
+        job = self._job
+        for step in job.steps:
+            if step.consumes_rows:
+                for position, dataset in enumerate(job.datasets):
+                    batch = max(step.record.batch_size, 1)
+                    self._catalog.ledger.create_queue(job.id, step.name, "", position, dataset.row_count, batch)
+        self._catalog.jobs.set_status(job.id, Status.RUNNING)
+        self._report()
+
+    def _start_tasks(self) -> None:
+        for each in schedule.next_tasks(self._state):
+            self._state = schedule.start(self._state, each.id)
+            task = dataclasses.replace(self._tasks[each.id], attempt=each.attempt + 1)
+            self._catalog.jobs.record_attempt_start(task, self._job.request.executor)
+            self._record_steps()
+            self._executor.submit(task)
+
+    def _take(self, update: TaskUpdate) -> None:
+        task = self._tasks[update.task_id]
+        stores = self._desk.close(update.task_id, update.attempt)
+        holder = f"{update.task_id}#{update.attempt}"
+        held = [] if stores is None else list(stores.held.values())
+        if update.worker_died:
+            logger.warning("job=%s task=%s attempt=%s: %s", task.job_id, task.id, update.attempt, update.error)
+        if held or update.worker_died:
+            self._catalog.ledger.release_holder(task.job_id, holder, crashed=update.worker_died)
+        if update.status is not Status.SUCCESS and not task.step.consumes_rows:
+            self._catalog.parts.hide_provisional(task.id)
+        self._state = schedule.apply(self._state, update, counts=not held)
+        self._catalog.jobs.record_attempt_end(update)
+        if update.status is Status.SUCCESS and not task.step.consumes_rows:
+            self._catalog.parts.finalize_attempt(task.id, update.attempt)
+        if update.status is Status.INTERRUPTED and update.error is not None and self._halt is None:
+            self._halt = update.error  # the disk is full, or the lease was taken away: the job can go on later
+            self._state = schedule.stop(self._state)
+        if update.worker_died and held and (error := self._suspects.died(task, held)) is not None:
+            self._state = schedule.fail(self._state, task.id, error)
+
+    def _settle(self, *, has_news: bool) -> None:
+        """Draw the conclusions of what has ended."""
+        if has_news:
+            for step in self._job.steps:
+                self._check_rows(step)
+            self._record_steps()
+            self._cancel()
+        if has_news or self._state.is_cautious:
+            is_cautious = self._executor.shares_workers and self._suspects.remain()
+            self._state = dataclasses.replace(self._state, is_cautious=is_cautious)
+        self._report()
+
+    def _check_rows(self, step: Step) -> None:
+        """Fail a step whose tasks have all succeeded although rows are missing; that would be a mistake of ours."""
+        if not step.consumes_rows or self._recorded.get(step.name) is Status.SUCCESS:
+            return
+        if schedule.step_status(self._state, step.name) is not Status.SUCCESS or self._job.request.task_index >= 0:
+            return
+        if not self._catalog.ledger.is_complete(self._job.id, step.name):
+            rows = {each.step: each for each in self._catalog.ledger.progress(self._job.id)}[step.name]
+            message = f"step {step.name!r} ended with {rows.done} of {rows.total} rows"
+            error = TaskError(
+                message=message, hint=f"go on with: swcli job resume {self._job.id[:12]}", is_user_error=False
+            )
+            self._state = schedule.fail(self._state, self._state.of_step(step.name)[0].id, error)
+
+    def _record_steps(self) -> None:
+        for name in self._steps:
+            status = schedule.step_status(self._state, name)
+            if status is self._recorded.get(name) or status is Status.CREATED:
+                continue
+            self._catalog.jobs.record_step(self._job.id, name, status)
+            self._recorded[name] = status
+            if status is Status.SUCCESS:
+                self._results.compact(self._job.id)
+
+    def _cancel(self) -> None:
+        for task_id in schedule.to_cancel(self._state):
+            key = task_id, self._state.task(task_id).attempt
+            if key not in self._cancelled:
+                self._cancelled.add(key)
+                self._executor.cancel(task_id)
+
+    def _finish(self, status: Status) -> JobOutcome:
+        error = schedule.first_error(self._state) if status is Status.FAILED else self._halt
+        self._record_steps()
+        self._catalog.jobs.set_status(self._job.id, status, error=error)
+        self._report()
+        is_full = status is Status.INTERRUPTED and error is not None
+        raised = (
+            None if error is None else NoSpaceError(error.message, hint=error.hint) if is_full else make_error(error)
+        )
+        return JobOutcome(job_id=self._job.id, status=status, error=raised)
+
+    def _report(self) -> None:
+        if self._on_progress is None:
+            return
+        rows: Mapping[str, StepProgress] = {each.step: each for each in self._catalog.ledger.progress(self._job.id)}
+        views: list[StepView] = []
+        for name in self._steps:
+            view = StepView(name=name, status=schedule.step_status(self._state, name))
+            if name in rows:
+                each = rows[name]
+                view = dataclasses.replace(view, done=each.done, failed=each.failed, total=each.total)
+            views.append(view)
+        self._on_progress(JobProgress(job_id=self._job.id, steps=tuple(views)))
+
+
+def make_error(error: TaskError) -> StarwhaleError:
+    """Turn what was recorded of a failure into the error that is shown."""
+    if not error.is_user_error:
+        cls = WorkerDiedError if "worker process" in error.message else ExecutionError
+        return cls(error.message, hint=error.hint)
+    message = error.message if not error.key or error.key in error.message else f"row {error.key}: {error.message}"
+    return UserCodeError(message, exception=error.exception, frame=error.frame, details=error.details, hint=error.hint)

@@ -1,0 +1,273 @@
+"""Start a job, or go on with one: the verbs that instances call.
+
+start_job: first worker → discovery → pinned datasets → plan → catalog → loop
+resume_job: catalog → first worker → discovery → loop, without what is done
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest
+from starwhale.domain.status import Status, is_resumable
+from starwhale.errors import HandlerError, StatusError, UsageError
+from starwhale.execution import plan
+from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
+from starwhale.execution.provenance import describe_machine, describe_source, source_digest
+from starwhale.execution.run import Desk, JobOutcome, JobProgress, JobRun, OnProgress, StepView
+from starwhale.storage.remote.pipe import PipeServer
+from starwhale.storage.task_side import CrashPoint, JobSide, JobStores, no_crash
+
+if TYPE_CHECKING:
+    from starwhale.storage.catalog.records import Driver, JobRecord
+
+Pin = Callable[[str], DatasetInput]
+"""Resolves a dataset URI to an immutable version with all its rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What is not part of the request: how this process runs it."""
+
+    python: str = sys.executable
+    """Interpreter of the workers."""
+    argv: tuple[str, ...] = ()
+    """What the user typed, for the record."""
+    is_verbose: bool = False
+    """Whether output of user code is echoed to the standard error stream."""
+    on_progress: OnProgress | None = None
+    """Called several times a second."""
+    on_warning: Callable[[str], None] | None = None
+    """Called with what the user should know."""
+    should_stop: Callable[[], bool] | None = None
+    """Whether to stop at the next batch boundaries; None listens to Ctrl-C, where this is the main thread."""
+    crash_point: CrashPoint = no_crash
+    """For tests: called at each step of a commit."""
+
+
+def discover_handlers(
+    request: RunRequest, stores: JobStores, options: RunOptions | None = None
+) -> dict[str, HandlerRecord]:
+    """Import the modules of a request in a worker process and return their handlers by name.
+
+    Raises:
+        UserCodeError: A module does not import.
+    """
+    with _executor(request, stores, Desk(), options or RunOptions(), job_id="discovery") as executor:
+        return executor.discover()
+
+
+def start_job(request: RunRequest, stores: JobStores, *, pin: Pin, options: RunOptions | None = None) -> JobOutcome:
+    """Plan a job and run it to its end.
+
+    Args:
+        request: What the user asks for.
+        stores: Where everything is kept.
+        pin: Resolves dataset URIs.
+        options: How this process runs it.
+
+    Raises:
+        StarwhaleError: Something was found wrong before anything ran; no job is left behind then. What happens afterwards is in the
+            outcome.
+    """
+    options = options or RunOptions()
+    job_id = request.job_id or stores.catalog.make_id()
+    desk = Desk()
+    with _executor(request, stores, desk, options, job_id=job_id) as executor:
+        handlers = executor.discover()
+        job = _plan(request, handlers, pin, job_id)
+        record = {
+            **describe_machine(options.argv),
+            **describe_source(Path(request.workdir), request.modules),
+            "seed": request.seed,
+        }
+        stores.catalog.jobs.create(job, record, _this_driver())
+        return _run(job, executor, stores, desk, options)
+
+
+def resume_job(
+    job_id: str,
+    stores: JobStores,
+    *,
+    executor: str | None = None,
+    replicas: int | None = None,
+    options: RunOptions | None = None,
+) -> JobOutcome:
+    """Go on with a job from the rows that are not done.
+
+    Args:
+        job_id: Whole id.
+        stores: Where everything is kept.
+        executor: Another executor; None keeps the job's.
+        replicas: Another number of tasks for steps that consume rows; None keeps the job's.
+        options: How this process runs it.
+
+    Raises:
+        ConflictError: A living process runs it.
+        StatusError: There is nothing to go on with.
+    """
+    options = options or RunOptions()
+    catalog = stores.catalog
+    found = catalog.jobs.get(job_id)
+    if found.status is Status.SUCCESS:
+        message = f"job {job_id[:12]} has succeeded; there is nothing to resume"
+        raise StatusError(message, hint="run it again with swcli model run")
+    request = _changed(found.request, executor, replicas)
+    if not Path(request.workdir).is_dir():
+        message = f"the work directory {request.workdir} of job {job_id[:12]} is gone"
+        raise UsageError(message, hint="bring it back, or start a new job")
+    claimed = catalog.jobs.claim_driver(found.id, _this_driver())
+    _check_resumable(claimed)
+    catalog.ledger.release_all(found.id)
+    job = _job_of(found, request, stores, replicas)
+    _warn_of_changes(found, options)
+    desk = Desk()
+    try:
+        with _executor(request, stores, desk, options, job_id=found.id) as placed:
+            placed.discover()
+            return _run(job, placed, stores, desk, options)
+    except BaseException:
+        _let_go(found.id, stores)
+        raise
+
+
+def _plan(request: RunRequest, handlers: dict[str, HandlerRecord], pin: Pin, job_id: str) -> Job:
+    from starwhale.handlers.discover import select
+
+    if not Path(request.workdir).is_dir():
+        message = f"there is no directory {request.workdir}"
+        raise UsageError(message, hint="name the model's directory with --workdir DIR")
+    if not handlers:
+        message = f"no handlers in {', '.join(request.modules)}"
+        raise HandlerError(
+            message, hint="decorate a function with @evaluation.predict, @evaluation.evaluate or @handler"
+        )
+    chosen = select(handlers, request.handler) if not request.step else request.step
+    names = plan.plan_names(request, handlers, chosen)
+    uris = request.datasets or tuple(dict.fromkeys(uri for name in names for uri in handlers[name].datasets))
+    return plan.plan_job(request, handlers, chosen, [pin(uri) for uri in uris], job_id=job_id)
+
+
+def _run(job: Job, executor: Executor, stores: JobStores, desk: Desk, options: RunOptions) -> JobOutcome:
+    desk.side = JobSide(stores, job.steps, job.datasets, crash_point=options.crash_point)
+    try:
+        run = JobRun(job, executor, desk, on_progress=options.on_progress)
+        if options.should_stop is not None:
+            return run.run(options.should_stop)
+        with listen_for_interrupt() as should_stop:
+            return run.run(should_stop)
+    except BaseException:
+        executor.close(kill=True)
+        _let_go(job.id, stores)
+        raise
+
+
+def _let_go(job_id: str, stores: JobStores) -> None:
+    """Leave a job that this process cannot run on as interrupted."""
+    if stores.catalog.jobs.get(job_id).status in {Status.CREATED, Status.RUNNING, Status.QUEUED}:
+        stores.catalog.ledger.release_all(job_id)
+        stores.catalog.jobs.set_status(job_id, Status.INTERRUPTED)
+
+
+@contextmanager
+def listen_for_interrupt() -> Generator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a wish to stop, and the second into a KeyboardInterrupt."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def note(_number: int, _frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _executor(
+    request: RunRequest, stores: JobStores, desk: Desk, options: RunOptions, *, job_id: str
+) -> Generator[Executor]:
+    executor = open_executor(
+        request.executor,
+        ExecutorOptions(
+            python=options.python,
+            workdir=request.workdir,
+            modules=request.modules,
+            log_folder=stores.layout.logs(job_id),
+            serve=lambda sock: PipeServer(sock, desk.open),
+            is_verbose=options.is_verbose,
+        ),
+    )
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def _changed(request: RunRequest, executor: str | None, replicas: int | None) -> RunRequest:
+    return dataclasses.replace(request, executor=executor or request.executor, replicas=replicas or request.replicas)
+
+
+def _job_of(found: JobRecord, request: RunRequest, stores: JobStores, replicas: int | None) -> Job:
+    """Make the job anew from what the catalog knows of it."""
+    steps = [
+        dataclasses.replace(each.step, replicas=replicas) if replicas and each.step.consumes_rows else each.step
+        for each in stores.catalog.jobs.steps(found.id)
+    ]
+    return Job(
+        id=found.id,
+        request=request,
+        handler=found.handler,
+        steps=tuple(steps),
+        datasets=found.datasets,
+        status=found.status,
+    )
+
+
+def _check_resumable(found: JobRecord) -> None:
+    if not is_resumable(found.status):
+        message = f"job {found.id[:12]} is {found.status}"
+        raise StatusError(message, hint="only a job that was interrupted, canceled or has failed can be resumed")
+
+
+def _warn_of_changes(found: JobRecord, options: RunOptions) -> None:
+    before = found.record.get("source_digest")
+    now = source_digest(Path(found.request.workdir), found.request.modules)
+    if before and before != now and options.on_warning is not None:
+        options.on_warning(
+            f"the source of {', '.join(found.request.modules)} has changed since job {found.id[:12]} began: "
+            "its results will come from both versions"
+        )
+
+
+def _this_driver() -> Driver:
+    from starwhale.storage.catalog.driver import this_driver
+
+    return this_driver()
+
+
+__all__ = [
+    "JobOutcome",
+    "JobProgress",
+    "RunOptions",
+    "StepView",
+    "discover_handlers",
+    "listen_for_interrupt",
+    "resume_job",
+    "start_job",
+]

@@ -1,0 +1,88 @@
+"""Rows on which a worker has died: found by halving, tried alone, and in the end named or recorded as failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from starwhale.domain.job import Job, Task, TaskError
+from starwhale.storage.protocols import PartDraft, RangeLease
+from starwhale.storage.task_side import JobSide, LocalTaskStores
+
+if TYPE_CHECKING:
+    from starwhale.storage.catalog.catalog import SqlCatalog
+
+DEATHS_ALONE = 2
+"""A row that was tried alone and killed its worker so many times is the culprit."""
+_MOST_SUSPECTS = 100
+"""More are not looked through: another task may have the row already."""
+
+
+class Suspects:
+    """The suspects of one job."""
+
+    def __init__(self, job: Job, side: JobSide) -> None:
+        self._job = job
+        self._side = side
+        self._catalog: SqlCatalog = side.stores.catalog
+        self._deaths: Counter[tuple[str, int, int]] = Counter()
+
+    def remain(self) -> bool:
+        """Whether rows are still to be tried alone."""
+        return any(
+            self._catalog.ledger.suspects(self._job.id, step.name) for step in self._job.steps if step.consumes_rows
+        )
+
+    def died(self, task: Task, held: Sequence[RangeLease]) -> TaskError | None:
+        """Take note of a death, after the ranges were given back.
+
+        Args:
+            task: The task whose worker died.
+            held: The ranges that it held.
+
+        Returns:
+            Why the step has to fail: a row that kills its worker, in a step that does not put up with failed rows.
+        """
+        for lease in held:
+            if lease.stop - lease.start > lease.batch:
+                continue
+            place = lease.step, lease.dataset_position, lease.start
+            self._deaths[place] += 1
+            if self._deaths[place] < DEATHS_ALONE:
+                continue
+            error = self._describe(task, lease)
+            if task.step.record.fail_on_error or lease.queue:
+                return error
+            self._record(task, lease, error)
+            del self._deaths[place]
+        return None
+
+    def _describe(self, task: Task, lease: RangeLease) -> TaskError:
+        dataset = task.datasets[lease.dataset_position]
+        key = self._side.open_dataset(dataset).read(lease.start, lease.start + 1).keys[0]
+        return TaskError(
+            message=f"row {key!r} of {dataset.name} killed the worker process {DEATHS_ALONE} times",
+            key=f"{dataset.name}: {key}",
+            hint="native code may crash on it or its memory may not suffice; with fail_on_error=False the row is recorded as failed",
+        )
+
+    def _record(self, task: Task, lease: RangeLease, error: TaskError) -> None:
+        """Commit the row as failed; the other rows of its batch are given back."""
+        from starwhale.handlers.call import error_table
+
+        stores = LocalTaskStores(task, self._side, holder=f"{task.id}#driver")
+        dataset = task.datasets[lease.dataset_position]
+        key = self._side.open_dataset(dataset).read(lease.start, lease.start + 1).keys[0]
+        for _ in range(_MOST_SUSPECTS):  # suspects come first
+            granted = stores.next_range()
+            if granted is None:
+                break
+            if (granted.dataset_position, granted.start) != (lease.dataset_position, lease.start):
+                continue
+            table = error_table(dataset.row_id(key, task.step.id_step), error)
+            stop = lease.start + 1
+            draft = PartDraft(lease=granted, stop=stop, tables=[table], rows_done=1, rows_failed=1)
+            stores.commit(draft)
+            break
+        self._catalog.ledger.release_holder(self._job.id, stores.holder)

@@ -1,0 +1,232 @@
+"""One attempt of a task, beside user code: lease rows, predict them, commit the part and lease the next; or run a step without rows.
+
+Success is reported after the last commit. What a user's function raises becomes an update that says where; what it did before is
+kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from starwhale.domain.job import Task, TaskError, TaskUpdate
+from starwhale.domain.status import Status
+from starwhale.errors import LeaseLostError, NoSpaceError, StarwhaleError, UserCodeError
+from starwhale.handlers import call
+from starwhale.handlers.context import Context, set_runtime_context
+from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TaskStores
+
+logger = logging.getLogger(__name__)
+
+COMMIT_ROWS = 10_000
+"""A step without rows commits what it has logged after so many rows."""
+
+
+class TaskSide(TaskStores, Protocol):
+    """What a task needs of the stores: the contract, and what datasets say of themselves."""
+
+    def dataset_info(self, position: int) -> Mapping[str, Any]:
+        """What the owner of a dataset of the job keeps beside its rows."""
+        ...
+
+
+def run_task(
+    task: Task,
+    stores: TaskSide,
+    *,
+    should_stop: Callable[[], bool],
+    clock: Callable[[], float] = time.perf_counter,
+) -> TaskUpdate:
+    """Run one attempt to its end.
+
+    Args:
+        task: What to run; the user's modules have been imported.
+        stores: The task's side of the stores.
+        should_stop: Whether to stop at the next batch boundary.
+        clock: Seconds, for timings.
+
+    Returns:
+        How it ended; never raises for what user code or the stores do.
+    """
+    context = make_context(task, stores)
+    set_runtime_context(context)
+    try:
+        status = _Attempt(task, stores, context, should_stop, clock).run()
+    except call.RowFailed as failure:
+        return _failed(task, describe_error(failure.error))
+    except NoSpaceError as error:
+        return _ended(task, Status.INTERRUPTED, TaskError(message=error.message, hint=error.hint, is_user_error=False))
+    except LeaseLostError as error:
+        logger.warning("task=%s attempt=%s: %s", task.id, task.attempt, error)
+        return _ended(task, Status.INTERRUPTED, describe_error(error))
+    except Exception as error:
+        return _failed(task, describe_error(error))
+    finally:
+        set_runtime_context(None)
+    return _ended(task, status)
+
+
+def make_context(task: Task, stores: TaskSide) -> Context:
+    """Make the context that user code sees."""
+    request = task.request
+    return Context(
+        workdir=request.workdir,
+        step=task.step.name,
+        total=task.total,
+        index=task.index,
+        dataset_uris=list(request.datasets) or [each.given for each in task.datasets],
+        version=task.job_id,
+        run_project=request.project,
+        log_project=request.project,
+        dataset_head=request.dataset_head,
+        model_name=request.model_name,
+        arguments=request.arguments,
+        base_seed=request.seed,
+        stores=stores,
+    )
+
+
+class _Attempt:
+    """What the steps of one attempt share."""
+
+    def __init__(
+        self,
+        task: Task,
+        stores: TaskSide,
+        context: Context,
+        should_stop: Callable[[], bool],
+        clock: Callable[[], float],
+    ) -> None:
+        self._task = task
+        self._stores = stores
+        self._context = context
+        self._should_stop = should_stop
+        self._clock = clock
+        self._write_s = 0.0
+
+    def run(self) -> Status:
+        """Run the handler; returns success or interrupted."""
+        record = self._task.step.record
+        bound = call.load(record)
+        if self._task.step.consumes_rows:
+            info = {each.uri: self._stores.dataset_info(n) for n, each in enumerate(self._task.datasets)}
+            self._context.dataset_info = info
+            return self._run_rows(call.PredictRunner(record, bound, self._context))
+        self._run_whole(bound)
+        return Status.SUCCESS
+
+    def _run_rows(self, runner: Any) -> Status:  # Any: a PredictRunner; its methods are described by DECISIONS 26
+        draft: PartDraft | None = None
+        while not self._should_stop():
+            began = self._clock()
+            lease = self._stores.next_range(draft)
+            self._write_s = self._clock() - began
+            if lease is None:
+                return Status.SUCCESS
+            try:
+                draft = self._run_range(runner, lease)
+            except call.RowFailed as failure:
+                self._keep(self._finish(failure.draft, lease, self._clock()))
+                raise
+        self._keep(draft)
+        return Status.INTERRUPTED
+
+    def _run_range(self, runner: Any, lease: RangeLease) -> PartDraft:  # Any: see _run_rows
+        began = self._clock()
+        rows = self._stores.read_rows(lease)
+        read_s = self._clock() - began
+        used = lease
+        if lease.rebatched:  # a worker has died on these rows: they are tried and committed one by one
+            used = dataclasses.replace(lease, stop=lease.start + 1)
+            rows = Rows(keys=rows.keys[:1], columns={name: column[:1] for name, column in rows.columns.items()})
+        draft = runner.run(rows, used, self._task.datasets[lease.dataset_position], self._should_stop)
+        if used.stop < lease.stop and draft.stop is None:
+            draft.stop = used.stop
+        draft = self._finish(draft, lease, began)
+        draft.timings = {"read": read_s, "predict": draft.seconds - read_s, "write": self._write_s, **draft.timings}
+        return draft
+
+    def _finish(self, draft: PartDraft, lease: RangeLease, began: float) -> PartDraft:
+        """Add what the user logged, and the time that it took."""
+        draft.lease = lease
+        draft.tables = [*draft.tables, *self._context.log_buffer.drain()]
+        draft.seconds = self._clock() - began
+        return draft
+
+    def _keep(self, draft: PartDraft | None) -> None:
+        """Commit what was done of a range, if any of it was; the rest goes back when the attempt ends."""
+        if draft is None or draft.lease is None:
+            return
+        if draft.stop is None or draft.stop > draft.lease.start:
+            self._stores.commit(draft)
+
+    def _run_whole(self, bound: Any) -> None:  # Any: what `call.load` returned
+        record, context = self._task.step.record, self._context
+        drain = _Drain(context, self._stores)
+        context.log_buffer.on_log = drain.count
+        try:
+            if record.kind == "evaluate":
+                call.call_evaluate(record, bound, context)
+            else:
+                call.call_plain(record, bound, context)
+        finally:
+            context.log_buffer.on_log = None
+        drain.commit()
+
+
+class _Drain:
+    """Commits what a step without rows has logged, now and then; safe to call from the threads of user code."""
+
+    def __init__(self, context: Context, stores: TaskStores) -> None:
+        self._context = context
+        self._stores = stores
+        self._rows = 0
+        self._lock = threading.Lock()
+
+    def count(self) -> None:
+        """Take note of one logged row."""
+        with self._lock:
+            self._rows += 1
+            is_due = self._rows >= COMMIT_ROWS
+            if is_due:
+                self._rows = 0
+        if is_due:
+            self.commit()
+
+    def commit(self) -> None:
+        """Commit what waits."""
+        with self._lock:
+            tables = self._context.log_buffer.drain()
+            if tables:
+                self._stores.commit(PartDraft(tables=tables))
+
+
+def describe_error(error: BaseException) -> TaskError:
+    """Say why an attempt failed, the user's frame first where user code did it."""
+    if isinstance(error, UserCodeError):
+        return TaskError(
+            message=error.message,
+            exception=error.exception,
+            frame=error.frame,
+            details=error.details,
+            key=str(getattr(error, "key", "")),
+            hint=error.hint,
+        )
+    if isinstance(error, StarwhaleError):
+        return TaskError(message=error.message, exception=f"{type(error).__name__}: {error}", hint=error.hint)
+    details = "".join(traceback.format_exception(error))
+    text = f"{type(error).__name__}: {error}"
+    return TaskError(message=text, exception=text, details=details, is_user_error=False)
+
+
+def _failed(task: Task, error: TaskError) -> TaskUpdate:
+    return _ended(task, Status.FAILED, error)
+
+
+def _ended(task: Task, status: Status, error: TaskError | None = None) -> TaskUpdate:
+    return TaskUpdate(task_id=task.id, attempt=task.attempt, status=status, error=error)

@@ -1,0 +1,74 @@
+"""How a worker turns what it found into stored columns, and what it is sent into values: the codec of its pipe.
+
+With pyarrow the worker does all the work of encoding and decoding, and maps large values itself; without it, both travel as tagged
+msgpack of `media.codec`, and large values are read through the parent.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from starwhale.storage.protocols import PartDraft, Rows, TablePage
+from starwhale.storage.remote.pipe import EncodedDraft, EncodedTable, Fetch, lazy_source
+
+
+class TaskCodec:
+    """The codec of workers, in the best form that the worker's environment can read."""
+
+    def __init__(self, form: str | None = None) -> None:
+        self.form = form or ("arrow" if importlib.util.find_spec("pyarrow") else "msgpack")
+        """`arrow` or `msgpack`."""
+        self._packs: dict[str, Any] = {}  # Any: Packs, imported where it is used
+
+    def encode_draft(self, draft: PartDraft) -> EncodedDraft:
+        """Encode the tables of a draft."""
+        from starwhale.storage.tables.part_codec import encode_draft
+
+        encoded = encode_draft(draft, "arrow" if self.form == "arrow" else "msgpack")
+        return EncodedDraft(
+            lease=encoded.lease,
+            stop=encoded.stop,
+            tables=[
+                EncodedTable(name=each.name, row_count=each.row_count, content=each.payload, codec=each.codec)
+                for each in encoded.tables
+            ],
+            rows_done=encoded.rows_done,
+            rows_failed=encoded.rows_failed,
+            seconds=encoded.seconds,
+            timings=dict(encoded.timings),
+        )
+
+    def decode_rows(self, content: memoryview, folder: str, fetch: Fetch) -> Rows:
+        """Decode rows; large values are read lazily, from the dataset's folder where that works, else through `fetch`."""
+        if self.form != "arrow":
+            from starwhale.media import codec
+
+            unpacked: Any = codec.unpack(bytes(content))  # Any: what `LocalTaskStores.read_rows_encoded` packed
+            keys, columns = unpacked
+            return Rows(keys=keys, columns=columns)
+        import pyarrow as pa
+
+        from starwhale.storage.tables.columns import KEY_COLUMN, decode_batch
+
+        with pa.ipc.open_stream(pa.py_buffer(content)) as stream:
+            table = stream.read_all()
+        source_of = self._mapped(folder) or lazy_source(fetch)
+        return Rows(keys=table.column(KEY_COLUMN).to_pylist(), columns=decode_batch(table, source_of))
+
+    def decode_page(self, content: memoryview) -> TablePage:
+        """Decode a page of results."""
+        from starwhale.storage.tables.part_codec import decode_page
+
+        return decode_page(bytes(content))
+
+    def _mapped(self, folder: str) -> Any:  # Any: see __init__
+        """Return what opens packed values by mapping their files; None where the packages for it are missing."""
+        if not folder or importlib.util.find_spec("blake3") is None or not Path(folder).is_dir():
+            return None
+        if folder not in self._packs:
+            from starwhale.storage.tables.packs import Packs
+
+            self._packs[folder] = Packs(Path(folder))
+        return self._packs[folder].source

@@ -1,0 +1,286 @@
+"""The task-side contract over the stores of this process: what answers for one attempt of a task.
+
+A commit is: append the part to the attempt's segment and sync it, then one catalog transaction that marks the rows as done, names
+the part and grants the next range. Whatever happens in between, the rows are done exactly when readers see them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from starwhale.domain.job import DatasetInput, Step, Task
+from starwhale.domain.ledger import GROWTH, Pace
+from starwhale.media import codec
+from starwhale.storage.layout import Layout
+from starwhale.storage.protocols import CommitRequest, PartDraft, RangeLease, Rows, TablePage, TableQuery
+from starwhale.storage.remote.pipe import EncodedDraft, Ref, attempt_key
+
+if TYPE_CHECKING:
+    from starwhale.storage.catalog.catalog import SqlCatalog
+    from starwhale.storage.tables.part_codec import EncodedPart
+    from starwhale.storage.tables.result_rows import ResultScope
+    from starwhale.storage.tables.results import LocalResultStore
+
+CrashPoint = Callable[[str], None]
+"""Called with the name of each step of a commit; tests end the process there."""
+RANGE_BYTES = 16 << 20
+"""A range holds about so many bytes of rows, at most."""
+
+
+class JobStores(Protocol):
+    """The stores that running a job needs."""
+
+    @property
+    def catalog(self) -> SqlCatalog:
+        """What exists, and the ledger."""
+        ...
+
+    @property
+    def datasets(self) -> Any:  # Any: the local DatasetStore, whose readers also give Arrow
+        """Rows of datasets."""
+        ...
+
+    @property
+    def results(self) -> LocalResultStore:
+        """Parts of results."""
+        ...
+
+    @property
+    def layout(self) -> Layout:
+        """Where files lie."""
+        ...
+
+
+def no_crash(_name: str) -> None:
+    """Do nothing: what a crash point is outside of tests."""
+
+
+class JobSide:
+    """What the tasks of one job share on this side: the stores, the job's steps, and its datasets once they are open."""
+
+    def __init__(
+        self,
+        stores: JobStores,
+        steps: Sequence[Step],
+        datasets: Sequence[DatasetInput],
+        *,
+        crash_point: CrashPoint = no_crash,
+    ) -> None:
+        self.stores = stores
+        """The stores."""
+        self.crash_point = crash_point
+        """Called at each step of a commit."""
+        self.steps = tuple(steps)
+        """Steps of the job, needs first."""
+        self.datasets = tuple(datasets)
+        """Datasets of the job, in the order of the request."""
+        self._readers: dict[str, Any] = {}  # Any: see JobStores.datasets
+        self._lock = threading.Lock()
+
+    def open_dataset(self, dataset: DatasetInput) -> Any:  # Any: see JobStores.datasets
+        """Return the reader of a pinned version; the same one for all tasks."""
+        with self._lock:
+            if dataset.manifest_digest not in self._readers:
+                self._readers[dataset.manifest_digest] = self.stores.datasets.open_version(
+                    dataset.dataset_id, dataset.manifest_digest
+                )
+            return self._readers[dataset.manifest_digest]
+
+    def scope(self, job_id: str) -> ResultScope:
+        """Say how results of the job are read."""
+        from starwhale.storage.tables.result_rows import ResultScope
+
+        return ResultScope(owner=job_id, steps=self.steps, datasets=self.datasets, open_dataset=self.open_dataset)
+
+
+class LocalTaskStores:
+    """`TaskStores` of one attempt, in the process that owns the stores; also with values encoded, for a pipe."""
+
+    def __init__(self, task: Task, side: JobSide, *, holder: str = "") -> None:
+        self._task = task
+        self._side = side
+        self._stores = side.stores
+        self._crash_point = side.crash_point
+        self.holder = holder or attempt_key(task.id, task.attempt)
+        """Under this name the attempt holds its leases."""
+        self.held: dict[str, RangeLease] = {}
+        """Queue → the range that the attempt holds."""
+        self._lock = threading.Lock()
+        self._queues: set[str] = {""}
+
+    def next_range(self, done: PartDraft | None = None, *, queue: str = "") -> RangeLease | None:
+        return self._next_range(None if done is None else _encode(done), queue)
+
+    def commit(self, draft: PartDraft) -> None:
+        self._commit(_encode(draft))
+
+    def read_rows(self, lease: RangeLease) -> Rows:
+        return self._reader(lease.dataset_position).read(lease.start, lease.stop)
+
+    def read_page(self, query: TableQuery, cursor: str | None = None) -> TablePage:
+        return self._stores.results.reader.read_page(self._side.scope(self._task.job_id), query, cursor)
+
+    def table_names(self) -> list[str]:
+        return self._stores.results.reader.table_names(self._side.scope(self._task.job_id))
+
+    def dataset_info(self, position: int) -> Mapping[str, Any]:
+        """What the owner of a dataset of the job keeps beside its rows."""
+        return self._reader(position).info
+
+    def log(self, text: str) -> None:
+        path = log_path(self._stores.layout, self._task)
+        with self._lock:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+
+    def next_range_encoded(self, done: EncodedDraft | None, queue: str) -> RangeLease | None:
+        """`next_range` for a part whose tables a worker has encoded."""
+        return self._next_range(None if done is None else _to_part(done), queue)
+
+    def commit_encoded(self, draft: EncodedDraft) -> None:
+        """`commit` for a part whose tables a worker has encoded."""
+        self._commit(_to_part(draft))
+
+    def read_rows_encoded(self, lease: RangeLease, form: str) -> tuple[bytes, str]:
+        """Return the rows of a range as an Arrow stream or as msgpack, and the folder of the dataset's packs."""
+        reader = self._reader(lease.dataset_position)
+        if form != "arrow":
+            rows = reader.read(lease.start, lease.stop)
+            return codec.pack((rows.keys, rows.columns)), ""
+        import pyarrow as pa
+
+        batch = reader.read_arrow(lease.start, lease.stop)
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as stream:
+            stream.write_batch(batch)
+        return sink.getvalue().to_pybytes(), str(reader.pack_path("any").parent)
+
+    def read_source(self, dataset_position: int, ref: Ref, offset: int, size: int) -> bytes:
+        """Read a piece of a large value, verified."""
+        return self._reader(dataset_position).source_of(ref).read(offset, size)
+
+    def read_page_encoded(self, query: TableQuery, cursor: str | None, form: str) -> bytes:
+        """`read_page`, encoded."""
+        from starwhale.storage.tables.part_codec import encode_page
+
+        return encode_page(self.read_page(query, cursor), "arrow" if form == "arrow" else "msgpack")
+
+    def _next_range(self, done: EncodedPart | None, queue: str) -> RangeLease | None:
+        self._make_queue(queue)
+        if done is not None and done.lease is None:
+            self._commit(done)
+            done = None
+        request = None if done is None else self._write(done)
+        task, pace = self._task, self._pace(done)
+        lease = self._stores.catalog.ledger.next_range(
+            task.job_id, task.step.name, queue, self.holder, pace, commit=request
+        )
+        self._crash_point("committed")
+        if lease is None:
+            self.held.pop(queue, None)
+        else:
+            self.held[queue] = lease
+        return lease
+
+    def _commit(self, part: EncodedPart) -> None:
+        if part.lease is not None:
+            self._stores.catalog.ledger.commit_range(self._write(part), self.holder)
+            self.held.pop(part.lease.queue, None)
+        elif part.tables:
+            catalog, results = self._stores.catalog, self._stores.results
+            record = self._append(part)
+            with catalog.write() as connection:
+                results.record(connection, record)
+        self._crash_point("committed")
+
+    def _write(self, part: EncodedPart) -> CommitRequest:
+        """Append a part durably and return what the ledger must do to make it count."""
+        assert part.lease is not None  # noqa: S101 - the callers have looked
+        record = self._append(part)
+
+        def add_parts(connection: Any) -> int:  # Any: the catalog's connection, passed on
+            self._crash_point("in_transaction")
+            part_id = self._stores.results.record(connection, record)
+            self._crash_point("part_named")
+            return part_id
+
+        return CommitRequest(
+            lease=part.lease,
+            stop=part.stop,
+            rows_done=part.rows_done,
+            rows_failed=part.rows_failed,
+            seconds=part.seconds,
+            add_parts=add_parts,
+        )
+
+    def _append(self, part: EncodedPart) -> Any:  # Any: a PartRecord, passed on
+        from starwhale.storage.tables.results import describe_part
+
+        task = self._task
+        self._crash_point("before_append")
+        tables = self._stores.results.write(task.job_id, self.holder, part)
+        self._crash_point("appended")
+        return describe_part(task.job_id, part, tables, step=task.step.name, task_id=task.id, attempt=task.attempt)
+
+    def _make_queue(self, queue: str) -> None:
+        """Make the queue of a session of `make_distributed_consumption` when it is asked for the first time."""
+        if queue in self._queues:
+            return
+        task = self._task
+        for position, dataset in enumerate(task.datasets):
+            self._stores.catalog.ledger.create_queue(task.job_id, task.step.name, queue, position, dataset.row_count, 1)
+        self._queues.add(queue)
+
+    def _pace(self, done: EncodedPart | None) -> Pace:
+        """Say how fast the task is, so that the next range is about a second of work and not too many bytes."""
+        tasks = self._task.total
+        if done is None or done.lease is None or done.rows_done == 0:
+            return Pace(tasks=tasks)
+        rows = done.rows_done
+        reader = self._reader(done.lease.dataset_position)
+        row_bytes = max(reader.size_bytes // max(reader.row_count, 1), 1)
+        most = max(RANGE_BYTES // row_bytes // GROWTH, 1)  # the rules let a range grow to so many times the last
+        if rows > most:
+            return Pace(rows=most, seconds=done.seconds * most / rows, tasks=tasks)
+        return Pace(rows=rows, seconds=done.seconds, tasks=tasks)
+
+    def _reader(self, position: int) -> Any:  # Any: see JobStores.datasets
+        return self._side.open_dataset(self._task.datasets[position])
+
+
+def log_path(layout: Layout, task: Task) -> Path:
+    """Return the file with what one attempt of a task printed."""
+    _, position, index = task.id.rsplit("/", 2)
+    return layout.logs(task.job_id) / f"{position}-{index}-{task.attempt}.txt"
+
+
+def _encode(draft: PartDraft) -> EncodedPart:
+    from starwhale.storage.tables.part_codec import encode_draft
+
+    return encode_draft(draft)
+
+
+def _to_part(draft: EncodedDraft) -> EncodedPart:
+    from starwhale.storage.tables.part_codec import EncodedPart, EncodedTable
+
+    return EncodedPart(
+        tables=tuple(
+            EncodedTable(
+                name=each.name,
+                row_count=each.row_count,
+                payload=bytes(each.content),
+                codec="arrow" if each.codec == "arrow" else "msgpack",
+            )
+            for each in draft.tables
+        ),
+        lease=draft.lease,
+        stop=draft.stop,
+        rows_done=draft.rows_done,
+        rows_failed=draft.rows_failed,
+        seconds=draft.seconds,
+        timings=draft.timings,
+    )
