@@ -495,7 +495,7 @@ def object_storage() -> Iterator[tuple[CountingProxy, dict[str, str]]]:
             "s3",
             endpoint_url=options["AWS_ENDPOINT_URL"],
             aws_access_key_id="k",
-            aws_secret_access_key="s",
+            aws_secret_access_key="s",  # noqa: S106  made up
             region_name="us-east-1",
         ).create_bucket(Bucket=BUCKET)
         yield proxy, options
@@ -521,7 +521,7 @@ def measure(
     found["ordered read as dict rows, CPU s"], _, rows = timed(lambda: candidate.read_ordered().to_pylist())
     assert [row["key"] for row in rows] == list(range(ROWS))
     found["ordered read of one short column, CPU s"], _, _ = timed(
-        lambda: candidate.read_ordered(["f"])["f"].to_pylist()
+        lambda: candidate.read_ordered(["f"])["f"].to_pylist()  # noqa: PLW0108  the read is timed as well
     )
     seed = random.Random(3)
     _, found["open and first row, wall ms"], _ = timed(

@@ -138,7 +138,7 @@ def typed(model: Model) -> dict[Key, list[str]]:
 
 def check_version(store: LocalDatasetStore, digest: str, expected: Model) -> None:
     reader = store.open_version("d", digest)
-    keys = sorted(expected)  # type: ignore[type-var]  # keys of one dataset have one type
+    keys = sorted(expected)
     found = as_dict(reader)
     assert found == expected
     assert typed(found) == typed(expected)

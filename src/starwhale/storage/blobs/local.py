@@ -1,78 +1,154 @@
-"""Content-addressed bytes as files below one directory: `<first 2 characters>/<digest>`."""
+"""Content-addressed bytes in a local directory: `<root>/<2>/<digest>`, one file per content."""
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from blake3 import blake3
 
-from starwhale.errors import CorruptedError, NotFoundError
+from starwhale.errors import CorruptedError, NoSpaceError, NotFoundError
+from starwhale.storage.blobs.digests import check_digest
 
-CHUNK = 1 << 20
-"""Bytes that are read at a time from a stream."""
+_PIECE = 1 << 20
 
 
 class LocalBlobStore:
-    """Meets `storage.protocols.BlobStore`; safe with threads and processes, because equal bytes have equal names."""
+    """Meets `BlobStore`; any number of threads and processes may use one directory at the same time.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    A blob is written beside its place, synced and renamed, so a killed writer leaves at most a file that begins with a dot. Blobs
+    are read-only files: whoever links to one must not write through the link.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        """Folder of all blobs."""
 
     def put(self, content: bytes | BinaryIO) -> str:
-        """Keep the bytes durably and return their digest (hex)."""
-        self._path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, name = tempfile.mkstemp(dir=self._path, prefix=".draft-")
-        draft = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                digest = _copy(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            target = self._target(digest)
-            if not target.exists():
-                target.parent.mkdir(exist_ok=True, mode=0o700)
-                draft.replace(target)
-                _sync_directory(target.parent)
-        finally:
-            draft.unlink(missing_ok=True)
-        return digest
+        """Keep the bytes and return their digest; durable when this returns.
+
+        Raises:
+            NoSpaceError: The disk is full; nothing half-made is left.
+        """
+        if isinstance(content, bytes):
+            digest = blake3(content).hexdigest()
+            if self._is_whole(digest, len(content)):
+                return digest
+            return self._write(iter((content,)))
+        return self._write(iter(lambda: content.read(_PIECE), b""))
 
     def get(self, digest: str) -> bytes:
-        """Return the bytes, verified."""
-        target = self._target(digest)
+        path = self.path(digest)
         try:
-            content = target.read_bytes()
-        except FileNotFoundError:
-            message = f"no blob {digest!r}"
-            raise NotFoundError(message, hint="the file was deleted from the storage root") from None
+            content = path.read_bytes()
+        except OSError as error:
+            raise CorruptedError(
+                f"corrupted file {path}: it cannot be read ({error.strerror})", path=str(path)
+            ) from error
         if blake3(content).hexdigest() != digest:
-            message = f"the blob {target} differs from its digest"
-            raise CorruptedError(message, path=str(target), hint="restore the file from a copy")
+            raise _damaged(path)
         return content
 
     def has(self, digest: str) -> bool:
-        """Whether something has that digest."""
-        return self._target(digest).exists()
+        return self._place(digest).is_file()
 
-    def _target(self, digest: str) -> Path:
-        return self._path / digest[:2] / digest
+    def path(self, digest: str) -> Path:
+        """File of a blob, to be linked to or mapped; what is in it is not verified.
+
+        Raises:
+            NotFoundError: Nothing has that digest.
+        """
+        path = self._place(digest)
+        if not path.is_file():
+            raise NotFoundError(f"no content with the digest {digest[:12]}… in {self.root}")
+        return path
+
+    def copy_to(self, digest: str, target: Path) -> None:
+        """Write a blob to a new file, verifying it on the way; nothing is left there when it is damaged.
+
+        Raises:
+            CorruptedError: The stored bytes differ from the digest.
+        """
+        path = self.path(digest)
+        hasher = blake3()
+        try:
+            with path.open("rb") as source, target.open("xb") as out:
+                while piece := source.read(_PIECE):
+                    hasher.update(piece)
+                    out.write(piece)
+            if hasher.hexdigest() != digest:
+                raise _damaged(path)
+        except CorruptedError:
+            target.unlink(missing_ok=True)
+            raise
+        except OSError as error:
+            if not isinstance(error, FileExistsError):
+                target.unlink(missing_ok=True)
+            raise _no_space(error, target) from error
+
+    def _place(self, digest: str) -> Path:
+        return self.root / check_digest(digest)[:2] / digest
+
+    def _is_whole(self, digest: str, size: int) -> bool:
+        """Whether the content is there with its size; a torn file from a power cut is written again."""
+        try:
+            return self._place(digest).stat().st_size == size
+        except FileNotFoundError:
+            return False
+
+    def _write(self, pieces: Iterator[bytes]) -> str:
+        self.root.mkdir(parents=True, exist_ok=True)
+        beside = self.root / f".{os.getpid()}.{secrets.token_hex(8)}"
+        hasher = blake3()
+        size = 0
+        try:
+            with beside.open("xb") as out:
+                for piece in pieces:
+                    hasher.update(piece)
+                    size += len(piece)
+                    out.write(piece)
+                out.flush()
+                os.fsync(out.fileno())
+            digest = hasher.hexdigest()
+            if self._is_whole(digest, size):
+                return digest
+            beside.chmod(0o444)
+            place = self._place(digest)
+            is_new_folder = not place.parent.exists()
+            place.parent.mkdir(exist_ok=True)
+            beside.replace(place)
+            _sync_folder(place.parent)
+            if is_new_folder:
+                _sync_folder(self.root)
+            return digest
+        except OSError as error:
+            raise _no_space(error, beside) from error
+        finally:
+            beside.unlink(missing_ok=True)
 
 
-def _copy(content: bytes | BinaryIO, file: BinaryIO) -> str:
-    hasher = blake3()
-    chunks = (content,) if isinstance(content, bytes) else iter(lambda: content.read(CHUNK), b"")
-    for chunk in chunks:
-        hasher.update(chunk)
-        file.write(chunk)
-    return hasher.hexdigest()
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _no_space(error: OSError, path: Path) -> OSError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return NoSpaceError(f"no space left for {path}", hint="free some space; what was there before is untouched")
+    return error
+
+
+def _damaged(path: Path) -> CorruptedError:
+    return CorruptedError(
+        f"corrupted file {path}: it differs from its checksum", path=str(path), hint="restore it from a copy"
+    )
+
+
+__all__ = ["LocalBlobStore"]

@@ -99,7 +99,7 @@ def freeze(value: Any, sink: Sink) -> Any:
     Raises:
         UnsupportedValueError: The value cannot be stored faithfully.
     """
-    kind = cast("type", type(value))
+    kind: type = type(value)
     if kind in _PLAIN:
         return value
     if kind is str:
@@ -123,7 +123,7 @@ def freeze(value: Any, sink: Sink) -> Any:
 
 def thaw(cell: Any, source_of: SourceOf) -> Any:
     """Undo `freeze`."""
-    kind = cast("type", type(cell))
+    kind: type = type(cell)
     if kind is LongStr:
         return source_of(cell.ref).read().decode()
     if kind is LongBytes:
@@ -176,7 +176,7 @@ def media_cell(value: Any, sink: Sink | None) -> MediaCell:
     if type(value) is MediaCell:
         return value
     try:
-        meta = msgpack.packb(value.to_state(), unicode_errors="surrogatepass")
+        meta = cast("bytes", msgpack.packb(value.to_state(), unicode_errors="surrogatepass"))
     except (TypeError, ValueError, OverflowError) as error:
         raise UnsupportedValueError(f"{value!r} cannot be stored: {error}") from error
     name = type(value).__name__
@@ -226,7 +226,7 @@ def _copy_plain(value: Any) -> Any:
 
 
 def _copy_leaf(item: Any) -> Any:
-    kind = cast("type", type(item))
+    kind: type = type(item)
     if kind in _PLAIN or kind is bytes or (kind is int and _INT_MIN <= item <= _INT_MAX):
         return item
     if kind is str:

@@ -10,6 +10,7 @@ values are long has the physical type struct<data, ref> and keeps its kind; the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from itertools import chain
 from typing import Any
 
@@ -219,7 +220,7 @@ def _encode_one_type(kind: type, values: Sequence[object], sink: Sink | None) ->
 
 
 def _longest(array: Any) -> int:
-    from pyarrow import compute
+    compute: Any = import_module("pyarrow.compute")  # its functions are made at run time
 
     return compute.max(compute.binary_length(array)).as_py() or 0
 
@@ -286,14 +287,17 @@ def _encode_long(values: Sequence[Any], kind: str, sink: Sink | None) -> tuple[A
     data: list[Any] = []
     refs: list[Any] = []
     for value in values:
+        content: bytes | None = None
         ref = None
-        if value is not None and type(value) is not str and type(value) is not bytes:
-            value, ref = value.data, value.ref
-        elif type(value) is str:
-            value = value.encode()
-        if value is not None and sink is not None and len(value) > sink.limit:
-            value, ref = None, sink.put(value)
-        data.append(value)
+        if type(value) is str:
+            content = value.encode()
+        elif type(value) is bytes:
+            content = value
+        elif value is not None:
+            content, ref = value.data, value.ref
+        if content is not None and sink is not None and len(content) > sink.limit:
+            content, ref = None, sink.put(content)
+        data.append(content)
         refs.append(ref)
     plain = pa.array(data, pa.binary())
     if not any(refs):

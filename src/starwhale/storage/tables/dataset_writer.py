@@ -93,7 +93,7 @@ class LocalDatasetWriter:
                 self._check_key_type(key)
             weight = 0
             for name, value in row.items():
-                kind = cast("type", type(value))
+                kind: type = type(value)
                 if name not in self._columns:
                     self._add_column(name)
                 if kind is str and len(value) <= 1024 and value.isascii():
@@ -280,7 +280,7 @@ class LocalDatasetWriter:
         kinds = set(map(type, keys))
         if self._key_type is None and len(kinds) == 1:
             self._check_key_type(keys[0])
-        if kinds != {self._key_type} or (self._top is not None and not self._top < keys[0]):  # type: ignore[operator]  # one type
+        if kinds != {self._key_type} or (self._top is not None and not self._top < keys[0]):
             return False
         if not all(map(lt, keys, islice(keys, 1, None))):
             return False

@@ -209,17 +209,17 @@ def write_fragment(path: Path, batches: Sequence[Any], sink: Sink) -> Fragment:
             repeated += [f"{field.name}.meta", f"{field.name}.ref.pack"]
         for leaf in _leaf_paths(field):
             compression[leaf] = "none" if wide else "lz4"
-    sink = pa.BufferOutputStream()
+    out: Any = pa.BufferOutputStream()
+    options: dict[str, Any] = {"use_dictionary": repeated, "compression": compression}
     pq.write_table(
         table,
-        sink,
+        out,
         row_group_size=rows_per_group,
         write_page_checksum=True,
         write_statistics=False,
-        use_dictionary=repeated,
-        compression=compression,
+        **options,
     )
-    content = sink.getvalue()
+    content = out.getvalue()
     path.parent.mkdir(parents=True, exist_ok=True)
     write_new(path, content, sync=False)
     kinds = {

@@ -180,7 +180,8 @@ def _fragment_state(part: Fragment | None) -> dict[str, Any] | None:
 
 
 def _fragment(state: dict[str, Any]) -> Fragment:
-    return Fragment(**{**state, "columns": dict(state["columns"])})
+    columns: Any = dict(state.pop("columns"))
+    return Fragment(columns=columns, **state)
 
 
 __all__ = ["Fragment", "Layer", "Manifest", "Pack", "load_manifest", "save_manifest"]

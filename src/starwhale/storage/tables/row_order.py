@@ -165,7 +165,7 @@ class RowOrder:
                 rank += stop - position
                 position = stop
 
-        for key in sorted(self.changes):  # type: ignore[type-var]  # keys of one dataset have one type
+        for key in sorted(self.changes):
             change = self.changes[key]
             below = self.run.lower_bound(key)
             is_there = self.run.find(key) is not None
