@@ -63,7 +63,7 @@ def same(left: Any, right: Any) -> bool:
     if type(left) is not type(right):
         return False
     if isinstance(left, float):
-        return math.copysign(1, left) == math.copysign(1, right) and (left == right or left != left)
+        return math.copysign(1, left) == math.copysign(1, right) and left == right
     if isinstance(left, list | tuple):
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict):

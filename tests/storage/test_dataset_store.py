@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from starwhale.errors import CorruptedError, FieldNameError, UsageError
+from starwhale.errors import CorruptedError, FieldNameError, ReadOnlyError, UsageError
 from starwhale.media import Image
 from starwhale.storage.protocols import DatasetReader, DatasetStore, DatasetWriter, Key, Rows
-from starwhale.storage.tables import compaction, dataset_writer
+from starwhale.storage.tables import compaction, dataset_writer, fragments, packs
 from starwhale.storage.tables.columns import decode_batch
 from starwhale.storage.tables.dataset_store import LocalDatasetStore
 
@@ -311,6 +311,30 @@ def test_info_comes_back(store: LocalDatasetStore) -> None:
     reader = store.open_version("d", writer.commit().manifest_digest)
     assert reader.info == {"author": "me", "shape": (1, 2), "logo": Image(b"png")}
     assert reader.row_count == 0
+
+
+def test_a_writer_ends_with_its_commit(store: LocalDatasetStore) -> None:
+    writer = store.begin("d", None)
+    writer.put(0, {"a": 1})
+    writer.commit()
+    with pytest.raises(ReadOnlyError, match="committed or dropped"):
+        writer.put(1, {"a": 1})
+
+
+def test_a_dataset_of_many_files_needs_few_descriptors(
+    store: LocalDatasetStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packs, "PACK_BYTES", 6000)
+    monkeypatch.setattr(packs, "MAX_MAPPED", 2)
+    monkeypatch.setattr(fragments, "MAX_OPEN", 2)
+    monkeypatch.setattr(dataset_writer, "FRAGMENT_ROWS", 3)
+    monkeypatch.setattr(dataset_writer, "BLOCK_ROWS", 3)
+    reader = store.open_version("d", commit_rows(store, {key: {"a": f"{key}" * 5000} for key in range(40)}))
+    assert len(reader.manifest.packs) > 10
+    before = len(list(Path("/dev/fd").iterdir()))
+    assert as_dict(reader) == {key: {"a": f"{key}" * 5000} for key in range(40)}
+    assert [reader.get(key) for key in (39, 0, 20)] == [{"a": f"{key}" * 5000} for key in (39, 0, 20)]
+    assert len(list(Path("/dev/fd").iterdir())) <= before + 6
 
 
 def test_an_aborted_writer_leaves_nothing(store: LocalDatasetStore) -> None:

@@ -10,7 +10,7 @@ from operator import lt
 from pathlib import Path
 from typing import Any, cast
 
-from starwhale.errors import FieldNameError, InvalidNameError, UsageError
+from starwhale.errors import FieldNameError, InvalidNameError, ReadOnlyError, UsageError
 from starwhale.media import codec as value_codec
 from starwhale.storage.protocols import DatasetCommit, Key
 from starwhale.storage.tables import cells
@@ -89,7 +89,7 @@ class LocalDatasetWriter:
     def put(self, key: Key, features: Mapping[str, Any]) -> None:
         row = dict(features)
         with self._lock:
-            if type(key) is not self._key_type:
+            if type(key) is not self._key_type or self._is_closed:
                 self._check_key_type(key)
             weight = 0
             for name, value in row.items():
@@ -119,6 +119,7 @@ class LocalDatasetWriter:
 
     def put_columns(self, keys: Sequence[Key], columns: Mapping[str, Sequence[Any]]) -> None:
         with self._lock:
+            self._check_open()
             if not keys:
                 return
             for name, column in columns.items():
@@ -137,6 +138,7 @@ class LocalDatasetWriter:
 
     def delete(self, key: Key) -> None:
         with self._lock:
+            self._check_open()
             if type(key) is not self._key_type:
                 return
             entry = self._overlay.entries.get(key)
@@ -158,6 +160,7 @@ class LocalDatasetWriter:
 
     def clear(self) -> None:
         with self._lock:
+            self._check_open()
             self._deleted += self._row_count
             self._is_changed = self._is_changed or self._row_count > 0
             self._row_count = 0
@@ -208,6 +211,7 @@ class LocalDatasetWriter:
 
     def commit(self) -> DatasetCommit:
         with self._lock:
+            self._check_open()
             self._flush()
             self._compact()
             new_packs = self._packs.close()
@@ -242,7 +246,12 @@ class LocalDatasetWriter:
 
     # ---------------------------------------------------------------------------------------------------- checks of input
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ReadOnlyError("these changes were committed or dropped already", hint="begin new ones")
+
     def _check_key_type(self, key: object) -> None:
+        self._check_open()
         kind = type(key)
         if kind is not int and kind is not str:
             raise UsageError(f"the key {key!r} is of type {kind.__name__}; keys are int or str")
@@ -334,9 +343,9 @@ class LocalDatasetWriter:
             columns = {name: [row[name] for row in self._rows] for name in names}
         except KeyError:  # the rows do not all have the same features
             columns = {name: [row.get(name) for row in self._rows] for name in names}
-        self._add_batch(codec.encode_batch(columns, keys=keys, sink=self._packs))
-        self._rows = []
-        self._block_bytes = 0
+        batch = codec.encode_batch(columns, keys=keys, sink=self._packs)
+        self._rows, self._block_bytes = [], 0  # before what may fail for want of space, and is tried again
+        self._add_batch(batch)
 
     def _add_batch(self, batch: Any) -> None:
         self._batches.append(batch)

@@ -31,6 +31,8 @@ GROUP_BYTES = 2 << 20
 """Bytes of a row group, about."""
 CACHE_BYTES = 96 << 20
 """Decompressed columns that one dataset keeps in memory."""
+MAX_OPEN = 64
+"""Fragments of one dataset that are open at the same time: each holds a file descriptor."""
 _COMPRESS_BELOW = 256
 """Columns with larger cells are mostly media, which are compressed already."""
 
@@ -42,6 +44,7 @@ class ColumnCache:
         self._arrays: OrderedDict[tuple[str, int, str], Any] = OrderedDict()
         self._bytes = 0
         self._max_bytes = max_bytes
+        self._open: OrderedDict[FragmentReader, None] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, place: tuple[str, int, str]) -> Any:
@@ -62,6 +65,14 @@ class ColumnCache:
                 _, dropped = self._arrays.popitem(last=False)
                 self._bytes -= dropped.nbytes
 
+    def opened(self, reader: FragmentReader) -> None:
+        """Note that a reader has opened its file, and close one that was opened long ago."""
+        with self._lock:
+            self._open[reader] = None
+            oldest = self._open.popitem(last=False)[0] if len(self._open) > MAX_OPEN else None
+        if oldest is not None:
+            oldest.close()
+
 
 class FragmentReader:
     """One fragment, opened and verified on first use; safe to use from several threads."""
@@ -79,7 +90,8 @@ class FragmentReader:
 
     def pieces(self, start: int, stop: int, name: str) -> list[Any]:
         """Read one column of the rows [start, stop), as one array per row group that they touch."""
-        self._open()
+        if not self._starts:
+            self._open()
         found: list[Any] = []
         group = bisect_right(self._starts, start) - 1
         while start < stop:
@@ -135,8 +147,7 @@ class FragmentReader:
 
     def hidden(self) -> list[list[str] | None]:
         """Names that each row of a patch hides."""
-        self._open()
-        if HIDDEN_COLUMN not in self._file.schema_arrow.names:
+        if HIDDEN_COLUMN not in self._open().schema_arrow.names:
             return [None] * self.fragment.rows
         found: list[list[str] | None] = []
         for piece in self.pieces(0, self.fragment.rows, HIDDEN_COLUMN):
@@ -149,17 +160,21 @@ class FragmentReader:
         Raises:
             CorruptedError: The file or a page of it is damaged.
         """
-        self._open()
-        for name in self._file.schema_arrow.names:
+        for name in self._open().schema_arrow.names:
             self.pieces(0, self.fragment.rows, name)
+
+    def close(self) -> None:
+        """Let go of the file until it is needed again."""
+        self._file = None
 
     def _column(self, group: int, name: str) -> Any:
         place = (self.fragment.digest, group, name)
         array = self._cache.get(place)
         if array is None:
+            file = self._open()
             with self._lock:
                 try:
-                    table = self._file.read_row_group(group, columns=[name], use_threads=False)
+                    table = file.read_row_group(group, columns=[name], use_threads=False)
                 except (OSError, pa.ArrowException) as error:
                     raise damaged(self.path, f"row group {group} cannot be read ({error})") from error
             array = table.column(0).combine_chunks()
@@ -168,14 +183,14 @@ class FragmentReader:
             self._cache.put(place, array)
         return array
 
-    def _open(self) -> None:
-        if self._file is not None:
-            return
+    def _open(self) -> Any:
+        """Return the Parquet file; its digest is verified when this reader opens it first."""
+        file = self._file
+        if file is not None:
+            return file
         with self._lock:
-            if self._file is not None:
-                return
             view = map_file(self.path, what="a fragment of rows")
-            if digest_of(view) != self.fragment.digest:
+            if not self._starts and digest_of(view) != self.fragment.digest:
                 raise damaged(self.path, "a fragment of rows differs from its checksum")
             try:
                 file = pq.ParquetFile(pa.py_buffer(view), page_checksum_verification=True)
@@ -186,6 +201,8 @@ class FragmentReader:
                 starts.append(starts[-1] + file.metadata.row_group(group).num_rows)
             self._starts = starts
             self._file = file
+        self._cache.opened(self)
+        return file
 
 
 def write_fragment(path: Path, batches: Sequence[Any], sink: Sink) -> Fragment:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from io import BufferedWriter
 from pathlib import Path
@@ -23,6 +24,8 @@ from starwhale.storage.tables.manifest import Pack
 
 PACK_BYTES = 64 << 20
 """A pack is closed when it has reached this size."""
+MAX_MAPPED = 64
+"""Packs of one dataset that are mapped at the same time: each holds a file descriptor."""
 MAX_KNOWN_ITEMS = 500_000
 """Values that a writer remembers to store equal ones once; about 100 MB of memory. Beyond it only its own are remembered."""
 _ENTRY = struct.Struct("<32sQQ")
@@ -76,7 +79,7 @@ class Packs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         """Where packs and indexes lie."""
-        self._maps: dict[str, memoryview] = {}
+        self._maps: OrderedDict[str, memoryview] = OrderedDict()
         self._lock = threading.Lock()
 
     def path(self, name: str) -> Path:
@@ -95,6 +98,9 @@ class Packs:
             if view is None or len(view) < end:  # a pack that is being written grows
                 view = map_file(self.path(ref["pack"]), what="a pack of large values")
                 self._maps[ref["pack"]] = view
+            self._maps.move_to_end(ref["pack"])
+            if len(self._maps) > MAX_MAPPED:
+                self._maps.popitem(last=False)
         if len(view) < end:
             raise damaged(self.path(ref["pack"]), f"it ends at byte {len(view)}, a value reaches to byte {end}")
         return view[ref["offset"] : end]
