@@ -1,0 +1,346 @@
+"""The one place that calls what users wrote."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import random
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starwhale.domain.job import DatasetInput, HandlerRecord, TaskError
+from starwhale.domain.uri import parse_uri
+from starwhale.errors import HandlerError, StarwhaleError, UnsupportedValueError, UserCodeError, nearest
+from starwhale.handlers.context import Context
+from starwhale.handlers.failures import details, exception_text, row_error, user_code_error, user_frame
+from starwhale.handlers.features import Features, feature_rows
+from starwhale.handlers.outputs import Outputs
+from starwhale.handlers.registry import REGISTRY, UserFunction
+from starwhale.handlers.shape import External, decide
+from starwhale.storage.protocols import Key, PartDraft, RangeLease, Rows, TableDraft
+
+logger = logging.getLogger(__name__)
+_USER_ERRORS = (Exception, SystemExit)  # a user's sys.exit() must not end the worker
+
+
+class RowFailed(UserCodeError):  # noqa: N818 - it says what happened; the rows before are in it
+    """User code raised on a row, and the handler wants the task to fail then."""
+
+    def __init__(self, task_error: TaskError, draft: PartDraft | None) -> None:
+        super().__init__(
+            task_error.message, exception=task_error.exception, frame=task_error.frame, details=task_error.details
+        )
+        self.task_error = task_error
+        """What to report."""
+        self.draft = draft
+        """The rows before the failing batch, to be committed; None when there are none."""
+
+
+@dataclass(slots=True)
+class Bound:
+    """A handler that is ready to be called; whoever loaded it closes it."""
+
+    record: HandlerRecord
+    """What is known of it."""
+    function: UserFunction
+    """The function, or the method of an instance."""
+    leave: Callable[[], object] | None = None
+    """Leaves the instance's context manager."""
+
+    def close(self) -> None:
+        """Leave the instance, if it was entered.
+
+        Raises:
+            UserCodeError: Its `__exit__` raised.
+        """
+        leave, self.leave = self.leave, None
+        if leave is not None:
+            _guarded(f"closing handler {self.record.name!r}", leave)
+
+
+def load(record: HandlerRecord) -> Bound:
+    """Import the handler's module, unless it is there already, and build its class without arguments.
+
+    Raises:
+        UserCodeError: Importing, building or entering raised.
+        HandlerError: The module has no such function.
+    """
+    module: Any = sys.modules.get(record.module_name)  # Any: a user's module
+    if module is None:
+        module = _guarded(f"importing {record.module_name!r}", lambda: importlib.import_module(record.module_name))
+    if not record.cls_name:
+        found = getattr(module, record.func_name, None)
+        registered = REGISTRY.get(record.name)
+        if found is None and registered is not None:
+            found = registered.function  # functions made inside functions, and names that were taken for something else
+        if not callable(found):
+            message = f"module {record.module_name!r} has no function {record.func_name!r}"
+            raise HandlerError(message, hint=nearest(record.func_name, vars(module)))
+        return Bound(record, found)
+    cls = getattr(module, record.cls_name, None)
+    if not isinstance(cls, type) or not hasattr(cls, record.func_name):
+        message = f"module {record.module_name!r} has no method {record.cls_name}.{record.func_name}"
+        raise HandlerError(message, hint=nearest(record.cls_name, vars(module)))
+    instance: Any = _guarded(f"building {record.cls_name!r} without arguments", cls)  # Any: a user's object
+    leave = None
+    if hasattr(cls, "__enter__") and hasattr(cls, "__exit__"):
+        entered = instance
+        instance = _guarded(f"entering {record.cls_name!r}", entered.__enter__) or entered
+        if not isinstance(instance, cls):
+            instance = entered
+        leave = lambda: entered.__exit__(None, None, None)  # noqa: E731 - the instance is what it closes over
+    return Bound(record, getattr(instance, record.func_name), leave)
+
+
+def call_evaluate(bound: Bound, results: Iterable[Any]) -> Any:  # Any: rows and what the user returns
+    """Call evaluate with the results, or without when it does not want them.
+
+    Raises:
+        UserCodeError: It raised.
+    """
+    arguments = (results,) if bound.record.auto_log else ()
+    return _guarded(f"handler {bound.record.name!r}", lambda: bound.function(*arguments))
+
+
+def call_plain(bound: Bound) -> Any:  # Any: what the user returns
+    """Call a handler with the arguments that were registered.
+
+    Raises:
+        UserCodeError: It raised.
+    """
+    record = bound.record
+    return _guarded(f"handler {record.name!r}", lambda: bound.function(*record.extra_args, **record.extra_kwargs))
+
+
+def _guarded(what: str, function: Callable[[], Any]) -> Any:  # Any: what the user returns
+    try:
+        return function()
+    except UserCodeError:
+        raise
+    except _USER_ERRORS as error:
+        raise user_code_error(what, error) from error
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What the batches of one range have given so far."""
+
+    outputs: Outputs = field(default_factory=Outputs)
+    errors: TableDraft = field(default_factory=lambda: TableDraft(name="errors", ids=[]))
+    done: int = 0
+    predict_s: float = 0.0
+    failure: tuple[int, TaskError] | None = None
+
+
+class PredictRunner:
+    """Calls predict for the rows of ranges; one per task."""
+
+    def __init__(self, record: HandlerRecord, bound: Bound, context: Context, *, id_step: str = "") -> None:
+        """Decide how the function is called.
+
+        Args:
+            record: The handler.
+            bound: It, loaded.
+            context: The context of the task.
+            id_step: What distinguishes the ids of this step's rows; see `Step.id_step`.
+        """
+        self._record = record
+        self._function = bound.function
+        self._with_external = decide(bound.function).with_external
+        self._context = context
+        self._id_step = id_step
+
+    def run(
+        self,
+        rows: Rows,
+        lease: RangeLease,
+        dataset: DatasetInput,
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> PartDraft | None:
+        """Predict the rows of a range, batch by batch.
+
+        Returns:
+            What to commit; its `stop` is set when a stop was asked for in between. None when nothing was done before that.
+
+        Raises:
+            RowFailed: A row failed, and the handler wants the task to fail then.
+        """
+        began = time.perf_counter()
+        self._context.dataset = dataset
+        progress = _Progress()
+        datas = feature_rows(rows)
+        stopped = self._loop(datas, rows.keys, lease, dataset, progress, should_stop)
+        draft = self._draft(progress, lease, dataset, began)
+        if progress.failure is not None:
+            raise RowFailed(progress.failure[1], draft)
+        if draft is None and not stopped:
+            return PartDraft(lease=lease)
+        return draft
+
+    def _loop(
+        self,
+        datas: list[Features],
+        keys: list[Key],
+        lease: RangeLease,
+        dataset: DatasetInput,
+        progress: _Progress,
+        should_stop: Callable[[], bool],
+    ) -> bool:
+        """Call the function until the rows end, one fails, or a stop is asked for; return whether the last was it."""
+        batching = self._record.batch_size > 1
+        size = 1 if lease.rebatched else self._record.batch_size
+        function, with_external, clock = self._function, self._with_external, time.perf_counter
+        seed_globals = self._record.seed_globals
+        outputs = progress.outputs
+        add_rank, add_key = outputs.ranks.append, outputs.keys.append
+        add_seconds, add_value = outputs.seconds.append, outputs.values.append
+        for at in range(0, len(datas), size):
+            if should_stop():
+                return True
+            data: Any = datas[at : at + size] if batching else datas[at]  # Any: a batch or a row
+            external = (
+                None if with_external is None else self._external(keys[at : at + size], dataset, batching=batching)
+            )
+            if seed_globals:
+                _seed_globals(self._context.seed(keys[at]))
+            start = clock()
+            try:
+                result = function(data) if external is None else with_external(data, external)  # pyright: ignore[reportOptionalCall] - external is None where with_external is
+                elapsed = clock() - start
+                if batching and result is not None:
+                    self._check_batch(result, len(data))
+            except _USER_ERRORS as error:
+                progress.predict_s += clock() - start
+                if self._record.fail_on_error:
+                    progress.failure = (at, self._row_error(error, dataset, keys[at : at + size]))
+                    return False
+                self._record_errors(progress.errors, error, dataset, keys[at : at + size])
+                progress.done += len(keys[at : at + size])
+                continue
+            progress.predict_s += elapsed
+            progress.done += len(data) if batching else 1
+            if result is None:
+                continue
+            if not batching:
+                add_rank(lease.start + at)
+                add_key(keys[at])
+                add_seconds(elapsed)
+                add_value(result)
+                continue
+            for offset, value in enumerate(result[: len(data)]):
+                if value is not None:
+                    add_rank(lease.start + at + offset)
+                    add_key(keys[at + offset])
+                    add_seconds(elapsed)
+                    add_value(value)
+        return False
+
+    def _external(self, keys: Sequence[Key], dataset: DatasetInput, *, batching: bool) -> External:
+        context = self._context
+        ids = [dataset.row_id(key) for key in keys]
+        seeds = [context.seed(each) for each in ids]
+        return {
+            "index": list(keys) if batching else keys[0],
+            "index_with_dataset": ids if batching else ids[0],
+            "seed": seeds if batching else seeds[0],
+            "dataset_info": context.dataset_info.get(dataset.uri, {}),
+            "context": context,
+            "dataset_uri": parse_uri(dataset.uri, kind="dataset", instances=(dataset.uri.partition("/")[0],)),
+        }
+
+    def _check_batch(self, result: object, count: int) -> None:
+        if not isinstance(result, list | tuple):
+            message = f"predict with batch_size={self._record.batch_size} has to return a list or tuple, not {type(result).__name__}"
+            raise TypeError(message)
+        if len(result) != count:  # pyright: ignore[reportUnknownArgumentType] - values of users
+            logger.warning(
+                "%s: predict returned %d results for %d rows; the first ones are paired",
+                self._record.name,
+                len(result),
+                count,  # pyright: ignore[reportUnknownArgumentType] - values of users
+            )
+
+    def _row_error(self, error: BaseException, dataset: DatasetInput, keys: Sequence[Key]) -> TaskError:
+        key = f"{dataset.name}: {keys[0]}" + (f" to {keys[-1]}" if len(keys) > 1 else "")
+        return row_error(self._record.name, key, error)
+
+    def _record_errors(
+        self, table: TableDraft, error: BaseException, dataset: DatasetInput, keys: Sequence[Key]
+    ) -> None:
+        told = {
+            "exception": exception_text(error),
+            "message": str(error),
+            "frame": user_frame(error),
+            "traceback": details(error),
+        }
+        for key in keys:
+            table.ids.append(dataset.row_id(key, self._id_step))
+            for name, value in {"_index": key, **told}.items():
+                table.columns.setdefault(name, []).append(value)
+
+    def _draft(self, progress: _Progress, lease: RangeLease, dataset: DatasetInput, began: float) -> PartDraft | None:
+        """Make the part; a value that cannot be stored fails its row as an exception does."""
+        outputs, table = progress.outputs, None
+
+        def refuse(position: int, error: UnsupportedValueError) -> None:
+            if self._record.fail_on_error:
+                raise _RefusedError(position, error)
+            self._record_errors(progress.errors, error, dataset, [outputs.keys[position]])
+
+        if self._record.auto_log and outputs.values:
+            try:
+                table = outputs.draft(self._record.log_mode, refuse)
+            except _RefusedError as refused:
+                table = self._cut(progress, refused, lease, dataset, refuse)
+        if progress.done == 0:
+            return None
+        stop = lease.start + progress.done
+        return PartDraft(
+            lease=lease,
+            stop=None if stop >= lease.stop else stop,
+            tables=[each for each in (table, progress.errors) if each is not None and each.ids],
+            rows_done=progress.done,
+            rows_failed=len(progress.errors.ids),
+            seconds=time.perf_counter() - began,
+            timings={"predict": progress.predict_s},
+        )
+
+    def _cut(
+        self,
+        progress: _Progress,
+        refused: _RefusedError,
+        lease: RangeLease,
+        dataset: DatasetInput,
+        refuse: Callable[[int, UnsupportedValueError], None],
+    ) -> TableDraft | None:
+        """Keep the batches before the row whose output cannot be stored."""
+        outputs = progress.outputs
+        rank = outputs.ranks[refused.position]
+        size = 1 if lease.rebatched else self._record.batch_size
+        first = (rank - lease.start) // size * size
+        progress.failure = (first, self._row_error(refused.error, dataset, [outputs.keys[refused.position]]))
+        progress.done = first
+        kept = sum(1 for each in outputs.ranks if each < lease.start + first)
+        for column in (outputs.ranks, outputs.keys, outputs.seconds, outputs.values):
+            del column[kept:]
+        return outputs.draft(self._record.log_mode, refuse) if kept else None
+
+
+class _RefusedError(StarwhaleError):
+    """An output cannot be stored; ends the conversion."""
+
+    def __init__(self, position: int, error: UnsupportedValueError) -> None:
+        super().__init__(error.message)
+        self.position = position
+        self.error = error
+
+
+def _seed_globals(seed: int) -> None:
+    random.seed(seed)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(seed)

@@ -1,0 +1,289 @@
+"""`predict`, `evaluate` and `handler`: they register a function and give it back unchanged but for a mark."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar, overload
+
+from starwhale.domain.job import HandlerRecord
+from starwhale.domain.resources import parse_resources
+from starwhale.errors import HandlerError, NotBuiltYetError, UsageError, nearest
+from starwhale.handlers.registry import MARK, REGISTRY, Registered, UserFunction
+
+F = TypeVar("F", bound=UserFunction)
+LOG_MODES = ("pickle", "plain")
+
+
+class _Decorator:
+    """A decorator with its options, waiting for the function."""
+
+    def __init__(self, record: HandlerRecord) -> None:
+        self._record = record
+
+    def __call__(self, function: F) -> F:
+        return register(function, self._record)
+
+
+@overload
+def predict(func: F, /) -> F: ...
+@overload
+def predict(
+    *,
+    datasets: Sequence[object] | None = None,
+    resources: Mapping[str, object] | None = None,
+    needs: Sequence[UserFunction | str] | None = None,
+    replicas: int = 1,
+    batch_size: int = 1,
+    fail_on_error: bool = True,
+    auto_log: bool = True,
+    log_mode: str = "pickle",
+    log_dataset_features: Sequence[str] | None = None,
+    seed_globals: bool = False,
+) -> _Decorator: ...
+def predict(
+    func: UserFunction | None = None,
+    /,
+    *,
+    datasets: Sequence[object] | None = None,
+    resources: Mapping[str, object] | None = None,
+    needs: Sequence[UserFunction | str] | None = None,
+    replicas: int = 1,
+    batch_size: int = 1,
+    fail_on_error: bool = True,
+    auto_log: bool = True,
+    log_mode: str = "pickle",
+    log_dataset_features: Sequence[str] | None = None,
+    seed_globals: bool = False,
+) -> Any:  # Any: the function, or a decorator; the overloads say which
+    """Register a function that is called for every row, or batch of rows, of the datasets.
+
+    Args:
+        func: The function, when the decorator stands bare.
+        datasets: Datasets to use when the user names none.
+        resources: What each task asks for: `cpu`, `memory`, `nvidia.com/gpu`.
+        needs: Handlers that must have succeeded before.
+        replicas: Tasks that share the rows.
+        batch_size: Rows per call; above 1 the function gets a list.
+        fail_on_error: Whether an error ends the task; otherwise the row is recorded in the table `errors`.
+        auto_log: Whether outputs are logged to the table `results`.
+        log_mode: `pickle` keeps any object, `plain` keeps values and flattens dicts.
+        log_dataset_features: Features to show beside the output; None means all, an empty list none.
+        seed_globals: Whether the global random generators are seeded before each call.
+
+    Raises:
+        UsageError: An option has a value that it cannot have.
+        HandlerError: The function cannot be a handler, or `resources` are wrong.
+    """
+    record = HandlerRecord(
+        name="",
+        kind="predict",
+        require_dataset=True,
+        datasets=tuple(str(each) for each in datasets or ()),
+        resources=resource_records(resources),
+        needs=need_names(needs),
+        replicas=check_count("replicas", replicas),
+        batch_size=check_count("batch_size", batch_size),
+        fail_on_error=bool(fail_on_error),
+        auto_log=bool(auto_log),
+        log_mode=check_log_mode(log_mode),
+        log_features=None if log_dataset_features is None else tuple(log_dataset_features),
+        seed_globals=bool(seed_globals),
+    )
+    return _finish(func, record)
+
+
+def evaluate(
+    func: UserFunction | None = None,
+    /,
+    *,
+    needs: Sequence[UserFunction | str] | None = None,
+    resources: Mapping[str, object] | None = None,
+    use_predict_auto_log: bool = True,
+) -> Any:  # Any: the function, or a decorator for it
+    """Register a function that is called once with an iterator over the results of the handlers that it needs.
+
+    Args:
+        func: The function, when the decorator stands bare; an error, because `needs` is missing then.
+        needs: Handlers whose results are evaluated; at least one.
+        resources: What the task asks for.
+        use_predict_auto_log: Whether the function receives the logged results; otherwise it is called without arguments.
+
+    Raises:
+        UsageError: `needs` is missing; it is a ValueError too.
+        HandlerError: The function cannot be a handler, or `resources` are wrong.
+    """
+    if not needs:
+        message = "needs is required for evaluate"
+        raise UsageError(message, hint="name the predict functions: @evaluation.evaluate(needs=[predict])")
+    record = HandlerRecord(
+        name="",
+        kind="evaluate",
+        needs=need_names(needs),
+        resources=resource_records(resources),
+        auto_log=bool(use_predict_auto_log),
+    )
+    return _finish(func, record)
+
+
+def handler(
+    resources: Mapping[str, object] | UserFunction | None = None,
+    replicas: int = 1,
+    needs: Sequence[UserFunction | str] | None = None,
+    extra_args: Sequence[Any] | None = None,  # Any: passed on to the function
+    extra_kwargs: Mapping[str, Any] | None = None,  # Any: passed on to the function
+    name: str = "",
+    expose: int = 0,
+    require_dataset: bool = False,
+    fine_tune: object = None,
+) -> Any:  # Any: the function, or a decorator for it
+    """Register a function that is called once per task; bare or with options.
+
+    Args:
+        resources: What each task asks for; or the function, when the decorator stands bare.
+        replicas: Tasks that call the function.
+        needs: Handlers that must have succeeded before.
+        extra_args: Positional arguments for the function.
+        extra_kwargs: Keyword arguments for the function.
+        name: For people; the handler is addressed as `module:function`.
+        expose: Port for serving.
+        require_dataset: Whether the user has to name a dataset.
+        fine_tune: Not built yet.
+
+    Raises:
+        UsageError: An option has a value that it cannot have.
+        HandlerError: The function cannot be a handler, or `resources` are wrong.
+    """
+    if fine_tune is not None:
+        message = "fine-tuning is not built yet"
+        raise NotBuiltYetError(message, hint="leave fine_tune out")
+    function = resources if callable(resources) and not isinstance(resources, Mapping) else None
+    record = HandlerRecord(
+        name="",
+        kind="handler",
+        show_name=name,
+        resources=() if function else resource_records(resources),  # pyright: ignore[reportArgumentType] - callables went into `function`
+        replicas=check_count("replicas", replicas),
+        needs=need_names(needs),
+        extra_args=tuple(extra_args or ()),
+        extra_kwargs=dict(extra_kwargs or {}),
+        expose=expose,
+        require_dataset=bool(require_dataset),
+    )
+    return _finish(function, record)
+
+
+class Handler:
+    """The old spelling of `handler`."""
+
+    register = staticmethod(handler)
+    """`Handler.register(…)` is `handler(…)`."""
+
+
+def register(function: F, options: HandlerRecord) -> F:
+    """Complete a record with what the function says of itself, keep it, and mark the function.
+
+    Raises:
+        HandlerError: Something other than a function, or a method of a nested class.
+    """
+    if not inspect.isfunction(function) and not inspect.ismethod(function):
+        message = f"a handler is a function or a method of a class, not {_describe(function)}"
+        raise HandlerError(message, hint="decorate the function itself")
+    cls_name, func_name = split_qualname(function.__qualname__)
+    record = dataclasses.replace(
+        options,
+        name=qualified_name(function),
+        module_name=function.__module__,
+        cls_name=cls_name,
+        func_name=func_name,
+        doc=first_line(function),
+    )
+    REGISTRY.add(Registered(record=record, function=function))
+    setattr(function, MARK, record)
+    return function
+
+
+def qualified_name(function: UserFunction) -> str:
+    """Return `module:qualname`, by which a handler is known."""
+    return f"{function.__module__}:{function.__qualname__}"
+
+
+def split_qualname(qualname: str) -> tuple[str, str]:
+    """Split into class and function.
+
+    Raises:
+        HandlerError: The class is nested, so that nobody could find and build it by name.
+    """
+    local, _, rest = qualname.rpartition("<locals>.")
+    parts = rest.split(".")
+    if len(parts) > 2 or (len(parts) == 2 and local):
+        message = f"handler {qualname!r} is a method of a nested class"
+        raise HandlerError(message, hint="move the class to the top level of its module")
+    if len(parts) == 2:
+        return parts[0], parts[1]
+    return "", qualname
+
+
+def first_line(function: UserFunction) -> str:
+    """Return the first line of the docstring, or nothing."""
+    return (inspect.getdoc(function) or "").partition("\n")[0]
+
+
+def resource_records(resources: Mapping[str, object] | None) -> tuple[dict[str, Any], ...]:
+    """Check `resources` and turn them into JSON."""
+    return tuple(dataclasses.asdict(each) for each in parse_resources(resources))
+
+
+def need_names(needs: Iterable[UserFunction | str] | UserFunction | str | None) -> tuple[str, ...]:
+    """Turn needed functions into names; whether they are handlers is known when all modules are imported.
+
+    Raises:
+        HandlerError: A need is not a function.
+    """
+    if needs is None:
+        return ()
+    wanted: Iterable[object] = [needs] if isinstance(needs, str) or callable(needs) else needs
+    names: list[str] = []
+    for need in wanted:
+        if isinstance(need, str):
+            names.append(need)
+        elif callable(need) and not isinstance(need, type) and hasattr(need, "__qualname__"):
+            names.append(qualified_name(need))
+        else:
+            message = f"a need is a function that is a handler itself, not {_describe(need)}"
+            raise HandlerError(message, hint="write needs=[predict], or needs=[Model.predict] for a method")
+    return tuple(dict.fromkeys(names))
+
+
+def check_count(option: str, count: object) -> int:
+    """Return a whole number of at least 1.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        message = f"{option} is {count!r}"
+        raise UsageError(message, hint="give a whole number of at least 1")
+    return count
+
+
+def check_log_mode(mode: str) -> str:
+    """Return `pickle` or `plain`.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    text = str(getattr(mode, "value", mode))
+    if text not in LOG_MODES:
+        message = f"log_mode is {text!r}"
+        raise UsageError(message, hint=nearest(text, LOG_MODES))
+    return text
+
+
+def _finish(function: UserFunction | None, record: HandlerRecord) -> Any:  # Any: a function, or a decorator for it
+    return _Decorator(record) if function is None else register(function, record)
+
+
+def _describe(thing: object) -> str:
+    return f"the class {thing.__name__}" if isinstance(thing, type) else f"{thing!r}"

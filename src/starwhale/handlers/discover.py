@@ -1,0 +1,172 @@
+"""Import the user's modules and say which handlers they have."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from starwhale.domain.graph import StepGraph
+from starwhale.domain.job import HandlerRecord
+from starwhale.errors import HandlerError, NotFoundError, nearest
+from starwhale.handlers.argument import declared_arguments
+from starwhale.handlers.context import Context, find_runtime_context, set_runtime_context
+from starwhale.handlers.decorators import first_line
+from starwhale.handlers.failures import user_code_error
+from starwhale.handlers.pipeline import EVALUATES, PREDICTS, RUN_MARK, PipelineHandler, hook, read_settings
+from starwhale.handlers.registry import REGISTRY, Registered
+
+
+def discover(workdir: str | Path, modules: Sequence[str], *, arguments: Sequence[str] = ()) -> dict[str, HandlerRecord]:
+    """Import modules of a work directory and return their handlers by name, sorted.
+
+    Args:
+        workdir: The model root; it goes to the front of `sys.path`.
+        modules: Import paths relative to it; a `:suffix` is ignored.
+        arguments: What stood after `--`, for constructors that look at options.
+
+    Raises:
+        UserCodeError: A module raised while it was imported.
+        HandlerError: A module is missing, there are no handlers, or their needs are unknown or go in a circle.
+    """
+    root = str(Path(workdir).resolve())
+    if root in sys.path:
+        sys.path.remove(root)
+    sys.path.insert(0, root)
+    importlib.invalidate_caches()
+    before = REGISTRY.entries()
+    imported: list[ModuleType] = []
+    for given in modules:
+        name = given.partition(":")[0].strip()
+        if name and name != "__main__":
+            imported.append(_import(name, Path(root)))
+    outer = find_runtime_context()
+    set_runtime_context(Context(workdir=root, arguments=tuple(arguments)))
+    try:
+        for module in imported:
+            _register_pipelines(module)
+    finally:
+        set_runtime_context(outer)
+    found = {
+        name: _with_arguments(entry)
+        for name, entry in sorted(REGISTRY.entries().items())
+        if before.get(name) is not entry or _lies_in(entry, root)
+    }
+    if not found:
+        message = f"not found any handlers in {', '.join(modules)}"
+        raise HandlerError(
+            message, hint="decorate a function with @evaluation.predict, @evaluation.evaluate or @handler"
+        )
+    StepGraph({name: record.needs for name, record in found.items()})
+    return found
+
+
+def select(handlers: Mapping[str, HandlerRecord], wanted: str) -> str:
+    """Return the name of the handler that a user means: its name in any case, or its position in the sorted list.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    if wanted in handlers:
+        return wanted
+    folded = [name for name in handlers if name.casefold() == wanted.casefold()]
+    if len(folded) == 1:
+        return folded[0]
+    names = sorted(handlers)
+    if wanted.isdecimal():
+        if int(wanted) < len(names):
+            return names[int(wanted)]
+        listed = ", ".join(f"{position}: {name}" for position, name in enumerate(names))
+        message = f"no handler at position {wanted}"
+        raise NotFoundError(message, hint=f"there is {listed}")
+    message = f"no handler {wanted!r}"
+    raise NotFoundError(message, hint=nearest(wanted, names))
+
+
+def _import(name: str, root: Path) -> ModuleType:
+    for each in [name, *(loaded for loaded in sys.modules if loaded.startswith(name + "."))]:
+        sys.modules.pop(each, None)
+        REGISTRY.forget(each)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (error.name == name or name.startswith(error.name + ".")):
+            message = f"no module {name!r} in {root}"
+            raise HandlerError(message, hint=nearest(name, _module_names(root))) from error
+        raise user_code_error(f"importing module {name!r}", error) from error
+    except (Exception, SystemExit) as error:
+        raise user_code_error(f"importing module {name!r}", error) from error
+
+
+def _module_names(root: Path) -> list[str]:
+    names: list[str] = []
+    for path in [*root.glob("*.py"), *root.glob("*/*.py"), *root.glob("*/*/*.py")]:
+        names.append(".".join(path.relative_to(root).with_suffix("").parts))
+    return names
+
+
+def _lies_in(entry: Registered, root: str) -> bool:
+    file = getattr(sys.modules.get(entry.record.module_name), "__file__", None)
+    return isinstance(file, str) and file.startswith(root + "/")
+
+
+def _register_pipelines(module: ModuleType) -> None:
+    for value in list(vars(module).values()):
+        if isinstance(value, type) and issubclass(value, PipelineHandler) and value is not PipelineHandler:
+            _register_pipeline(value, module)
+
+
+def _register_pipeline(cls: type[PipelineHandler], module: ModuleType) -> None:
+    predict, evaluate = hook(cls, PREDICTS), hook(cls, EVALUATES)
+    if not predict and not evaluate:
+        if cls.__module__ == module.__name__ and not cls.__subclasses__():
+            message = f"{cls.__module__}:{cls.__qualname__} is a PipelineHandler without predict and evaluate"
+            raise HandlerError(message, hint="give it a method predict or evaluate")
+        return
+    settings = read_settings(cls)
+    prefix = f"{cls.__module__}:{cls.__qualname__}"
+    if predict:
+        features = settings.get("predict_log_dataset_features")
+        options: dict[str, Any] = {
+            "kind": "predict",
+            "require_dataset": True,
+            "datasets": settings.get("dataset_uris", ()),
+            "batch_size": settings.get("predict_batch_size", 1),
+            "fail_on_error": not settings.get("ignore_error", False),
+            "auto_log": settings.get("predict_auto_log", True),
+            "log_mode": settings.get("predict_log_mode", "pickle"),
+            "log_features": None if features is None else tuple(features),
+        }
+        _register_method(cls, predict, options)
+    if evaluate:
+        options = {"kind": "evaluate", "auto_log": settings.get("predict_auto_log", True)}
+        _register_method(cls, evaluate, {**options, "needs": (f"{prefix}.{predict}",) if predict else ()})
+
+
+def _register_method(cls: type, name: str, options: dict[str, Any]) -> None:
+    method = getattr(cls, name)
+    record = HandlerRecord(
+        name=f"{cls.__module__}:{cls.__qualname__}.{name}",
+        module_name=cls.__module__,
+        cls_name=cls.__qualname__,
+        func_name=name,
+        doc=first_line(method),
+        **options,
+        **getattr(method, RUN_MARK, {}),
+    )
+    REGISTRY.add(Registered(record=record, function=method))
+
+
+def _with_arguments(entry: Registered) -> HandlerRecord:
+    """Add the options that decorators around the function declare; they lie on what the module calls by its name."""
+    record = entry.record
+    holder: object = sys.modules.get(record.module_name)
+    if record.cls_name:
+        holder = getattr(holder, record.cls_name, None)
+    function = getattr(holder, record.func_name, entry.function)
+    schema = declared_arguments(function)
+    return dataclasses.replace(record, arguments=schema) if schema else record
