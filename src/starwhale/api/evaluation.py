@@ -1,0 +1,301 @@
+"""`starwhale.evaluation`: log what was found and read it back, in a task or in a script of one's own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+from starwhale.errors import ArgumentTypeError, HandlerError, UsageError
+from starwhale.handlers.context import Context, find_runtime_context, get_runtime_context
+from starwhale.handlers.decorators import evaluate, predict
+from starwhale.handlers.log_buffer import LogBuffer
+from starwhale.storage.protocols import Key, PartDraft, TablePage, TableQuery, Value
+
+RESULTS = "results"
+SUMMARY = "summary"
+Row = dict[str, Any]  # Any: cells hold what users gave
+
+
+class Evaluation:
+    """The results of one evaluation: of a job, or of a script that logs under an id of its own.
+
+    Args:
+        id: Id of a job, or any text for an evaluation outside of jobs.
+        project: Project that keeps it.
+
+    Raises:
+        UsageError: The id or the project is empty.
+    """
+
+    def __init__(self, id: str, project: str = "self") -> None:
+        if not isinstance(id, str) or not id or not project:
+            raise UsageError(
+                f"an evaluation needs an id and a project, not {id!r} and {project!r}", hint="give both as text"
+            )
+        self.id = id
+        """Id of the job or evaluation."""
+        self.project = str(getattr(project, "name", project))
+        """Project that keeps it."""
+        self._context: Context | None = None
+        self._buffer = LogBuffer(id)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_context(cls) -> Evaluation:
+        """Return the evaluation of the running task; leaving or closing it flushes and closes nothing that others use.
+
+        Raises:
+            HandlerError: No task is running here; it is a RuntimeError too.
+        """
+        context = get_runtime_context()
+        made = cls(context.version or "task", context.log_project or context.run_project or "self")
+        made._context = context
+        made._buffer = context.log_buffer
+        return made
+
+    def log(self, category: str, id: Key, metrics: Mapping[str, Any]) -> None:  # Any: values of users
+        """Keep the metrics of a row; the same id again adds columns and replaces equal ones.
+
+        Raises:
+            UsageError: Category, id or a metric cannot be stored; raised here, and nothing else is lost.
+        """
+        self._buffer.log(category, id, metrics)
+
+    def log_result(self, id: Key, metrics: Mapping[str, Any]) -> None:  # Any: values of users
+        """Keep the metrics of a row of `results`."""
+        self._buffer.log(RESULTS, id, metrics)
+
+    def log_summary(self, *args: Any, **kw: Any) -> None:  # Any: values of users
+        """Merge metrics into the summary: one dict, keywords, or both.
+
+        Raises:
+            ArgumentTypeError: More than one positional argument, or one that is not a dict.
+        """
+        if len(args) > 1 or (args and not isinstance(args[0], Mapping)):
+            given = ", ".join(type(arg).__name__ for arg in args)
+            raise ArgumentTypeError(
+                f"log_summary takes one dict and keywords, not {given}", hint='write log_summary({"accuracy": 0.9})'
+            )
+        metrics: Row = {**args[0]} if args else {}
+        metrics.pop("id", None)
+        self._buffer.log_summary({**metrics, **kw})
+
+    def get_summary(self) -> Row:
+        """Return the summary, with what was just logged; `{}` when there is none."""
+        merged: Row = {}
+        for row in self._rows(TableQuery(table=SUMMARY)):
+            merged.update((name, value) for name, value in row.items() if name != "id" and value is not None)
+        return merged
+
+    def scan(
+        self,
+        category: str,
+        start: Key | None = None,
+        end: Key | None = None,
+        keep_none: bool = False,
+        end_inclusive: bool = False,
+    ) -> Iterator[Row]:
+        """Read the rows of a table in its order, with what was just logged.
+
+        Args:
+            category: The table; an unknown one has no rows.
+            start: First id.
+            end: Last id.
+            keep_none: Whether every row has every column, None where it has nothing.
+            end_inclusive: Whether the row `end` itself belongs.
+        """
+        query = TableQuery(table=category, start=start, end=end, end_inclusive=end_inclusive)
+        for row in self._rows(query):
+            yield {name: value for name, value in row.items() if _is_shown(name, value, keep_none)}
+
+    iter = scan
+
+    def scan_results(
+        self, start: Key | None = None, end: Key | None = None, keep_none: bool = False, end_inclusive: bool = False
+    ) -> Iterator[Row]:
+        """Read the rows of `results`."""
+        return self.scan(RESULTS, start, end, keep_none, end_inclusive)
+
+    def get_tables(self) -> list[str]:
+        """Return the names of the tables that have rows, without the summary, sorted."""
+        return sorted({*self._table_names(), *self._buffer.pending_tables()})
+
+    def flush(self, category: str, artifacts_flush: bool = True) -> None:
+        """Commit what was logged."""
+        del category, artifacts_flush  # a part holds all tables: it is as cheap to commit everything
+        self.flush_all()
+
+    def flush_results(self, artifacts_flush: bool = True) -> None:
+        """Commit what was logged."""
+        self.flush(RESULTS, artifacts_flush)
+
+    def flush_summary(self, artifacts_flush: bool = True) -> None:
+        """Commit what was logged."""
+        self.flush(SUMMARY, artifacts_flush)
+
+    def flush_all(self, artifacts_flush: bool = True) -> None:
+        """Commit what was logged; in a task it is committed with the task's own rows, and readers see it before that."""
+        del artifacts_flush
+        if self._context is not None:
+            return  # rows of a range and what was logged for them are one commit, or a retry would log them twice
+        with self._lock:
+            tables = self._buffer.drain()
+            if tables:
+                self._store.append(self._owner, f"log-{self.id}", PartDraft(tables=tables))
+
+    def close(self) -> None:
+        """Commit what was logged."""
+        self.flush_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    # ---------------------------------------------------------------------------------------------------- reading
+
+    def _rows(self, query: TableQuery) -> Iterator[Row]:
+        """Read committed rows with the waiting ones merged in; waiting ones with ids of their own come where they belong."""
+        pending = dict(self._buffer.pending(query.table))
+        waiting = sorted((key for key in pending if _is_between(key, query)), key=_order)
+        is_ordered = query.table != RESULTS  # results are in row order: new rows of users follow
+        cursor: str | None = None
+        while True:
+            page = self._page(query, cursor)
+            for row in _page_rows(page):
+                if is_ordered:
+                    while waiting and _order(waiting[0]) < _order(row["id"]):
+                        key = waiting.pop(0)
+                        yield {"id": key, **pending[key]}
+                if row["id"] in pending:
+                    waiting = [key for key in waiting if key != row["id"]]
+                    row.update((name, value) for name, value in pending[row["id"]].items() if value is not None)
+                yield row
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        for key in waiting:
+            yield {"id": key, **pending[key]}
+
+    def _page(self, query: TableQuery, cursor: str | None) -> TablePage:
+        if self._context is not None:
+            if self._context.stores is None:
+                return TablePage(columns={}, row_count=0)
+            return self._context.stores.read_page(query, cursor)
+        return self._store.reader.read_page(self._scope(), query, cursor)
+
+    def _table_names(self) -> list[str]:
+        if self._context is not None:
+            return [] if self._context.stores is None else self._context.stores.table_names()
+        return self._store.reader.table_names(self._scope())
+
+    @property
+    def _store(self) -> Any:  # Any: LocalResultStore, whose module costs the import of pyarrow
+        from starwhale.api.instance import default_instance
+
+        return default_instance().stores.results
+
+    def _scope(self) -> Any:  # Any: ResultScope, for the same reason
+        from starwhale.api.instance import default_instance
+        from starwhale.results.read import find_job, job_scope
+        from starwhale.storage.tables.results import ResultScope
+
+        stores = default_instance().stores
+        job = find_job(stores, self.id)
+        return ResultScope(owner=self._owner) if job is None else job_scope(stores, job)
+
+    @property
+    def _owner(self) -> str:
+        from starwhale.api.instance import default_instance
+        from starwhale.results.read import find_job
+
+        job = find_job(default_instance().stores, self.id)
+        return f"{self.project}/{self.id}" if job is None else job.id
+
+
+def log(category: str, id: Key, metrics: Mapping[str, Any]) -> None:  # Any: values of users
+    """Keep the metrics of a row of the running job; see `Evaluation.log`."""
+    _current("log").log(category, id, metrics)
+
+
+def log_result(id: Key, metrics: Mapping[str, Any]) -> None:  # Any: values of users
+    """Keep the metrics of a row of `results` of the running job."""
+    _current("log_result").log_result(id, metrics)
+
+
+def log_summary(*args: Any, **kw: Any) -> None:  # Any: values of users
+    """Merge metrics into the summary of the running job; see `Evaluation.log_summary`."""
+    _current("log_summary").log_summary(*args, **kw)
+
+
+def get_summary() -> Row:
+    """Return the summary of the running job."""
+    return _current("get_summary").get_summary()
+
+
+def scan(
+    category: str,
+    start: Key | None = None,
+    end: Key | None = None,
+    keep_none: bool = False,
+    end_inclusive: bool = False,
+) -> Iterator[Row]:
+    """Read the rows of a table of the running job; see `Evaluation.scan`."""
+    return _current("scan").scan(category, start, end, keep_none, end_inclusive)
+
+
+def scan_results(
+    start: Key | None = None, end: Key | None = None, keep_none: bool = False, end_inclusive: bool = False
+) -> Iterator[Row]:
+    """Read the rows of `results` of the running job."""
+    return _current("scan_results").scan_results(start, end, keep_none, end_inclusive)
+
+
+iter = scan
+
+
+def _current(name: str) -> Evaluation:
+    if find_runtime_context() is None:
+        raise HandlerError(
+            f"evaluation.{name} was called outside of a task",
+            hint='in a script of your own use Evaluation("my-id", project="self")',
+        )
+    return Evaluation.from_context()
+
+
+def _is_shown(name: str, value: Value, keep_none: bool) -> bool:
+    return not name.startswith("__") and (keep_none or value is not None)
+
+
+def _page_rows(page: TablePage) -> Iterator[Row]:
+    names = list(page.columns)
+    for values in zip(*page.columns.values(), strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def _order(key: Key) -> tuple[bool, Key]:
+    return isinstance(key, str), key
+
+
+def _is_between(key: Key, query: TableQuery) -> bool:
+    if query.start is not None and _order(key) < _order(query.start):
+        return False
+    if query.end is None:
+        return True
+    return _order(key) < _order(query.end) or (query.end_inclusive and key == query.end)
+
+
+__all__ = [
+    "Evaluation",
+    "evaluate",
+    "get_summary",
+    "iter",
+    "log",
+    "log_result",
+    "log_summary",
+    "predict",
+    "scan",
+    "scan_results",
+]

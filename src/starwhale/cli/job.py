@@ -1,0 +1,110 @@
+"""`swcli job`: what was run, and what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from starwhale.cli.app import CliApp
+from starwhale.cli.command import SwGroup
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+JOB = "Its id, a unique beginning of it, its name, a URI, `latest` or `latest~N`."
+
+
+@click.group("job", cls=SwGroup)
+def job() -> None:
+    """List jobs, show their reports, go on with them."""
+
+
+@job.command("list")
+@click.option("-p", "--project", default=None, help="Another project than the current one.")
+@click.option("--fullname", is_flag=True, help="Show whole ids.")
+@click.option("--show-removed", is_flag=True, help="Show the removed ones instead.")
+@click.option("--page", default=1, show_default=True, type=click.IntRange(min=1), help="Page, from 1.")
+@click.option("--size", default=20, show_default=True, type=click.IntRange(min=1), help="Jobs per page.")
+@click.pass_obj
+def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, page: int, size: int) -> None:
+    """List jobs, the newest first."""
+    from starwhale.results.report import job_manifest
+
+    found = app.instance().jobs.list(project, limit=size, offset=(page - 1) * size, removed=show_removed)
+    manifests = [job_manifest(each) for each in found]
+
+    def render(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table("id", "status", "handler", "datasets", "created")
+        for each in manifests:
+            shown = each["version"] if fullname else each["version"][:12]
+            row = (shown, each["status"], each["handler_name"], ", ".join(each["datasets"]), each["created_at"])
+            table.add_row(*map(str, row))
+        console.print(table)
+
+    app.emit([{"manifest": each} for each in manifests], render)
+
+
+@job.command()
+@click.argument("job_address", metavar="JOB")
+@click.option("--max-report-cols", default=20, show_default=True, help="Most columns of a table.")
+@click.option("--web", is_flag=True, help="Open the report in a browser (not built yet).")
+@click.pass_obj
+def info(app: CliApp, job_address: str, max_report_cols: int, web: bool) -> None:
+    """Show what a job ran on and what came of it."""
+    from starwhale.cli.render_report import render_report
+    from starwhale.errors import NotBuiltYetError
+    from starwhale.results.report import make_report
+
+    if web:
+        raise NotBuiltYetError("'swcli job info --web' is not built yet", hint="leave --web out")
+    instance = app.instance()
+    report = make_report(instance.stores, instance.jobs.get(job_address))
+    app.emit(report.to_json(), lambda console: render_report(console, report, max_report_cols))
+
+
+@job.command()
+@click.argument("job_address", metavar="JOB")
+@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def remove(app: CliApp, job_address: str, force: bool) -> None:
+    """Hide a job; `recover` brings it back."""
+    found = app.instance().jobs.get(job_address)
+    if not force:
+        click.confirm(f"remove job {found.id}?", abort=True)
+    app.instance().jobs.remove(found.id)
+    app.say(f"removed job {found.id}; bring it back with: swcli job recover {found.id[:12]}")
+
+
+@job.command()
+@click.argument("job_address", metavar="JOB")
+@click.option("-f", "--force", is_flag=True, help="Accepted for old scripts.")
+@click.pass_obj
+def recover(app: CliApp, job_address: str, force: bool) -> None:
+    """Bring a removed job back."""
+    del force
+    app.say(f"recovered job {app.instance().jobs.recover(job_address).id}")
+
+
+@job.command()
+@click.argument("job_address", metavar="JOB")
+@click.option("--executor", default=None, help="Another executor than the job had.")
+@click.option("--replicas", default=None, type=click.IntRange(min=1), help="Another number of tasks per step.")
+@click.option("-f", "--force", is_flag=True, help="Accepted for old scripts.")
+@click.pass_obj
+def resume(app: CliApp, job_address: str, executor: str | None, replicas: int | None, force: bool) -> None:
+    """Go on with a job from the rows that are not done."""
+    from starwhale.cli.render_report import render_report
+    from starwhale.domain.status import Status
+    from starwhale.results.report import make_report
+
+    del force
+    instance = app.instance()
+    found = instance.jobs.get(job_address)
+    instance.jobs.resume(found.id, executor=executor, replicas=replicas)
+    report = make_report(instance.stores, instance.jobs.get(found.id))
+    app.emit(report.to_json(), lambda console: render_report(console, report))
+    if report.manifest["status"] != Status.SUCCESS:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,67 @@
+"""Whose results are read: jobs and evaluations, as the stores know them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starwhale.domain.job import DatasetInput
+from starwhale.domain.version import is_version
+from starwhale.errors import NotFoundError
+from starwhale.storage.protocols import DatasetReader, TableQuery, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.stores import Stores
+    from starwhale.storage.tables.result_rows import ResultScope
+
+
+def find_job(stores: Stores, job_id: str) -> JobRecord | None:
+    """Return the job with a whole id; None when there is none."""
+    if not is_version(job_id):
+        return None
+    try:
+        return stores.catalog.jobs.get(job_id)
+    except NotFoundError:
+        return None
+
+
+def job_scope(stores: Stores, job: JobRecord) -> ResultScope:
+    """Say how the results of a job are read, with its inputs where the datasets are still there."""
+    from starwhale.storage.tables.result_rows import ResultScope
+
+    def open_dataset(dataset: DatasetInput) -> DatasetReader:
+        if not (stores.layout.datasets / dataset.dataset_id).exists():
+            raise NotFoundError(f"the data of {dataset.uri} is gone")
+        return stores.datasets.open_version(dataset.dataset_id, dataset.manifest_digest)
+
+    steps = tuple(each.step for each in stores.catalog.jobs.steps(job.id))
+    return ResultScope(owner=job.id, steps=steps, datasets=job.datasets, open_dataset=open_dataset)
+
+
+def read_rows(
+    stores: Stores, job: JobRecord, query: TableQuery, *, keep_none: bool = False
+) -> Iterator[dict[str, Value]]:
+    """Read a table of a job row by row, without the system's own columns.
+
+    Args:
+        stores: Where it lies.
+        job: Whose it is.
+        query: Which rows.
+        keep_none: Whether every row has every column.
+    """
+    for row in stores.results.reader.rows(job_scope(stores, job), query):
+        yield {
+            name: value for name, value in row.items() if not name.startswith("__") and (keep_none or value is not None)
+        }
+
+
+def table_names(stores: Stores, job: JobRecord) -> list[str]:
+    """Return the names of a job's tables, without the summary."""
+    return stores.results.reader.table_names(job_scope(stores, job))
+
+
+def summary(stores: Stores, job: JobRecord) -> dict[str, Value]:
+    """Return the summary of a job; `{}` when there is none."""
+    return stores.results.reader.summary(job_scope(stores, job))
