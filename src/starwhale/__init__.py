@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         Text,
         Video,
     )
-    from starwhale.settings import VERSION as __version__
+    from starwhale.settings import VERSION as __version__  # noqa: N811 - the name that Python uses
 
 _HOMES = {
     "Audio": "starwhale.media:Audio",

@@ -1,31 +1,34 @@
 """Every error of the program, with its exit code and HTTP status.
 
-    StarwhaleError
-    ├── UsageError (2)                 the command or call is wrong
-    │   ├── InvalidNameError           a name, tag or key breaks the naming rule
-    │   ├── InvalidUriError            a URI cannot be read
-    │   ├── FieldNameError             a metric or feature name cannot be stored
-    │   └── UnsupportedValueError      a value cannot be stored faithfully
-    ├── NotFoundError (1)              a named thing is not there
-    ├── AlreadyExistsError (1)         a named thing is there already
-    ├── DatasetSourceError (1)         a file given to a build is malformed or unreadable
-    ├── ReadOnlyError (1)              a write to something opened for reading
-    │   └── OldVersionError            a write to a version that is not the newest
-    ├── ConflictError (1)              two writers changed the same thing
-    ├── CorruptedError (1)             stored bytes differ from their checksum
-    ├── NoSpaceError (1)               the disk is full
-    ├── RootError (1)                  the storage root cannot be used
-    ├── MissingDependencyError (1)     an optional package is not installed
-    ├── NotBuiltYetError (1)           a public name that is not built yet
-    ├── HandlerError (1)               handlers cannot be found, called or ordered
-    │   ├── GraphError                 a cycle or an unknown need between steps
-    │   └── UserCodeError              user code raised
-    ├── ResultsError (1)               results cannot be read or written
-    ├── ExecutionError (1)             a job could not be carried out
-    │   ├── LeaseLostError             a late commit of a lease that has ended
-    │   └── WorkerDiedError            a worker process ended on its own
-    ├── StatusError (1)                a status change that the rules do not allow
-    └── InterruptedJobError (130)      the user stopped the job
+StarwhaleError
+├── UsageError (2)                 the command or call is wrong
+│   ├── InvalidNameError           a name, tag or key breaks the naming rule
+│   ├── InvalidUriError            a URI cannot be read
+│   ├── FieldNameError             a metric or feature name cannot be stored
+│   ├── UnsupportedValueError      a value cannot be stored faithfully
+│   ├── ArgumentTypeError          an argument has the wrong type
+│   └── NothingToCommitError       a commit without a change
+├── NotFoundError (1)              a named thing is not there
+│   └── MissingDatasetError        a dataset that was to be opened is not there
+├── AlreadyExistsError (1)         a named thing is there already
+├── DatasetSourceError (1)         a file given to a build is malformed or unreadable
+├── ReadOnlyError (1)              a write to something opened for reading
+│   └── OldVersionError            a write to a version that is not the newest
+├── ConflictError (1)              two writers changed the same thing
+├── CorruptedError (1)             stored bytes differ from their checksum
+├── NoSpaceError (1)               the disk is full
+├── RootError (1)                  the storage root cannot be used
+├── MissingDependencyError (1)     an optional package is not installed
+├── NotBuiltYetError (1)           a public name that is not built yet
+├── HandlerError (1)               handlers cannot be found, called or ordered
+│   ├── GraphError                 a cycle or an unknown need between steps
+│   └── UserCodeError              user code raised
+├── ResultsError (1)               results cannot be read or written
+├── ExecutionError (1)             a job could not be carried out
+│   ├── LeaseLostError             a late commit of a lease that has ended
+│   └── WorkerDiedError            a worker process ended on its own
+├── StatusError (1)                a status change that the rules do not allow
+└── InterruptedJobError (130)      the user stopped the job
 """
 
 from __future__ import annotations
@@ -87,11 +90,27 @@ class UnsupportedValueError(UsageError, TypeError):
     code = "unsupported_value"
 
 
+class ArgumentTypeError(UsageError, TypeError):
+    """An argument has the wrong type."""
+
+    code = "argument_type"
+
+
+class NothingToCommitError(UsageError, RuntimeError):
+    """A commit without a change."""
+
+    code = "nothing_to_commit"
+
+
 class NotFoundError(StarwhaleError, LookupError):
     """A named thing is not there."""
 
     http_status = 404
     code = "not_found"
+
+
+class MissingDatasetError(NotFoundError, RuntimeError, ValueError):
+    """A dataset that was to be opened is not there; scripts catch RuntimeError or ValueError, as the way of opening had it."""
 
 
 class AlreadyExistsError(StarwhaleError, RuntimeError):
@@ -169,7 +188,11 @@ class MissingDependencyError(StarwhaleError, ImportError):
     code = "missing_dependency"
 
     def __init__(self, package: str, *, extra: str = "", purpose: str = "") -> None:
-        what = f"{purpose} needs the package {package!r}, which is not installed" if purpose else f"package {package!r} is not installed"
+        what = (
+            f"{purpose} needs the package {package!r}, which is not installed"
+            if purpose
+            else f"package {package!r} is not installed"
+        )
         install = f"starwhale-evaluation[{extra}]" if extra else package
         super().__init__(what, hint=f"run: pip install '{install}'")
         self.package = package
@@ -200,7 +223,9 @@ class UserCodeError(HandlerError):
 
     code = "user_code"
 
-    def __init__(self, message: str, *, exception: str = "", frame: str = "", details: str = "", hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, exception: str = "", frame: str = "", details: str = "", hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.exception = exception
         """`Type: text` of what was raised."""

@@ -9,7 +9,7 @@ from typing import Any
 from starwhale.errors import UsageError, nearest
 
 
-def load(group: str, name: str, builtin: Mapping[str, str]) -> Any:  # noqa: ANN401 - whatever the group's contract is
+def load(group: str, name: str, builtin: Mapping[str, str]) -> Any:
     """Import the implementation that a name stands for.
 
     Args:
@@ -22,7 +22,7 @@ def load(group: str, name: str, builtin: Mapping[str, str]) -> Any:  # noqa: ANN
     """
     target = builtin.get(name)
     if target is None:
-        from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and rarely needed
+        from importlib.metadata import entry_points
 
         found = {each.name: each for each in entry_points(group=f"starwhale.{group}")}
         if name in found:

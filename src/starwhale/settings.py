@@ -49,7 +49,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     root = env.get("SW_LOCAL_STORAGE")
     count = env.get("SW_LOG_VERBOSE_COUNT", "0")
     return Settings(
-        config_path=Path(config).expanduser() if config else _config_home(env, home) / "starwhale-evaluation" / "config.yaml",
+        config_path=Path(config).expanduser()
+        if config
+        else _config_home(env, home) / "starwhale-evaluation" / "config.yaml",
         root=Path(root).expanduser().absolute() if root else None,
         default_root=_data_home(env, home) / "starwhale-evaluation",
         datasets=tuple(env.get("SW_DATASET_URI", "").split()),

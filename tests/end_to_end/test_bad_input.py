@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import resource
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.conftest import swcli_command
-from tests.end_to_end.conftest import COUNTING, Project, assert_one_clear_message
+from tests.end_to_end.project import COUNTING, Project, assert_one_clear_message
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -83,7 +85,8 @@ def test_predict_that_raises_names_row_and_line_and_keeps_the_rest(counting: Pro
     said = done.stdout + done.stderr
     assert "seven is not allowed" in said
     assert f"{path.name}:7" in said
-    assert "numbers" in said and "7" in said
+    assert "numbers" in said
+    assert "7" in said
     assert sorted(row["_index"] for row in counting.rows()) == list(range(7))
     assert counting.jobs()[0]["status"] == "failed"
     assert "seven is not allowed" in str(counting.jobs()[0]["error_message"])
@@ -105,7 +108,8 @@ def test_failed_row_is_recorded_and_counted(counting: Project, executor: str) ->
         "--handler", "tolerant:predict", "--dataset", "numbers", "--executor", executor, module="tolerant"
     )
     assert done.returncode == 0, done.stderr
-    assert "1" in done.stdout and "ZeroDivisionError" in done.stdout
+    assert "1" in done.stdout
+    assert "ZeroDivisionError" in done.stdout
     assert sorted(row["_index"] for row in counting.rows()) == [0, 1, 2, 3, 5, 6, 7, 8, 9]
     (failed,) = counting.rows("errors")
     assert failed["_index"] == 4

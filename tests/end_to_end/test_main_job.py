@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.end_to_end.project import COUNTING, Project
 
-from tests.end_to_end.conftest import COUNTING, Project
 
-
-@pytest.mark.parametrize("options", [(), ("--executor", "process"), ("--replicas", "1"), ("--executor", "process", "--replicas", "2")])
+@pytest.mark.parametrize(
+    "options", [(), ("--executor", "process"), ("--replicas", "1"), ("--executor", "process", "--replicas", "2")]
+)
 def test_summary_is_the_same_however_it_runs(project: Project, options: tuple[str, ...]) -> None:
     project.write("counting.py", COUNTING)
     project.make_numbers(1000)
@@ -105,7 +106,9 @@ def test_handler_arguments_follow_two_dashes(project: Project) -> None:
             evaluation.log_summary({"scale": argument.scale, "words": argument.words})
         """,
     )
-    done = project.run("--handler", "arguments:run", "--", "--scale", "3", "--words", "a", "--words=b", module="arguments")
+    done = project.run(
+        "--handler", "arguments:run", "--", "--scale", "3", "--words", "a", "--words=b", module="arguments"
+    )
     assert done.returncode == 0, done.stderr
     assert project.info()["report"]["summary"] == {"scale": 3, "words": ["a", "b"]}
 

@@ -7,7 +7,7 @@ from typing import Any
 from starwhale.errors import NotBuiltYetError
 
 
-def finetune(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Any: the signature is fixed when it is built
+def finetune(*args: Any, **kwargs: Any) -> Any:
     """Register a fine-tuning handler (not built yet).
 
     Raises:

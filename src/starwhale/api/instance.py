@@ -18,13 +18,13 @@ def default_instance() -> Instance:
     """Open the Standalone instance that the environment names; the same object while the environment stays the same."""
     settings = read_settings()
     if settings not in _open:
-        from starwhale.instances import open_instance  # noqa: PLC0415 - opening costs the import of SQLAlchemy
+        from starwhale.instances import open_instance
 
         _open[settings] = open_instance(settings)
     return _open[settings]
 
 
-def login(instance: str, alias: str = "", username: str = "", password: str = "", token: str = "") -> None:  # noqa: PLR0913, S107 - the specified signature
+def login(instance: str, alias: str = "", username: str = "", password: str = "", token: str = "") -> None:
     """Log in to a server (not built yet).
 
     Raises:

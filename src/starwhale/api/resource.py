@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from enum import StrEnum
 from typing import Any
 
@@ -63,10 +64,8 @@ class Resource:
         kind = str(typ) if typ else None
         parsed = parse_uri(uri, kind=kind, default_project=name)
         if refine and parsed.kind in ("dataset", "model", "runtime"):
-            try:
+            with contextlib.suppress(NotFoundError):  # a name that is yet to be made: `create` takes such a URI
                 parsed = default_instance().stores.catalog.versions.resolve(parsed.kind, parsed).uri
-            except NotFoundError:
-                pass  # a name that is yet to be made: `dataset copy` and `create` take such a URI
         self._uri = parsed
         self.project = Project(parsed.project)
         """Project that the resource is in."""

@@ -11,7 +11,7 @@ def _refuse(name: str) -> NotBuiltYetError:
     return NotBuiltYetError(f"{name} is not built yet", hint="evaluate in bulk with: swcli model run")
 
 
-def api(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Any: the signature is fixed when it is built
+def api(*args: Any, **kwargs: Any) -> Any:
     """Register a function as an online API (not built yet); raises NotBuiltYetError."""
     del args, kwargs
     name = "service.api"

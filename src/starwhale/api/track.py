@@ -8,7 +8,9 @@ from starwhale.errors import NotBuiltYetError
 
 
 def _refuse(name: str) -> NotBuiltYetError:
-    return NotBuiltYetError(f"track.{name} is not built yet", hint="use evaluation.log and evaluation.log_summary in a handler")
+    return NotBuiltYetError(
+        f"track.{name} is not built yet", hint="use evaluation.log and evaluation.log_summary in a handler"
+    )
 
 
 def start(*args: Any, **kwargs: Any) -> None:  # Any: the signature is fixed when it is built

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 def main() -> None:
     """Run `swcli` with the arguments of this process and exit."""
-    import sys  # noqa: PLC0415 - keeps `import starwhale.cli` free of work
+    import sys
 
-    from starwhale.cli.root import run  # noqa: PLC0415
+    from starwhale.cli.root import run
 
     sys.exit(run(sys.argv[1:]))

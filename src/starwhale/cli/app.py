@@ -35,7 +35,7 @@ class CliApp:
     def instance(self) -> Instance:
         """Open the instance at the first call; the same one afterwards."""
         if self._instance is None:
-            from starwhale.instances import open_instance  # noqa: PLC0415 - opening costs the import of SQLAlchemy
+            from starwhale.instances import open_instance
 
             self._instance = open_instance(self.settings)
         return self._instance
@@ -58,9 +58,9 @@ class CliApp:
         click.echo(text, err=self.wants_json)
 
 
-def make_console(is_terminal: bool, *, stderr: bool = False) -> Console:  # noqa: FBT001 - the one fact it depends on
+def make_console(is_terminal: bool, *, stderr: bool = False) -> Console:
     """Return a console that fits the terminal, or `NARROWEST` columns and more where there is none."""
-    from rich.console import Console  # noqa: PLC0415 - drawing is rare, importing is slow
+    from rich.console import Console
 
     if is_terminal:
         return Console(stderr=stderr)

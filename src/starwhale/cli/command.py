@@ -33,7 +33,9 @@ def shared_options(taken: set[str]) -> list[click.Option]:
     if output:
         kind = click.Choice(["json"])
         text = "Give the result as JSON on stdout."
-        options.append(click.Option(output, type=kind, expose_value=False, is_eager=True, callback=_set_output, help=text))
+        options.append(
+            click.Option(output, type=kind, expose_value=False, is_eager=True, callback=_set_output, help=text)
+        )
     if verbose:
         text = "Say more; echo what user code prints."
         options.append(
@@ -54,7 +56,7 @@ class SwCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Show the help for a lone `-h`, also where `-h` takes a value."""
         own = args[: args.index("--")] if "--" in args else args
-        if own and own[-1] == "-h" and (len(own) < 2 or own[-2] != "-h"):  # noqa: PLR2004 - the last two
+        if own and own[-1] == "-h" and (len(own) < 2 or own[-2] != "-h"):
             click.echo(ctx.get_help())
             ctx.exit(0)
         return super().parse_args(ctx, args)
@@ -96,7 +98,9 @@ class SwGroup(click.Group):
             self.add_command(cast("click.Command", getattr(importlib.import_module(module), attribute)), name)
         return super().get_command(ctx, name)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name what is close when nothing fits."""
         wanted = args[0] if args else ""
         if wanted and not wanted.startswith("-") and self.get_command(ctx, wanted) is None:

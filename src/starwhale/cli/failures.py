@@ -39,7 +39,9 @@ def report_failure(app: CliApp, error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     click.echo(_traceback(error), err=True)
-    _show(app, "bug", f"this is a bug of swcli: {type(error).__name__}: {error}", "please report it with the lines above")
+    _show(
+        app, "bug", f"this is a bug of swcli: {type(error).__name__}: {error}", "please report it with the lines above"
+    )
     return BUG
 
 

@@ -59,19 +59,33 @@ class ModelYaml:
 @model.command("run", cls=SwCommand, context_settings={"ignore_unknown_options": True})
 @click.option("-w", "--workdir", type=click.Path(exists=True, file_okay=False), help="Directory of the model's source.")
 @click.option("-u", "--uri", help="Packaged model (not built yet).")
-@click.option("-h", "--handler", default="0", show_default=True, help="Handler to run: its full name, or its position in the list.")
+@click.option(
+    "-h",
+    "--handler",
+    default="0",
+    show_default=True,
+    help="Handler to run: its full name, or its position in the list.",
+)
 @click.option("-m", "--module", "modules", multiple=True, help="Module to import for handlers; repeat for several.")
-@click.option("-f", "--model-yaml", type=click.Path(), help="Default: model.yaml in the work directory, if there is one.")
+@click.option(
+    "-f", "--model-yaml", type=click.Path(), help="Default: model.yaml in the work directory, if there is one."
+)
 @click.option("-d", "--dataset", "datasets", multiple=True, help="Dataset to evaluate on; repeat for several.")
-@click.option("-dh", "--dataset-head", type=click.IntRange(min=0), default=0, help="Only the first N rows of each dataset.")
+@click.option(
+    "-dh", "--dataset-head", type=click.IntRange(min=0), default=0, help="Only the first N rows of each dataset."
+)
 @click.option("--limit", type=click.IntRange(min=0), default=0, help="At most N rows in the whole job.")
 @click.option("--executor", default="thread", show_default=True, help="Where tasks run: thread or process.")
-@click.option("--replicas", type=click.IntRange(min=1), help="Tasks that share the rows, instead of what the handlers say.")
+@click.option(
+    "--replicas", type=click.IntRange(min=1), help="Tasks that share the rows, instead of what the handlers say."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="From which each row's seed is derived.")
 @click.option("--name", "job_name", default="", help="Name by which the job can be addressed.")
 @click.option("-p", "--run-project", "--project", default="", help="Project that keeps the job.")
 @click.option("-lp", "--log-project", default="", help="Project that keeps the results; must be the same.")
-@click.option("-sa", "--show-argument", is_flag=True, help="Show the options that the handlers take after --, and stop.")
+@click.option(
+    "-sa", "--show-argument", is_flag=True, help="Show the options that the handlers take after --, and stop."
+)
 @click.option("--version", "job_id", default="", hidden=True, help="Job id to use.")
 @click.option("--step", default="", hidden=True, help="Run one step without its needs.")
 @click.option("--task-index", type=int, default=-1, hidden=True, help="Run one task of the step.")
@@ -96,10 +110,10 @@ def run(app: CliApp, /, **given: Any) -> None:  # Any: click's values, typed by 
     if given["show_argument"]:
         show_arguments(app, request)
         return
-    from starwhale.cli.job_progress import JobProgress  # noqa: PLC0415 - drawn only for a run
+    from starwhale.cli.job_progress import ProgressLines
 
-    with JobProgress(app) as progress:
-        outcome = app.instance().jobs.run(request, progress)
+    with ProgressLines(app) as progress:
+        outcome = app.instance().jobs.run(request, progress.options())
     finish(app, outcome)
 
 
@@ -155,7 +169,7 @@ def read_model_yaml(workdir: Path, path: str | None) -> ModelYaml:
             message = f"no model.yaml at {file}"
             raise UsageError(message, hint="leave --model-yaml out, or name a file that exists")
         return ModelYaml()
-    import yaml  # noqa: PLC0415 - only where there is such a file
+    import yaml
 
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
@@ -173,7 +187,7 @@ def read_model_yaml(workdir: Path, path: str | None) -> ModelYaml:
 
 def show_arguments(app: CliApp, request: RunRequest) -> None:
     """Print the options that the handlers declare."""
-    from starwhale.handlers.argument import describe_arguments  # noqa: PLC0415
+    from starwhale.handlers.argument import describe_arguments
 
     handlers = app.instance().jobs.discover(request)
     schemas = {name: record.arguments for name, record in handlers.items() if record.arguments}
@@ -182,7 +196,7 @@ def show_arguments(app: CliApp, request: RunRequest) -> None:
 
 def finish(app: CliApp, outcome: JobOutcome) -> None:
     """Show the report of a job that ended here, and fail when it failed."""
-    from starwhale.cli.job import emit_report  # noqa: PLC0415 - drawn only at the end
+    from starwhale.cli.job import emit_report
 
     if outcome.was_interrupted:
         message = f"job {outcome.job_id[:12]} was interrupted; what was done is kept"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 
@@ -39,14 +40,16 @@ NOT_BUILT = {
 _EPILOG = "Names, versions and what they mean: docs/reference. Exit codes: 0 done, 1 failed or not found, 2 wrong usage, 130 interrupted."
 
 
-def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         click.echo(VERSION)
         ctx.exit(0)
 
 
 @click.group(cls=SwGroup, name="swcli", lazy=COMMANDS, aliases=ALIASES, epilog=_EPILOG)
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
 def swcli() -> None:
     """Evaluate models on versioned data."""
 
@@ -87,5 +90,5 @@ def refuse_platform() -> str:
 def _asks_json(argv: Sequence[str]) -> bool:
     """Whether errors must be JSON even when the parsing itself fails."""
     words = list(argv[: argv.index("--")] if "--" in argv else argv)
-    pairs = zip(words, words[1:], strict=False)
+    pairs = itertools.pairwise(words)
     return any(a in ("-o", "--output") and b == "json" for a, b in pairs) or "--output=json" in words

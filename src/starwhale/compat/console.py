@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import sys
 import traceback
 
@@ -20,9 +19,9 @@ def print(*objects: object, **kwargs: object) -> None:  # noqa: A001 - the speci
     del kwargs
     text = " ".join(str(each) for each in objects)
     try:
-        from rich import print as rich_print  # noqa: PLC0415 - a worker's environment may not have it
+        from rich import print as rich_print
     except ImportError:
-        builtins.print(text)
+        sys.stdout.write(f"{text}\n")
     else:
         rich_print(text, file=sys.stdout)
 

@@ -8,14 +8,13 @@ import inspect
 import random
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _LONGEST_S = 60.0
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def http_retry(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Any: usable bare or called, on any function
+def http_retry(*args: Any, **kwargs: Any) -> Any:
     """Retry a function after HTTP 408, 429, 5xx and connection errors, with exponential jitter up to 60 s.
 
     Args:
@@ -35,7 +34,7 @@ def _wrap(function: Callable[..., Any], attempts: int, retry: Callable[[BaseExce
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
-        async def call_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the user's function
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
             for attempt in range(1, attempts + 1):
                 try:
                     return await function(*args, **kwargs)
@@ -48,7 +47,7 @@ def _wrap(function: Callable[..., Any], attempts: int, retry: Callable[[BaseExce
         return call_async
 
     @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the user's function
+    def call(*args: Any, **kwargs: Any) -> Any:
         for attempt in range(1, attempts + 1):
             try:
                 return function(*args, **kwargs)
@@ -67,7 +66,7 @@ def _is_passing(error: BaseException) -> bool:
 
 
 def _pause_s(attempt: int) -> float:
-    return random.uniform(0, min(_LONGEST_S, 0.5 * 2**attempt))  # noqa: S311 - jitter, not a secret
+    return random.uniform(0, min(_LONGEST_S, 0.5 * 2**attempt))
 
 
 __all__ = ["http_retry"]

@@ -213,14 +213,12 @@ class Task:
         """Read what `to_json` wrote."""
         step = dict(data["step"])
         step["record"] = HandlerRecord.from_json(step["record"])
-        return cls(
-            **{
-                **data,
-                "step": Step(**_tuples(Step, step)),
-                "request": RunRequest.from_json(data["request"]),
-                "datasets": tuple(DatasetInput.from_json(each) for each in data["datasets"]),
-            }
-        )
+        parts: dict[str, Any] = {
+            "step": Step(**_tuples(Step, step)),
+            "request": RunRequest.from_json(data["request"]),
+            "datasets": tuple(DatasetInput.from_json(each) for each in data["datasets"]),
+        }
+        return cls(**{**data, **parts})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,11 +122,15 @@ def check_lease(row_range: RowRange, epoch: int, holder: str, now_s: float) -> N
         message = f"the lease {epoch} of {holder!r} on rows {row_range.start} to {row_range.stop} has ended"
         raise LeaseLostError(message, hint="its rows are done by another attempt; nothing of this one was kept")
     if row_range.deadline_s is not None and now_s > row_range.deadline_s:
-        message = f"the lease {epoch} of {holder!r} on rows {row_range.start} to {row_range.stop} was not renewed in time"
+        message = (
+            f"the lease {epoch} of {holder!r} on rows {row_range.start} to {row_range.stop} was not renewed in time"
+        )
         raise LeaseLostError(message, hint="its rows are done by another attempt; nothing of this one was kept")
 
 
-def commit(row_range: RowRange, epoch: int, holder: str, now_s: float, stop: int | None = None) -> tuple[RowRange, RowRange | None]:
+def commit(
+    row_range: RowRange, epoch: int, holder: str, now_s: float, stop: int | None = None
+) -> tuple[RowRange, RowRange | None]:
     """Mark rows as done: all of the range, or those before `stop` with the rest given back.
 
     Returns:
@@ -143,7 +147,7 @@ def commit(row_range: RowRange, epoch: int, holder: str, now_s: float, stop: int
     done = dataclasses.replace(row_range, stop=end, state=RangeState.DONE, deadline_s=None)
     if end == row_range.stop:
         return done, None
-    return done, RowRange(start=end, stop=row_range.stop, epoch=row_range.epoch)
+    return done, RowRange(start=end, stop=row_range.stop, epoch=row_range.epoch, crashes=row_range.crashes)
 
 
 def release(row_range: RowRange, *, crashed: bool = False) -> RowRange:
@@ -161,7 +165,7 @@ def halve(row_range: RowRange, batch: int) -> Sequence[RowRange]:
     A range whose worker died is tried in halves, so that a row which kills its worker is found in logarithmic tries.
     """
     batches = -(-(row_range.stop - row_range.start) // batch)
-    if batches < 2:  # noqa: PLR2004 - two is what a half is made of
+    if batches < 2:
         return [row_range]
     middle = row_range.start + (batches // 2) * batch
     return [dataclasses.replace(row_range, stop=middle), dataclasses.replace(row_range, start=middle)]

@@ -56,12 +56,12 @@ def _parse_one(name: str, value: object) -> ResourceRequest:
         message = f"unknown resource {name!r}"
         raise HandlerError(message, hint=nearest(name, _TYPES))
     if isinstance(value, Mapping):
-        unknown = {str(key) for key in value} - {"request", "limit"}  # pyright: ignore[reportUnknownVariableType] - user input
+        unknown = {str(key) for key in value} - {"request", "limit"}
         if unknown or not value:
             message = f"resource {name!r} has {sorted(unknown) or 'nothing'}"
             raise HandlerError(message, hint="give 'request', 'limit' or both")
-        request = _amount(name, value.get("request", value.get("limit")))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - user input
-        limit = _amount(name, value.get("limit", value.get("request")))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - user input
+        request = _amount(name, value.get("request", value.get("limit")))
+        limit = _amount(name, value.get("limit", value.get("request")))
     else:
         request = limit = _amount(name, value)
     if limit < request:

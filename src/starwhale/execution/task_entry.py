@@ -19,6 +19,7 @@ from starwhale.domain.status import Status
 from starwhale.errors import LeaseLostError, NoSpaceError, StarwhaleError, UserCodeError
 from starwhale.handlers import call
 from starwhale.handlers.context import Context, set_runtime_context
+from starwhale.handlers.result_rows import iter_results
 from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TaskStores
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def run_task(
     try:
         status = _Attempt(task, stores, context, should_stop, clock).run()
     except call.RowFailed as failure:
-        return _failed(task, describe_error(failure.error))
+        return _failed(task, failure.task_error)
     except NoSpaceError as error:
         return _ended(task, Status.INTERRUPTED, TaskError(message=error.message, hint=error.hint, is_user_error=False))
     except LeaseLostError as error:
@@ -113,14 +114,18 @@ class _Attempt:
         """Run the handler; returns success or interrupted."""
         record = self._task.step.record
         bound = call.load(record)
-        if self._task.step.consumes_rows:
-            info = {each.uri: self._stores.dataset_info(n) for n, each in enumerate(self._task.datasets)}
-            self._context.dataset_info = info
-            return self._run_rows(call.PredictRunner(record, bound, self._context))
-        self._run_whole(bound)
+        try:
+            if self._task.step.consumes_rows:
+                info = {each.uri: self._stores.dataset_info(n) for n, each in enumerate(self._task.datasets)}
+                self._context.dataset_info = info
+                id_step = self._task.step.id_step
+                return self._run_rows(call.PredictRunner(record, bound, self._context, id_step=id_step))
+            self._run_whole(bound)
+        finally:
+            bound.close()
         return Status.SUCCESS
 
-    def _run_rows(self, runner: Any) -> Status:  # Any: a PredictRunner; its methods are described by DECISIONS 26
+    def _run_rows(self, runner: call.PredictRunner) -> Status:
         draft: PartDraft | None = None
         while not self._should_stop():
             began = self._clock()
@@ -131,12 +136,13 @@ class _Attempt:
             try:
                 draft = self._run_range(runner, lease)
             except call.RowFailed as failure:
-                self._keep(self._finish(failure.draft, lease, self._clock()))
+                if failure.draft is not None:
+                    self._keep(self._finish(failure.draft, lease, began))
                 raise
         self._keep(draft)
         return Status.INTERRUPTED
 
-    def _run_range(self, runner: Any, lease: RangeLease) -> PartDraft:  # Any: see _run_rows
+    def _run_range(self, runner: call.PredictRunner, lease: RangeLease) -> PartDraft | None:
         began = self._clock()
         rows = self._stores.read_rows(lease)
         read_s = self._clock() - began
@@ -144,7 +150,9 @@ class _Attempt:
         if lease.rebatched:  # a worker has died on these rows: they are tried and committed one by one
             used = dataclasses.replace(lease, stop=lease.start + 1)
             rows = Rows(keys=rows.keys[:1], columns={name: column[:1] for name, column in rows.columns.items()})
-        draft = runner.run(rows, used, self._task.datasets[lease.dataset_position], self._should_stop)
+        draft = runner.run(rows, used, self._task.datasets[lease.dataset_position], should_stop=self._should_stop)
+        if draft is None:
+            return None
         if used.stop < lease.stop and draft.stop is None:
             draft.stop = used.stop
         draft = self._finish(draft, lease, began)
@@ -165,15 +173,15 @@ class _Attempt:
         if draft.stop is None or draft.stop > draft.lease.start:
             self._stores.commit(draft)
 
-    def _run_whole(self, bound: Any) -> None:  # Any: what `call.load` returned
+    def _run_whole(self, bound: call.Bound) -> None:
         record, context = self._task.step.record, self._context
         drain = _Drain(context, self._stores)
         context.log_buffer.on_log = drain.count
         try:
             if record.kind == "evaluate":
-                call.call_evaluate(record, bound, context)
+                call.call_evaluate(bound, iter_results(self._stores))
             else:
-                call.call_plain(record, bound, context)
+                call.call_plain(bound)
         finally:
             context.log_buffer.on_log = None
         drain.commit()

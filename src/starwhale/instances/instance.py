@@ -48,7 +48,7 @@ class Instance:
     @cached_property
     def datasets(self) -> DatasetVerbs:
         """What can be done with datasets."""
-        return DatasetVerbs(self.stores, self.project)
+        return DatasetVerbs(self.stores, self.project, self.settings.fixed_version)
 
     @cached_property
     def models(self) -> VersionVerbs:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from starwhale.domain.uri import parse_project_uri
 
 if TYPE_CHECKING:
+    from starwhale.domain.job import HandlerRecord, RunRequest
+    from starwhale.execution.start import JobOutcome, RunOptions
     from starwhale.storage.catalog.records import JobRecord, StepRecord
     from starwhale.storage.stores import Stores
 
@@ -60,3 +63,52 @@ class JobVerbs:
         found = self._stores.catalog.jobs.get(job, project=self._project, removed=True)
         self._stores.catalog.jobs.recover(found.id)
         return self._stores.catalog.jobs.get(found.id)
+
+    def run(self, request: RunRequest, options: RunOptions | None = None) -> JobOutcome:
+        """Run a job to its end in this process and its workers.
+
+        Args:
+            request: What the user asks for; without a project it is kept in the current one.
+            options: How this process runs it.
+
+        Raises:
+            StarwhaleError: Something was found wrong before anything ran. What happens afterwards is in the outcome.
+        """
+        from starwhale.execution.start import start_job
+        from starwhale.instances.pinning import pin_dataset
+
+        project = self._stores.catalog.projects.get(parse_project_uri(request.project or self._project).project).name
+        request = dataclasses.replace(request, project=project)
+        return start_job(
+            request, self._stores, pin=lambda uri: pin_dataset(self._stores, uri, project=project), options=options
+        )
+
+    def discover(self, request: RunRequest) -> dict[str, HandlerRecord]:
+        """Import the modules of a request in a worker and return their handlers by name."""
+        from starwhale.execution.start import discover_handlers
+
+        return discover_handlers(request, self._stores)
+
+    def resume(
+        self,
+        job: str,
+        *,
+        executor: str | None = None,
+        replicas: int | None = None,
+        options: RunOptions | None = None,
+    ) -> JobOutcome:
+        """Go on with a job from the rows that are not done.
+
+        Args:
+            job: How it is addressed.
+            executor: Another executor; None keeps the job's.
+            replicas: Another number of tasks for the steps that consume rows; None keeps the job's.
+            options: How this process runs it.
+
+        Raises:
+            ConflictError: A living process runs it.
+            StatusError: It has succeeded already.
+        """
+        from starwhale.execution.start import resume_job
+
+        return resume_job(self.get(job).id, self._stores, executor=executor, replicas=replicas, options=options)

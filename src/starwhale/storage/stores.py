@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starwhale.storage.layout import Layout
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.catalog import SqlCatalog
     from starwhale.storage.tables.dataset_store import LocalDatasetStore
     from starwhale.storage.tables.results import LocalResultStore
+
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,39 +45,47 @@ class Stores:
         """Opens the same stores elsewhere."""
         self.layout = Layout(Path(ref.root))
         """Where everything lies."""
+        self._opened: dict[str, Any] = {}  # Any: stores of different classes, by name
+        self._lock = threading.RLock()
 
-    @cached_property
+    @property
     def catalog(self) -> SqlCatalog:
         """What exists, and the ledger."""
         from starwhale.storage.catalog.catalog import open_catalog
 
-        return open_catalog(self.layout.catalog, self.layout.root / ".lock")
+        return self._once("catalog", lambda: open_catalog(self.layout.catalog, self.layout.root / ".lock"))
 
-    @cached_property
+    @property
     def datasets(self) -> LocalDatasetStore:
         """Rows of datasets."""
         from starwhale.storage.tables.dataset_store import LocalDatasetStore
 
-        return LocalDatasetStore(self.layout.datasets)
+        return self._once("datasets", lambda: LocalDatasetStore(self.layout.datasets))
 
-    @cached_property
+    @property
     def results(self) -> LocalResultStore:
         """What jobs and evaluations found."""
         from starwhale.storage.tables.results import LocalResultStore
 
-        return LocalResultStore(self.layout, self.catalog)
+        return self._once("results", lambda: LocalResultStore(self.layout, self.catalog))
 
-    @cached_property
+    @property
     def blobs(self) -> LocalBlobStore:
         """Content-addressed bytes."""
         from starwhale.storage.blobs.local import LocalBlobStore
 
-        return LocalBlobStore(self.layout.blobs)
+        return self._once("blobs", lambda: LocalBlobStore(self.layout.blobs))
+
+    def _once(self, name: str, opened: Callable[[], S]) -> S:
+        with self._lock:
+            if name not in self._opened:
+                self._opened[name] = opened()
+            return self._opened[name]
 
     def close(self) -> None:
         """Close what was opened."""
         for name in ("results", "datasets", "blobs", "catalog"):
-            store = self.__dict__.pop(name, None)  # what cached_property keeps
+            store = self._opened.pop(name, None)
             close = getattr(store, "close", None)
             if close is not None:
                 close()

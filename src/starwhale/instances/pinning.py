@@ -1,0 +1,30 @@
+"""From a dataset URI to an immutable version: what a job records and reads."""
+
+from __future__ import annotations
+
+from starwhale.domain.job import DatasetInput
+from starwhale.storage.stores import Stores
+
+
+def pin_dataset(stores: Stores, given: str, *, project: str) -> DatasetInput:
+    """Resolve a dataset URI to a version with all its rows.
+
+    Args:
+        stores: Where it lies.
+        given: What the user typed.
+        project: Project of a URI that names none.
+
+    Raises:
+        NotFoundError: There is no such dataset or version; the nearest names are said.
+    """
+    found = stores.catalog.versions.resolve("dataset", given, default_project=project)
+    return DatasetInput(
+        uri=found.uri.full,
+        given=given,
+        dataset_id=found.bundle_id,
+        project=found.project,
+        name=found.name,
+        version=found.version,
+        manifest_digest=found.content_digest,
+        row_count=found.row_count or 0,
+    )
