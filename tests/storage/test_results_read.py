@@ -258,3 +258,27 @@ def test_large_values_make_small_pages(bench: Bench) -> None:
     assert page.row_count < 6
     assert page.next_cursor is not None
     assert [row["a"][0] for row in bench.read(scope, "t")] == list(range(6))
+
+
+def test_compaction_changes_nothing_but_where_rows_lie(bench: Bench) -> None:
+    a = bench.make_dataset("a", list(range(8)), x=list(range(8)))
+    scope = ResultScope(owner=JOB, steps=(make_step("m:p"),), datasets=(a,), open_dataset=bench.open)
+    for start in (4, 0, 6, 2):
+        logged = TableDraft(name="t", ids=[1], columns={"a": [start]})
+        bench.predict(
+            "m:p", 0, start, start + 2, {"_index": [start, start + 1], "output": [start, "s"]}, tables=[logged]
+        )
+    before = bench.read(scope, "results"), bench.read(scope, "t")
+    assert [row["a"] for row in before[1]] == [2]
+    first = bench.results.reader.read_page(scope, TableQuery(table="results"), max_rows=3)
+    elsewhere = LocalResultStore(Layout(bench.root), bench.catalog)
+    elsewhere.reader.read_page(scope, TableQuery(table="results"), max_rows=3)
+    assert bench.results.compact(JOB, "m:p") == 8
+    assert all(path.suffix == ".rows" for path in bench.results.folder(JOB).iterdir())
+    assert (bench.read(scope, "results"), bench.read(scope, "t")) == before
+    rest = elsewhere.reader.read_page(
+        scope, TableQuery(table="results"), first.next_cursor
+    )  # its view names the old segment
+    assert rest.columns["_index"] == [3, 4, 5, 6, 7]
+    assert bench.results.compact(JOB, "m:p") == 0
+    assert bench.results.verify(JOB) == []

@@ -41,7 +41,7 @@ class Job:
         """Return a page of jobs, the newest first, and what page it is."""
         offset = (max(page_index, 1) - 1) * page_size
         found = default_instance().jobs.list(str(project) or None, limit=page_size + 1, offset=offset)
-        jobs = [cls(each.id) for each in found[:page_size]]
+        jobs = [Job(each.id) for each in found[:page_size]]
         return jobs, {
             "page_index": page_index,
             "page_size": page_size,
@@ -50,7 +50,7 @@ class Job:
         }
 
     @classmethod
-    def create(
+    def create(  # noqa: PLR0917 - the signature that scripts rely on
         cls,
         project: str,
         model: Any,
@@ -117,7 +117,7 @@ class Job:
         return make_report(default_instance().stores, self._record)
 
     @property
-    def tables(self) -> list[str]:  # pyright: ignore[reportGeneralTypeIssues] - `list` is a verb of this class
+    def tables(self) -> list[str]:
         """Names of the tables that have rows, without the summary."""
         from starwhale.results.read import table_names
 

@@ -65,5 +65,5 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType] - whatever was logged
+        return ", ".join(map(str, value))
     return "" if value is None else str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from starwhale.storage.layout import Layout
+from starwhale.storage.tables.compact import compact_parts
 from starwhale.storage.tables.part_files import PartFiles, describe_part
 from starwhale.storage.tables.result_rows import ResultScope
 from starwhale.storage.tables.results_read import ResultReader
@@ -17,6 +18,10 @@ class LocalResultStore(PartFiles):
         super().__init__(layout, catalog)
         self.reader = ResultReader(self)
         """Reads tables, page by page."""
+
+    def compact(self, owner: str, step: str = "") -> int:
+        """Merge the small final parts of an owner; with a step that has ended, remove what nothing refers to any more."""
+        return compact_parts(self, owner, step)
 
 
 __all__ = ["LocalResultStore", "ResultReader", "ResultScope", "describe_part"]
