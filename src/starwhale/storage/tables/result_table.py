@@ -9,7 +9,7 @@ from typing import Any
 
 from starwhale.media.artifact import BaseArtifact
 from starwhale.storage.protocols import Key, PartRecord, PartTable, TableQuery, Value
-from starwhale.storage.tables.columns import decode_batch, escape_name
+from starwhale.storage.tables.columns import decode_batch, escape_name, unescape_name
 from starwhale.storage.tables.part_codec import ID_COLUMN
 from starwhale.storage.tables.part_files import PartFiles
 
@@ -27,6 +27,7 @@ class TableView:
         self._stretches: list[tuple[int, PartTable]] = []
         self._first: dict[Key, int] = {}
         self._later: dict[Key, list[int]] = {}
+        self._names: dict[str, None] = {}
         offset = 0
         for part in parts:  # in the order of their commits
             for table in part.tables:
@@ -59,6 +60,8 @@ class TableView:
             offset, table = self._stretches[number]
             places = list(group)
             self._fill(columns, len(ids), table, [(place - offset, slot) for place, slot in places])
+        for name in self._names:
+            columns.setdefault(name, [None] * len(ids))
         return columns
 
     def _fill(self, columns: Columns, length: int, table: PartTable, places: list[tuple[int, int]]) -> None:
@@ -84,7 +87,9 @@ class TableView:
                     column[slot] = value
 
     def _add_ids(self, offset: int, table: PartTable) -> None:
-        ids = self._store.batch(self._owner, table).column(STORED_ID).to_pylist()
+        batch = self._store.batch(self._owner, table)
+        self._names.update((unescape_name(name), None) for name in batch.schema.names if name != STORED_ID)
+        ids = batch.column(STORED_ID).to_pylist()
         first = self._first
         for place, key in enumerate(ids, offset):
             if first.setdefault(key, place) != place:
