@@ -55,9 +55,11 @@ def test_what_is_called_not_built_raises_the_error_that_says_so(generator: Modul
             if parameter.default is parameter.empty
             and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
         ]
-        with pytest.raises(NotBuiltYetError):
+        try:
             thing(*wanted)
-            pytest.fail(f"{place} did not raise")
+        except NotBuiltYetError:
+            continue
+        pytest.fail(f"{place} is called not built and did not raise")
 
 
 def test_a_command_that_is_not_built_says_so_and_exits_with_1(swcli: Callable[..., Any]) -> None:
@@ -67,7 +69,7 @@ def test_a_command_that_is_not_built_says_so_and_exits_with_1(swcli: Callable[..
     assert "Traceback" not in done.stderr
 
 
-def test_the_commands_of_the_main_job_work_whole(generator: ModuleType) -> None:
+def test_the_commands_of_the_main_job_are_built(generator: ModuleType) -> None:
     status = {title: entry.status for title, entry, _ in generator.command_entries(SPEC["commands"])}
     wanted = ["dataset build", "dataset list", "dataset info", "dataset head", "model run", "job list", "job info"]
     for path in wanted:
