@@ -71,6 +71,6 @@ def _plain(value: object) -> object:
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="backslashreplace")
     if isinstance(value, (set, frozenset, tuple)):
-        return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - any value of a user
+        return list(value)
     to_state = getattr(value, "asdict", None)
     return to_state() if callable(to_state) else str(value)

@@ -8,6 +8,7 @@ import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwGroup
+from starwhale.cli.outcome import finish
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 JOB = "Its id, a unique beginning of it, its name, a URI, `latest` or `latest~N`."
 
 
-@click.group("job", cls=SwGroup)
+@click.group("job", cls=SwGroup, aliases={"ls": "list", "rm": "remove"})
 def job() -> None:
     """List jobs, show their reports, go on with them."""
 
@@ -96,15 +97,11 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
 @click.pass_obj
 def resume(app: CliApp, job_address: str, executor: str | None, replicas: int | None, force: bool) -> None:
     """Go on with a job from the rows that are not done."""
-    from starwhale.cli.render_report import render_report
-    from starwhale.domain.status import Status
-    from starwhale.results.report import make_report
+    from starwhale.cli.job_progress import ProgressLines
 
     del force
-    instance = app.instance()
-    found = instance.jobs.get(job_address)
-    instance.jobs.resume(found.id, executor=executor, replicas=replicas)
-    report = make_report(instance.stores, instance.jobs.get(found.id))
-    app.emit(report.to_json(), lambda console: render_report(console, report))
-    if report.manifest["status"] != Status.SUCCESS:
-        raise click.exceptions.Exit(1)
+    with ProgressLines(app) as progress:
+        outcome = app.instance().jobs.resume(
+            job_address, executor=executor, replicas=replicas, options=progress.options()
+        )
+    finish(app, outcome)

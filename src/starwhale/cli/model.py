@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup, add_not_built
+from starwhale.cli.outcome import finish
 from starwhale.domain.job import RunRequest
-from starwhale.errors import InterruptedJobError, NotBuiltYetError, UsageError
-
-if TYPE_CHECKING:
-    from starwhale.execution.start import JobOutcome
+from starwhale.errors import NotBuiltYetError, UsageError
 
 _NOT_BUILT = {
     "build": "Package a model",
@@ -192,15 +190,3 @@ def show_arguments(app: CliApp, request: RunRequest) -> None:
     handlers = app.instance().jobs.discover(request)
     schemas = {name: record.arguments for name, record in handlers.items() if record.arguments}
     app.emit(schemas, lambda console: console.print(describe_arguments(handlers), markup=False))
-
-
-def finish(app: CliApp, outcome: JobOutcome) -> None:
-    """Show the report of a job that ended here, and fail when it failed."""
-    from starwhale.cli.job import emit_report
-
-    if outcome.was_interrupted:
-        message = f"job {outcome.job_id[:12]} was interrupted; what was done is kept"
-        raise InterruptedJobError(message, hint=f"go on with: swcli job resume {outcome.job_id[:12]}")
-    emit_report(app, outcome.job_id)
-    if outcome.error is not None:
-        raise outcome.error

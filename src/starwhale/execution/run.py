@@ -233,7 +233,7 @@ class JobRun:
             self._catalog.jobs.record_step(self._job.id, name, status)
             self._recorded[name] = status
             if status is Status.SUCCESS:
-                self._results.compact(self._job.id)
+                self._results.compact(self._job.id, name)
 
     def _cancel(self) -> None:
         for task_id in schedule.to_cancel(self._state):
