@@ -1,0 +1,217 @@
+"""`dataset` and `Dataset`: the public face of datasets, over the default instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+from starwhale.api.instance import default_instance
+from starwhale.api.resource import Resource
+from starwhale.datasets import dataset as opened
+from starwhale.datasets import reading
+from starwhale.datasets.build import build_version
+from starwhale.datasets.describe import describe_version
+from starwhale.datasets.rows import DataRow, iterate_rows
+from starwhale.errors import ArgumentTypeError, NotBuiltYetError, UsageError
+from starwhale.handlers.context import Context, find_runtime_context
+from starwhale.storage.protocols import DatasetReader, PartDraft
+
+Records = Iterable[Any]  # Any: dicts, or pairs of index and dict
+
+
+class Dataset(opened.Dataset):
+    """A dataset; `dataset(uri)` opens one."""
+
+    @classmethod
+    def from_dict_items(
+        cls, records: Records, name: str, mode: str = "patch", tags: Sequence[str] | None = None, **layout: object
+    ) -> Self:
+        """Build a version from dicts, or pairs of index and dict."""
+        del layout
+        rows = ((None, each) if isinstance(each, Mapping) else tuple(each) for each in records)
+        return cls._build(name, rows, mode, tags)
+
+    @classmethod
+    def from_json(
+        cls,
+        name: str,
+        path: Any = None,  # Any: a file, directory, address, or several
+        text: str | None = None,
+        field_selector: str = "",
+        encoding: str | None = None,
+        mode: str = "patch",
+        tags: Sequence[str] | None = None,
+        **layout: object,
+    ) -> Self:
+        """Build a version from JSON or JSON Lines: of `path` (file, directory, address, or several) or `text`."""
+        from starwhale.datasets.importers import read_json, read_json_text
+
+        del layout
+        if (path is None) == (text is None):
+            message = "from_json takes exactly one of path and text"
+            raise UsageError(message, hint="give path='rows.json', or text='[…]'")
+        if text is not None:
+            rows = read_json_text(text, field_selector=field_selector)
+        else:
+            rows = read_json(path, field_selector=field_selector, encoding=encoding)
+        return cls._build(name, rows, mode, tags)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: Any,  # Any: a file, directory, address, or several
+        name: str,
+        dialect: str = "excel",
+        delimiter: str = ",",
+        quotechar: str = '"',
+        skipinitialspace: bool = False,
+        strict: bool = False,
+        encoding: str | None = None,
+        mode: str = "patch",
+        tags: Sequence[str] | None = None,
+        **layout: object,
+    ) -> Self:
+        """Build a version from CSV files, directories or addresses; all values are text."""
+        from starwhale.datasets.importers import CsvOptions, read_csv
+
+        del layout
+        options = CsvOptions(
+            dialect=dialect,
+            delimiter=delimiter,
+            quotechar=quotechar,
+            skipinitialspace=skipinitialspace,
+            strict=strict,
+            encoding=encoding,
+        )
+        return cls._build(name, read_csv(path, options), mode, tags)
+
+    @classmethod
+    def from_folder(
+        cls,
+        folder: str | Path,
+        kind: Any,  # Any: a word, or a member of the old enumeration
+        name: str = "",
+        auto_label: bool = True,
+        mode: str = "patch",
+        tags: Sequence[str] | None = None,
+        **layout: object,
+    ) -> Self:
+        """Build a version from the images, sounds or videos of a folder."""
+        from starwhale.datasets.importers import read_folder
+
+        del layout
+        rows = read_folder(folder, getattr(kind, "value", kind), auto_label=auto_label)
+        return cls._build(name or Path(folder).absolute().name, rows, mode, tags)
+
+    @classmethod
+    def from_huggingface(cls, *args: Any, **kwargs: Any) -> NoReturn:  # Any: the signature is fixed when it is built
+        """Build a version from a Hugging Face repository (not built yet)."""
+        del args, kwargs
+        raise _not_built("from_huggingface", "export the rows and use from_dict_items")
+
+    @classmethod
+    def list(
+        cls,
+        project_uri: str = "",
+        fullname: bool = False,
+        show_removed: bool = False,
+        page_index: int = 1,
+        page_size: int = 20,
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Return the newest version of each dataset, and how many there are."""
+        del fullname, page_index, page_size
+        found = default_instance().datasets.list(project_uri or None, with_removed=show_removed)
+        return [describe_version(each) for each in found], {"total": len(found)}
+
+    def make_distributed_consumption(self, session_id: str, batch_size: int = 50) -> Self:
+        """Share the rows with the other tasks of the step: each row comes to one of them.
+
+        Asking for the next rows commits the ones before, with what was logged in between. Outside a task all rows come here.
+        """
+        if batch_size < 1:
+            message = f"batch_size is {batch_size}"
+            raise UsageError(message, hint="use at least 1")
+        context = find_runtime_context()
+        if context is None or context.stores is None:
+            return self.share_rows(reading.iterate)
+        return self.share_rows(lambda reader: _leased(context, f"{session_id}@{self.loading_version[:12]}", reader))
+
+    def to_pytorch(self, transform: Any = None, drop_index: bool = True, skip_default_transform: bool = False) -> NoReturn:
+        """Give a PyTorch dataset (not built yet)."""
+        del transform, drop_index, skip_default_transform
+        raise _not_built("to_pytorch", "iterate over the dataset in an IterableDataset of your own")
+
+    def to_tensorflow(self, drop_index: bool = True) -> NoReturn:
+        """Give a TensorFlow dataset (not built yet)."""
+        del drop_index
+        raise _not_built("to_tensorflow", "use tf.data.Dataset.from_generator")
+
+    def copy(self, *args: Any, **kwargs: Any) -> NoReturn:  # Any: the signature is fixed when it is built
+        """Copy a version (not built yet)."""
+        del args, kwargs
+        raise _not_built("copy", "read the rows and extend another dataset with them")
+
+    def diff(self, *args: Any, **kwargs: Any) -> NoReturn:  # Any: the signature is fixed when it is built
+        """Compare two versions (not built yet)."""
+        del args, kwargs
+        raise _not_built("diff", "compare the rows of both")
+
+    def rehash(self) -> NoReturn:
+        """Hash the content again (not built yet)."""
+        raise _not_built("rehash", "every read verifies its checksums")
+
+    def remove(self, force: bool = False) -> None:
+        """Hide the version until it is recovered."""
+        del force
+        default_instance().datasets.remove(self.uri)
+
+    def recover(self, force: bool = False) -> None:
+        """Bring the removed version back."""
+        del force
+        default_instance().datasets.recover(self.uri)
+
+    @classmethod
+    def _build(cls, name: str, rows: Any, mode: str, tags: Sequence[str] | None) -> Self:  # Any: rows of an importer
+        made = default_instance().datasets.open(name, cls)
+        build_version(made, rows, mode=mode, tags=tags)
+        return made
+
+
+def dataset(uri: str | Resource, create: str = "auto", readonly: bool = False) -> Dataset:
+    """Open a dataset, or start one.
+
+    Args:
+        uri: Name, name with version, or URI.
+        create: "auto" opens or starts empty, "empty" refuses one that exists, "forbid" one that does not.
+        readonly: Refuse every write; the dataset has to exist.
+
+    Raises:
+        ArgumentTypeError: The URI is no text; it is a TypeError too.
+        MissingDatasetError: The dataset does not exist, and may not be created.
+        AlreadyExistsError: It exists, and `create` is "empty".
+    """
+    if isinstance(uri, Resource):
+        if str(uri.typ) != "dataset":
+            message = f"{uri.full_uri!r} is a {uri.typ}, not a dataset"
+            raise ArgumentTypeError(message)
+        tail = f"/version/{uri.version}" if uri.version else ""
+        uri = f"{uri.instance}/project/{uri.project.name}/dataset/{uri.name}{tail}"
+    if not isinstance(uri, str):
+        message = f"the URI of a dataset is a str, not {type(uri).__name__}"
+        raise ArgumentTypeError(message)
+    return default_instance().datasets.open(uri, Dataset, create=create, readonly=readonly)
+
+
+def _leased(context: Context, queue: str, reader: DatasetReader) -> Iterator[DataRow]:
+    stores = context.stores
+    assert stores is not None  # noqa: S101 - the caller has looked
+    done: PartDraft | None = None
+    while (lease := stores.next_range(done, queue=queue)) is not None:
+        yield from iterate_rows(stores.read_rows(lease))
+        rows = lease.stop - lease.start
+        done = PartDraft(lease=lease, tables=context.log_buffer.drain(), rows_done=rows)
+
+
+def _not_built(name: str, hint: str) -> NotBuiltYetError:
+    return NotBuiltYetError(f"Dataset.{name} is not built yet", hint=hint)
