@@ -14,7 +14,7 @@ import pytest
 
 HOUSE = Path(__file__).resolve().parent.parent
 SOURCE = HOUSE / "src" / "starwhale"
-ROOMS = sorted(path for path in SOURCE.rglob("__init__.py") if path.parent != SOURCE)
+ROOMS = sorted(path for path in SOURCE.rglob("__init__.py") if path.parent != SOURCE and "migrations" not in path.parts)
 LIGHT = (
     "starwhale",
     "starwhale.errors",
