@@ -1,0 +1,296 @@
+"""`swcli dataset`: build and read versioned datasets."""
+
+from __future__ import annotations
+
+import importlib
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from starwhale.cli.app import CliApp
+from starwhale.cli.command import SwCommand, SwGroup, add_not_built
+from starwhale.domain.version import SHORT_VERSION
+from starwhale.errors import NotBuiltYetError, UsageError, UserCodeError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_LATER = ("dataset_yaml", "huggingface", "runtime", "push")
+_COLUMNS = ("name", "version", "tags", "rows", "size", "created_at")
+
+
+@click.group(cls=SwGroup, name="dataset", aliases={"ls": "list", "cp": "copy", "rm": "remove"})
+def dataset() -> None:
+    """Build and read versioned datasets."""
+
+
+add_not_built(dataset, {"copy": "Copy a version", "diff": "Compare two versions"})
+
+
+@dataset.command("build", cls=SwCommand)
+@click.option("-if", "--image", "--image-folder", "image", help="Folder of images.")
+@click.option("-af", "--audio", "--audio-folder", "audio", help="Folder of sounds.")
+@click.option("-vf", "--video", "--video-folder", "video", help="Folder of videos.")
+@click.option("-h", "--handler", "--python-handler", "handler", help="module:object that yields rows.")
+@click.option("-w", "--workdir", default=".", help="Directory of the handler's module.")
+@click.option("-f", "--yaml", "--dataset-yaml", "dataset_yaml", help="Not built yet.")
+@click.option("-jf", "--json", "json_files", multiple=True, help="JSON or JSON Lines file, directory or address.")
+@click.option("-hf", "--huggingface", help="Not built yet.")
+@click.option("-c", "--csv", "csv_files", multiple=True, help="CSV file, directory or address.")
+@click.option("-pt/-ow", "--patch/--overwrite", "patch", default=True, help="Add to the rows, or replace them.")
+@click.option("-n", "--name", default="", help="Name of the dataset.")
+@click.option("-p", "--project", default="", help="Project of the dataset.")
+@click.option("-d", "--desc", default="", help="Message of the version.")
+@click.option("-t", "--tag", "tags", multiple=True, help="Tag of the version.")
+@click.option("-as", "--alignment-size", hidden=True)
+@click.option("-vs", "--volume-size", hidden=True)
+@click.option("--encoding", help="Encoding of text files.")
+@click.option("-r", "--runtime", help="Not built yet.")
+@click.option("--push", help="Not built yet.")
+@click.option("--force-push", is_flag=True, hidden=True)
+@click.option("--auto-label/--no-auto-label", default=True, help="Label files by their directory.")
+@click.option("--field-selector", default="", help="Where the rows lie in JSON: a.b.c.")
+@click.option("--subset", multiple=True, hidden=True)
+@click.option("--split", hidden=True)
+@click.option("--revision", default="main", hidden=True)
+@click.option("--add-hf-info/--no-add-hf-info", default=True, hidden=True)
+@click.option("--cache/--no-cache", default=True, hidden=True)
+@click.option("--dialect", default="excel", type=click.Choice(["excel", "excel-tab", "unix"]), help="Of CSV.")
+@click.option("--delimiter", default=",", help="Of CSV.")
+@click.option("--quotechar", default='"', help="Of CSV.")
+@click.option("--skipinitialspace", is_flag=True, help="Drop spaces after a delimiter of CSV.")
+@click.option("--strict", is_flag=True, help="Refuse misplaced quotes in CSV.")
+@click.pass_obj
+def build(app: CliApp, **options: Any) -> None:  # Any: one value per option
+    """Build a version from files or a Python handler."""
+    from starwhale.datasets.build import build_version
+    from starwhale.datasets.dataset import Dataset
+
+    for name in _LATER:
+        if options[name]:
+            message = f"'swcli dataset build --{name.replace('_', '-')}' is not built yet"
+            raise NotBuiltYetError(message, hint="use --csv, --json, a media folder or --python-handler")
+    default_name, rows = _source(options)
+    name = options["name"] or default_name
+    uri = f"local/project/{options['project']}/dataset/{name}" if options["project"] else name
+    app.say(f"building a dataset version from {default_name if not options['name'] else 'the given source'}")
+    made = app.instance().datasets.open(uri, Dataset)
+    app.say(f"uri: {made.uri}")
+    mode = "patch" if options["patch"] else "overwrite"
+    progress = _progress(app)
+    with made:
+        count = build_version(made, rows(), mode=mode, tags=options["tags"], message=options["desc"], progress=progress)
+    app.say(f"update {count} records")
+    app.say(f"done; see: swcli dataset info {made.name}/version/{made.committed_version[:SHORT_VERSION]}")
+
+
+@dataset.command("list", cls=SwCommand)
+@click.option("-p", "--project", help="Project; the current one by default.")
+@click.option("-f", "--fullname", is_flag=True, help="Show whole versions.")
+@click.option("-sr", "--show-removed", is_flag=True, help="Show removed ones too.")
+@click.option("--page", type=int, default=1, hidden=True)
+@click.option("--size", type=int, default=20, hidden=True)
+@click.option("-fl", "--filter", "filters", multiple=True, help="name=<prefix>.")
+@click.pass_obj
+def list_(
+    app: CliApp, project: str | None, fullname: bool, show_removed: bool, page: int, size: int, filters: Sequence[str]
+) -> None:
+    """List the newest version of each dataset."""
+    del page, size
+    prefix = next((each.partition("=")[2] for each in filters if each.startswith("name=")), "")
+    found = app.instance().datasets.list(project, name_prefix=prefix, with_removed=show_removed)
+    rows = [_without(_describe(each), "uri", "manifest") for each in found]
+    _emit_table(app, rows, _COLUMNS, fullname=fullname)
+
+
+@dataset.command("info", cls=SwCommand)
+@click.argument("uri")
+@click.pass_obj
+def info(app: CliApp, uri: str) -> None:
+    """Show a version."""
+    _emit_pairs(app, _describe(app.instance().datasets.info(uri)))
+
+
+@dataset.command("summary", cls=SwCommand)
+@click.argument("uri")
+@click.pass_obj
+def summary(app: CliApp, uri: str) -> None:
+    """Show the counts of a version."""
+    _emit_pairs(app, dict(app.instance().datasets.info(uri).manifest["dataset_summary"]))
+
+
+@dataset.command("head", cls=SwCommand)
+@click.argument("uri")
+@click.option("-n", "--rows", type=click.IntRange(min=0), default=5, show_default=True, help="Number of rows.")
+@click.option("-st", "--show-types", is_flag=True, help="Show the type of each value.")
+@click.pass_obj
+def head(app: CliApp, uri: str, rows: int, show_types: bool) -> None:
+    """Show the first rows."""
+    from starwhale.datasets.dataset import Dataset
+
+    with app.instance().datasets.open(uri, Dataset, create="forbid", readonly=True) as opened:
+        found = opened.head(rows)
+    value = [{"index": row.index, "features": dict(row.features)} for row in found]
+
+    def render(console: Console) -> None:
+        for row in found:
+            console.print(f"row {row.index!r}", markup=False)
+            for name, cell in row.features.items():
+                kind = f" ({type(cell).__name__})" if show_types else ""
+                console.print(f"  {name}{kind}: {cell!r}", markup=False)
+
+    app.emit(value, render)
+
+
+@dataset.command("history", cls=SwCommand)
+@click.argument("uri")
+@click.option("--fullname", is_flag=True, help="Show whole versions.")
+@click.pass_obj
+def history(app: CliApp, uri: str, fullname: bool) -> None:
+    """List the versions of a dataset, the newest first."""
+    rows = [_describe(each) for each in app.instance().datasets.history(uri)]
+    columns = ("version", "tags", "size", "runtime", "created_at")
+    shown = [{name: row.get(name, "") for name in columns} for row in rows]
+    if not fullname:
+        shown = [{**row, "version": row["version"][:SHORT_VERSION]} for row in shown]
+    _emit_table(app, shown, columns, fullname=True)
+
+
+@dataset.command("tag", cls=SwCommand)
+@click.argument("uri")
+@click.argument("tags", nargs=-1)
+@click.option("-r", "--remove", is_flag=True, help="Take the tags away.")
+@click.option("-q", "--quiet", is_flag=True, help="Ignore tags that fail.")
+@click.option("-f", "--force-add", is_flag=True, hidden=True)
+@click.pass_obj
+def tag(app: CliApp, uri: str, tags: Sequence[str], remove: bool, quiet: bool, force_add: bool) -> None:
+    """Add, remove or list the tags of a version."""
+    from starwhale.errors import StarwhaleError
+
+    del force_add
+    verbs = app.instance().datasets
+    if not tags:
+        found = list(verbs.tags(uri))
+        app.emit(found, lambda console: console.print(",".join(found), markup=False))
+    for each in tags:
+        try:
+            (verbs.remove_tags if remove else verbs.add_tags)(uri, [each])
+        except StarwhaleError:
+            if not quiet:
+                raise
+
+
+@dataset.command("remove", cls=SwCommand)
+@click.argument("uri")
+@click.option("-f", "--force", is_flag=True, help="Delete for good (not built yet).")
+@click.pass_obj
+def remove(app: CliApp, uri: str, force: bool) -> None:
+    """Hide a version; `recover` brings it back."""
+    if force:
+        message = "'swcli dataset remove --force' is not built yet"
+        raise NotBuiltYetError(message, hint="leave --force out: the version is hidden and can be recovered")
+    app.say(f"removed {app.instance().datasets.remove(uri).uri}")
+
+
+@dataset.command("recover", cls=SwCommand)
+@click.argument("uri")
+@click.option("-f", "--force", is_flag=True, hidden=True)
+@click.pass_obj
+def recover(app: CliApp, uri: str, force: bool) -> None:
+    """Bring a removed version back."""
+    del force
+    app.say(f"recovered {app.instance().datasets.recover(uri).uri}")
+
+
+def _source(options: dict[str, Any]) -> tuple[str, Callable[[], Any]]:
+    """Return the default name and what opens the rows."""
+    from starwhale.datasets.importers import CsvOptions, read_csv, read_folder, read_json
+
+    names = ("image", "audio", "video", "handler", "json_files", "csv_files")
+    given = [name for name in names if options[name]]
+    if len(given) != 1:
+        message = "give exactly one source" if given else "no source is given"
+        raise UsageError(message, hint="use one of --csv, --json, --image, --audio, --video, --python-handler")
+    kind = given[0]
+    value = options[kind]
+    if kind == "csv_files":
+        same = ("dialect", "delimiter", "quotechar", "skipinitialspace", "strict", "encoding")
+        form = CsvOptions(**{name: options[name] for name in same})
+        return f"csv-{secrets.token_hex(4)}", lambda: read_csv(value, form)
+    if kind == "json_files":
+        selector, encoding = options["field_selector"], options["encoding"]
+        return f"json-{secrets.token_hex(4)}", lambda: read_json(value, field_selector=selector, encoding=encoding)
+    if kind == "handler":
+        return Path(options["workdir"]).absolute().name, lambda: _handler_rows(options["workdir"], value)
+    label: Any = kind
+    return Path(value).absolute().name, lambda: read_folder(value, label, auto_label=options["auto_label"])
+
+
+def _handler_rows(workdir: str, handler: str) -> Any:
+    from starwhale.datasets.importers import read_handler
+    from starwhale.errors import StarwhaleError
+
+    module, _, path = handler.partition(":")
+    if not path:
+        message = f"{handler!r} is not a handler"
+        raise UsageError(message, hint="write it as module:object")
+    sys.path.insert(0, str(Path(workdir).absolute()))
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+        yield from read_handler(found)
+    except StarwhaleError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever user code raises
+        import traceback
+
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        frame = f"{last.filename}:{last.lineno} in {last.name}"
+        text = f"{type(error).__name__}: {error}"
+        details = "".join(traceback.format_exception(error))
+        message = f"the handler {handler} raised {text} at {frame}"
+        raise UserCodeError(message, exception=text, frame=frame, details=details) from error
+
+
+def _progress(app: CliApp) -> Callable[[int], None] | None:
+    if not (sys.stderr.isatty() and app.settings.progress):
+        return None
+    return lambda count: click.echo(f"\r{count} rows", err=True, nl=False)
+
+
+def _describe(version: Any) -> dict[str, Any]:
+    from starwhale.datasets.describe import describe_version
+
+    return describe_version(version)
+
+
+def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def _emit_table(app: CliApp, rows: list[dict[str, Any]], columns: Sequence[str], *, fullname: bool) -> None:
+    def render(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table(*columns)
+        for row in rows:
+            cells = {**row, "tags": ", ".join(row["tags"])}
+            if not fullname:
+                cells["version"] = cells["version"][:SHORT_VERSION]
+            table.add_row(*(str(cells[name]) for name in columns))
+        console.print(table)
+
+    app.emit(rows, render)
+
+
+def _emit_pairs(app: CliApp, value: dict[str, Any]) -> None:
+    def render(console: Console) -> None:
+        for name, each in value.items():
+            console.print(f"{name}: {each}", markup=False)
+
+    app.emit(value, render)
