@@ -137,7 +137,9 @@ class Dataset(opened.Dataset):
             return self.share_rows(reading.iterate)
         return self.share_rows(lambda reader: _leased(context, f"{session_id}@{self.loading_version[:12]}", reader))
 
-    def to_pytorch(self, transform: Any = None, drop_index: bool = True, skip_default_transform: bool = False) -> NoReturn:
+    def to_pytorch(
+        self, transform: Any = None, drop_index: bool = True, skip_default_transform: bool = False
+    ) -> NoReturn:
         """Give a PyTorch dataset (not built yet)."""
         del transform, drop_index, skip_default_transform
         raise _not_built("to_pytorch", "iterate over the dataset in an IterableDataset of your own")

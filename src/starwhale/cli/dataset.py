@@ -246,7 +246,7 @@ def _handler_rows(workdir: str, handler: str) -> Any:
         yield from read_handler(found)
     except StarwhaleError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever user code raises
+    except Exception as error:  # whatever user code raises
         import traceback
 
         last = traceback.extract_tb(error.__traceback__)[-1]

@@ -436,7 +436,9 @@ class Dataset:
             raise ReadOnlyError(message, hint=f"open it again to change more: dataset({self.name!r})")
         if not self._opened.is_newest:
             version = self.loading_version[:SHORT_VERSION]
-            message = f"version {version} of dataset {self.name!r} is not the newest, and only the newest can be changed"
+            message = (
+                f"version {version} of dataset {self.name!r} is not the newest, and only the newest can be changed"
+            )
             raise OldVersionError(
                 message, hint=f"copy it first: swcli dataset copy {self.name}/version/{version} <new name>"
             )

@@ -53,12 +53,12 @@ class Opened:
     """Whether it may be written."""
 
 
-class NoRows(DatasetReader):
+class NoRows:
     """The version before the first: no rows and no info."""
 
-    row_count = 0
-    columns: Mapping[str, str] = {}  # noqa: RUF012 - a constant of the contract's type, never changed
-    info: Mapping[str, Value] = {}  # noqa: RUF012 - the same
+    row_count: int = 0
+    columns: Mapping[str, str] = {}
+    info: Mapping[str, Value] = {}
 
     def read(self, start: int, stop: int, columns: Sequence[str] | None = None) -> Rows:
         return Rows(keys=[], columns={})
