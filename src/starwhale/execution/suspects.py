@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from starwhale.domain.job import Job, Task, TaskError
-from starwhale.storage.protocols import PartDraft, RangeLease
+from starwhale.storage.protocols import PartDraft, RangeLease, TableDraft, Value
 from starwhale.storage.task_side import JobSide, LocalTaskStores
 
 if TYPE_CHECKING:
@@ -69,8 +69,6 @@ class Suspects:
 
     def _record(self, task: Task, lease: RangeLease, error: TaskError) -> None:
         """Commit the row as failed; the other rows of its batch are given back."""
-        from starwhale.handlers.call import error_table
-
         stores = LocalTaskStores(task, self._side, holder=f"{task.id}#driver")
         dataset = task.datasets[lease.dataset_position]
         key = self._side.open_dataset(dataset).read(lease.start, lease.start + 1).keys[0]
@@ -80,7 +78,14 @@ class Suspects:
                 break
             if (granted.dataset_position, granted.start) != (lease.dataset_position, lease.start):
                 continue
-            table = error_table(dataset.row_id(key, task.step.id_step), error)
+            columns: dict[str, list[Value]] = {
+                "_index": [key],
+                "exception": ["WorkerDiedError"],
+                "message": [error.message],
+                "frame": [""],
+                "traceback": [error.details],
+            }
+            table = TableDraft(name="errors", ids=[dataset.row_id(key, task.step.id_step)], columns=columns)
             stop = lease.start + 1
             draft = PartDraft(lease=granted, stop=stop, tables=[table], rows_done=1, rows_failed=1)
             stores.commit(draft)
