@@ -48,7 +48,7 @@ def test_handler_position_out_of_range(counting: Project) -> None:
 
 def test_dataset_that_the_step_requires_and_nobody_gave(counting: Project) -> None:
     done = counting.run("--handler", "counting:evaluate")
-    assert_one_clear_message(done, "counting:predict", "--dataset")
+    assert_one_clear_message(done, "counting:predict", "--dataset", exit_code=2)
     assert counting.jobs() == []
 
 

@@ -106,7 +106,7 @@ class Job:
     @property
     def basic_info(self) -> dict[str, Any]:
         """The manifest."""
-        from starwhale.results.report import job_manifest
+        from starwhale.results.manifest import job_manifest
 
         return job_manifest(self._record)
 

@@ -30,7 +30,7 @@ def job() -> None:
 @click.pass_obj
 def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, page: int, size: int) -> None:
     """List jobs, the newest first."""
-    from starwhale.results.report import job_manifest
+    from starwhale.results.manifest import job_manifest
 
     found = app.instance().jobs.list(project, limit=size, offset=(page - 1) * size, removed=show_removed)
     manifests = [job_manifest(each) for each in found]

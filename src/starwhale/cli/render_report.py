@@ -39,8 +39,9 @@ def render_report(console: Console, report: JobReport, max_columns: int = 20) ->
         failed = f", {step.failed} failed" if step.failed else ""
         console.print(f"{escape(step.step)}: {step.done} of {step.total} rows{failed}")
     for row in report.errors:
-        text = row.get("message") or row.get("exception") or row.get("error") or ""
-        console.print(f"  failed: {escape(str(row.get('id', '')))}: {escape(str(text))}", overflow="fold")
+        where = f" ({row['frame']})" if row.get("frame") else ""
+        text = f"  failed: {row.get('id', '')}: {row.get('exception') or row.get('message') or ''}{where}"
+        console.print(escape(text), overflow="fold", highlight=False)
 
 
 def _table(console: Console, title: str, rows: Sequence[Mapping[str, Any]], max_columns: int) -> None:

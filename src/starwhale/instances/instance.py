@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from starwhale.instances.configuration import Configuration, read_configuration
-from starwhale.instances.datasets import DatasetVerbs
 from starwhale.instances.jobs import JobVerbs
 from starwhale.instances.projects import ProjectVerbs
 from starwhale.instances.root import prepare_root
@@ -16,6 +15,7 @@ from starwhale.settings import Settings
 from starwhale.storage.stores import Stores, StoresRef, open_stores
 
 if TYPE_CHECKING:
+    from starwhale.instances.datasets import DatasetVerbs
     from starwhale.storage.catalog.catalog import SqlCatalog
 
 
@@ -48,6 +48,8 @@ class Instance:
     @cached_property
     def datasets(self) -> DatasetVerbs:
         """What can be done with datasets."""
+        from starwhale.instances.datasets import DatasetVerbs  # opening rows is rarer than listing jobs
+
         return DatasetVerbs(self.stores, self.project, self.settings.fixed_version)
 
     @cached_property

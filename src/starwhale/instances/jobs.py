@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from starwhale.storage.stores import Stores
 
 
+DEFAULT_PROJECT = "self"
+"""The project that every instance has."""
+
+
 class JobVerbs:
     """Verbs of jobs. A job is addressed by its id, a unique beginning of it, its name, `latest`, `latest~N` or a URI."""
 
@@ -77,7 +81,9 @@ class JobVerbs:
         from starwhale.execution.start import start_job
         from starwhale.instances.pinning import pin_dataset
 
-        project = self._stores.catalog.projects.get(parse_project_uri(request.project or self._project).project).name
+        projects = self._stores.catalog.projects
+        named = parse_project_uri(request.project or self._project).project
+        project = (projects.ensure(named) if named == DEFAULT_PROJECT else projects.get(named)).name
         request = dataclasses.replace(request, project=project)
         return start_job(
             request, self._stores, pin=lambda uri: pin_dataset(self._stores, uri, project=project), options=options

@@ -140,7 +140,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _no_space(error: OSError, path: Path) -> OSError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return NoSpaceError(f"no space left for {path}", hint="free some space; what was there before is untouched")
     return error
 

@@ -42,7 +42,7 @@ def write_new(path: Path, content: Any, *, sync: bool) -> None:
 
 def no_space(error: OSError, path: Path) -> OSError:
     """Turn a full disk into an error that says so; any other error stays as it is."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return NoSpaceError(f"no space left for {path}", hint="free some space; what was committed before is untouched")
     return error
 
