@@ -18,7 +18,7 @@ from starwhale.handlers.registry import UserFunction
 
 MARK = "__starwhale_arguments__"
 """Attribute of a function with options: its dataclasses; `functools.wraps` copies it to wrappers."""
-_TYPE_NAMES = {int: "INT", float: "FLOAT", bool: "BOOL", str: "STRING"}
+_TYPE_NAMES: dict[Any, str] = {int: "INT", float: "FLOAT", bool: "BOOL", str: "STRING"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -256,12 +256,12 @@ class PredictRunner:
         if not isinstance(result, list | tuple):
             message = f"predict with batch_size={self._record.batch_size} has to return a list or tuple, not {type(result).__name__}"
             raise TypeError(message)
-        if len(result) != count:  # pyright: ignore[reportUnknownArgumentType] - values of users
+        if len(result) != count:
             logger.warning(
                 "%s: predict returned %d results for %d rows; the first ones are paired",
                 self._record.name,
                 len(result),
-                count,  # pyright: ignore[reportUnknownArgumentType] - values of users
+                count,
             )
 
     def _row_error(self, error: BaseException, dataset: DatasetInput, keys: Sequence[Key]) -> TaskError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 from starwhale.domain.job import HandlerRecord
 from starwhale.domain.resources import parse_resources
@@ -127,7 +127,7 @@ def evaluate(
     return _finish(func, record)
 
 
-def handler(
+def handler(  # noqa: PLR0917 - a signature that scripts rely on
     resources: Mapping[str, object] | UserFunction | None = None,
     replicas: int = 1,
     needs: Sequence[UserFunction | str] | None = None,
@@ -201,7 +201,7 @@ def register(function: F, options: HandlerRecord) -> F:
     )
     REGISTRY.add(Registered(record=record, function=function))
     setattr(function, MARK, record)
-    return function
+    return cast("F", function)  # cast: the checks above narrow it, and it is what came in
 
 
 def qualified_name(function: UserFunction) -> str:

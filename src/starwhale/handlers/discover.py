@@ -103,10 +103,8 @@ def _import(name: str, root: Path) -> ModuleType:
 
 
 def _module_names(root: Path) -> list[str]:
-    names: list[str] = []
-    for path in [*root.glob("*.py"), *root.glob("*/*.py"), *root.glob("*/*/*.py")]:
-        names.append(".".join(path.relative_to(root).with_suffix("").parts))
-    return names
+    paths = [*root.glob("*.py"), *root.glob("*/*.py"), *root.glob("*/*/*.py")]
+    return [".".join(path.relative_to(root).with_suffix("").parts) for path in paths]
 
 
 def _lies_in(entry: Registered, root: str) -> bool:

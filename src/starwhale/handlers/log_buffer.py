@@ -130,7 +130,7 @@ def _flatten(category: str, metrics: object) -> dict[str, Value]:
     if not isinstance(metrics, Mapping):
         message = f"metrics of {category!r} are {type(metrics).__name__}"
         raise ArgumentTypeError(message, hint="give a dict")
-    return flatten(metrics)  # pyright: ignore[reportUnknownArgumentType] - values of users
+    return flatten(metrics)
 
 
 def _draft(name: str, rows: Mapping[Key, Mapping[str, Value]]) -> TableDraft:

@@ -54,7 +54,8 @@ class Outputs:
     def _table(self, kept: Sequence[int], columns: dict[str, list[Value]]) -> TableDraft:
         ranks, keys, seconds = self.ranks, self.keys, self.seconds
         if len(kept) != len(ranks):
-            ranks, keys, seconds = ([each[p] for p in kept] for each in (ranks, keys, seconds))
+            ranks, keys = [ranks[p] for p in kept], [keys[p] for p in kept]
+            seconds = [seconds[p] for p in kept]
         return TableDraft(
             name="predictions", ids=list(ranks), columns={"_index": keys, "duration_seconds": seconds, **columns}
         )

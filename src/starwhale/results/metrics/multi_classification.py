@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from starwhale.errors import UsageError
@@ -16,7 +17,7 @@ Label = Hashable
 NORMALIZATIONS = ("true", "pred", "all")
 
 
-def classification_tables(
+def classification_tables(  # noqa: PLR0913 - one switch per part of the report
     y_true: Iterable[Any],  # Any: labels of users, NumPy's included
     y_pred: Iterable[Any],  # Any: the same
     probabilities: Iterable[Any] | None = None,  # Any: rows of numbers, NumPy's included
@@ -192,7 +193,7 @@ def roc_curve(is_positive: Sequence[bool], scores: Sequence[float]) -> dict[str,
     fpr = [_rate(each[0], fp) for each in points]
     tpr = [_rate(each[1], tp) for each in points]
     pairs = list(zip(fpr, tpr, strict=True))
-    area = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in zip(pairs, pairs[1:], strict=False))
+    area = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(pairs))
     return {"fpr": fpr, "tpr": tpr, "thresholds": [each[2] for each in points], "auc": area}
 
 
