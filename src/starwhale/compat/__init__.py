@@ -9,6 +9,7 @@ Who may enter: old scripts, through the finder. Start reading at `OLD_PATHS`.
 from __future__ import annotations
 
 import importlib
+import importlib.abc
 import importlib.machinery
 import sys
 from collections.abc import Sequence
@@ -32,12 +33,11 @@ OLD_PATHS = {
 """Old path → the module whose public names it has; empty for a path that is only on the way to others."""
 
 
-class OldPathFinder:
+class OldPathFinder(importlib.abc.MetaPathFinder):
     """Finds the modules of `OLD_PATHS`."""
 
-    @staticmethod
     def find_spec(
-        fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Answer for the old paths, and for nothing else."""
         del path, target
@@ -46,16 +46,14 @@ class OldPathFinder:
         return importlib.machinery.ModuleSpec(fullname, OldPathLoader(), is_package=True)
 
 
-class OldPathLoader:
+class OldPathLoader(importlib.abc.Loader):
     """Fills a module with the public names of the one that answers for it."""
 
-    @staticmethod
-    def create_module(spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
         """Let Python make an empty module."""
         del spec
 
-    @staticmethod
-    def exec_module(module: ModuleType) -> None:
+    def exec_module(self, module: ModuleType) -> None:
         """Copy the public names."""
         home = OLD_PATHS[module.__name__]
         if home:
@@ -65,5 +63,5 @@ class OldPathLoader:
 
 def register_old_paths() -> None:
     """Put the finder behind Python's own, once."""
-    if OldPathFinder not in sys.meta_path:
-        sys.meta_path.append(OldPathFinder)  # pyright: ignore[reportArgumentType] - a class with static methods is a finder
+    if not any(isinstance(each, OldPathFinder) for each in sys.meta_path):
+        sys.meta_path.append(OldPathFinder())

@@ -1,14 +1,14 @@
 """Every path on disk below a Standalone root, in one file.
 
-    <root>/
-    ├── STARWHALE-EVALUATION    format marker: a root without it that is not empty is never written
-    ├── catalog.db              SQLite: what exists, and the ledger
-    ├── datasets/<id>/          fragments, packs and manifests of one dataset
-    ├── blobs/<2>/<digest>      content-addressed bytes
-    ├── results/<2>/<job>/      segments and compacted parts of one job
-    ├── logs/<2>/<job>/         one text file per task attempt
-    ├── jobs/<2>/<job>/         whatever else belongs to one job (snapshot, sockets)
-    └── tmp/                    files being written; swept when a root is opened
+<root>/
+├── STARWHALE-EVALUATION    format marker: a root without it that is not empty is never written
+├── catalog.db              SQLite: what exists, and the ledger
+├── datasets/<id>/          fragments, packs and manifests of one dataset
+├── blobs/<2>/<digest>      content-addressed bytes
+├── results/<2>/<job>/      segments and compacted parts of one job
+├── logs/<2>/<job>/         one text file per task attempt
+├── jobs/<2>/<job>/         whatever else belongs to one job (snapshot, sockets)
+└── tmp/                    files being written; swept when a root is opened
 """
 
 from __future__ import annotations

@@ -382,7 +382,9 @@ class CommitRequest:
     """Rows whose error was recorded."""
     seconds: float = 0.0
     """Wall time that the range took."""
-    add_parts: Callable[[Any], int] | None = None  # Any: the catalog's connection, which is SQLAlchemy's; passed on, never used
+    add_parts: Callable[[Any], int] | None = (
+        None  # Any: the catalog's connection, which is SQLAlchemy's; passed on, never used
+    )
     """Inserts the part's rows through the connection that it is given and returns the part's id."""
 
 
