@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import SwGroup
+from starwhale.cli.command import SwGroup, add_not_built
 from starwhale.cli.outcome import finish
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ JOB = "Its id, a unique beginning of it, its name, a URI, `latest` or `latest~N`
 @click.group("job", cls=SwGroup, aliases={"ls": "list", "rm": "remove"})
 def job() -> None:
     """List jobs, show their reports, go on with them."""
+
+
+add_not_built(job, {"cancel": "Stop a job for good", "pause": "Stop a job for now"})
 
 
 @job.command("list")

@@ -88,6 +88,12 @@ class ModelYaml:
 @click.option("--step", default="", hidden=True, help="Run one step without its needs.")
 @click.option("--task-index", type=int, default=-1, hidden=True, help="Run one task of the step.")
 @click.option("--override-task-num", "task_count", type=int, default=0, hidden=True, help="Tasks of the step.")
+@click.option("-fs", "--forbid-snapshot", is_flag=True, hidden=True, help="A work directory is never copied.")
+@click.option("--cleanup-snapshot/--no-cleanup-snapshot", default=True, hidden=True, help="The same.")
+@click.option(
+    "--resource-pool", type=click.Choice(["default"]), default="default", hidden=True, help="Servers have others."
+)
+@click.option("-fpr", "--forbid-packaged-runtime", is_flag=True, hidden=True, help="A work directory has none.")
 @click.option("-vd", "--validation-dataset", "--val-dataset", multiple=True, hidden=True)
 @click.option("-r", "--runtime", hidden=True)
 @click.option("--in-container", is_flag=True, hidden=True)

@@ -52,6 +52,11 @@ class Uri:
             return f"{place}/job/{self.name}"
         return f"{place}/{self.kind}/{self.name}/version/{self.version or 'latest'}"
 
+    @property
+    def full_uri(self) -> str:
+        """The same as `full`, under the name that handlers know."""
+        return self.full
+
     def __str__(self) -> str:
         return self.full
 

@@ -1,0 +1,5 @@
+"""Options of handlers."""
+
+from starwhale.handlers.argument import argument
+
+__all__ = ["argument"]

@@ -1,0 +1,5 @@
+"""`starwhale.api._impl.dataset.loader`."""
+
+from starwhale.datasets.rows import DataRow
+
+__all__ = ["DataRow"]
