@@ -1,0 +1,339 @@
+"""A hundred thousand seeded schedules of what may happen to leases, over the pure rules and with a fake clock.
+
+The simulation keeps its own books, row by row, of who was granted what under which number. They know neither epochs nor ranges, so a rule
+that forgets one of its checks disagrees with them; the tests at the end break one rule each and ask that it is noticed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from starwhale.domain import ledger
+from starwhale.domain.ledger import Pace, Queue, RangeState, RowRange
+from starwhale.errors import LeaseLostError
+
+SCHEDULES = 100_000
+SEEDS = 8
+EVENTS = 16
+"""Events of one schedule before everybody just works to the end."""
+TTL_S = 3.0
+
+Commit = Callable[[RowRange, int, str, float, int | None], tuple[RowRange, RowRange | None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """The rules that a simulation applies; a test may pass a broken one."""
+
+    commit: Commit = ledger.commit
+    grant: Callable[[RowRange, str, float | None], RowRange] = ledger.grant
+    release: Callable[..., RowRange] = ledger.release
+    halve: Callable[[RowRange, int], Sequence[RowRange]] = ledger.halve
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A commit as it travels: it may arrive late, twice, or never."""
+
+    start: int
+    stop: int
+    epoch: int
+    holder: str
+    number: int
+    """Number of the grant, for the books; the rules do not see it."""
+    deadline_s: float | None
+
+
+@dataclass
+class Books:
+    """What is true, row by row."""
+
+    granted: list[int]
+    """Row → number of the grant that has it, or 0."""
+    done: list[int]
+    """Row → how often it was done."""
+
+    def accepts(self, message: Message, now_s: float, holder: str) -> bool:
+        """Whether the commit must be taken."""
+        in_time = message.deadline_s is None or now_s <= message.deadline_s
+        rows = range(message.start, message.stop)
+        return in_time and holder == message.holder and all(self.granted[row] == message.number for row in rows)
+
+
+@dataclass
+class Simulation:
+    """One schedule."""
+
+    random: random.Random
+    rules: Rules = field(default_factory=Rules)
+
+    def __post_init__(self) -> None:
+        choose = self.random.randrange
+        self.queue = Queue(total=choose(1, 13), batch=choose(1, 4))
+        self.tasks = choose(1, 4)
+        self.ranges: dict[int, RowRange] = {}
+        self.books = Books([0] * self.queue.total, [0] * self.queue.total)
+        self.now_s = 0.0
+        self.grants = 0
+        self.attempts = [1] * self.tasks
+        self.held: list[Message | None] = [None] * self.tasks
+        self.in_flight: list[Message] = []
+        self.refused = 0
+        self.has_deadlines = choose(2) == 0
+
+    def run(self) -> None:
+        """Let anything happen, then let everybody work, and check that every row was done once."""
+        events = (self.work, self.work, self.stop_early, self.kill, self.give_back, self.pass_time, self.deliver)
+        for _ in range(EVENTS):
+            self.random.choice(events)(self.random.randrange(self.tasks))
+            self.check_tiles()
+        self.has_deadlines = False
+        self.now_s += 2 * TTL_S
+        for _ in range(4 * self.queue.total + 4 * self.tasks):
+            if all(self.books.done):
+                break
+            self.work(self.random.randrange(self.tasks))
+            if self.random.random() < 0.1:
+                self.deliver(0)
+        else:
+            for task in range(self.tasks):
+                self.kill(task)
+            for _ in range(4 * self.queue.total):
+                self.work(0)
+        self.deliver_everything()
+        self.check_tiles()
+        assert ledger.is_complete(self.queue, list(self.ranges.values())), "rows were left over"
+        assert self.books.done == [1] * self.queue.total, f"rows were done {self.books.done} times"
+
+    def holder(self, task: int) -> str:
+        return f"t{task}#{self.attempts[task]}"
+
+    def work(self, task: int) -> None:
+        """Commit what the task holds, all of it, or ask for rows."""
+        message = self.held[task]
+        if message is None:
+            self.ask(task)
+            return
+        self.held[task] = None
+        self.in_flight.append(message)
+        if self.random.random() < 0.8:
+            self.arrive(message, message.holder, message.stop)
+
+    def ask(self, task: int) -> None:
+        self.release_expired()
+        free = [each for each in self.ranges.values() if each.state is RangeState.FREE]
+        chosen: RowRange | None = min(free, key=lambda r: (r.crashes == 0, r.start), default=None)
+        if chosen is None:
+            pace = Pace(rows=self.random.randrange(6), seconds=1.0, tasks=self.tasks)
+            self.queue, chosen = ledger.cut(self.queue, ledger.range_rows(self.queue, pace))
+        if chosen is None:
+            return
+        deadline_s = self.now_s + TTL_S if self.has_deadlines else None
+        granted = self.rules.grant(chosen, self.holder(task), deadline_s)
+        self.ranges[granted.start] = granted
+        self.grants += 1
+        for row in range(granted.start, granted.stop):
+            assert self.books.done[row] == 0, f"row {row} was done and is handed out again"
+            assert self.books.granted[row] == 0, f"row {row} was handed out twice"
+            self.books.granted[row] = self.grants
+        self.held[task] = Message(
+            granted.start, granted.stop, granted.epoch, granted.holder, self.grants, granted.deadline_s
+        )
+
+    def stop_early(self, task: int) -> None:
+        """Commit some batches of what the task holds; the rest goes back."""
+        message = self.held[task]
+        if message is None:
+            return
+        batches = -(-(message.stop - message.start) // self.queue.batch)
+        stop = min(message.start + self.random.randrange(1, batches + 1) * self.queue.batch, message.stop)
+        self.held[task] = None
+        self.in_flight.append(message)
+        self.arrive(message, message.holder, stop)
+
+    def kill(self, task: int) -> None:
+        """End the worker; what it held is a suspect, and its last commit may still be under way."""
+        message = self.held[task]
+        if message is not None and self.random.random() < 0.7:
+            self.in_flight.append(message)
+        for each in [r for r in self.ranges.values() if r.state is RangeState.LEASED]:
+            if each.holder == self.holder(task):
+                for half in self.rules.halve(self.rules.release(each, crashed=True), self.queue.batch):
+                    self.ranges[half.start] = half
+                self.forget(each)
+        self.held[task] = None
+        self.attempts[task] += 1
+
+    def give_back(self, task: int) -> None:
+        """End the attempt; or only lose the answer, so that the same attempt may get the same rows again."""
+        message = self.held[task]
+        if message is None:
+            return
+        self.in_flight.append(message)
+        self.held[task] = None
+        for each in [r for r in self.ranges.values() if r.state is RangeState.LEASED]:
+            if each.holder == self.holder(task):
+                self.ranges[each.start] = self.rules.release(each)
+                self.forget(each)
+
+    def pass_time(self, _task: int) -> None:
+        self.now_s += self.random.random() * TTL_S
+
+    def deliver(self, _task: int) -> None:
+        """Let some commit arrive: late, doubled, or in another attempt's name."""
+        if not self.in_flight:
+            return
+        message = self.random.choice(self.in_flight)
+        other = self.random.random() < 0.2
+        self.arrive(message, f"t{self.random.randrange(self.tasks)}#0" if other else message.holder, message.stop)
+
+    def deliver_everything(self) -> None:
+        for message in self.in_flight:
+            self.arrive(message, message.holder, message.stop)
+
+    def arrive(self, message: Message, holder: str, stop: int) -> None:
+        """Apply a commit to the range that begins where it says, as the storage does."""
+        expected = self.books.accepts(message, self.now_s, holder)
+        found = self.ranges[message.start]
+        before = dict(self.ranges)
+        try:
+            done, rest = self.rules.commit(found, message.epoch, holder, self.now_s, stop)
+        except LeaseLostError:
+            assert not expected, f"{message} was refused although it holds its rows"
+            assert self.ranges == before
+            self.refused += 1
+            return
+        assert expected, (
+            f"{message} was taken at {self.now_s} in the name of {holder} although it does not hold {found}"
+        )
+        self.ranges[done.start] = done
+        if rest is not None:
+            self.ranges[rest.start] = rest
+        for row in range(message.start, stop):
+            self.books.done[row] += 1
+        self.forget(found)
+
+    def release_expired(self) -> None:
+        for each in [r for r in self.ranges.values() if ledger.is_expired(r, self.now_s)]:
+            self.ranges[each.start] = self.rules.release(each)
+            self.forget(each)
+            for task, message in enumerate(self.held):  # the task has not noticed: its commit comes late
+                if message is not None and message.holder == each.holder:
+                    self.in_flight.append(message)
+                    self.held[task] = None
+
+    def forget(self, each: RowRange) -> None:
+        for row in range(each.start, each.stop):
+            self.books.granted[row] = 0
+
+    def check_tiles(self) -> None:
+        """Every row that was handed out lies in one range; leases and books agree."""
+        position = 0
+        for start in sorted(self.ranges):
+            each = self.ranges[start]
+            assert (each.start, start) == (position, position), f"a gap or an overlap at {position}: {each}"
+            assert each.stop > each.start
+            position = each.stop
+            if each.state is RangeState.DONE:
+                assert self.books.done[start : each.stop] == [1] * (each.stop - start), f"{each} is not what was done"
+        assert position == self.queue.cursor
+
+
+def simulate(seed: int, count: int, rules: Rules | None = None) -> tuple[int, int]:
+    """Run schedules; returns how many leases were granted and how many commits refused."""
+    source = random.Random(seed)
+    granted = refused = 0
+    for _ in range(count):
+        simulation = Simulation(source, rules or Rules())
+        simulation.run()
+        granted += simulation.grants
+        refused += simulation.refused
+    return granted, refused
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_every_row_is_done_once_whatever_happens(seed: int) -> None:
+    count = SCHEDULES // SEEDS
+    granted, refused = simulate(seed, count)
+    assert granted > 3 * count, "the schedules hand out rows again and again"
+    assert refused > count, "late and doubled commits are part of them"
+
+
+def no_check_of_epochs(
+    each: RowRange, _epoch: int, holder: str, now_s: float, stop: int | None
+) -> tuple[RowRange, RowRange | None]:
+    return ledger.commit(each, each.epoch, holder, now_s, stop)
+
+
+def no_check_of_holders(
+    each: RowRange, epoch: int, _holder: str, now_s: float, stop: int | None
+) -> tuple[RowRange, RowRange | None]:
+    return ledger.commit(each, epoch, each.holder, now_s, stop)
+
+
+def no_check_of_deadlines(
+    each: RowRange, epoch: int, holder: str, _now_s: float, stop: int | None
+) -> tuple[RowRange, RowRange | None]:
+    return ledger.commit(each, epoch, holder, 0.0, stop)
+
+
+def taken_when_done(
+    each: RowRange, epoch: int, holder: str, now_s: float, stop: int | None
+) -> tuple[RowRange, RowRange | None]:
+    is_same = each.state is RangeState.DONE and (each.epoch, each.holder) == (epoch, holder)
+    leased = dataclasses.replace(each, state=RangeState.LEASED) if is_same else each
+    return ledger.commit(leased, epoch, holder, now_s, min(stop or each.stop, each.stop))
+
+
+def rest_is_lost(
+    each: RowRange, epoch: int, holder: str, now_s: float, stop: int | None
+) -> tuple[RowRange, RowRange | None]:
+    return ledger.commit(each, epoch, holder, now_s, stop)[0], None
+
+
+def whole_range_is_done(
+    each: RowRange, epoch: int, holder: str, now_s: float, _stop: int | None
+) -> tuple[RowRange, RowRange | None]:
+    return ledger.commit(each, epoch, holder, now_s)
+
+
+def same_epoch_again(each: RowRange, holder: str, deadline_s: float | None) -> RowRange:
+    return dataclasses.replace(ledger.grant(each, holder, deadline_s), epoch=1)
+
+
+def never_released(each: RowRange, **_: bool) -> RowRange:
+    return each
+
+
+def second_half_is_lost(each: RowRange, batch: int) -> Sequence[RowRange]:
+    return ledger.halve(each, batch)[:1]
+
+
+def halves_overlap(each: RowRange, batch: int) -> Sequence[RowRange]:
+    first, *rest = ledger.halve(each, batch)
+    return [dataclasses.replace(first, stop=each.stop), *rest]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        pytest.param(Rules(commit=no_check_of_epochs), id="no check of epochs"),
+        pytest.param(Rules(commit=no_check_of_holders), id="no check of holders"),
+        pytest.param(Rules(commit=no_check_of_deadlines), id="no check of deadlines"),
+        pytest.param(Rules(commit=taken_when_done), id="a doubled commit is taken"),
+        pytest.param(Rules(commit=rest_is_lost), id="the rest of a partial commit is lost"),
+        pytest.param(Rules(commit=whole_range_is_done), id="a partial commit counts for all"),
+        pytest.param(Rules(grant=same_epoch_again), id="epochs come again"),
+        pytest.param(Rules(release=never_released), id="leases never end"),
+        pytest.param(Rules(halve=second_half_is_lost), id="half a suspect is lost"),
+        pytest.param(Rules(halve=halves_overlap), id="halves overlap"),
+    ],
+)
+def test_a_broken_rule_is_noticed(rules: Rules) -> None:
+    with pytest.raises((AssertionError, LeaseLostError)):
+        simulate(0, 2000, rules)
