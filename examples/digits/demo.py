@@ -49,14 +49,16 @@ def main() -> None:
         headline(f"{number}. Evaluate: {model}")
         chosen = ["--workdir", "examples/digits", "--module", "evaluation", "--handler", f"evaluation:{handler}"]
         run(SWCLI, "model", "run", *chosen, "--dataset", "digits")
-        run(SWCLI, "job", "info", "latest")
+
+    headline("5. Both jobs")
+    run(SWCLI, "job", "list")
 
     headline("What to type next (after the export above)")
-    print(f"{SWCLI} job list                        # both jobs; `job info` takes an id or its first characters")
+    print(f"{SWCLI} job info latest                 # a report again; it takes an id or its first characters as well")
     print(f"{SWCLI} job info latest -o json         # the same facts for a program")
     print(f"{SWCLI} dataset head digits --rows 3    # the first rows")
     print(f"{SWCLI} model run --help                # then your own functions: README.md has an evaluation in 15 lines")
-    print("rm -rf .demo                                       # everything that this demo wrote")
+    print("rm -rf .demo                                    # everything that this demo wrote")
 
 
 if __name__ == "__main__":
