@@ -151,7 +151,7 @@ class DatasetInput:
     """`@<12 characters>` when two versions of the name are in the job, else empty."""
 
     def row_id(self, key: int | str, step: str = "") -> str:
-        """Return the id of a row in the results (DECISIONS 12)."""
+        """Return the id of a row in the results: project, dataset, key, and the step from the second on."""
         tail = f"_#@#_{step}" if step else ""
         return f"{self.project}/{self.name}{self.id_suffix}_#@#_{key}{tail}"
 
@@ -264,6 +264,8 @@ class TaskUpdate:
     """Why, unless it succeeded."""
     worker_died: bool = False
     """Whether the worker process ended on its own; such a task may be tried again."""
+    timings: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Seconds that the attempt spent per activity: `read`, `predict`, `write`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

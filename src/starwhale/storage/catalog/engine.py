@@ -1,7 +1,7 @@
 """Transactions on the catalog's database: short reads of one moment, and writes that begin by taking the write lock.
 
 A deferred transaction that reads and then writes fails when another wrote in between, whatever the timeout; `BEGIN IMMEDIATE` waits
-for its turn instead (DECISIONS 18). The driver is therefore in autocommit mode and every transaction begins here, explicitly.
+for its turn instead (docs/decisions/0003). The driver is therefore in autocommit mode and every transaction begins here, explicitly.
 """
 
 from __future__ import annotations
