@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import Any, Self
 
 from starwhale.errors import ArgumentTypeError, HandlerError, UsageError
 from starwhale.handlers.context import Context, find_runtime_context, get_runtime_context
 from starwhale.handlers.decorators import evaluate, predict
 from starwhale.handlers.log_buffer import LogBuffer
-from starwhale.storage.protocols import Key, PartDraft, TablePage, TableQuery, Value
+from starwhale.storage.protocols import HIDDEN_COLUMNS, Key, PartDraft, TablePage, TableQuery, Value
 
 RESULTS = "results"
 SUMMARY = "summary"
@@ -60,6 +61,8 @@ class Evaluation:
         Raises:
             UsageError: Category, id or a metric cannot be stored; raised here, and nothing else is lost.
         """
+        if category != RESULTS and self._buffer.id_type(category) is None:
+            self._buffer.learn_id_type(category, self._stored_id_type(category))
         self._buffer.log(category, id, metrics)
 
     def log_result(self, id: Key, metrics: Mapping[str, Any]) -> None:  # Any: values of users
@@ -158,26 +161,36 @@ class Evaluation:
 
     def _rows(self, query: TableQuery) -> Iterator[Row]:
         """Read committed rows with the waiting ones merged in; waiting ones with ids of their own come where they belong."""
-        pending = dict(self._buffer.pending(query.table))
-        waiting = sorted((key for key in pending if _is_between(key, query)), key=_order)
+        pending = self._buffer.pending(query.table)
+        waiting = dict.fromkeys(sorted((key for key in pending if _is_between(key, query)), key=_order))
         is_ordered = query.table != RESULTS  # results are in row order: new rows of users follow
+        waiting_names = dict.fromkeys(name for row in pending.values() for name in row)
         cursor: str | None = None
         while True:
             page = self._page(query, cursor)
+            empty: Row = dict.fromkeys((*page.columns, *waiting_names)) if pending else {}
             for row in _page_rows(page):
-                if is_ordered:
-                    while waiting and _order(waiting[0]) < _order(row["id"]):
-                        key = waiting.pop(0)
-                        yield {"id": key, **pending[key]}
+                if is_ordered and waiting:
+                    before = _order(row["id"])
+                    for key in list(takewhile(lambda each: _order(each) < before, waiting)):  # noqa: B023 - used at once
+                        del waiting[key]
+                        yield {**empty, "id": key, **pending[key]}
                 if row["id"] in pending:
-                    waiting = [key for key in waiting if key != row["id"]]
+                    waiting.pop(row["id"], None)
                     row.update((name, value) for name, value in pending[row["id"]].items() if value is not None)
-                yield row
+                yield {**empty, **row} if pending else row
             cursor = page.next_cursor
             if cursor is None:
                 break
         for key in waiting:
-            yield {"id": key, **pending[key]}
+            yield {**empty, "id": key, **pending[key]}
+
+    def _stored_id_type(self, category: str) -> type | None:
+        """Return the type of the ids that a table already has; None when it has none."""
+        if not isinstance(category, str) or category not in self._table_names():
+            return None
+        found = self._page(TableQuery(table=category), None).columns.get("id")
+        return type(found[0]) if found else None
 
     def _page(self, query: TableQuery, cursor: str | None) -> TablePage:
         if self._context is not None:
@@ -266,7 +279,7 @@ def _current(name: str) -> Evaluation:
 
 
 def _is_shown(name: str, value: Value, keep_none: bool) -> bool:
-    return not name.startswith("__") and (keep_none or value is not None)
+    return name not in HIDDEN_COLUMNS and (keep_none or value is not None)
 
 
 def _page_rows(page: TablePage) -> Iterator[Row]:

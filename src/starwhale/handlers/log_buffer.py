@@ -8,7 +8,7 @@ from typing import Any
 
 from starwhale.errors import ArgumentTypeError, FieldNameError, UsageError
 from starwhale.media.flatten import flatten
-from starwhale.storage.protocols import Key, TableDraft, Value
+from starwhale.storage.protocols import HIDDEN_COLUMNS, Key, TableDraft, Value
 
 SUMMARY = "summary"
 """Table of the summary; it has one row."""
@@ -36,6 +36,9 @@ class _Table:
                 raise FieldNameError(message, hint="use one spelling")
             if known.casefold() == "id":
                 message = f"a metric of {category!r} is called 'id', which is the name of the row's own id"
+                raise FieldNameError(message, hint="call it something else")
+            if name in HIDDEN_COLUMNS:
+                message = f"a metric of {category!r} is called {name!r}, where the system keeps what belongs to the row"
                 raise FieldNameError(message, hint="call it something else")
 
 
@@ -79,6 +82,17 @@ class LogBuffer:
         if isinstance(metrics, Mapping):
             metrics = {key: value for key, value in metrics.items() if key != "id"}
         self._add(SUMMARY, self._summary_id, _flatten(SUMMARY, metrics))
+
+    def id_type(self, category: str) -> type | None:
+        """Return the type of the ids of a category, as far as it is known."""
+        found = self._tables.get(category)
+        return None if found is None else found.id_type
+
+    def learn_id_type(self, category: str, id_type: type | None) -> None:
+        """Take note of the type of the ids that a category already has elsewhere."""
+        if id_type is not None:
+            with self._lock:
+                self._tables.setdefault(category, _Table()).id_type = id_type
 
     def drain(self) -> list[TableDraft]:
         """Hand over everything that waits, column by column, and forget it; the types of ids stay known."""

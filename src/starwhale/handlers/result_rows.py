@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from starwhale.handlers.outputs import PICKLED
-from starwhale.storage.protocols import TablePage, TableQuery, TaskStores, Value
+from starwhale.storage.protocols import HIDDEN_COLUMNS, TablePage, TableQuery, TaskStores, Value
 
 _NONE = type(None)
 
@@ -87,7 +87,7 @@ def iter_results(stores: TaskStores, table: str = "results") -> Iterator[ResultR
 
 def page_rows(page: TablePage) -> Iterator[ResultRow]:
     """Turn a page into rows."""
-    hidden = {name: column for name, column in page.columns.items() if name.startswith("__")}
+    hidden = {name: column for name, column in page.columns.items() if name in HIDDEN_COLUMNS}
     columns = {name: column for name, column in page.columns.items() if name not in hidden}
     if PICKLED in hidden and "output" in columns:
         # Only here is a pickle loaded: bytes that the predict step of this very job wrote.

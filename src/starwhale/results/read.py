@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starwhale.domain.job import DatasetInput
 from starwhale.domain.version import is_version
 from starwhale.errors import NotFoundError
-from starwhale.storage.protocols import DatasetReader, TableQuery, Value
+from starwhale.storage.protocols import HIDDEN_COLUMNS, DatasetReader, TableQuery, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,9 @@ def read_rows(
     """
     for row in stores.results.reader.rows(job_scope(stores, job), query):
         yield {
-            name: value for name, value in row.items() if not name.startswith("__") and (keep_none or value is not None)
+            name: value
+            for name, value in row.items()
+            if name not in HIDDEN_COLUMNS and (keep_none or value is not None)
         }
 
 

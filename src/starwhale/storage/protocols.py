@@ -89,6 +89,10 @@ class PartDraft:
     """Seconds spent per activity: `read`, `predict`, `write`."""
 
 
+HIDDEN_COLUMNS = frozenset({"__dataset", "__dataset_version", "__key", "__step", "__pickled"})
+"""Columns of `results` that say where a row comes from; readers use them, and users see their own columns only."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableQuery:
     """Which rows of a result table, in its order."""
