@@ -63,8 +63,8 @@ class Changes:
         with self._lock:
             self._check_key_type(checked)
             own = self._names.adopt(checked, features)
-            self._holds_given_keys = True
             self._put(checked, own)
+            self._holds_given_keys = True  # after it, for it may have flushed the rows before
         return checked
 
     def append(self, features: Mapping[str, Value]) -> Key:

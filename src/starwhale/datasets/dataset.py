@@ -272,6 +272,7 @@ class Dataset:
 
     def extend(self, items: Iterable[object]) -> None:
         """Append rows; a list of dicts with the same names is the fast way."""
+        self._check_writable()
         if isinstance(items, (list, tuple)) and items and isinstance(items[0], dict):
             rows = cast("Sequence[Any]", items)  # Any: checked row by row where they are not alike
             if set(map(type, rows)) == {dict}:
