@@ -64,6 +64,7 @@ NEEDS: Mapping[str, Need] = {
         help="install chromium, and pip install playwright",
     ),
     "netns": Need(present=_may_make_namespaces, help="root on Linux, with the program ip"),
+    "kills": Need(present=lambda: True, help="takes a minute or two"),
     "podman": Need(present=_has_program("podman"), help="install podman"),
 }
 NOT_RUN = pytest.StashKey[Counter[str]]()

@@ -164,7 +164,7 @@ def test_steps_and_attempts_are_recorded(catalog: SqlCatalog) -> None:
     error = TaskError(message="died", is_user_error=False)
     catalog.jobs.record_attempt_start(task, "thread")
     catalog.jobs.record_attempt_end(
-        TaskUpdate(task_id=task.id, attempt=1, status=Status.FAILED, error=error), {"read": 0.5}
+        TaskUpdate(task_id=task.id, attempt=1, status=Status.FAILED, error=error, timings={"read": 0.5})
     )
     catalog.jobs.record_attempt_start(dataclasses.replace(task, attempt=2), "thread")
     catalog.jobs.record_attempt_end(TaskUpdate(task_id=task.id, attempt=2, status=Status.SUCCESS))

@@ -9,6 +9,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starwhale.domain.job import Job, Step, Task, TaskError, TaskUpdate
 from starwhale.domain.status import Status
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 TICK_S = 0.2
 """How long the loop waits for the executor before it looks at everything else."""
+END_STEPS = ("update_taken", "attempt_ended", "step_recorded", "compacted", "steps_settled")
+"""The crash points after the last commit of a task, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,7 @@ class JobRun:
         self._desk = desk
         self._catalog = desk.side.stores.catalog
         self._results = desk.side.stores.results
+        self._crash_point = desk.side.crash_point
         self._on_progress = on_progress
         self._steps = {step.name: step for step in job.steps}
         self._tasks = {task.id: task for step in job.steps for task in plan_tasks(job, step)}
@@ -156,8 +160,6 @@ class JobRun:
                     attempt=last.get(task.id, 0),
                 )
             )
-            if is_done and not task.step.consumes_rows:
-                self._catalog.parts.finalize_attempt(task.id, last.get(task.id, 0))
         return schedule.make_state({step.name: step.needs for step in self._job.steps}, states)
 
     def _begin(self) -> None:
@@ -187,17 +189,24 @@ class JobRun:
             logger.warning("job=%s task=%s attempt=%s: %s", task.job_id, task.id, update.attempt, update.error)
         if held or update.worker_died:
             self._catalog.ledger.release_holder(task.job_id, holder, crashed=update.worker_died)
-        if update.status is not Status.SUCCESS and not task.step.consumes_rows:
-            self._catalog.parts.hide_provisional(task.id)
         self._state = schedule.apply(self._state, update, counts=not held)
-        self._catalog.jobs.record_attempt_end(update)
-        if update.status is Status.SUCCESS and not task.step.consumes_rows:
-            self._catalog.parts.finalize_attempt(task.id, update.attempt)
+        self._crash_point("update_taken")
+        self._catalog.jobs.record_attempt_end(update, lambda connection: self._settle_parts(connection, task, update))
+        self._crash_point("attempt_ended")
         if update.status is Status.INTERRUPTED and update.error is not None and self._halt is None:
             self._halt = update.error  # the disk is full, or the lease was taken away: the job can go on later
             self._state = schedule.stop(self._state)
         if update.worker_died and held and (error := self._suspects.died(task, held)) is not None:
             self._state = schedule.fail(self._state, task.id, error)
+
+    def _settle_parts(self, connection: Any, task: Task, update: TaskUpdate) -> None:  # Any: passed on
+        """Make what a task without rows has logged final, or hide it; what was done of rows is final already."""
+        if task.step.consumes_rows:
+            return
+        if update.status is Status.SUCCESS:
+            self._catalog.parts.finalize(connection, task.id, update.attempt)
+        else:
+            self._catalog.parts.hide(connection, task.id)
 
     def _settle(self, *, has_news: bool) -> None:
         """Draw the conclusions of what has ended."""
@@ -233,7 +242,9 @@ class JobRun:
             self._catalog.jobs.record_step(self._job.id, name, status)
             self._recorded[name] = status
             if status is Status.SUCCESS:
+                self._crash_point("step_recorded")
                 self._results.compact(self._job.id, name)
+                self._crash_point("compacted")
 
     def _cancel(self) -> None:
         for task_id in schedule.to_cancel(self._state):
@@ -245,6 +256,7 @@ class JobRun:
     def _finish(self, status: Status) -> JobOutcome:
         error = schedule.first_error(self._state) if status is Status.FAILED else self._halt
         self._record_steps()
+        self._crash_point("steps_settled")
         self._catalog.jobs.set_status(self._job.id, status, error=error)
         self._report()
         is_full = status is Status.INTERRUPTED and error is not None

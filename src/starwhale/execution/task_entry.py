@@ -56,20 +56,25 @@ def run_task(
     """
     context = make_context(task, stores)
     set_runtime_context(context)
+    attempt = _Attempt(task, stores, context, should_stop, clock)
+    failed: TaskError | None = None
     try:
-        status = _Attempt(task, stores, context, should_stop, clock).run()
+        status = attempt.run()
     except call.RowFailed as failure:
-        return _failed(task, failure.task_error)
+        status, failed = Status.FAILED, failure.task_error
     except NoSpaceError as error:
-        return _ended(task, Status.INTERRUPTED, TaskError(message=error.message, hint=error.hint, is_user_error=False))
+        status, failed = (
+            Status.INTERRUPTED,
+            TaskError(message=error.message, hint=error.hint, is_user_error=False),
+        )
     except LeaseLostError as error:
         logger.warning("task=%s attempt=%s: %s", task.id, task.attempt, error)
-        return _ended(task, Status.INTERRUPTED, describe_error(error))
+        status, failed = Status.INTERRUPTED, describe_error(error)
     except Exception as error:
-        return _failed(task, describe_error(error))
+        status, failed = Status.FAILED, describe_error(error)
     finally:
         set_runtime_context(None)
-    return _ended(task, status)
+    return TaskUpdate(task_id=task.id, attempt=task.attempt, status=status, error=failed, timings=attempt.timings)
 
 
 def make_context(task: Task, stores: TaskSide) -> Context:
@@ -109,6 +114,8 @@ class _Attempt:
         self._should_stop = should_stop
         self._clock = clock
         self._write_s = 0.0
+        self.timings: dict[str, float] = {}
+        """Seconds that were spent so far, by activity."""
 
     def run(self) -> Status:
         """Run the handler; returns success or interrupted."""
@@ -157,6 +164,8 @@ class _Attempt:
             draft.stop = used.stop
         draft = self._finish(draft, lease, began)
         draft.timings = {"read": read_s, "predict": draft.seconds - read_s, "write": self._write_s, **draft.timings}
+        for name, seconds in draft.timings.items():
+            self.timings[name] = self.timings.get(name, 0.0) + seconds
         return draft
 
     def _finish(self, draft: PartDraft, lease: RangeLease, began: float) -> PartDraft:
@@ -230,11 +239,3 @@ def describe_error(error: BaseException) -> TaskError:
     details = "".join(traceback.format_exception(error))
     text = f"{type(error).__name__}: {error}"
     return TaskError(message=text, exception=text, details=details, is_user_error=False)
-
-
-def _failed(task: Task, error: TaskError) -> TaskUpdate:
-    return _ended(task, Status.FAILED, error)
-
-
-def _ended(task: Task, status: Status, error: TaskError | None = None) -> TaskUpdate:
-    return TaskUpdate(task_id=task.id, attempt=task.attempt, status=status, error=error)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CrashPoint = Callable[[str], None]
 """Called with the name of each step of a commit; tests end the process there."""
+COMMIT_STEPS = ("before_append", "appended", "in_transaction", "part_named", "committed")
+"""The crash points of a commit, in order."""
 RANGE_BYTES = 16 << 20
 """A range holds about so many bytes of rows, at most."""
 

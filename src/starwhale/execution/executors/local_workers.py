@@ -44,13 +44,12 @@ class LocalWorkers:
         while True:
             source, message = self._events.get()
             if source is worker and message is None:
-                self._end(worker)
                 what = (
                     f"the worker process {worker.describe_end()} while it imported {', '.join(self._options.modules)}"
                 )
-                raise WorkerDiedError(
-                    what, hint=worker.output_tail() or "look at what these modules do when they are imported"
-                )
+                said = worker.output_tail()
+                self._end(worker)
+                raise WorkerDiedError(what, hint=said or "look at what these modules do when they are imported")
             if source is worker and message is not None and message["op"] == "handlers":
                 return {name: HandlerRecord.from_json(record) for name, record in message["handlers"].items()}
             if source is worker and message is not None and message["op"] == "error":
@@ -118,8 +117,9 @@ class LocalWorkers:
 
     def _end(self, worker: WorkerProcess) -> None:
         """Report the tasks that a worker took with it."""
-        if worker in self._workers:
-            self._workers.remove(worker)
+        if worker not in self._workers:  # it was closed
+            return
+        self._workers.remove(worker)
         for task in worker.tasks.values():
             error = TaskError(
                 message=f"the worker process {worker.describe_end()} while it ran task {task.index} of {task.step.name}",
@@ -131,6 +131,7 @@ class LocalWorkers:
                 TaskUpdate(task_id=task.id, attempt=task.attempt, status=Status.FAILED, error=error, worker_died=True)
             )
         worker.tasks.clear()
+        worker.close(kill=False)
 
 
 def _update_from_json(data: Json) -> TaskUpdate:
@@ -139,4 +140,5 @@ def _update_from_json(data: Json) -> TaskUpdate:
         attempt=data["attempt"],
         status=Status(data["status"]),
         error=None if data["error"] is None else TaskError.from_json(data["error"]),
+        timings=data["timings"],
     )

@@ -34,8 +34,6 @@ class WorkerProcess:
     def __init__(self, options: ExecutorOptions, events: Events, *, number: int, uses_threads: bool) -> None:
         self.tasks: dict[str, Task] = {}
         """Tasks that it has and that have not reported their end."""
-        self.is_alive = True
-        """Whether it has not reported its end."""
         self._events = events
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         control, control_theirs = socket.socketpair()
@@ -66,7 +64,8 @@ class WorkerProcess:
         )
         self._receiver = threading.Thread(target=self._receive, name=f"worker-{number}", daemon=True)
         self._receiver.start()
-        threading.Thread(target=self._watch, name=f"worker-{number}-end", daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, name=f"worker-{number}-end", daemon=True)
+        self._watcher.start()
 
     @property
     def pid(self) -> int:
@@ -88,7 +87,7 @@ class WorkerProcess:
         self._send({"op": "stop", "task": task_id})
 
     def close(self, *, kill: bool) -> None:
-        """End the process, politely or at once, and wait for it."""
+        """End the process, politely or at once, wait for it and for what it asked of the stores, and give everything back."""
         if kill:
             self._process.kill()
         else:
@@ -98,6 +97,8 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._watcher.join()
+        self._output.close()
 
     def describe_end(self) -> str:
         """Say how the process ended."""

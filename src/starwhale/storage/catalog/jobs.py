@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
@@ -208,19 +208,26 @@ class Jobs:
                 )
             )
 
-    def record_attempt_end(self, end: TaskUpdate, timings: Mapping[str, float] | None = None) -> None:
-        """Write down how an attempt of a task ended."""
+    def record_attempt_end(self, end: TaskUpdate, also: Callable[[Connection], None] | None = None) -> None:
+        """Write down how an attempt of a task ended.
+
+        Args:
+            end: What the executor reported.
+            also: What belongs into the same transaction: making the results of the attempt final.
+        """
         own = attempts.c.task_id == end.task_id, attempts.c.number == end.attempt
         error = None if end.error is None else end.error.to_json()
         values = {
             "status": end.status.value,
             "finished_at": self._clock(),
             "error": error,
-            "timings": dict(timings or {}),
+            "timings": dict(end.timings),
         }
         with self._database.write() as connection:
             connection.execute(update(attempts).where(*own).values(**values))
             connection.execute(update(tasks).where(tasks.c.id == end.task_id).values(status=end.status.value))
+            if also is not None:
+                also(connection)
 
     def steps(self, job_id: str) -> Sequence[StepRecord]:
         """Return the steps of a job, needs first."""

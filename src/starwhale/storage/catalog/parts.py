@@ -70,12 +70,22 @@ class Parts:
 
     def finalize_attempt(self, task_id: str, attempt: int) -> None:
         """Make the provisional parts of an attempt final, and hide those of the other attempts of its task."""
-        own = parts.c.task_id == task_id, parts.c.provisional.is_(True)
         with self._database.write() as connection:
-            connection.execute(update(parts).where(*own, parts.c.attempt != attempt).values(visible=False))
-            connection.execute(
-                update(parts).where(*own, parts.c.attempt == attempt).values(visible=True, provisional=False)
-            )
+            self.finalize(connection, task_id, attempt)
+
+    @staticmethod
+    def finalize(connection: Connection, task_id: str, attempt: int) -> None:
+        """Do what `finalize_attempt` does inside a transaction of the caller."""
+        own = parts.c.task_id == task_id, parts.c.provisional.is_(True)
+        connection.execute(update(parts).where(*own, parts.c.attempt != attempt).values(visible=False))
+        connection.execute(
+            update(parts).where(*own, parts.c.attempt == attempt).values(visible=True, provisional=False)
+        )
+
+    @staticmethod
+    def hide(connection: Connection, task_id: str) -> None:
+        """Do what `hide_provisional` does inside a transaction of the caller."""
+        Parts._hide(connection, task_id)
 
     def hide_provisional(self, task_id: str) -> None:
         """Hide what a task left behind without coming to its end."""

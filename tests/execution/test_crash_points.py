@@ -1,0 +1,137 @@
+"""The driver is killed at every step of a commit and of what follows it; whatever lay half-written, resuming completes the job."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.execution.ledger_job import ROWS, LedgerJob, assert_each_row_once, make_job
+
+from starwhale.execution.run import END_STEPS
+from starwhale.storage.task_side import COMMIT_STEPS
+
+SCRIPT = Path(__file__).with_name("killed_driver.py")
+EXECUTORS = ("thread", "process")
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> LedgerJob:
+    """One root for all: jobs do not know each other."""
+    return make_job(tmp_path_factory.mktemp("crash_points"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(job: LedgerJob) -> Mapping[str, Rows]:
+    """What the tables hold when nothing happens."""
+    tables = job.tables(job.run())
+    assert_each_row_once(tables)
+    return tables
+
+
+def crash(job: LedgerJob, point: str, arrival: int, executor: str) -> str:
+    """Run the job in a process that kills itself; returns the job's id."""
+    with job.instance() as opened:
+        job_id = opened.catalog.make_id()
+    request = job.request(executor, job_id=job_id).to_json()
+    spec = {"request": request, "env": dict(job.env), "point": point, "arrival": arrival}
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), json.dumps(spec)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == -signal.SIGKILL, f"{point} was not reached {arrival} times\n{done.stderr}"
+    return job_id
+
+
+def check(job: LedgerJob, job_id: str, executor: str, undisturbed: Mapping[str, Rows]) -> None:
+    """Resume with another executor and number of tasks, and compare to the last digit."""
+    with job.instance() as opened:
+        assert opened.jobs.get(job_id).status == "interrupted"
+    seen_before = [row["id"] for row in job.tables(job_id)["results"]]
+    done_before = job.done(job_id)
+    assert len(set(seen_before)) == len(seen_before) == done_before, "readers see exactly what the ledger calls done"
+    job.resume(job_id, EXECUTORS[executor == "thread"], replicas=3)
+    tables = job.tables(job_id)
+    assert_each_row_once(tables)
+    assert tables["summary"] == undisturbed["summary"]
+    assert job.done(job_id) == ROWS
+
+
+STEPS = (*COMMIT_STEPS, *END_STEPS)
+ARRIVALS = (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("point", "arrival", "executor"),
+    [(point, 1 + n % 3 if point in COMMIT_STEPS else 1, EXECUTORS[n % 2]) for n, point in enumerate(STEPS)],
+)
+def test_a_driver_that_dies_at_any_step_loses_nothing(
+    job: LedgerJob, undisturbed: Mapping[str, Rows], point: str, arrival: int, executor: str
+) -> None:
+    check(job, crash(job, point, arrival, executor), executor, undisturbed)
+
+
+@pytest.mark.needs_kills
+@pytest.mark.parametrize(("point", "arrival", "executor"), list(product(STEPS, ARRIVALS, EXECUTORS)))
+def test_a_driver_that_dies_at_any_arrival_at_any_step_loses_nothing(
+    job: LedgerJob, undisturbed: Mapping[str, Rows], point: str, arrival: int, executor: str
+) -> None:
+    check(job, crash(job, point, arrival, executor), executor, undisturbed)
+
+
+def segments(job: LedgerJob, job_id: str) -> list[Path]:
+    with job.instance() as opened:
+        return sorted(opened.stores.layout.results(job_id).glob("*.seg"))
+
+
+def committed_bytes(job: LedgerJob, job_id: str, segment: Path) -> int:
+    """Where the last part that the catalog names ends in a segment."""
+    with job.instance() as opened:
+        parts = opened.catalog.parts.visible(job_id)
+    return max((t.offset + t.length for part in parts for t in part.tables if t.file == segment.name), default=0)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_torn_append_is_never_read(job: LedgerJob, undisturbed: Mapping[str, Rows], executor: str) -> None:
+    job_id = crash(job, "before_append", 4, executor)
+    found = segments(job, job_id)
+    assert found
+    for segment in found:
+        with segment.open("ab") as file:
+            file.write(b"\xff\xff\xff\xff torn in the middle of a part")
+    check(job, job_id, executor, undisturbed)
+
+
+@pytest.mark.parametrize(("point", "executor"), [("appended", "thread"), ("part_named", "process")])
+def test_a_tail_that_did_not_reach_the_disk_is_not_missed(
+    job: LedgerJob, undisturbed: Mapping[str, Rows], point: str, executor: str
+) -> None:
+    job_id = crash(job, point, 3, executor)
+    cut = 0
+    for segment in segments(job, job_id):
+        end = committed_bytes(job, job_id, segment)
+        size = segment.stat().st_size
+        if size > end:
+            cut += 1
+            with segment.open("r+b") as file:
+                file.truncate(end + (size - end) // 2)
+    assert cut, "the killed driver had appended a part that nobody names"
+    check(job, job_id, executor, undisturbed)
+
+
+def test_a_driver_that_dies_again_and_again_completes(job: LedgerJob, undisturbed: Mapping[str, Rows]) -> None:
+    """Each resumed run is killed too, each at another step, until one is left alone."""
+    job_id = crash(job, "appended", 2, "process")
+    for point in ("in_transaction", "committed", "before_append"):
+        spec = {"resume": job_id, "env": dict(job.env), "point": point, "arrival": 2}
+        done = subprocess.run(
+            [sys.executable, str(SCRIPT), json.dumps(spec)], capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
+    check(job, job_id, "process", undisturbed)
