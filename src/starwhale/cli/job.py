@@ -41,10 +41,12 @@ def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, 
     def render(console: Console) -> None:
         from rich.table import Table
 
-        table = Table("id", "status", "handler", "datasets", "created")
+        table = Table()
+        for title in ("id", "status", "handler", "datasets", "created"):
+            table.add_column(title, overflow="fold", no_wrap=title in {"id", "status"} and not fullname)
         for each in manifests:
             shown = each["version"] if fullname else each["version"][:12]
-            row = (shown, each["status"], each["handler_name"], ", ".join(each["datasets"]), each["created_at"])
+            row = (shown, each["status"], each["handler_name"], ", ".join(each["datasets"]), each["created_at"][:16])
             table.add_row(*map(str, row))
         console.print(table)
 
@@ -66,7 +68,9 @@ def info(app: CliApp, job_address: str, max_report_cols: int, web: bool) -> None
         raise NotBuiltYetError("'swcli job info --web' is not built yet", hint="leave --web out")
     instance = app.instance()
     report = make_report(instance.stores, instance.jobs.get(job_address))
-    app.emit(report.to_json(), lambda console: render_report(console, report, max_report_cols))
+    app.emit(
+        report.to_json(), lambda console: render_report(console, report, max_report_cols, is_verbose=app.verbosity > 0)
+    )
 
 
 @job.command()

@@ -32,6 +32,6 @@ def finish(app: CliApp, outcome: JobOutcome) -> None:
         raise outcome.error
     instance = app.instance()
     report = make_report(instance.stores, instance.jobs.get(outcome.job_id))
-    app.emit(report.to_json(), lambda console: render_report(console, report))
+    app.emit(report.to_json(), lambda console: render_report(console, report, is_verbose=app.verbosity > 0))
     if not app.wants_json:
         app.say(f"finish run, success!  See it again with: swcli job info {short}")

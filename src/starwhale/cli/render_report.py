@@ -1,8 +1,11 @@
-"""The report of a job for people."""
+"""The report of a job for people: what it ran on, what came of it, how sure that is, and which rows failed.
+
+Everything folds, so that nothing is cut off: tables wider than the console are drawn in pieces, the ids in each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,61 +13,157 @@ if TYPE_CHECKING:
 
     from starwhale.results.report import JobReport
 
+SHORT = 12
+"""Characters of an id that are shown and accepted."""
+NAME_WIDTH = 40
+"""Most characters of a name in one line of a panel."""
+MATRIX = "true"
+"""Title of the ids of a confusion matrix."""
+Row = Mapping[str, Any]  # Any: cells of users
 
-def render_report(console: Console, report: JobReport, max_columns: int = 20) -> None:
-    """Draw manifest, summary, accuracy, per-label table, confusion matrix and failed rows; fits 80 columns and wider."""
-    from rich.markup import escape
-    from rich.panel import Panel
 
-    manifest = report.manifest
-    names = ("version", "name", "status", "handler_name", "model_src_dir", "dataset_uris", "executor", "created_at")
-    names += ("finished_at", "python_version", "platform", "starwhale_version", "source_digest", "error_message")
-    lines = [f"{name:>17}  {escape(_text(manifest[name]))}" for name in names if manifest.get(name)]
-    console.print(Panel("\n".join(lines), title="job", title_align="left"))
-    plain = {name: value for name, value in report.summary.items() if name != "kind"}
-    if plain:
-        width = min(max(map(len, plain)), 40)
-        body = "\n".join(f"{escape(name):>{width}}  {escape(_text(value))}" for name, value in plain.items())
-        console.print(Panel(body, title="summary", title_align="left"))
-    if report.accuracy is not None:
-        found = report.accuracy
-        console.print(
-            f"accuracy {found.value:.4f}   95 % interval {found.low:.4f} to {found.high:.4f}   n = {found.count}   ({found.method})"
-        )
+def render_report(console: Console, report: JobReport, max_columns: int = 20, *, is_verbose: bool = False) -> None:
+    """Draw a report; fits the console's width and loses no cell.
+
+    Args:
+        console: Where to draw.
+        report: The report.
+        max_columns: Most columns of a table.
+        is_verbose: Whether whole ids and URIs are shown.
+    """
+    _panel(console, "job", dict(_about(report, is_verbose)))
+    _panel(console, "summary", dict(_summary(report)))
     if report.labels:
-        _table(console, "labels", list(report.labels.values()), max_columns)
+        _tables(console, "per label", "label", list(report.labels.values()), max_columns)
     if report.confusion_matrix:
-        _table(console, "confusion matrix (row: true, column: predicted)", report.confusion_matrix, max_columns)
+        title = "confusion matrix (rows: true, columns: predicted)"
+        _tables(console, title, MATRIX, report.confusion_matrix, max_columns)
     for step in report.progress:
         failed = f", {step.failed} failed" if step.failed else ""
-        console.print(f"{escape(step.step)}: {step.done} of {step.total} rows{failed}")
+        _line(console, f"{step.step}: {step.done} of {step.total} rows{failed}")
     for row in report.errors:
         where = f" ({row['frame']})" if row.get("frame") else ""
-        text = f"  failed: {row.get('id', '')}: {row.get('exception') or row.get('message') or ''}{where}"
-        console.print(escape(text), overflow="fold", highlight=False)
+        _line(console, f"  {row.get('id', '')}: {row.get('exception') or row.get('message') or ''}{where}")
+    if (more := report.failed_rows - len(report.errors)) > 0 and report.errors:
+        _line(console, f"  and {more} more in the table 'errors'")
 
 
-def _table(console: Console, title: str, rows: Sequence[Mapping[str, Any]], max_columns: int) -> None:
-    """Draw rows in as many tables side by side in time as the width needs, the ids in each."""
+def _about(report: JobReport, is_verbose: bool) -> Iterator[tuple[str, str]]:
+    manifest = report.manifest
+    version = str(manifest["version"])
+    yield "version", " ".join(filter(None, (version if is_verbose else version[:SHORT], manifest.get("name"))))
+    yield "status", str(manifest["status"])
+    yield "handler", str(manifest["handler_name"])
+    yield "model", _model(manifest)
+    yield "datasets", "\n".join(manifest.get("dataset_uris", ()) if is_verbose else report.inputs)
+    yield "time", " to ".join(filter(None, (manifest["created_at"], manifest["finished_at"])))
+    found = [f"{manifest['executor']} executor"]
+    for text, name in (("Python", "python_version"), ("starwhale", "starwhale_version"), ("", "platform")):
+        if manifest.get(name):
+            found.append(f"{text} {manifest[name]}".strip())
+    if digest := str(manifest.get("source_digest") or ""):
+        found.append(f"code {digest if is_verbose else digest[:SHORT]}")
+    yield "ran on", ", ".join(found)
+    yield "error", str(manifest["error_message"] or "")
+
+
+def _model(manifest: Row) -> str:
+    version = str(manifest.get("model_version") or "")[:SHORT]
+    name = f"{manifest['model']}@{version}" if version else str(manifest["model"])
+    folder = str(manifest.get("model_src_dir") or "")
+    return f"{name}  ({folder})" if folder else name
+
+
+def _summary(report: JobReport) -> Iterator[tuple[str, str]]:
+    for name, value in report.summary.items():
+        if name == "accuracy" and report.accuracy is not None:
+            found = report.accuracy
+            method = found.method.removesuffix(" 95%")
+            interval = f"95 % interval {found.low:.4f} to {found.high:.4f}"
+            yield name, f"{found.value:.4f}   {interval} ({method}, n = {found.count})"
+        elif name != "kind":
+            yield name, show_value(name, value)
+
+
+def _panel(console: Console, title: str, lines: Mapping[str, str]) -> None:
+    from rich.panel import Panel
     from rich.table import Table
+    from rich.text import Text
 
-    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "id"]
-    names = sorted(names, key=lambda name: (len(name), name)) if all(name.isdigit() for name in names) else names
-    per_table = max(min(max_columns, (console.width - 16) // 11), 1)
-    for first in range(0, len(names), per_table):
-        shown = names[first : first + per_table]
-        table = Table(title=title if first == 0 else None, title_justify="left")
-        table.add_column("id")
+    shown = {name: text for name, text in lines.items() if text}
+    if not shown:
+        return
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    width = min(max(map(len, shown)), NAME_WIDTH, max(console.width // 3, 8))
+    grid.add_column(justify="right", width=width, overflow="fold")
+    grid.add_column(overflow="fold")
+    for name, text in shown.items():
+        grid.add_row(Text(name), Text(text))
+    console.print(Panel(grid, title=title, title_align="left"))
+
+
+def _tables(console: Console, title: str, id_title: str, rows: Sequence[Row], max_columns: int) -> None:
+    """Draw rows in as many tables one under the other as the width needs."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    names = list(dict.fromkeys(name for row in rows for name in row if name != "id"))
+    names = sorted(names, key=int) if all(name.isdecimal() for name in names) else names
+    ids = [show_value("id", row.get("id")) for row in rows]
+    digits = 3 if id_title == MATRIX else 4
+    cells = {name: [show_value(name, row.get(name), digits) for row in rows] for name in names}
+    widths = {name: max(map(len, (_heading(name), *cells[name]))) for name in names}
+    id_width = min(max(map(len, (id_title, *ids))), max(console.width // 3, 8))
+    console.print(Text(title, style="bold"))
+    for shown in _pieces(widths, console.width - id_width - 4, max_columns):
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        table.add_column(id_title, width=id_width, overflow="fold")
         for name in shown:
-            table.add_column(name, justify="right", overflow="fold")
-        for row in rows:
-            table.add_row(_text(row.get("id")), *(_text(row.get(name)) for name in shown))
+            table.add_column(Text(_heading(name)), justify="right", overflow="fold")
+        for position, row_id in enumerate(ids):
+            table.add_row(Text(row_id), *(Text(cells[name][position]) for name in shown))
         console.print(table)
+        console.print()
 
 
-def _text(value: object) -> str:
+def _pieces(widths: Mapping[str, int], room: int, most: int) -> Iterator[list[str]]:
+    """Group columns so that each group fits the room, one column at least."""
+    shown: list[str] = []
+    used = 0
+    for name, width in widths.items():
+        if shown and (used + width + 2 > room or len(shown) >= most):
+            yield shown
+            shown, used = [], 0
+        shown.append(name)
+        used += width + 2
+    if shown:
+        yield shown
+
+
+def _line(console: Console, text: str) -> None:
+    from rich.text import Text
+
+    console.print(Text(text, overflow="fold"))
+
+
+def _heading(name: str) -> str:
+    """Shorten `tp-true positive` and its likes."""
+    head, dash, _ = name.partition("-")
+    return head if dash and head in {"tp", "tn", "fp", "fn"} else name
+
+
+def show_value(name: str, value: object, digits: int = 4) -> str:
+    """Write a cell for people: few decimals, whole numbers whole.
+
+    Example:
+        >>> show_value("f1", 0.5), show_value("support", 99.0), show_value("n", 3), show_value("tiny", 1.5e-7)
+        ('0.5000', '99', '3', '1.5e-07')
+    """
     if isinstance(value, float):
-        return f"{value:.4f}"
+        if name.rpartition("/")[2] == "support" and value.is_integer():
+            return str(int(value))
+        return f"{value:.{digits}f}" if value == 0 or 10**-digits <= abs(value) < 1e9 else f"{value:.{digits}g}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
+        return ", ".join(show_value("", each) for each in value)
     return "" if value is None else str(value)

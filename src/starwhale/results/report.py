@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 CONFUSION = "confusion_matrix/binarylabel"
 SHOWN_ERRORS = 5
 """Failed rows that a report names."""
+READ_ERRORS = 10_000
+"""Failed rows among which the first ones are looked for."""
 Row = dict[str, Value]
 
 
@@ -37,10 +40,12 @@ class JobReport:
     """Rows of the matrix: true classes; columns: predicted ones."""
     accuracy: Interval | None
     """The summary's accuracy with its error, when it is a share of counted rows."""
+    inputs: tuple[str, ...]
+    """Its datasets in short: `numbers@<12 characters>, 1000 rows`."""
     progress: tuple[StepProgress, ...]
     """Rows per step."""
     errors: tuple[Row, ...]
-    """The first few failed rows."""
+    """The first few failed rows, in row order."""
 
     @property
     def failed_rows(self) -> int:
@@ -76,9 +81,16 @@ def make_report(stores: Stores, job: JobRecord) -> JobReport:
         labels={str(row["id"]): row for row in rows("labels")} if found.get("kind") == "multi_classification" else {},
         confusion_matrix=tuple(rows(CONFUSION)) if found.get("kind") == "multi_classification" else (),
         accuracy=_accuracy(found, progress),
+        inputs=tuple(f"{each.name}@{each.version[:12]}, {each.row_count} rows" for each in job.datasets),
         progress=progress,
-        errors=tuple(rows("errors", SHOWN_ERRORS)),
+        errors=tuple(nsmallest(SHOWN_ERRORS, rows("errors", READ_ERRORS), key=_row_order)),
     )
+
+
+def _row_order(row: Row) -> tuple[str, bool, Any]:  # Any: keys of one dataset are of one type
+    """Order failed rows as their datasets do; their ids are texts, among which 10 comes before 2."""
+    key = row.get("_index")
+    return str(row["id"]).partition("_#@#_")[0], isinstance(key, str), 0 if key is None else key
 
 
 def _accuracy(found: Mapping[str, Value], progress: tuple[StepProgress, ...]) -> Interval | None:
