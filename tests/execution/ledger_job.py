@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,7 @@ class LedgerJob:
     """Environment in which our commands find the root."""
 
     @contextmanager
-    def instance(self) -> Iterator[Instance]:
+    def instance(self) -> Generator[Instance]:
         """The instance, opened in this process."""
         with open_instance(read_settings(self.env)) as opened:
             yield opened
