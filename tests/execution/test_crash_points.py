@@ -65,6 +65,8 @@ def check(job: LedgerJob, job_id: str, executor: str, undisturbed: Mapping[str, 
 
 STEPS = (*COMMIT_STEPS, *END_STEPS)
 ARRIVALS = (1, 2, 3)
+REACHED = {"step_recorded": 2, "compacted": 2, "steps_settled": 1}
+"""How often a job comes by; the others are reached more often."""
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,10 @@ def test_a_driver_that_dies_at_any_step_loses_nothing(
 
 
 @pytest.mark.needs_kills
-@pytest.mark.parametrize(("point", "arrival", "executor"), list(product(STEPS, ARRIVALS, EXECUTORS)))
+@pytest.mark.parametrize(
+    ("point", "arrival", "executor"),
+    [each for each in product(STEPS, ARRIVALS, EXECUTORS) if each[1] <= REACHED.get(each[0], 3)],
+)
 def test_a_driver_that_dies_at_any_arrival_at_any_step_loses_nothing(
     job: LedgerJob, undisturbed: Mapping[str, Rows], point: str, arrival: int, executor: str
 ) -> None:

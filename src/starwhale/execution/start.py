@@ -7,6 +7,7 @@ resume_job: catalog → first worker → discovery → loop, without what is don
 from __future__ import annotations
 
 import dataclasses
+import logging
 import signal
 import sys
 import threading
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest
 from starwhale.domain.status import Status, is_resumable
-from starwhale.errors import HandlerError, StatusError, UsageError
+from starwhale.errors import HandlerError, NoSpaceError, StarwhaleError, StatusError, UsageError
 from starwhale.execution import plan
 from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
 from starwhale.execution.provenance import describe_machine, describe_source, source_digest
@@ -28,6 +29,8 @@ from starwhale.storage.task_side import CrashPoint, JobSide, JobStores, no_crash
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import Driver, JobRecord
+
+logger = logging.getLogger(__name__)
 
 Pin = Callable[[str], DatasetInput]
 """Resolves a dataset URI to an immutable version with all its rows."""
@@ -164,6 +167,10 @@ def _run(job: Job, executor: Executor, stores: JobStores, desk: Desk, options: R
             return run.run(options.should_stop)
         with listen_for_interrupt() as should_stop:
             return run.run(should_stop)
+    except NoSpaceError as error:
+        executor.close(kill=True)
+        _let_go(job.id, stores)
+        return JobOutcome(job_id=job.id, status=Status.INTERRUPTED, error=error)
     except BaseException:
         executor.close(kill=True)
         _let_go(job.id, stores)
@@ -171,10 +178,16 @@ def _run(job: Job, executor: Executor, stores: JobStores, desk: Desk, options: R
 
 
 def _let_go(job_id: str, stores: JobStores) -> None:
-    """Leave a job that this process cannot run on as interrupted."""
-    if stores.catalog.jobs.get(job_id).status in {Status.CREATED, Status.RUNNING, Status.QUEUED}:
-        stores.catalog.ledger.release_all(job_id)
-        stores.catalog.jobs.set_status(job_id, Status.INTERRUPTED)
+    """Leave a job that this process cannot run on as interrupted.
+
+    Where even that cannot be written, because the disk is full, the end of this process says the same.
+    """
+    try:
+        if stores.catalog.jobs.get(job_id).status in {Status.CREATED, Status.RUNNING, Status.QUEUED}:
+            stores.catalog.ledger.release_all(job_id)
+            stores.catalog.jobs.set_status(job_id, Status.INTERRUPTED)
+    except StarwhaleError as error:
+        logger.warning("job=%s: cannot be written down as interrupted: %s", job_id, error)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ for its turn instead (docs/decisions/0003). The driver is therefore in autocommi
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +83,9 @@ def _set_up(connection: Any, _record: object) -> None:  # Any: a sqlite3.Connect
     cursor.close()
 
 
+_UNWRITTEN = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE}
+
+
 @contextmanager
 def _translated(path: Path) -> Generator[None]:
     """Turn what the driver says of the machine into our words; mistakes of ours stay what they are."""
@@ -91,6 +95,9 @@ def _translated(path: Path) -> Generator[None]:
         text = str(error.orig)
         if "full" in text and "disk" in text:
             message = f"no space left for the catalog {path}"
+            raise NoSpaceError(message, hint="free some space and try again; nothing was half written") from error
+        if getattr(error.orig, "sqlite_errorcode", None) in _UNWRITTEN:  # a quota or a limit on the size of files
+            message = f"the catalog {path} cannot be written ({text}): there is no space left, or its disk fails"
             raise NoSpaceError(message, hint="free some space and try again; nothing was half written") from error
         if "malformed" in text or "not a database" in text:
             message = f"the catalog {path} is damaged: {text}"
