@@ -138,6 +138,8 @@ class JobRun:
             for update in updates:
                 self._take(update)
             self._settle(has_news=bool(updates))
+            if self._results.should_compact(self._job.id):
+                self._results.compact(self._job.id)
         return self._finish(status)
 
     def _first_state(self) -> JobState:

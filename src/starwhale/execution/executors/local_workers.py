@@ -10,7 +10,7 @@ from starwhale.domain.job import HandlerRecord, Task, TaskError, TaskUpdate
 from starwhale.domain.status import Status
 from starwhale.errors import WorkerDiedError
 from starwhale.execution.executors.protocol import ExecutorOptions
-from starwhale.execution.executors.worker_process import Events, WorkerProcess
+from starwhale.execution.executors.worker_process import Events, WorkerProcess, check_python
 from starwhale.storage.remote.frames import Json, error_from_json
 
 logger = logging.getLogger(__name__)
@@ -101,6 +101,8 @@ class LocalWorkers:
         return self._start() if len(self._workers) < self._options.max_workers else None
 
     def _start(self) -> WorkerProcess:
+        if self._started == 0:
+            check_python(self._options.python)
         worker = WorkerProcess(self._options, self._events, number=self._started, uses_threads=self._shares_workers)
         self._started += 1
         self._workers.append(worker)

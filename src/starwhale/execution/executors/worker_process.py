@@ -18,12 +18,17 @@ from pathlib import Path
 
 import starwhale
 from starwhale.domain.job import Task
+from starwhale.errors import UsageError
 from starwhale.execution.executors.protocol import ExecutorOptions
 from starwhale.settings import child_environment
 from starwhale.storage.remote.frames import Channel, Json
 
 Events = queue.SimpleQueue[tuple["WorkerProcess", Json | None]]
 """Messages of workers; None after the last one of a worker."""
+OLDEST_PYTHON = (3, 11)
+"""Workers run on this Python and newer ones."""
+_OLDEST_TEXT = ".".join(map(str, OLDEST_PYTHON))
+_ASK_S = 30.0
 _TAIL_BYTES = 4000
 _END_S = 5.0
 
@@ -137,6 +142,28 @@ class WorkerProcess:
         self._channel.close()
         self._served.drain()
         self._events.put((self, None))
+
+
+def check_python(python: str) -> None:
+    """Refuse an interpreter that cannot run a worker; our own is not asked.
+
+    Raises:
+        UsageError: It is missing, is no Python, or is too old.
+    """
+    if Path(python).absolute() == Path(sys.executable).absolute():
+        return
+    code = "import sys; print('%d.%d.%d' % sys.version_info[:3])"  # a Python 2 must understand it too
+    try:
+        done = subprocess.run(
+            [python, "-c", code], capture_output=True, text=True, timeout=_ASK_S, stdin=subprocess.DEVNULL, check=True
+        )
+        version = tuple(int(each) for each in done.stdout.strip().split("."))
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        message = f"{python} does not run as a Python interpreter"
+        raise UsageError(message, hint=f"name one of Python {_OLDEST_TEXT} or newer") from error
+    if version < OLDEST_PYTHON:
+        message = f"{python} is Python {done.stdout.strip()}, and workers need {_OLDEST_TEXT} or newer"
+        raise UsageError(message, hint=f"name an interpreter of Python {_OLDEST_TEXT} or newer")
 
 
 def _python_path(python: str) -> dict[str, str]:

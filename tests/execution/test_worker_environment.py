@@ -1,0 +1,76 @@
+"""Workers in environments of their own: without any of our packages, and with a Python that is too old."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.execution.ledger_job import LedgerJob, assert_each_row_once, make_job, undisturbed
+
+from starwhale.domain.status import Status
+from starwhale.errors import UsageError
+
+PACKAGES = ("pyarrow", "msgpack", "sqlalchemy", "blake3", "numpy", "PIL", "yaml", "rich", "click")
+OLD_PYTHONS = tuple(
+    path for minor in (8, 9, 10) for path in Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python")
+) + tuple(path for minor in (8, 9, 10) if (path := Path(f"/usr/bin/python3.{minor}")).exists())
+
+
+@pytest.fixture(scope="module")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An interpreter without any package."""
+    folder = tmp_path_factory.mktemp("bare") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=120)
+    python = str(folder / "bin" / "python")
+    found = subprocess.run(
+        [python, "-c", f"import importlib.util as u; print([n for n in {PACKAGES!r} if u.find_spec(n)])"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert found.stdout.strip() == "[]", "the environment is as bare as it claims to be"
+    return python
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> LedgerJob:
+    """One root for all."""
+    return make_job(tmp_path_factory.mktemp("environments"))
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+def test_a_worker_needs_no_package(job: LedgerJob, bare_python: str, executor: str) -> None:
+    with job.instance() as opened:
+        options = dataclasses.replace(undisturbed(), python=bare_python)
+        outcome = opened.jobs.run(job.request(executor), options)
+    assert outcome.status is Status.SUCCESS, outcome.error
+    tables = job.tables(outcome.job_id)
+    assert_each_row_once(tables)
+    usual = job.tables(job.run(executor))
+    assert tables["summary"] == usual["summary"]
+    assert [list(row) for row in tables["results"]] == [list(row) for row in usual["results"]], "the same columns"
+
+
+def test_a_missing_python_is_named(job: LedgerJob) -> None:
+    with job.instance() as opened:
+        before = len(opened.jobs.list())
+        options = dataclasses.replace(undisturbed(), python="/there/is/no/python")
+        with pytest.raises(UsageError, match="/there/is/no/python"):
+            opened.jobs.run(job.request("thread"), options)
+        assert len(opened.jobs.list()) == before
+
+
+@pytest.mark.skipif(not OLD_PYTHONS, reason="no Python older than 3.11 is installed")
+def test_a_python_that_is_too_old_is_named(job: LedgerJob) -> None:
+    with job.instance() as opened:
+        options = dataclasses.replace(undisturbed(), python=str(OLD_PYTHONS[-1]))
+        with pytest.raises(UsageError) as raised:
+            opened.jobs.run(job.request("thread"), options)
+    said = f"{raised.value} {raised.value.hint}"
+    assert "3.11" in said
+    assert str(OLD_PYTHONS[-1]) in said
+    assert "Traceback" not in said
