@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.datasets.conftest import Build, Open
 
 from starwhale.datasets.dataset import Dataset, UncommittedChangesWarning
 from starwhale.datasets.rows import DataRow
@@ -18,6 +17,9 @@ from starwhale.errors import (
     UnsupportedValueError,
     UsageError,
 )
+
+if TYPE_CHECKING:
+    from tests.datasets.conftest import Build, Open
 
 
 def content(dataset: Dataset) -> list[tuple[int | str, dict[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -15,7 +16,7 @@ from starwhale.datasets.describe import describe_version
 from starwhale.datasets.rows import DataRow, iterate_rows
 from starwhale.errors import ArgumentTypeError, NotBuiltYetError, UsageError
 from starwhale.handlers.context import Context, find_runtime_context
-from starwhale.storage.protocols import DatasetReader, PartDraft
+from starwhale.storage.protocols import DatasetReader, PartDraft, SharedRows
 
 Records = Iterable[Any]  # Any: dicts, or pairs of index and dict
 
@@ -33,7 +34,7 @@ class Dataset(opened.Dataset):
         return cls._build(name, rows, mode, tags)
 
     @classmethod
-    def from_json(
+    def from_json(  # noqa: PLR0917 - the order that scripts rely on
         cls,
         name: str,
         path: Any = None,  # Any: a file, directory, address, or several
@@ -58,7 +59,7 @@ class Dataset(opened.Dataset):
         return cls._build(name, rows, mode, tags)
 
     @classmethod
-    def from_csv(
+    def from_csv(  # noqa: PLR0917 - the order that scripts rely on
         cls,
         path: Any,  # Any: a file, directory, address, or several
         name: str,
@@ -135,7 +136,14 @@ class Dataset(opened.Dataset):
         context = find_runtime_context()
         if context is None or context.stores is None:
             return self.share_rows(reading.iterate)
-        return self.share_rows(lambda reader: _leased(context, f"{session_id}@{self.loading_version[:12]}", reader))
+        version = self.loading_version
+        return self.share_rows(
+            lambda reader: _leased(
+                context,
+                SharedRows(session=session_id, version=version, row_count=reader.row_count, batch=batch_size),
+                reader,
+            )
+        )
 
     def to_pytorch(
         self, transform: Any = None, drop_index: bool = True, skip_default_transform: bool = False
@@ -205,14 +213,20 @@ def dataset(uri: str | Resource, create: str = "auto", readonly: bool = False) -
     return default_instance().datasets.open(uri, Dataset, create=create, readonly=readonly)
 
 
-def _leased(context: Context, queue: str, reader: DatasetReader) -> Iterator[DataRow]:
-    stores = context.stores
+def _leased(context: Context, shared: SharedRows, reader: DatasetReader) -> Iterator[DataRow]:
+    stores, buffer = context.stores, context.log_buffer
     assert stores is not None  # noqa: S101 - the caller has looked
-    done: PartDraft | None = None
-    while (lease := stores.next_range(done, queue=queue)) is not None:
-        yield from iterate_rows(stores.read_rows(lease))
-        rows = lease.stop - lease.start
-        done = PartDraft(lease=lease, tables=context.log_buffer.drain(), rows_done=rows)
+    # What is logged goes with the rows that it is about: an earlier commit of it would be hidden when the task is tried again.
+    on_log, buffer.on_log = buffer.on_log, None
+    try:
+        done: PartDraft | None = None
+        while (lease := stores.next_range(done, queue=shared.queue)) is not None:
+            began = time.monotonic()
+            yield from iterate_rows(reader.read(lease.start, lease.stop))
+            rows, seconds = lease.stop - lease.start, time.monotonic() - began
+            done = PartDraft(lease=lease, tables=buffer.drain(), rows_done=rows, seconds=seconds)
+    finally:
+        buffer.on_log = on_log
 
 
 def _not_built(name: str, hint: str) -> NotBuiltYetError:

@@ -97,7 +97,14 @@ def build(app: CliApp, **options: Any) -> None:  # Any: one value per option
 @click.option("-fl", "--filter", "filters", multiple=True, help="name=<prefix>.")
 @click.pass_obj
 def list_(
-    app: CliApp, project: str | None, fullname: bool, show_removed: bool, page: int, size: int, filters: Sequence[str]
+    app: CliApp,
+    *,
+    project: str | None,
+    fullname: bool,
+    show_removed: bool,
+    page: int,
+    size: int,
+    filters: Sequence[str],
 ) -> None:
     """List the newest version of each dataset."""
     del page, size

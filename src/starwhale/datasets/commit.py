@@ -19,6 +19,8 @@ TRIES = 20
 """Other writers that may come first before a commit gives up."""
 COMPARED_ROWS = 8192
 """Rows that are compared at a time."""
+SUMMARY_KEYS = ("rows", "updated_rows", "deleted_rows", "blobs_byte_size", "increased_blobs_byte_size")
+"""What the summary of a version counts."""
 NAMED_KEYS = 10
 """Keys that a conflict lists."""
 
@@ -159,8 +161,8 @@ def _compare(older: DatasetReader, newer: DatasetReader) -> _Difference:
     before = {key: digest for key, digest, _ in _digests(older)}
     ranks: dict[Key, int] = {}
     for key, digest, rank in _digests(newer):
-        if before.pop(key, None) != digest:
-            ranks[key] = rank
+        if before.pop(key, None) != digest:  # a loop, for it empties `before` on the way
+            ranks[key] = rank  # noqa: PERF403 - see above
     return _Difference(ranks=ranks, deleted=frozenset(before))
 
 

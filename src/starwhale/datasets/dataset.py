@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 
 from starwhale.datasets import reading
 from starwhale.datasets.changes import Changes
-from starwhale.datasets.commit import CommitNote, commit_changes
+from starwhale.datasets.commit import SUMMARY_KEYS, CommitNote, commit_changes
 from starwhale.datasets.describe import describe_history, describe_version
 from starwhale.datasets.info import Info
 from starwhale.datasets.rows import DataRow, RowSink
@@ -31,7 +31,7 @@ from starwhale.errors import (
     UsageError,
 )
 from starwhale.storage.catalog.records import BundleRecord, VersionRecord
-from starwhale.storage.protocols import DatasetCommit, DatasetReader, Key, Value
+from starwhale.storage.protocols import DatasetReader, Key, Value
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ class Dataset:
         """Rows, updated and deleted rows, bytes of large values, and how many of them the version added."""
         shown = self._shown()
         if shown is None:
-            return dict.fromkeys(DatasetCommit.__dataclass_fields__.keys() - {"manifest_digest", "size_bytes"}, 0)
+            return dict.fromkeys(SUMMARY_KEYS, 0)
         return dict(shown.manifest["dataset_summary"])
 
     def manifest(self) -> dict[str, Any]:

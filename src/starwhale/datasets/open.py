@@ -55,8 +55,8 @@ def _find(stores: DatasetStores, uri: Uri, *, names_only: bool) -> Opened:
             pass
     return Opened(
         project=bundle.project if bundle else uri.project,
-        name=bundle.name if bundle else uri.name,
-        bundle=bundle,
+        name=bundle.name if bundle and newest else uri.name,
+        bundle=bundle if newest else None,  # what a first build that failed left behind is made anew
         version=newest,
         is_newest=True,
     )

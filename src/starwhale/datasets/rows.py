@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, SupportsIndex, cast
+from typing import Any, Protocol, Self, SupportsIndex, cast
 
 from starwhale.errors import ArgumentTypeError, UnsupportedValueError, nearest
 from starwhale.storage.protocols import Key, Rows, Value
@@ -79,7 +79,7 @@ class Features(dict[str, Value]):
         for name, value in dict(*args, **kwargs).items():
             self[name] = value
 
-    def __ior__(self, other: Any) -> Features:  # Any: whatever dict.update takes
+    def __ior__(self, other: Any) -> Self:  # Any: whatever dict.update takes
         self.update(other)
         return self
 
@@ -139,7 +139,7 @@ class DataRow(tuple[Key, Features]):
 
     __slots__ = ()
 
-    def __new__(cls, index: Key, features: Mapping[str, Value]) -> DataRow:
+    def __new__(cls, index: Key, features: Mapping[str, Value]) -> Self:
         """Check and make a row.
 
         Args:

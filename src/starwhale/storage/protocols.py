@@ -57,6 +57,32 @@ class RangeLease:
     """Whether rows are to be tried alone because a worker died on them."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedRows:
+    """Rows of a dataset version that the tasks of a step share: what `make_distributed_consumption` asks for."""
+
+    session: str
+    """What the user called it."""
+    version: str
+    """Dataset version."""
+    row_count: int
+    """Its rows."""
+    batch: int
+    """Rows that are handed out at a time."""
+
+    @property
+    def queue(self) -> str:
+        """Name under which `next_range` knows it; the ledger's own has neither rows nor batch, so that tasks have to agree on both."""
+        return f"{self.session}@{self.version}:{self.row_count}:{self.batch}"
+
+    @classmethod
+    def parse(cls, queue: str) -> SharedRows:
+        """Undo `queue`."""
+        name, row_count, batch = queue.rsplit(":", 2)
+        session, _, version = name.rpartition("@")
+        return cls(session=session, version=version, row_count=int(row_count), batch=int(batch))
+
+
 @dataclass(slots=True, kw_only=True)
 class TableDraft:
     """New rows of one result table, column by column."""

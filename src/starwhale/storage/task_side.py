@@ -15,7 +15,7 @@ from starwhale.domain.job import DatasetInput, Step, Task
 from starwhale.domain.ledger import GROWTH, Pace
 from starwhale.media import codec
 from starwhale.storage.layout import Layout
-from starwhale.storage.protocols import CommitRequest, PartDraft, RangeLease, Rows, TablePage, TableQuery
+from starwhale.storage.protocols import CommitRequest, PartDraft, RangeLease, Rows, SharedRows, TablePage, TableQuery
 from starwhale.storage.remote.pipe import EncodedDraft, Ref, attempt_key
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class LocalTaskStores:
         self.held: dict[str, RangeLease] = {}
         """Queue → the range that the attempt holds."""
         self._lock = threading.Lock()
-        self._queues: set[str] = {""}
+        self._queues: set[str] = set()
 
     def next_range(self, done: PartDraft | None = None, *, queue: str = "") -> RangeLease | None:
         return self._next_range(None if done is None else _encode(done), queue)
@@ -172,12 +172,13 @@ class LocalTaskStores:
         return encode_page(self.read_page(query, cursor), "arrow" if form == "arrow" else "msgpack")
 
     def _next_range(self, done: EncodedPart | None, queue: str) -> RangeLease | None:
-        self._make_queue(queue)
+        queue = self._make_queue(queue)
         if done is not None and done.lease is None:
             self._commit(done)
             done = None
         request = None if done is None else self._write(done)
-        task, pace = self._task, self._pace(done)
+        task = self._task
+        pace = Pace(tasks=task.total) if queue else self._pace(done)  # of shared rows: one batch at a time
         lease = self._stores.catalog.ledger.next_range(
             task.job_id, task.step.name, queue, self.holder, pace, commit=request
         )
@@ -228,14 +229,18 @@ class LocalTaskStores:
         self._crash_point("appended")
         return describe_part(task.job_id, part, tables, step=task.step.name, task_id=task.id, attempt=task.attempt)
 
-    def _make_queue(self, queue: str) -> None:
-        """Make the queue of a session of `make_distributed_consumption` when it is asked for the first time."""
-        if queue in self._queues:
-            return
-        task = self._task
-        for position, dataset in enumerate(task.datasets):
-            self._stores.catalog.ledger.create_queue(task.job_id, task.step.name, queue, position, dataset.row_count, 1)
-        self._queues.add(queue)
+    def _make_queue(self, queue: str) -> str:
+        """Return the ledger's name of a queue; that of shared rows is made when it is asked for the first time."""
+        if not queue:
+            return queue
+        task, shared = self._task, SharedRows.parse(queue)
+        own = f"{shared.session}@{shared.version}"
+        if queue not in self._queues:
+            self._stores.catalog.ledger.create_queue(
+                task.job_id, task.step.name, own, 0, shared.row_count, shared.batch
+            )
+            self._queues.add(queue)
+        return own
 
     def _pace(self, done: EncodedPart | None) -> Pace:
         """Say how fast the task is, so that the next range is about a second of work and not too many bytes."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from starwhale.domain.version import check_name
 from starwhale.errors import AlreadyExistsError, NotFoundError, nearest
 from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.projects import ensure_project, get_project
 from starwhale.storage.catalog.records import BundleRecord
-from starwhale.storage.catalog.schema import bundles, projects
+from starwhale.storage.catalog.schema import bundles, projects, versions
 
 _COLUMNS = (bundles.c.id, bundles.c.kind, bundles.c.name, bundles.c.created_at, projects.c.name.label("project"))
 
@@ -53,6 +54,8 @@ class Bundles:
             found = find_bundle(connection, project, kind, name)
             if found is None:
                 return self._insert(connection, project, kind, name)
+            if found.name != name and not _has_versions(connection, found):
+                return _rename(connection, found, name)  # a first build that failed left the name behind
         if found.name != name:
             message = f"there is a {kind} {found.name!r} in project {found.project!r}, which differs from {name!r} only in case"
             raise AlreadyExistsError(message, hint=f"use {found.name!r}, or choose another name")
@@ -122,6 +125,16 @@ def get_bundle(connection: Connection, project: str, kind: str, name: str) -> Bu
             message, hint=nearest(name, [each.name for each in list_bundles(connection, project, kind)])
         )
     return found
+
+
+def _has_versions(connection: Connection, bundle: BundleRecord) -> bool:
+    query = select(versions.c.version).where(versions.c.bundle_id == bundle.id).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _rename(connection: Connection, bundle: BundleRecord, name: str) -> BundleRecord:
+    connection.execute(update(bundles).where(bundles.c.id == bundle.id).values(name=name))
+    return dataclasses.replace(bundle, name=name)
 
 
 def list_bundles(connection: Connection, project: str, kind: str) -> list[BundleRecord]:
