@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import pytest
 from tests.execution.ledger_job import LedgerJob, assert_each_row_once, make_job, undisturbed
 
 from starwhale.domain.status import Status
 from starwhale.errors import UsageError
+from starwhale.media import Image
+from starwhale.results.read import read_rows
+from starwhale.storage.protocols import TableQuery
 
 PACKAGES = ("pyarrow", "msgpack", "sqlalchemy", "blake3", "numpy", "PIL", "yaml", "rich", "click")
 OLD_PYTHONS = tuple(
@@ -74,3 +80,57 @@ def test_a_python_that_is_too_old_is_named(job: LedgerJob) -> None:
     assert "3.11" in said
     assert str(OLD_PYTHONS[-1]) in said
     assert "Traceback" not in said
+
+
+MEDIA = """
+    import hashlib
+    from starwhale import Image, Text, evaluation
+
+    @evaluation.predict(replicas=2, log_mode="plain")
+    def predict(data):
+        content = data["image"].to_bytes()
+        return {
+            "digest": hashlib.sha256(content).hexdigest(),
+            "mime": data["image"].mime_type.value,
+            "copy": Image(content[:100], display_name=data["name"]),
+            "nested": [data["pair"], {"k": data["name"]}],
+        }
+
+    @evaluation.evaluate(needs=[predict])
+    def evaluate(results):
+        evaluation.log_summary({"digests": [row["output"]["digest"] for row in results]})
+"""
+BUILD = """
+    from starwhale import Image, MIMEType, dataset
+    with dataset("pictures", create="empty") as ds:
+        for k in range(8):
+            content = bytes([k, 255 - k]) * (20 if k % 2 else 200_000)
+            ds.append({"name": f"n{k}", "pair": (k, None), "image": Image(content, mime_type=MIMEType.PNG)})
+        ds.commit()
+"""
+
+
+def test_media_reach_a_worker_without_packages(job: LedgerJob, bare_python: str) -> None:
+    """Small values travel with the row, large ones are read when they are asked for."""
+    (job.folder / "media_job.py").write_text(dedent(MEDIA), encoding="utf-8")
+    script = [sys.executable, "-c", dedent(BUILD)]
+    built = subprocess.run(script, env=dict(job.env), capture_output=True, text=True, timeout=120, check=False)
+    assert built.returncode == 0, built.stderr
+    request = dataclasses.replace(
+        job.request("process"), modules=("media_job",), handler="media_job:evaluate", datasets=("pictures",)
+    )
+    found: list[Any] = []
+    for python in (bare_python, sys.executable):
+        with job.instance() as opened:
+            outcome = opened.jobs.run(request, dataclasses.replace(undisturbed(), python=python))
+            assert outcome.status is Status.SUCCESS, outcome.error
+            record = opened.jobs.get(outcome.job_id)
+            rows = list(read_rows(opened.stores, record, TableQuery(table="results")))
+            summary = list(read_rows(opened.stores, record, TableQuery(table="summary")))
+        for row in rows:
+            del row["duration_seconds"]
+            row |= {name: value.to_bytes() for name, value in row.items() if isinstance(value, Image)}
+        found.append((rows, summary))
+    contents = [bytes([k, 255 - k]) * (20 if k % 2 else 200_000) for k in range(8)]
+    assert found[0][1][0]["digests"] == [hashlib.sha256(each).hexdigest() for each in contents]
+    assert repr(found[0]) == repr(found[1]), "the same rows with and without packages"
