@@ -11,7 +11,8 @@ import fcntl
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -26,6 +27,34 @@ from starwhale.storage.tables.part_codec import EncodedPart, encode_draft, read_
 
 CACHE_BYTES = 64 << 20
 """Decoded stretches that are kept for the next page."""
+
+
+COMPACT_PARTS = 64
+"""A running step is compacted after so many parts,"""
+COMPACT_BYTES = 64 << 20
+"""or so many bytes."""
+
+
+@dataclass(slots=True)
+class _Written:
+    """What this process has written for one owner since the last compaction, and where."""
+
+    generation: int = 0
+    parts: int = 0
+    size: int = 0
+    last: dict[str, str] = field(default_factory=dict[str, str])
+    """Holder → its segment."""
+    emptied: set[str] = field(default_factory=set[str])
+    """Files whose rows have moved and that could not be removed yet."""
+
+    def segment(self, holder: str, part: EncodedPart) -> str:
+        """Choose the segment of a part that is about to be written."""
+        turn = f".{self.generation}" if self.generation else ""
+        name = f"{quote(holder, safe='') or 'log'}{turn}.seg"
+        self.parts += 1
+        self.size += sum(len(table.payload) for table in part.tables)
+        self.last[holder] = name
+        return name
 
 
 class PartRows(Protocol):
@@ -60,6 +89,7 @@ class PartFiles:
         self._cache: OrderedDict[tuple[str, str, int], Any] = OrderedDict()
         self._cached_bytes = 0
         self._lock = threading.Lock()
+        self._written: dict[str, _Written] = {}
 
     def folder(self, owner: str) -> Path:
         """Directory of an owner's files; an id of a free-standing evaluation may hold any character."""
@@ -82,7 +112,8 @@ class PartFiles:
         encoded = to_arrow(encoded)
         if not encoded.tables:
             return ()
-        name = f"{quote(holder, safe='') or 'log'}.seg"
+        with self._lock:
+            name = self._written.setdefault(owner, _Written()).segment(holder, encoded)
         offset = append_synced(self.folder(owner) / name, b"".join(table.payload for table in encoded.tables))
         stored: list[PartTable] = []
         for table in encoded.tables:
@@ -100,6 +131,39 @@ class PartFiles:
             )
             offset += length
         return tuple(stored)
+
+    def should_compact(self, owner: str) -> bool:
+        """Whether so much was written since the last compaction that another one is worth its while; costs nothing to ask."""
+        found = self._written.get(owner)
+        return found is not None and (found.parts >= COMPACT_PARTS or found.size >= COMPACT_BYTES)
+
+    def turn_segments(self, owner: str) -> None:
+        """Have every holder begin a new segment with its next part, so that the old ones can go once they were compacted."""
+        with self._lock:
+            found = self._written.setdefault(owner, _Written())
+            found.generation += 1
+            found.parts = found.size = 0
+
+    def unused(self, owner: str, emptied: Iterable[str], ended: Iterable[str]) -> list[str]:
+        """Return files from which everything has moved and into which nobody writes any more.
+
+        A holder writes one part after the other: once it has begun a new segment, what it wrote to the old one is committed or lost.
+
+        Args:
+            owner: Whose they are.
+            emptied: Files whose rows have moved.
+            ended: Ids of tasks that write no more.
+        """
+        ended = tuple(f"{task_id}#" for task_id in ended)
+        with self._lock:
+            found = self._written.setdefault(owner, _Written())
+            found.emptied.update(emptied)
+            found.last = {holder: name for holder, name in found.last.items() if not holder.startswith(ended)}
+            candidates = found.emptied - set(found.last.values())
+        candidates -= {table.file for part in self.parts.visible(owner) for table in part.tables}
+        with self._lock:
+            found.emptied -= candidates
+        return sorted(candidates)
 
     def record(self, connection: Any, part: PartRecord) -> int:  # Any: the catalog's connection, passed on
         """Name a written part in a transaction of the caller: the commit point."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+from starwhale.errors import CorruptedError, NoSpaceError
 from starwhale.storage.layout import Layout
 from starwhale.storage.tables.compact import compact_parts
 from starwhale.storage.tables.part_files import PartFiles, describe_part
 from starwhale.storage.tables.result_rows import ResultScope
 from starwhale.storage.tables.results_read import ResultReader
+
+logger = logging.getLogger(__name__)
 
 
 class LocalResultStore(PartFiles):
@@ -20,8 +24,15 @@ class LocalResultStore(PartFiles):
         """Reads tables, page by page."""
 
     def compact(self, owner: str, step: str = "") -> int:
-        """Merge the small final parts of an owner; with a step that has ended, remove what nothing refers to any more."""
-        return compact_parts(self, owner, step)
+        """Merge the small final parts of an owner, of one step when it has ended; see `compact_parts`.
+
+        Compaction only saves space and time: what keeps it from being done is logged, and everything stays readable as it is.
+        """
+        try:
+            return compact_parts(self, owner, step)
+        except (CorruptedError, NoSpaceError, OSError) as error:
+            logger.warning("owner=%s: the results were not compacted: %s", owner, error)
+            return 0
 
 
 __all__ = ["LocalResultStore", "ResultReader", "ResultScope", "describe_part"]

@@ -25,6 +25,8 @@ from starwhale.storage.tables.result_table import TableView, weigh
 
 SUMMARY = "summary"
 """Table of the summary: one row."""
+TRIES = 5
+"""A page is tried so often while compactions move its rows away."""
 VIEWS = 8
 """Views that are kept for the next page."""
 
@@ -63,7 +65,7 @@ class ResultReader:
             ResultsError: The cursor is none of ours.
         """
         place = _read_cursor(cursor) if cursor else None
-        for is_last_try in (False, True):
+        for is_last_try in (False,) * (TRIES - 1) + (True,):
             try:
                 return self._read_page(scope, query, place, max_rows)
             except FileNotFoundError as error:
