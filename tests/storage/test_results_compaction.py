@@ -148,7 +148,7 @@ def test_damage_is_named_and_stops_no_job(driver: Driver) -> None:
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     assert driver.store.compact(JOB, STEP) == 0, "a compaction that cannot be done is put off"
-    fresh = LocalResultStore(driver.store._layout, driver.catalog)  # pyright: ignore[reportPrivateUsage] - nothing cached
+    fresh = LocalResultStore(driver.store._layout, driver.catalog)  # nothing cached
     with pytest.raises(CorruptedError, match="still readable: ") as raised:
         _read_all(fresh)
     assert path.name in str(raised.value)
