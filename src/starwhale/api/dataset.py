@@ -121,9 +121,14 @@ class Dataset(opened.Dataset):
         page_size: int = 20,
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Return the newest version of each dataset, and how many there are."""
-        del fullname, page_index, page_size
-        found = default_instance().datasets.list(project_uri or None, with_removed=show_removed)
-        return [describe_version(each) for each in found], {"total": len(found)}
+        del fullname
+        if page_index < 1 or page_size < 1:
+            message = f"page_index is {page_index} and page_size {page_size}"
+            raise UsageError(message, hint="both count from 1")
+        verbs = default_instance().datasets
+        found = verbs.list(project_uri or None, with_removed=show_removed)
+        page = found[(page_index - 1) * page_size : page_index * page_size]
+        return [describe_version(each, path=verbs.folder(each)) for each in page], {"total": len(found)}
 
     def make_distributed_consumption(self, session_id: str, batch_size: int = 50) -> Self:
         """Share the rows with the other tasks of the step: each row comes to one of them.

@@ -14,12 +14,15 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup, add_not_built
 from starwhale.domain.version import SHORT_VERSION
-from starwhale.errors import NotBuiltYetError, UsageError, UserCodeError
+from starwhale.errors import NotBuiltYetError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_LATER = ("dataset_yaml", "huggingface", "runtime", "push")
+_LATER = ("huggingface", "runtime", "push")
+_SOURCES = ("image", "audio", "video", "handler", "json_files", "csv_files")
+PAGE_SIZE = 20
+"""Datasets of a page when only its number is given."""
 _COLUMNS = ("name", "version", "tags", "rows", "size", "created_at")
 
 
@@ -37,7 +40,9 @@ add_not_built(dataset, {"copy": "Copy a version", "diff": "Compare two versions"
 @click.option("-vf", "--video", "--video-folder", "video", help="Folder of videos.")
 @click.option("-h", "--handler", "--python-handler", "handler", help="module:object that yields rows.")
 @click.option("-w", "--workdir", default=".", help="Directory of the handler's module.")
-@click.option("-f", "--yaml", "--dataset-yaml", "dataset_yaml", help="Not built yet.")
+@click.option(
+    "-f", "--yaml", "--dataset-yaml", "dataset_yaml", help="File that names a handler; dataset.yaml by default."
+)
 @click.option("-jf", "--json", "json_files", multiple=True, help="JSON or JSON Lines file, directory or address.")
 @click.option("-hf", "--huggingface", help="Not built yet.")
 @click.option("-c", "--csv", "csv_files", multiple=True, help="CSV file, directory or address.")
@@ -74,6 +79,7 @@ def build(app: CliApp, **options: Any) -> None:  # Any: one value per option
         if options[name]:
             message = f"'swcli dataset build --{name.replace('_', '-')}' is not built yet"
             raise NotBuiltYetError(message, hint="use --csv, --json, a media folder or --python-handler")
+    options = _with_yaml(options)
     default_name, rows = _source(options)
     name = options["name"] or default_name
     uri = f"local/project/{options['project']}/dataset/{name}" if options["project"] else name
@@ -92,8 +98,8 @@ def build(app: CliApp, **options: Any) -> None:  # Any: one value per option
 @click.option("-p", "--project", help="Project; the current one by default.")
 @click.option("-f", "--fullname", is_flag=True, help="Show whole versions.")
 @click.option("-sr", "--show-removed", is_flag=True, help="Show removed ones too.")
-@click.option("--page", type=int, default=1, hidden=True)
-@click.option("--size", type=int, default=20, hidden=True)
+@click.option("--page", type=click.IntRange(min=1), default=1, show_default=True, help="Which page.")
+@click.option("--size", type=click.IntRange(min=1), help="Datasets of a page; all on one by default.")
 @click.option("-fl", "--filter", "filters", multiple=True, help="name=<prefix>.")
 @click.pass_obj
 def list_(
@@ -103,14 +109,16 @@ def list_(
     fullname: bool,
     show_removed: bool,
     page: int,
-    size: int,
+    size: int | None,
     filters: Sequence[str],
 ) -> None:
     """List the newest version of each dataset."""
-    del page, size
     prefix = next((each.partition("=")[2] for each in filters if each.startswith("name=")), "")
     found = app.instance().datasets.list(project, name_prefix=prefix, with_removed=show_removed)
-    rows = [_without(_describe(each), "uri", "manifest") for each in found]
+    if size is not None or page > 1:
+        size = size or PAGE_SIZE
+        found = found[(page - 1) * size : page * size]
+    rows = [_without(_describe(app, each), "uri", "manifest") for each in found]
     _emit_table(app, rows, _COLUMNS, fullname=fullname)
 
 
@@ -119,7 +127,7 @@ def list_(
 @click.pass_obj
 def info(app: CliApp, uri: str) -> None:
     """Show a version."""
-    _emit_pairs(app, _describe(app.instance().datasets.info(uri)))
+    _emit_pairs(app, _describe(app, app.instance().datasets.info(uri)))
 
 
 @dataset.command("summary", cls=SwCommand)
@@ -159,7 +167,7 @@ def head(app: CliApp, uri: str, rows: int, show_types: bool) -> None:
 @click.pass_obj
 def history(app: CliApp, uri: str, fullname: bool) -> None:
     """List the versions of a dataset, the newest first."""
-    rows = [_describe(each) for each in app.instance().datasets.history(uri)]
+    rows = [_describe(app, each) for each in app.instance().datasets.history(uri)]
     columns = ("version", "tags", "size", "runtime", "created_at")
     shown = [{name: row.get(name, "") for name in columns} for row in rows]
     if not fullname:
@@ -185,10 +193,14 @@ def tag(app: CliApp, uri: str, tags: Sequence[str], remove: bool, quiet: bool, f
         app.emit(found, lambda console: console.print(",".join(found), markup=False))
     for each in tags:
         try:
-            (verbs.remove_tags if remove else verbs.add_tags)(uri, [each])
-        except StarwhaleError:
+            version = (verbs.remove_tags if remove else verbs.add_tags)(uri, [each])
+        except StarwhaleError as error:
             if not quiet:
                 raise
+            app.say(f"left out {each}: {error.message}")
+        else:
+            did = "removed {} from" if remove else "added {} to"
+            app.say(f"{did.format(each)} {version.name}/version/{version.version[:SHORT_VERSION]}")
 
 
 @dataset.command("remove", cls=SwCommand)
@@ -217,11 +229,13 @@ def _source(options: dict[str, Any]) -> tuple[str, Callable[[], Any]]:
     """Return the default name and what opens the rows."""
     from starwhale.datasets.importers import CsvOptions, read_csv, read_folder, read_json
 
-    names = ("image", "audio", "video", "handler", "json_files", "csv_files")
-    given = [name for name in names if options[name]]
+    given = [name for name in _SOURCES if options[name]]
     if len(given) != 1:
         message = "give exactly one source" if given else "no source is given"
-        raise UsageError(message, hint="use one of --csv, --json, --image, --audio, --video, --python-handler")
+        raise UsageError(
+            message,
+            hint="use one of --csv, --json, --image, --audio, --video, --python-handler, or write a dataset.yaml",
+        )
     kind = given[0]
     value = options[kind]
     if kind == "csv_files":
@@ -235,6 +249,26 @@ def _source(options: dict[str, Any]) -> tuple[str, Callable[[], Any]]:
         return Path(options["workdir"]).absolute().name, lambda: _handler_rows(options["workdir"], value)
     label: Any = kind
     return Path(value).absolute().name, lambda: read_folder(value, label, auto_label=options["auto_label"])
+
+
+def _with_yaml(options: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what a dataset.yaml says, where no source is given; options of the command line win."""
+    path = Path(options["dataset_yaml"] or "dataset.yaml")
+    if any(options[name] for name in _SOURCES) or not (options["dataset_yaml"] or path.is_file()):
+        return options
+    import yaml
+
+    try:
+        said: Any = yaml.safe_load(path.read_text(encoding="utf-8"))  # Any: whatever the user wrote
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        message = f"cannot read {path}: {error}"
+        raise UsageError(message) from error
+    if not isinstance(said, dict) or not said.get("handler"):
+        message = f"{path} names no handler"
+        raise UsageError(message, hint="write it like: handler: module:object")
+    own = {"name": "name", "desc": "desc", "project": "project_uri"}
+    filled = {name: options[name] or str(said.get(key) or "") for name, key in own.items()}
+    return {**options, **filled, "handler": str(said["handler"]), "workdir": str(path.absolute().parent)}
 
 
 def _handler_rows(workdir: str, handler: str) -> Any:
@@ -253,15 +287,10 @@ def _handler_rows(workdir: str, handler: str) -> Any:
         yield from read_handler(found)
     except StarwhaleError:
         raise
-    except Exception as error:  # whatever user code raises
-        import traceback
+    except (Exception, SystemExit) as error:  # whatever user code raises
+        from starwhale.handlers.failures import user_code_error
 
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        frame = f"{last.filename}:{last.lineno} in {last.name}"
-        text = f"{type(error).__name__}: {error}"
-        details = "".join(traceback.format_exception(error))
-        message = f"the handler {handler} raised {text} at {frame}"
-        raise UserCodeError(message, exception=text, frame=frame, details=details) from error
+        raise user_code_error(f"handler {handler!r}", error) from error
 
 
 def _progress(app: CliApp) -> Callable[[int], None] | None:
@@ -270,10 +299,10 @@ def _progress(app: CliApp) -> Callable[[int], None] | None:
     return lambda count: click.echo(f"\r{count} rows", err=True, nl=False)
 
 
-def _describe(version: Any) -> dict[str, Any]:
+def _describe(app: CliApp, version: Any) -> dict[str, Any]:  # Any: a VersionRecord, whose module is heavy
     from starwhale.datasets.describe import describe_version
 
-    return describe_version(version)
+    return describe_version(version, path=app.instance().datasets.folder(version))
 
 
 def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:

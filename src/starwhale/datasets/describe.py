@@ -19,15 +19,15 @@ def show_time(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(seconds))
 
 
-def describe_version(version: VersionRecord) -> dict[str, Any]:
-    """Everything about a version: the row of `list` with `uri` and `manifest`."""
+def describe_version(version: VersionRecord, path: str = "") -> dict[str, Any]:
+    """Everything about a version: the row of `list` with `uri` and `manifest`; `path` is the dataset's folder."""
     created_at = show_time(version.created_at)
     manifest = {**version.manifest, "version": version.version, "created_at": created_at}
     return {
         "name": version.name,
         "version": version.version,
         "project": version.project,
-        "path": "",
+        "path": path,
         "tags": list(version.tags),
         "created_at": created_at,
         "is_removed": version.is_removed,

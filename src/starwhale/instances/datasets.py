@@ -10,6 +10,7 @@ from starwhale.datasets.stores import DatasetStores
 from starwhale.instances.versions import VersionVerbs
 
 if TYPE_CHECKING:
+    from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
 
 D = TypeVar("D", bound=Dataset)
@@ -21,6 +22,10 @@ class DatasetVerbs(VersionVerbs):
     def __init__(self, stores: Stores, project: str, fixed_version: str = "") -> None:
         super().__init__(stores, project, "dataset")
         self._fixed_version = fixed_version
+
+    def folder(self, version: VersionRecord) -> str:
+        """Return the folder with the rows of a dataset."""
+        return str(self._stores.layout.datasets / version.bundle_id)
 
     def open(self, uri: str, kind: type[D], *, create: str = "auto", readonly: bool = False) -> D:
         """Open a dataset as `kind`, which is Dataset or the SDK's; whoever opens it closes it."""
