@@ -59,11 +59,15 @@ class Suspects:
         return None
 
     def _describe(self, task: Task, lease: RangeLease) -> TaskError:
-        dataset = task.datasets[lease.dataset_position]
-        key = self._side.open_dataset(dataset).read(lease.start, lease.start + 1).keys[0]
+        if lease.queue:  # rows that a step shares by itself; the job does not know their dataset
+            what, key = f"row {lease.start} of the session {lease.queue.rpartition('@')[0]!r}", ""
+        else:
+            dataset = task.datasets[lease.dataset_position]
+            row = self._side.open_dataset(dataset).read(lease.start, lease.start + 1).keys[0]
+            what, key = f"row {row!r} of {dataset.name}", f"{dataset.name}: {row}"
         return TaskError(
-            message=f"row {key!r} of {dataset.name} killed the worker process {DEATHS_ALONE} times",
-            key=f"{dataset.name}: {key}",
+            message=f"{what} killed the worker process {DEATHS_ALONE} times",
+            key=key,
             hint="native code may crash on it or its memory may not suffice; with fail_on_error=False the row is recorded as failed",
         )
 

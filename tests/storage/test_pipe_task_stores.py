@@ -1,0 +1,68 @@
+"""The task-side contract in one process and over the pipe, in both of its forms."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from starwhale.domain.job import Task
+from starwhale.errors import ExecutionError
+from starwhale.storage.protocols import TaskStores
+from starwhale.storage.remote.frames import Channel
+from starwhale.storage.remote.pipe import PipeClient, PipeServer, PipeTaskStores
+from starwhale.storage.task_codec import TaskCodec
+from starwhale.storage.task_side import JobSide, LocalTaskStores
+from starwhale.testing.task_stores import Connect, TaskStoresContract, connect_here, error_of, lease_of
+
+
+class TestLocalTaskStores(TaskStoresContract):
+    @contextmanager
+    def connect(self, side: JobSide) -> Generator[Connect]:
+        yield connect_here(side)
+
+
+@contextmanager
+def pipe(side: JobSide, form: str) -> Generator[tuple[Connect, PipeServer]]:
+    ours, theirs = socket.socketpair()
+    server = PipeServer(ours, lambda task: LocalTaskStores(task, side))
+    channel = Channel(theirs)
+    client = PipeClient(channel, TaskCodec(form))
+
+    def open_task(task: Task) -> TaskStores:
+        server.add(task)
+        return PipeTaskStores(client, task.id, task.attempt)
+
+    yield open_task, server
+    server.drain()
+    client._reader.join(30)
+    channel.close()
+
+
+class TestPipeWithArrow(TaskStoresContract):
+    form = "arrow"
+
+    @contextmanager
+    def connect(self, side: JobSide) -> Generator[Connect]:
+        with pipe(side, self.form) as (open_task, _):
+            yield open_task
+
+    def test_an_attempt_that_was_not_given_to_the_worker_is_refused(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            assert isinstance(each.first, PipeTaskStores)
+            stranger = PipeTaskStores(each.first._client, each.tasks[0].id, 7)
+            assert "is not a task of this worker" in str(error_of(stranger.next_range))
+
+    def test_calls_after_the_end_fail_at_once(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            assert isinstance(each.first, PipeTaskStores)
+            each.first._client._channel.shut_down()
+            with pytest.raises(ExecutionError, match="has gone"):
+                lease_of(each.first)
+
+
+class TestPipeWithoutArrow(TestPipeWithArrow):
+    form = "msgpack"
