@@ -90,6 +90,17 @@ def test_a_driver_that_dies_at_any_arrival_at_any_step_loses_nothing(
     check(job, crash(job, point, arrival, executor), executor, undisturbed)
 
 
+@pytest.mark.parametrize("point", ["step_recorded", "compacted"])
+def test_a_driver_that_dies_before_it_tidies_up_is_made_up_for(job: LedgerJob, point: str) -> None:
+    def files(job_id: str) -> list[str]:
+        with job.instance() as opened:
+            return sorted(each.suffix for each in opened.stores.layout.results(job_id).iterdir())
+
+    job_id = crash(job, point, 1, "thread")
+    job.resume(job_id)
+    assert files(job_id) == files(job.run())
+
+
 def segments(job: LedgerJob, job_id: str) -> list[Path]:
     with job.instance() as opened:
         return sorted(opened.stores.layout.results(job_id).glob("*.seg"))

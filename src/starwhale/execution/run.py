@@ -171,6 +171,8 @@ class JobRun:
                 for position, dataset in enumerate(job.datasets):
                     batch = max(step.record.batch_size, 1)
                     self._catalog.ledger.create_queue(job.id, step.name, "", position, dataset.row_count, batch)
+            if self._recorded.get(step.name) is Status.SUCCESS:  # a driver may have died before it tidied up
+                self._results.compact(job.id, step.name)
         self._catalog.jobs.set_status(job.id, Status.RUNNING)
         self._report()
 
