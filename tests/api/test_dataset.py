@@ -51,9 +51,10 @@ def test_from_json_takes_text_or_path(tmp_path: Path) -> None:
     path.write_text(json.dumps([{"x": "ä"}]), encoding="latin-1")
     Dataset.from_json("j", path=path, encoding="latin-1", mode="overwrite")
     assert content("j") == [(0, {"x": "ä"})]
-    for wrong in ({}, {"path": path, "text": "[]"}):
-        with pytest.raises(UsageError, match="exactly one"):
-            Dataset.from_json("j", **wrong)
+    with pytest.raises(UsageError, match="exactly one"):
+        Dataset.from_json("j")
+    with pytest.raises(UsageError, match="exactly one"):
+        Dataset.from_json("j", path=path, text="[]")
 
 
 def test_from_csv_and_from_folder(tmp_path: Path) -> None:

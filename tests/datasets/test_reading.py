@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def test_everything_reads_in_key_order(open_: Open, build: Build, keys: list[int | str]) -> None:
     build([(key, {"k": key}) for key in keys[:4]])
     build([(key, {"k": key}) for key in keys[4:]])
-    ds, order = open_("ds"), sorted(keys)  # type: ignore[type-var] # one of the two types
+    ds, order = open_("ds"), sorted(keys)
     assert [row.index for row in ds] == order
     assert [row.features.k for row in ds.scan()] == order
     assert [row.index for row in ds.head(3)] == order[:3]
@@ -71,7 +71,7 @@ def test_keys_and_slices(open_: Open, build: Build) -> None:
         with pytest.raises(UsageError):
             _ = ds[wrong]
     with pytest.raises(ArgumentTypeError):
-        _ = ds["a":"b"]  # type: ignore[misc] # what untyped scripts do
+        _ = ds["a":"b"]
     with pytest.raises(UsageError):
         list(ds.batch_iter(0))
     with pytest.raises(AttributeError, match="x"):

@@ -63,7 +63,7 @@ class Changes:
         with self._lock:
             self._check_key_type(checked)
             own = self._names.adopt(checked, features)
-            self._put(checked, own)
+            self._put(checked, own, is_gathered=_is_gathered(own))
             self._holds_given_keys = True  # after it, for it may have flushed the rows before
         return checked
 
@@ -149,14 +149,15 @@ class Changes:
         if self._holds_given_keys:
             self.flush()
         own = self._names.adopt("to append", features)
-        if not _is_gathered(own):
+        is_gathered = _is_gathered(own)
+        if not is_gathered:
             self.flush()
         key = self._writer.next_auto_key()
-        self._put(key, own)
+        self._put(key, own, is_gathered=is_gathered)
         return key
 
-    def _put(self, key: Key, features: Mapping[str, Value]) -> None:
-        if _is_gathered(features):
+    def _put(self, key: Key, features: Mapping[str, Value], *, is_gathered: bool) -> None:
+        if is_gathered:
             shape = tuple(features)
             if shape != self._shape or len(self._keys) >= GATHER_ROWS:
                 self.flush()
