@@ -25,7 +25,7 @@ from starwhale.storage.protocols import Damage, PartDraft, PartRecord, PartTable
 from starwhale.storage.tables.files import no_space, sync_folder
 from starwhale.storage.tables.part_codec import EncodedPart, encode_draft, read_batch, to_arrow
 
-CACHE_BYTES = 64 << 20
+CACHE_BYTES = 16 << 20
 """Decoded stretches that are kept for the next page."""
 
 
