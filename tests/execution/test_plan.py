@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest, Step, Task
-from starwhale.errors import GraphError, HandlerError, UsageError
+from starwhale.errors import GraphError, HandlerError, NotBuiltYetError, UsageError
 from starwhale.execution import plan
 
 PREDICT = HandlerRecord(name="m:predict", kind="predict", func_name="predict", require_dataset=True, replicas=2)
@@ -96,10 +98,24 @@ def test_step_runs_alone_without_its_needs() -> None:
 
 
 def test_one_task_of_a_step() -> None:
-    asked = request(step="m:predict", task_index=3, task_count=5)
-    job = plan.plan_job(asked, HANDLERS, "m:predict", [pinned()], job_id="j")
+    asked = request(step="m:evaluate", task_index=3, task_count=5)
+    job = plan.plan_job(asked, HANDLERS, "m:evaluate", [pinned()], job_id="j")
     tasks = plan.plan_tasks(job, job.steps[0])
     assert [(task.index, task.total) for task in tasks] == [(3, 5)]
+
+
+def test_one_of_several_tasks_that_share_rows_is_refused() -> None:
+    """In a process of its own it would take all of them."""
+    asked = request(step="m:predict", task_index=3, task_count=5)
+    with pytest.raises(NotBuiltYetError, match="task 3 of 5"):
+        plan.plan_job(asked, HANDLERS, "m:predict", [pinned()], job_id="j")
+
+
+def test_threads_may_not_share_seeded_generators() -> None:
+    seeded = {"m:predict": dataclasses.replace(HANDLERS["m:predict"], needs=(), seed_globals=True)}
+    with pytest.raises(UsageError, match="global random generators"):
+        plan.plan_job(request(replicas=2), seeded, "m:predict", [pinned()], job_id="j")
+    assert plan.plan_job(request(replicas=1), seeded, "m:predict", [pinned()], job_id="j").steps
 
 
 @pytest.mark.parametrize(

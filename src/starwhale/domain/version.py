@@ -19,6 +19,7 @@ SHORTEST_PREFIX = 4
 """Fewest characters by which a version or a job may be addressed."""
 
 _AUTO_TAG = re.compile(r"^v\d+$")
+_JOB_ID = re.compile(r"^[a-z0-9]{4,40}$")
 _VERSION = re.compile(r"^[a-z2-7]{40}$")
 
 
@@ -30,6 +31,18 @@ def make_version(random_bytes: bytes) -> str:
 def is_version(text: str) -> bool:
     """Whether `text` has the form of a whole version id."""
     return _VERSION.match(text) is not None
+
+
+def check_job_id(job_id: str) -> str:
+    """Return an id that a caller chose for a job, when it can be addressed and lies in a folder of its own.
+
+    Raises:
+        InvalidNameError: It has other characters or another length.
+    """
+    if not _JOB_ID.match(job_id):
+        message = f"{job_id!r} is not a valid job id"
+        raise InvalidNameError(message, hint="use 4 to 40 lower-case letters and digits")
+    return job_id
 
 
 def is_reserved_tag(tag: str) -> bool:

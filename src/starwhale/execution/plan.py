@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from starwhale.domain.graph import StepGraph
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest, Step, Task
-from starwhale.errors import HandlerError, UsageError, nearest
+from starwhale.errors import HandlerError, NotBuiltYetError, UsageError, nearest
 
 Handlers = Mapping[str, HandlerRecord]
 """What discovery found, by full name."""
@@ -33,6 +33,7 @@ def plan_job(
     chosen = [handlers[name] for name in names]
     _check_datasets(chosen, datasets)
     _check_task_index(request, chosen)
+    _check_seeding(request, chosen)
     steps: list[Step] = []
     for record in chosen:
         steps.append(_plan_step(record, request, [step for step in steps if step.consumes_rows]))
@@ -142,6 +143,14 @@ def _check_datasets(chosen: Sequence[HandlerRecord], datasets: Sequence[DatasetI
             raise UsageError(message, hint="name one with --dataset URI")
 
 
+def _check_seeding(request: RunRequest, chosen: Sequence[HandlerRecord]) -> None:
+    for record in chosen:
+        tasks = request.replicas or record.replicas
+        if record.seed_globals and request.executor == "thread" and tasks > 1:
+            message = f"the step {record.name!r} seeds the global random generators, which {tasks} threads would share"
+            raise UsageError(message, hint="add --executor process, or --replicas 1")
+
+
 def _check_task_index(request: RunRequest, chosen: Sequence[HandlerRecord]) -> None:
     if request.task_index < 0:
         return
@@ -157,3 +166,8 @@ def _check_task_index(request: RunRequest, chosen: Sequence[HandlerRecord]) -> N
             f"--task-index {request.task_index} is not below the number of tasks of {record.name!r}, which is {total}"
         )
         raise UsageError(message, hint="count tasks from 0, or raise --override-task-num")
+    if total > 1 and record.kind == "predict":
+        message = (
+            f"running task {request.task_index} of {total} of {record.name!r} in a process of its own is not built yet"
+        )
+        raise NotBuiltYetError(message, hint="run the whole step: its tasks share the rows")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest
 from starwhale.domain.status import Status, is_resumable
+from starwhale.domain.version import check_job_id
 from starwhale.errors import HandlerError, NoSpaceError, StarwhaleError, StatusError, UsageError
 from starwhale.execution import plan
 from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
@@ -82,7 +83,7 @@ def start_job(request: RunRequest, stores: JobStores, *, pin: Pin, options: RunO
             outcome.
     """
     options = options or RunOptions()
-    job_id = request.job_id or stores.catalog.make_id()
+    job_id = check_job_id(request.job_id) if request.job_id else stores.catalog.make_id()
     desk = Desk()
     with _executor(request, stores, desk, options, job_id=job_id) as executor:
         handlers = executor.discover()
@@ -128,12 +129,12 @@ def resume_job(
         message = f"the work directory {request.workdir} of job {job_id[:12]} is gone"
         raise UsageError(message, hint="bring it back, or start a new job")
     claimed = catalog.jobs.claim_driver(found.id, _this_driver())
-    _check_resumable(claimed)
-    catalog.ledger.release_all(found.id)
-    job = _job_of(found, request, stores, replicas)
-    _warn_of_changes(found, options)
     desk = Desk()
     try:
+        _check_resumable(claimed)
+        catalog.ledger.release_all(found.id)
+        job = _job_of(found, request, stores, replicas)
+        _warn_of_changes(found, options)
         with _executor(request, stores, desk, options, job_id=found.id) as placed:
             placed.discover()
             return _run(job, placed, stores, desk, options)
@@ -186,6 +187,7 @@ def _let_go(job_id: str, stores: JobStores) -> None:
         if stores.catalog.jobs.get(job_id).status in {Status.CREATED, Status.RUNNING, Status.QUEUED}:
             stores.catalog.ledger.release_all(job_id)
             stores.catalog.jobs.set_status(job_id, Status.INTERRUPTED)
+        stores.catalog.jobs.release_driver(job_id)
     except StarwhaleError as error:
         logger.warning("job=%s: cannot be written down as interrupted: %s", job_id, error)
 

@@ -126,11 +126,21 @@ class _Attempt:
                 info = {each.uri: self._stores.dataset_info(n) for n, each in enumerate(self._task.datasets)}
                 self._context.dataset_info = info
                 id_step = self._task.step.id_step
-                return self._run_rows(call.PredictRunner(record, bound, self._context, id_step=id_step))
-            self._run_whole(bound)
+                status = self._run_rows(call.PredictRunner(record, bound, self._context, id_step=id_step))
+            else:
+                self._run_whole(bound)
+                status = Status.SUCCESS
         finally:
             bound.close()
-        return Status.SUCCESS
+        if status is Status.SUCCESS:
+            self._keep_the_rest()
+        return status
+
+    def _keep_the_rest(self) -> None:
+        """Commit what was logged outside of any range: by the handler's constructor and at its exit."""
+        tables = self._context.log_buffer.drain()
+        if tables:
+            self._stores.commit(PartDraft(tables=tables))
 
     def _run_rows(self, runner: call.PredictRunner) -> Status:
         draft: PartDraft | None = None

@@ -13,7 +13,16 @@ from typing import Any
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, TaskError
 from starwhale.domain.uri import parse_uri
-from starwhale.errors import HandlerError, StarwhaleError, UnsupportedValueError, UserCodeError, nearest
+from starwhale.errors import (
+    CorruptedError,
+    HandlerError,
+    LeaseLostError,
+    NoSpaceError,
+    StarwhaleError,
+    UnsupportedValueError,
+    UserCodeError,
+    nearest,
+)
 from starwhale.handlers.context import Context
 from starwhale.handlers.failures import details, exception_text, row_error, user_code_error, user_frame
 from starwhale.handlers.features import Features, feature_rows
@@ -23,6 +32,7 @@ from starwhale.handlers.shape import External, decide
 from starwhale.storage.protocols import Key, PartDraft, RangeLease, Rows, TableDraft
 
 logger = logging.getLogger(__name__)
+_NOT_THE_USERS = (UserCodeError, NoSpaceError, LeaseLostError, CorruptedError)  # storage failed below the user's code
 _USER_ERRORS = (Exception, SystemExit)  # a user's sys.exit() must not end the worker
 
 
@@ -118,7 +128,7 @@ def call_plain(bound: Bound) -> Any:  # Any: what the user returns
 def _guarded(what: str, function: Callable[[], Any]) -> Any:  # Any: what the user returns
     try:
         return function()
-    except UserCodeError:
+    except _NOT_THE_USERS:
         raise
     except _USER_ERRORS as error:
         raise user_code_error(what, error) from error
@@ -213,6 +223,8 @@ class PredictRunner:
                 elapsed = clock() - start
                 if batching and result is not None:
                     self._check_batch(result, len(data))
+            except (NoSpaceError, LeaseLostError, CorruptedError):
+                raise  # storage failed below the user's code: that is no property of the row
             except _USER_ERRORS as error:
                 progress.predict_s += clock() - start
                 if self._record.fail_on_error:

@@ -30,6 +30,9 @@ class _Table:
 
     def check_names(self, category: str, names: Mapping[str, Value]) -> None:
         for name in names:
+            if category == "results" and name in HIDDEN_COLUMNS:
+                message = f"metric {name!r} of {category!r} is a column of the system's own"
+                raise FieldNameError(message, hint="call it something else")
             known = self.spelling.setdefault(name.casefold(), name)
             if known != name:
                 message = f"metric {name!r} of {category!r} differs from {known!r} only in case"

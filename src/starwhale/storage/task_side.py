@@ -197,6 +197,7 @@ class LocalTaskStores:
             catalog, results = self._stores.catalog, self._stores.results
             record = self._append(part)
             with catalog.write() as connection:
+                catalog.parts.check_attempt(connection, self._task.id, self._task.attempt)
                 results.record(connection, record)
         self._crash_point("committed")
 

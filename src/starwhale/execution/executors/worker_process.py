@@ -6,6 +6,7 @@ forked; it ends with its parent, because then its control socket ends.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -94,16 +95,21 @@ class WorkerProcess:
     def close(self, *, kill: bool) -> None:
         """End the process, politely or at once, wait for it and for what it asked of the stores, and give everything back."""
         if kill:
-            self._process.kill()
+            self._kill_group()
         else:
             self._send({"op": "exit"})
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._kill_group()
             self._process.wait()
         self._watcher.join()
         self._output.close()
+
+    def _kill_group(self) -> None:
+        """End the worker with everything that user code started in it: the worker leads a process group of its own."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def describe_end(self) -> str:
         """Say how the process ended."""
@@ -136,7 +142,8 @@ class WorkerProcess:
 
         The process is waited for, not the end of its sockets: children that user code forked may hold those open.
         """
-        self._process.wait()
+        if self._process.wait() != 0:
+            self._kill_group()
         self._channel.shut_down()
         self._receiver.join()
         self._channel.close()

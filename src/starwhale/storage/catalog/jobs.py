@@ -15,6 +15,7 @@ from starwhale.errors import AlreadyExistsError, ConflictError, InvalidNameError
 from starwhale.storage.catalog.driver import is_alive
 from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.job_address import find_job
+from starwhale.storage.catalog.parts import Parts
 from starwhale.storage.catalog.projects import ensure_project
 from starwhale.storage.catalog.records import AttemptRecord, Driver, JobRecord, Json, StepRecord
 from starwhale.storage.catalog.schema import attempts, jobs, projects, steps, tasks
@@ -123,7 +124,9 @@ class Jobs:
             current = self._get(connection, job_id)
             check_transition(f"job {job_id[:SHORT_VERSION]}", current.status, status)
             values: dict[str, Any] = {"status": status.value}  # Any: values of columns
-            if not is_active(status):
+            if is_active(status):
+                values |= {"finished_at": None, "error": None}
+            else:
                 values |= {
                     "driver": None,
                     "finished_at": self._clock(),
@@ -141,17 +144,20 @@ class Jobs:
         with self._database.write() as connection:
             current = self._get(connection, job_id)
             held = current.driver
-            if held is not None and held != driver and self._is_living(held):
+            if held is not None and self._is_living(held):
                 message = f"job {job_id[:SHORT_VERSION]} is being run by process {held.pid} on {held.host}"
                 raise ConflictError(message, hint="wait for it, or stop that process first")
             values = {
                 "driver": dataclasses.asdict(driver),
                 "status": current.status.value,
-                "finished_at": None,
-                "error": None,
             }
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
             return self._get(connection, job_id)
+
+    def release_driver(self, job_id: str) -> None:
+        """Take a claim back that came to nothing; status and error stay what they were."""
+        with self._database.write() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(driver=None))
 
     def remove(self, job_id: str) -> None:
         """Hide a job until it is recovered.
@@ -193,11 +199,15 @@ class Jobs:
             connection.execute(update(steps).where(*own).values(**values))
 
     def record_attempt_start(self, task: Task, executor: str) -> None:
-        """Write down that an attempt of a task starts."""
+        """Write down that an attempt of a task starts; what earlier attempts left without coming to their end is hidden at once."""
         row = {"job_id": task.job_id, "step": task.step.name, "task_index": task.index, "status": Status.RUNNING.value}
         with self._database.write() as connection:
             if connection.execute(update(tasks).where(tasks.c.id == task.id).values(**row)).rowcount == 0:
                 connection.execute(insert(tasks).values(id=task.id, **row))
+            earlier = attempts.c.task_id == task.id, attempts.c.status == Status.RUNNING.value
+            ended = {"status": Status.INTERRUPTED.value, "finished_at": self._clock()}
+            connection.execute(update(attempts).where(*earlier).values(**ended))
+            Parts.hide(connection, task.id)
             connection.execute(
                 insert(attempts).values(
                     task_id=task.id,

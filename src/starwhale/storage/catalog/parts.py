@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection, insert, select, update
 
-from starwhale.errors import ResultsError
+from starwhale.domain.status import Status
+from starwhale.errors import LeaseLostError, ResultsError
 from starwhale.storage.catalog.engine import Database
-from starwhale.storage.catalog.schema import part_tables, parts
+from starwhale.storage.catalog.schema import attempts, part_tables, parts
 from starwhale.storage.protocols import PartRecord, PartTable
 
 
@@ -81,6 +82,19 @@ class Parts:
         connection.execute(
             update(parts).where(*own, parts.c.attempt == attempt).values(visible=True, provisional=False)
         )
+
+    @staticmethod
+    def check_attempt(connection: Connection, task_id: str, attempt: int) -> None:
+        """Refuse rows of an attempt that has ended: nobody would ever make them final, or hide them again.
+
+        Raises:
+            LeaseLostError: The attempt is known and does not run.
+        """
+        own = attempts.c.task_id == task_id, attempts.c.number == attempt
+        status = connection.execute(select(attempts.c.status).where(*own)).scalar()
+        if status is not None and status != Status.RUNNING.value:
+            message = f"attempt {attempt} of task {task_id} is {status}"
+            raise LeaseLostError(message, hint="what it logs from now on is not kept")
 
     @staticmethod
     def hide(connection: Connection, task_id: str) -> None:

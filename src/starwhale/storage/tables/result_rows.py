@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from starwhale.domain.job import DatasetInput, HandlerRecord, Step
 from starwhale.errors import NotFoundError
 from starwhale.media.flatten import flatten
-from starwhale.storage.protocols import DatasetReader, Key, PartRecord, PartTable, TableQuery, Value
+from starwhale.storage.protocols import HIDDEN_COLUMNS, DatasetReader, Key, PartRecord, PartTable, TableQuery, Value
 from starwhale.storage.tables.columns import decode_batch
 from starwhale.storage.tables.part_codec import ID_COLUMN
 from starwhale.storage.tables.part_files import PartFiles
@@ -258,10 +258,14 @@ class RowsView:
             return columns
         hits = [slot for slot, row_id in enumerate(columns["id"]) if row_id in own]
         for name, values in own.rows([columns["id"][slot] for slot in hits]).items() if hits else ():
+            if name in HIDDEN_COLUMNS:
+                continue  # hidden columns say how the system stored a row; a user's row says nothing of that
             column = columns.setdefault(name, [None] * len(columns["id"]))
             for slot, value in zip(hits, values, strict=True):
                 if value is not None:
                     column[slot] = value
+                    if name == "output" and "__pickled" in columns:
+                        columns["__pickled"][slot] = None  # these bytes are the user's own, whatever was there
         return columns
 
     def _only_own(self) -> list[Key]:
