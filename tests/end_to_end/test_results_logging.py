@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.end_to_end.project import Project, assert_one_clear_message
+from pathlib import Path
+
+from tests.end_to_end.project import COUNTING, Project, assert_one_clear_message
 
 
 def test_a_task_reads_what_it_and_its_needs_have_logged(project: Project) -> None:
@@ -205,3 +207,45 @@ def test_logs_within_predict_are_committed_with_their_range(project: Project) ->
         assert done.returncode == 0, done.stderr
         assert project.info()["report"]["summary"] == {"five": True, "count": 500}
         assert len(project.rows("side")) == 500
+
+
+def test_what_a_class_logs_while_it_is_entered_and_left_is_kept(project: Project) -> None:
+    project.write(
+        "entered.py",
+        """
+        from starwhale import evaluation
+
+        class Model:
+            def __enter__(self):
+                evaluation.log("moments", "entered", {"seen": True})
+                return self
+
+            def __exit__(self, *error):
+                evaluation.log("moments", "left", {"seen": True})
+
+            @evaluation.predict(log_mode="plain")
+            def predict(self, data):
+                return data["number"]
+
+        class Judge(Model):
+            def __exit__(self, *error):
+                evaluation.log_summary(left=True)
+
+            @evaluation.evaluate(needs=[Model.predict])
+            def evaluate(self, results):
+                evaluation.log_summary(rows=len(list(results)))
+        """,
+    )
+    project.make_numbers(4)
+    done = project.run("--handler", "entered:Judge.evaluate", "--dataset", "numbers", module="entered")
+    assert done.returncode == 0, done.stderr
+    assert project.info()["report"]["summary"] == {"left": True, "rows": 4}
+    assert [row["id"] for row in project.rows("moments")] == ["entered", "left"]
+
+
+def test_a_job_id_that_leaves_its_folder_is_refused(project: Project, tmp_path: Path) -> None:
+    project.write("counting.py", COUNTING)
+    project.make_numbers(2)
+    options = ("--handler", "counting:evaluate", "--dataset", "numbers", "--version", "../../../outside")
+    assert_one_clear_message(project.run(*options), "../../../outside", exit_code=2)
+    assert not (tmp_path / "outside").exists()

@@ -10,10 +10,18 @@ import pytest
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest, Step, Task, TaskError, TaskUpdate
 from starwhale.domain.status import Status
-from starwhale.errors import AlreadyExistsError, ConflictError, InvalidNameError, NotFoundError, StatusError
+from starwhale.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    InvalidNameError,
+    LeaseLostError,
+    NotFoundError,
+    StatusError,
+)
 from starwhale.storage.catalog.catalog import SqlCatalog, open_catalog
 from starwhale.storage.catalog.driver import is_alive, this_driver
 from starwhale.storage.catalog.records import Driver, StepRecord
+from starwhale.storage.protocols import PartRecord
 
 FIRST, SECOND = "abcd" + "2" * 36, "abce" + "2" * 36
 PREDICT = Step(
@@ -220,3 +228,18 @@ def _claim(root: str) -> None:
 
 if __name__ == "__main__":
     _claim(sys.argv[1])
+
+
+def test_a_new_attempt_hides_what_a_dead_one_left_and_a_late_row_is_refused(catalog: SqlCatalog) -> None:
+    job = _job()
+    catalog.jobs.create(job, {}, this_driver())
+    first = Task(id="t", job_id=FIRST, step=job.steps[0], index=0, total=1, attempt=1, request=job.request)
+    catalog.jobs.record_attempt_start(first, "thread")
+    catalog.parts.commit(PartRecord(owner=FIRST, task_id="t", attempt=1, provisional=True))
+    catalog.jobs.record_attempt_start(dataclasses.replace(first, attempt=2), "thread")
+    assert catalog.parts.visible(FIRST) == []
+    assert [each.status for each in catalog.jobs.attempts(FIRST)] == [Status.INTERRUPTED, Status.RUNNING]
+    with catalog.write() as connection, pytest.raises(LeaseLostError, match="attempt 1"):
+        catalog.parts.check_attempt(connection, "t", 1)
+    with catalog.write() as connection:
+        catalog.parts.check_attempt(connection, "t", 2)

@@ -14,6 +14,8 @@ def main() -> None:
     """Run `swcli` with the arguments of this process and exit."""
     import sys
 
+    if sys.version_info < (3, 11):  # noqa: UP036 - pip refuses it, a copied tree does not; before anything is imported that an older Python may not have
+        sys.exit(f"Error: Python {sys.version_info[0]}.{sys.version_info[1]} is too old: 3.11 or newer is needed")
     from starwhale.cli.root import run
 
     sys.exit(run(sys.argv[1:]))

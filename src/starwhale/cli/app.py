@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -49,9 +50,13 @@ class CliApp:
     def emit(self, value: object, render: Callable[[Console], None]) -> None:
         """Give out one result on stdout: `value` as JSON under `-o json`, else whatever `render` draws."""
         if self.wants_json:
-            click.echo(json.dumps(value, indent=4, sort_keys=True, default=_plain, ensure_ascii=False))
+            click.echo(json.dumps(_finite(value), indent=4, sort_keys=True, default=_plain, ensure_ascii=False))
         else:
             render(make_console(sys.stdout.isatty()))
+
+    def tell(self, value: object, text: str) -> None:
+        """Give out a result that is one sentence for people and `value` under `-o json`."""
+        self.emit(value, lambda console: console.print(text, markup=False, highlight=False, soft_wrap=True))
 
     def say(self, text: str) -> None:
         """Tell something that is not a result, on stderr under `-o json` and on stdout otherwise."""
@@ -65,6 +70,17 @@ def make_console(is_terminal: bool, *, stderr: bool = False) -> Console:
     if is_terminal:
         return Console(stderr=stderr)
     return Console(stderr=stderr, width=max(NARROWEST, 100), color_system=None, highlight=False)
+
+
+def _finite(value: Any) -> Any:  # Any: whatever users logged
+    """Write the numbers that JSON does not have as text: "nan", "inf", "-inf"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return value
 
 
 def _plain(value: object) -> object:

@@ -91,7 +91,9 @@ def build(app: CliApp, **options: Any) -> None:  # Any: one value per option
     with made:
         count = build_version(made, rows(), mode=mode, tags=options["tags"], message=options["desc"], progress=progress)
     app.say(f"update {count} records")
-    app.say(f"done; see: swcli dataset info {made.name}/version/{made.committed_version[:SHORT_VERSION]}")
+    short = made.committed_version[:SHORT_VERSION]
+    value = {"uri": str(made.uri), "name": made.name, "version": made.committed_version, "updated_rows": count}
+    app.tell(value, f"done; see: swcli dataset info {made.name}/version/{short}")
 
 
 @dataset.command("list", cls=SwCommand)
@@ -212,7 +214,8 @@ def remove(app: CliApp, uri: str, force: bool) -> None:
     if force:
         message = "'swcli dataset remove --force' is not built yet"
         raise NotBuiltYetError(message, hint="leave --force out: the version is hidden and can be recovered")
-    app.say(f"removed {app.instance().datasets.remove(uri).uri}")
+    removed = app.instance().datasets.remove(uri).uri.full
+    app.tell({"removed": removed}, f"removed {removed}")
 
 
 @dataset.command("recover", cls=SwCommand)
@@ -222,7 +225,8 @@ def remove(app: CliApp, uri: str, force: bool) -> None:
 def recover(app: CliApp, uri: str, force: bool) -> None:
     """Bring a removed version back."""
     del force
-    app.say(f"recovered {app.instance().datasets.recover(uri).uri}")
+    recovered = app.instance().datasets.recover(uri).uri.full
+    app.tell({"recovered": recovered}, f"recovered {recovered}")
 
 
 def _source(options: dict[str, Any]) -> tuple[str, Callable[[], Any]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -28,6 +29,9 @@ def report_failure(app: CliApp, error: BaseException) -> int:
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         _show(app, "interrupted", "interrupted", "")
         return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message())
+        return error.exit_code
     if isinstance(error, click.ClickException):
         return _report_usage(app, error)
     if isinstance(error, StarwhaleError):
@@ -35,8 +39,12 @@ def report_failure(app: CliApp, error: BaseException) -> int:
         if app.verbosity:
             click.echo(error.details if isinstance(error, UserCodeError) else _traceback(error), err=True)
         return error.exit_code
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, (BrokenPipeError, SystemExit)):  # rich turns the first into the second
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _show(app, "no_space", f"cannot write: {error.strerror}", "free some space, and try again")
         return 1
     click.echo(_traceback(error), err=True)
     _show(

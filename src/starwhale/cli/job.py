@@ -83,7 +83,8 @@ def remove(app: CliApp, job_address: str, force: bool) -> None:
     if not force:
         click.confirm(f"remove job {found.id}?", abort=True)
     app.instance().jobs.remove(found.id)
-    app.say(f"removed job {found.id}; bring it back with: swcli job recover {found.id[:12]}")
+    text = f"removed job {found.id}; bring it back with: swcli job recover {found.id[:12]}"
+    app.tell({"removed": found.id}, text)
 
 
 @job.command()
@@ -93,7 +94,8 @@ def remove(app: CliApp, job_address: str, force: bool) -> None:
 def recover(app: CliApp, job_address: str, force: bool) -> None:
     """Bring a removed job back."""
     del force
-    app.say(f"recovered job {app.instance().jobs.recover(job_address).id}")
+    recovered = app.instance().jobs.recover(job_address).id
+    app.tell({"recovered": recovered}, f"recovered job {recovered}")
 
 
 @job.command()

@@ -70,9 +70,13 @@ class ModelYaml:
 )
 @click.option("-d", "--dataset", "datasets", multiple=True, help="Dataset to evaluate on; repeat for several.")
 @click.option(
-    "-dh", "--dataset-head", type=click.IntRange(min=0), default=0, help="Only the first N rows of each dataset."
+    "-dh",
+    "--dataset-head",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Only the first N rows of each dataset; 0 means all.",
 )
-@click.option("--limit", type=click.IntRange(min=0), default=0, help="At most N rows in the whole job.")
+@click.option("--limit", type=click.IntRange(min=0), default=0, help="At most N rows in the whole job; 0 means all.")
 @click.option("--executor", default="thread", show_default=True, help="Where tasks run: thread or process.")
 @click.option(
     "--replicas", type=click.IntRange(min=1), help="Tasks that share the rows, instead of what the handlers say."
@@ -184,7 +188,11 @@ def read_model_yaml(workdir: Path, path: str | None) -> ModelYaml:
     if not isinstance(data, dict) or not isinstance(section or {}, dict):
         message = f"{file} is not a model.yaml: it should hold `name` and `run: {{modules: [...]}}`"
         raise UsageError(message, hint="mend the file")
-    modules = [str(each) for each in (section or {}).get("modules") or []]
+    modules = (section or {}).get("modules") or []
+    modules = [modules] if isinstance(modules, str) else modules
+    if not isinstance(modules, list) or not all(isinstance(each, str) and each for each in modules):
+        message = f"{file} is not a model.yaml: run.modules is {modules!r}"
+        raise UsageError(message, hint="list import paths: run: {modules: [evaluation]}")
     legacy = (section or {}).get("handler")
     return ModelYaml(name=str(data.get("name") or ""), modules=(*modules, *([str(legacy)] if legacy else [])))
 

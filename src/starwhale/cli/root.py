@@ -79,9 +79,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def refuse_platform() -> str:
-    """Say why this Python or system cannot run the program; empty when it can."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - pip refuses it, a copied tree does not
-        return f"Python {sys.version_info.major}.{sys.version_info.minor} is too old: 3.11 or newer is needed"
+    """Say why this system cannot run the program; empty when it can."""
     if sys.platform == "win32":
         return "Windows is not supported: use the Windows Subsystem for Linux (wsl --install)"
     return ""

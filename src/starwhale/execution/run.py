@@ -190,7 +190,8 @@ class JobRun:
         holder = f"{update.task_id}#{update.attempt}"
         held = [] if stores is None else list(stores.held.values())
         if update.worker_died:
-            logger.warning("job=%s task=%s attempt=%s: %s", task.job_id, task.id, update.attempt, update.error)
+            reason = "" if update.error is None else update.error.message
+            logger.warning("job=%s task=%s attempt=%s: %s", task.job_id, task.id, update.attempt, reason)
         if held or update.worker_died:
             self._catalog.ledger.release_holder(task.job_id, holder, crashed=update.worker_died)
         self._state = schedule.apply(self._state, update, counts=not held)
