@@ -29,7 +29,7 @@ GROUP_ROWS = 4096
 """Rows of a row group, at most."""
 GROUP_BYTES = 2 << 20
 """Bytes of a row group, about."""
-CACHE_BYTES = 96 << 20
+CACHE_BYTES = 32 << 20
 """Decompressed columns that one dataset keeps in memory."""
 MAX_OPEN = 64
 """Fragments of one dataset that are open at the same time: each holds a file descriptor."""
