@@ -260,3 +260,8 @@ def test_no_space_left_stops_the_build_cleanly(project: Project) -> None:
     )
     assert_one_clear_message(done, "space")
     assert json.loads(project.swcli("-o", "json", "dataset", "list").stdout) == []
+
+
+def test_unknown_project_is_named(counting: Project) -> None:
+    assert_one_clear_message(counting.swcli("dataset", "list", "--project", "sefl"), "sefl", "self")
+    assert_one_clear_message(counting.swcli("job", "list", "--project", "sefl"), "sefl", "self")

@@ -29,6 +29,9 @@ def finish(app: CliApp, outcome: JobOutcome) -> None:
         message = f"job {short} was interrupted; what was done is kept"
         raise InterruptedJobError(message, hint=f"go on with: swcli job resume {short}")
     if outcome.error is not None:
+        outcome.error.hint = (
+            outcome.error.hint or f"mend it and go on with: swcli job resume {short}; -v shows the traceback"
+        )
         raise outcome.error
     instance = app.instance()
     report = make_report(instance.stores, instance.jobs.get(outcome.job_id))

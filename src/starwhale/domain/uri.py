@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 from starwhale.errors import InvalidUriError, NotFoundError, nearest
 
+DEFAULT_PROJECT = "self"
+"""The project that every instance has."""
 KINDS = ("dataset", "model", "runtime", "job")
 """What a URI can name inside a project."""
 

@@ -6,17 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from starwhale.domain.uri import parse_project_uri
+from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 
 if TYPE_CHECKING:
     from starwhale.domain.job import HandlerRecord, RunRequest
     from starwhale.execution.start import JobOutcome, RunOptions
     from starwhale.storage.catalog.records import JobRecord, StepRecord
     from starwhale.storage.stores import Stores
-
-
-DEFAULT_PROJECT = "self"
-"""The project that every instance has."""
 
 
 class JobVerbs:
@@ -36,8 +32,13 @@ class JobVerbs:
             limit: At most so many.
             offset: Leave out so many of the newest.
             removed: The removed ones instead of the others.
+
+        Raises:
+            NotFoundError: There is no such project.
         """
         home = self._project if project is None else parse_project_uri(project).project
+        if home not in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
+            self._stores.catalog.projects.get(home)
         return self._stores.catalog.jobs.list(home, limit=limit, offset=offset, removed=removed)
 
     def get(self, job: str) -> JobRecord:

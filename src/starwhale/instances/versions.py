@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from starwhale.domain.uri import Uri, parse_project_uri, parse_uri
+from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_project_uri, parse_uri
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import VersionRecord
@@ -50,8 +50,13 @@ class VersionVerbs:
             project: URI of the project; None for the current one.
             name_prefix: Only names that begin so, in any case.
             with_removed: Show a name whose newest version was removed by that version.
+
+        Raises:
+            NotFoundError: There is no such project.
         """
         home = self._project if project is None else parse_project_uri(project).project
+        if home not in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
+            self._stores.catalog.projects.get(home)
         found = self._stores.catalog.versions.list_newest(home, self.kind, with_removed=with_removed)
         return [each for each in found if each.name.casefold().startswith(name_prefix.casefold())]
 
