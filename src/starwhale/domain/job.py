@@ -55,6 +55,14 @@ class RunRequest:
     """Run this task of `step` alone; -1 means all."""
     task_count: int = 0
     """With `task_index`: the number of tasks that the step is cut into; 0 leaves it."""
+    model_uri: str = ""
+    """Full URI of the packaged model, version included; empty for a work directory."""
+    loose_options: tuple[str, ...] = ()
+    """Words that stood before `--` and are no options of the program: they have to be options of the handlers."""
+    is_debug: bool = False
+    """Whether rows are tried one after another in one worker with the terminal attached."""
+    row: str = ""
+    """With `is_debug`: key of the only row to try; empty for all."""
 
     def to_json(self) -> Json:
         """Return a JSON object from which `from_json` makes an equal value."""
