@@ -225,6 +225,8 @@ def _executor(
             modules=request.modules,
             log_folder=stores.layout.logs(job_id),
             serve=lambda sock: PipeServer(sock, desk.open),
+            arguments=request.arguments,
+            open_stores=desk.open,
             is_verbose=options.is_verbose,
         ),
     )

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from starwhale.domain.job import Task, TaskUpdate
 from starwhale.storage.remote.frames import Channel, Json, error_to_json
@@ -27,10 +27,18 @@ _FLUSH_CHARACTERS = 4096
 _FLUSH_S = 0.2
 
 
+class LogSink(Protocol):
+    """What keeps the log of a task."""
+
+    def log(self, text: str) -> None:
+        """Append to the log."""
+        ...
+
+
 class TaskLog:
     """Sends what a task prints to its log, a few lines at a time."""
 
-    def __init__(self, stores: PipeTaskStores) -> None:
+    def __init__(self, stores: LogSink) -> None:
         self._stores = stores
         self._pieces: list[str] = []
         self._size = 0
@@ -164,7 +172,7 @@ class Worker:
         if self._handlers is None:
             from starwhale.handlers.discover import discover
 
-            found = discover(Path(self._hello["workdir"]), self._hello["modules"])
+            found = discover(Path(self._hello["workdir"]), self._hello["modules"], arguments=self._hello["arguments"])
             self._handlers = {name: record.to_json() for name, record in found.items()}
         return self._handlers
 

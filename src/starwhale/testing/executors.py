@@ -120,6 +120,7 @@ class ExecutorContract:
             modules=("contract",),
             log_folder=folder / "logs",
             serve=lambda sock: PipeServer(sock, desk.open),
+            open_stores=desk.open,
             max_workers=max_workers,
         )
         executor = self.make_executor(options)

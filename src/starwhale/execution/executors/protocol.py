@@ -6,9 +6,12 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from starwhale.domain.job import HandlerRecord, Task, TaskUpdate
+
+if TYPE_CHECKING:
+    from starwhale.execution.task_entry import TaskSide
 
 
 class Served(Protocol):
@@ -37,6 +40,10 @@ class ExecutorOptions:
     """Where workers keep what native code writes to their output; made when the first task starts."""
     serve: Callable[[socket.socket], Served]
     """Answers a worker's calls of the stores that arrive on the socket."""
+    arguments: tuple[str, ...] = ()
+    """What stood after `--`: constructors of handlers may look at it while handlers are found."""
+    open_stores: Callable[[Task], TaskSide] | None = None
+    """Opens a task's side of the stores in this process, for an executor that has no workers."""
     is_verbose: bool = False
     """Whether output of user code is echoed to the standard error stream."""
     max_workers: int = 32

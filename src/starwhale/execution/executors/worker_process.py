@@ -63,6 +63,7 @@ class WorkerProcess:
                 "op": "hello",
                 "workdir": options.workdir,
                 "modules": options.modules,
+                "arguments": options.arguments,
                 "uses_threads": uses_threads,
                 "is_verbose": options.is_verbose,
                 "log": str(options.log_folder / f"worker-{number}.txt"),
