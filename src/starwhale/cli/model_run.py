@@ -1,0 +1,185 @@
+"""`swcli model run`: evaluate a model over datasets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from starwhale.cli.app import CliApp
+from starwhale.cli.command import SwCommand
+from starwhale.cli.outcome import finish
+from starwhale.domain.job import RunRequest
+from starwhale.errors import NotBuiltYetError, UsageError
+
+_LATER = {
+    "uri": "running a packaged model",
+    "validation_dataset": "fine-tuning",
+    "runtime": "running inside a locked runtime",
+    "in_container": "running in a container",
+    "image": "running in a container",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelYaml:
+    """What `model.yaml` says, as far as a run needs it."""
+
+    name: str = ""
+    """Name of the model."""
+    modules: tuple[str, ...] = ()
+    """`run.modules`, and the legacy `run.handler`."""
+
+
+@click.command("run", cls=SwCommand, context_settings={"ignore_unknown_options": True})
+@click.option("-w", "--workdir", type=click.Path(exists=True, file_okay=False), help="Directory of the model's source.")
+@click.option("-u", "--uri", help="Packaged model (not built yet).")
+@click.option(
+    "-h",
+    "--handler",
+    default="0",
+    show_default=True,
+    help="Handler to run: its full name, or its position in the list.",
+)
+@click.option("-m", "--module", "modules", multiple=True, help="Module to import for handlers; repeat for several.")
+@click.option(
+    "-f", "--model-yaml", type=click.Path(), help="Default: model.yaml in the work directory, if there is one."
+)
+@click.option("-d", "--dataset", "datasets", multiple=True, help="Dataset to evaluate on; repeat for several.")
+@click.option(
+    "-dh",
+    "--dataset-head",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Only the first N rows of each dataset; 0 means all.",
+)
+@click.option("--limit", type=click.IntRange(min=0), default=0, help="At most N rows in the whole job; 0 means all.")
+@click.option("--executor", default="thread", show_default=True, help="Where tasks run: thread or process.")
+@click.option(
+    "--replicas", type=click.IntRange(min=1), help="Tasks that share the rows, instead of what the handlers say."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="From which each row's seed is derived.")
+@click.option("--name", "job_name", default="", help="Name by which the job can be addressed.")
+@click.option("-p", "--run-project", "--project", default="", help="Project that keeps the job.")
+@click.option("-lp", "--log-project", default="", help="Project that keeps the results; must be the same.")
+@click.option(
+    "-sa", "--show-argument", is_flag=True, help="Show the options that the handlers take after --, and stop."
+)
+@click.option("--version", "job_id", default="", hidden=True, help="Job id to use.")
+@click.option("--step", default="", hidden=True, help="Run one step without its needs.")
+@click.option("--task-index", type=int, default=-1, hidden=True, help="Run one task of the step.")
+@click.option("--override-task-num", "task_count", type=int, default=0, hidden=True, help="Tasks of the step.")
+@click.option("-fs", "--forbid-snapshot", is_flag=True, hidden=True, help="A work directory is never copied.")
+@click.option("--cleanup-snapshot/--no-cleanup-snapshot", default=True, hidden=True, help="The same.")
+@click.option(
+    "--resource-pool", type=click.Choice(["default"]), default="default", hidden=True, help="Servers have others."
+)
+@click.option("-fpr", "--forbid-packaged-runtime", is_flag=True, hidden=True, help="A work directory has none.")
+@click.option("-vd", "--validation-dataset", "--val-dataset", multiple=True, hidden=True)
+@click.option("-r", "--runtime", hidden=True)
+@click.option("--in-container", is_flag=True, hidden=True)
+@click.option("-i", "--image", hidden=True)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def run(app: CliApp, /, **given: Any) -> None:  # Any: click's values, typed by the options above
+    """Evaluate a model over datasets; options after -- go to the handlers.
+
+    \b
+    Example: swcli model run --workdir . --module evaluation --dataset digits
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    for name, purpose in _LATER.items():
+        if given[name]:
+            message = f"{purpose} (--{name.replace('_', '-')}) is not built yet"
+            raise NotBuiltYetError(message, hint="evaluate a work directory: swcli model run --workdir DIR")
+    request = make_request(app, given)
+    if given["show_argument"]:
+        show_arguments(app, request)
+        return
+    from starwhale.cli.job_progress import ProgressLines
+
+    with ProgressLines(app) as progress:
+        outcome = app.instance().jobs.run(request, progress.options())
+    finish(app, outcome)
+
+
+def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
+    """Turn the options into a request; checks what can be checked without opening anything.
+
+    Raises:
+        UsageError: Options are missing or contradict each other.
+    """
+    if not given["workdir"]:
+        message = "nothing to run"
+        raise UsageError(message, hint="name the model's directory with --workdir DIR")
+    workdir = Path(given["workdir"]).resolve()
+    yaml = read_model_yaml(workdir, given["model_yaml"])
+    modules = tuple(given["modules"]) or yaml.modules
+    if not modules:
+        message = f"no modules to look for handlers in {workdir}"
+        raise UsageError(message, hint="name them with --module, or under run.modules of a model.yaml")
+    project = given["run_project"]
+    if given["log_project"] and given["log_project"] != (project or given["log_project"]):
+        message = f"--run-project {project!r} and --log-project {given['log_project']!r} differ"
+        raise UsageError(message, hint="a job and its results live in one project: give --run-project alone")
+    return RunRequest(
+        workdir=str(workdir),
+        modules=modules,
+        handler=given["handler"],
+        datasets=tuple(given["datasets"]) or app.settings.datasets,
+        arguments=tuple(given["arguments"]),
+        executor=given["executor"],
+        replicas=given["replicas"],
+        dataset_head=given["dataset_head"],
+        limit=given["limit"],
+        seed=given["seed"],
+        project=project or given["log_project"],
+        name=given["job_name"],
+        model_name=yaml.name or workdir.name,
+        job_id=given["job_id"],
+        step=given["step"],
+        task_index=given["task_index"],
+        task_count=given["task_count"],
+    )
+
+
+def read_model_yaml(workdir: Path, path: str | None) -> ModelYaml:
+    """Read `model.yaml`; without a path, one that is not there is no error.
+
+    Raises:
+        UsageError: The file is missing or malformed.
+    """
+    file = Path(path) if path else workdir / "model.yaml"
+    if not file.exists():
+        if path:
+            message = f"no model.yaml at {file}"
+            raise UsageError(message, hint="leave --model-yaml out, or name a file that exists")
+        return ModelYaml()
+    import yaml
+
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        message = f"cannot read {file}: {' '.join(str(error).split())}"
+        raise UsageError(message, hint="mend the file") from error
+    section = data.get("run") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(section or {}, dict):
+        message = f"{file} is not a model.yaml: it should hold `name` and `run: {{modules: [...]}}`"
+        raise UsageError(message, hint="mend the file")
+    modules = (section or {}).get("modules") or []
+    modules = [modules] if isinstance(modules, str) else modules
+    if not isinstance(modules, list) or not all(isinstance(each, str) and each for each in modules):
+        message = f"{file} is not a model.yaml: run.modules is {modules!r}"
+        raise UsageError(message, hint="list import paths: run: {modules: [evaluation]}")
+    legacy = (section or {}).get("handler")
+    return ModelYaml(name=str(data.get("name") or ""), modules=(*modules, *([str(legacy)] if legacy else [])))
+
+
+def show_arguments(app: CliApp, request: RunRequest) -> None:
+    """Print the options that the handlers declare."""
+    from starwhale.handlers.argument import describe_arguments
+
+    handlers = app.instance().jobs.discover(request)
+    schemas = {name: record.arguments for name, record in handlers.items() if record.arguments}
+    app.emit(schemas, lambda console: console.print(describe_arguments(handlers), markup=False))
