@@ -47,6 +47,8 @@ class StarwhaleError(Exception):
     """What the HTTP API answers with."""
     code: ClassVar[str] = "error"
     """A stable word for programs."""
+    job_id: str = ""
+    """Job that ended with it, for callers of the SDK; empty where there is none."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -233,6 +235,18 @@ class UserCodeError(HandlerError):
         """`file:line in function` of the innermost frame of the user's own code."""
         self.details = details
         """The traceback, the user's frames first."""
+        self.source = ""
+        """The lines of the user's code around the one that failed, or empty."""
+        self.key = ""
+        """Row that failed, as `<dataset>: <key>`, or empty."""
+        self.row = ""
+        """The same row as `--row` takes it, or empty."""
+        self.log = ""
+        """File with what the task printed, or empty."""
+        self.command = ""
+        """The command that tries it again with the terminal attached; whoever shows the error fills it in."""
+        self.resume = ""
+        """The command that goes on with the job, or empty; filled in by the same."""
 
 
 class ResultsError(StarwhaleError, RuntimeError):

@@ -155,6 +155,8 @@ class DatasetInput:
     """Digest of the version's manifest."""
     row_count: int
     """Rows that this job consumes: after `dataset_head` and `limit`."""
+    start: int = 0
+    """Rank of the first of them; only where a single row was asked for it is not 0."""
     id_suffix: str = ""
     """`@<12 characters>` when two versions of the name are in the job, else empty."""
 
@@ -243,6 +245,12 @@ class TaskError:
     """Traceback, the user's frames first."""
     key: str = ""
     """Row that failed, as `<dataset>: <key>`, or empty."""
+    row: str = ""
+    """The same row as `--row` takes it, `<dataset>:<key>`; empty where it was not one row alone."""
+    source: str = ""
+    """The lines of the user's code around the one that failed, or empty."""
+    log: str = ""
+    """File with what the task printed, or empty."""
     hint: str = ""
     """What to try, or empty."""
     is_user_error: bool = True

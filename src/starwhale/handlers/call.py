@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import logging
 import random
 import sys
@@ -24,7 +25,7 @@ from starwhale.errors import (
     nearest,
 )
 from starwhale.handlers.context import Context
-from starwhale.handlers.failures import details, exception_text, row_error, user_code_error, user_frame
+from starwhale.handlers.failures import Place, details, exception_text, row_error, user_code_error, user_frame
 from starwhale.handlers.features import Features, feature_rows
 from starwhale.handlers.outputs import Outputs
 from starwhale.handlers.registry import REGISTRY, UserFunction
@@ -134,6 +135,19 @@ def _guarded(what: str, function: Callable[[], Any]) -> Any:  # Any: what the us
         raise user_code_error(what, error) from error
 
 
+def _calling(record: HandlerRecord, function: UserFunction) -> Callable[[Any, External], Any] | None:
+    """Decide how predict is called; a function that cannot be is shown by its first line."""
+    try:
+        return decide(function).with_external
+    except HandlerError as error:
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        place = None if code is None else Place(code.co_filename, code.co_firstlineno, code.co_name)
+        message = f"handler {record.name!r}: {error.message}" + (f" at {place}" if place else "")
+        refused = UserCodeError(message, frame=str(place or ""), details=message, hint=error.hint)
+        refused.source = place.excerpt() if place else ""
+        raise refused from error
+
+
 @dataclass(slots=True)
 class _Progress:
     """What the batches of one range have given so far."""
@@ -142,13 +156,15 @@ class _Progress:
     errors: TableDraft = field(default_factory=lambda: TableDraft(name="errors", ids=[]))
     done: int = 0
     predict_s: float = 0.0
-    failure: tuple[int, TaskError] | None = None
+    failure: tuple[int, TaskError, BaseException] | None = None
 
 
 class PredictRunner:
     """Calls predict for the rows of ranges; one per task."""
 
-    def __init__(self, record: HandlerRecord, bound: Bound, context: Context, *, id_step: str = "") -> None:
+    def __init__(
+        self, record: HandlerRecord, bound: Bound, context: Context, *, id_step: str = "", is_debug: bool = False
+    ) -> None:
         """Decide how the function is called.
 
         Args:
@@ -156,10 +172,15 @@ class PredictRunner:
             bound: It, loaded.
             context: The context of the task.
             id_step: What distinguishes the ids of this step's rows; see `Step.id_step`.
+            is_debug: Whether an error ends the task whatever the handler says: the user wants to see it.
+
+        Raises:
+            UserCodeError: The function cannot be called as predict is.
         """
         self._record = record
+        self._fails_on_error = record.fail_on_error or is_debug
         self._function = bound.function
-        self._with_external = decide(bound.function).with_external
+        self._with_external = _calling(record, bound.function)
         self._context = context
         self._id_step = id_step
 
@@ -186,7 +207,7 @@ class PredictRunner:
         stopped = self._loop(datas, rows.keys, lease, dataset, progress, should_stop)
         draft = self._draft(progress, lease, dataset, began)
         if progress.failure is not None:
-            raise RowFailed(progress.failure[1], draft)
+            raise RowFailed(progress.failure[1], draft) from progress.failure[2]
         if draft is None and not stopped:
             return PartDraft(lease=lease)
         return draft
@@ -227,8 +248,9 @@ class PredictRunner:
                 raise  # storage failed below the user's code: that is no property of the row
             except _USER_ERRORS as error:
                 progress.predict_s += clock() - start
-                if self._record.fail_on_error:
-                    progress.failure = (at, self._row_error(error, dataset, keys[at : at + size]))
+                if self._fails_on_error:
+                    told = self._row_error(error, dataset, keys[at : at + size], data[0] if batching else data)
+                    progress.failure = (at, told, error)
                     return False
                 self._record_errors(progress.errors, error, dataset, keys[at : at + size])
                 progress.done += len(keys[at : at + size])
@@ -276,9 +298,12 @@ class PredictRunner:
                 count,
             )
 
-    def _row_error(self, error: BaseException, dataset: DatasetInput, keys: Sequence[Key]) -> TaskError:
+    def _row_error(
+        self, error: BaseException, dataset: DatasetInput, keys: Sequence[Key], features: Iterable[str] = ()
+    ) -> TaskError:
         key = f"{dataset.name}: {keys[0]}" + (f" to {keys[-1]}" if len(keys) > 1 else "")
-        return row_error(self._record.name, key, error)
+        row = f"{dataset.name}{dataset.id_suffix}:{keys[0]}" if len(keys) == 1 else ""
+        return row_error(f"handler {self._record.name!r}", key, error, row=row, features=features)
 
     def _record_errors(
         self, table: TableDraft, error: BaseException, dataset: DatasetInput, keys: Sequence[Key]
@@ -299,7 +324,7 @@ class PredictRunner:
         outputs, table = progress.outputs, None
 
         def refuse(position: int, error: UnsupportedValueError) -> None:
-            if self._record.fail_on_error:
+            if self._fails_on_error:
                 raise _RefusedError(position, error)
             self._record_errors(progress.errors, error, dataset, [outputs.keys[position]])
 
@@ -334,7 +359,8 @@ class PredictRunner:
         rank = outputs.ranks[refused.position]
         size = 1 if lease.rebatched else self._record.batch_size
         first = (rank - lease.start) // size * size
-        progress.failure = (first, self._row_error(refused.error, dataset, [outputs.keys[refused.position]]))
+        told = self._row_error(refused.error, dataset, [outputs.keys[refused.position]])
+        progress.failure = (first, told, refused.error)
         progress.done = first
         kept = sum(1 for each in outputs.ranks if each < lease.start + first)
         for column in (outputs.ranks, outputs.keys, outputs.seconds, outputs.values):

@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
+import linecache
+import sys
 import sysconfig
 import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from starwhale.domain.job import TaskError
 from starwhale.errors import StarwhaleError, UserCodeError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of the user's code."""
+
+    file: str
+    """Path of the file."""
+    line: int
+    """Line, from 1."""
+    function: str = ""
+    """Function that it is in, or empty."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" + (f" in {self.function}" if self.function else "")
+
+    def excerpt(self) -> str:
+        """Return the line with its neighbours, the line itself marked; empty where the source is not to be had."""
+        linecache.checkcache(self.file)  # the file may have been edited since it was read last
+        lines = linecache.getlines(self.file)
+        if not 1 <= self.line <= len(lines):
+            return ""
+        shown = range(max(self.line - 1, 1), min(self.line + 1, len(lines)) + 1)
+        width = len(str(shown[-1]))
+        return "\n".join(
+            f"  {'>' if number == self.line else ' '} {number:>{width}} │ {lines[number - 1].rstrip()}".rstrip()
+            for number in shown
+        )
 
 
 @functools.cache
@@ -37,13 +70,24 @@ def is_user_file(name: str) -> bool:
     return not name.startswith(_own()) and not name.startswith(_installed())
 
 
-def user_frame(error: BaseException) -> str:
-    """Return `file:line in function` of the innermost frame of the user's own code, or nothing."""
+def user_place(error: BaseException) -> Place | None:
+    """Return the innermost line of the user's own code; None when there is no line at all."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
+        return Place(error.filename, error.lineno or 1)
     frames = user_frames(error)
     mine = [frame for frame in frames if is_user_file(frame.filename)] or list(frames)
-    return f"{mine[-1].filename}:{mine[-1].lineno} in {mine[-1].name}" if mine else ""
+    return Place(mine[-1].filename, mine[-1].lineno or 1, mine[-1].name) if mine else None
+
+
+def user_frame(error: BaseException) -> str:
+    """Return `file:line in function` of the innermost frame of the user's own code, or nothing."""
+    return str(user_place(error) or "")
+
+
+def has_quit(error: BaseException) -> bool:
+    """Whether the user left the debugger; only where it was used can that be."""
+    bdb = sys.modules.get("bdb")
+    return bdb is not None and isinstance(error, bdb.BdbQuit)
 
 
 def exception_text(error: BaseException) -> str:
@@ -66,14 +110,56 @@ def user_code_error(what: str, error: BaseException) -> UserCodeError:
         what: What was being done: `handler 'a:b'`.
         error: What was raised.
     """
-    frame = user_frame(error)
-    message = f"{what} raised {exception_text(error)}" + (f" at {frame}" if frame else "")
-    hint = error.hint if isinstance(error, StarwhaleError) else ""
-    return UserCodeError(message, exception=exception_text(error), frame=frame, details=details(error), hint=hint)
+    place = user_place(error)
+    raised = _raised(error)
+    message = f"{what} raised {raised}" + (f" at {place}" if place else "")
+    made = UserCodeError(
+        message, exception=raised, frame=str(place or ""), details=details(error), hint=_hint(error, ())
+    )
+    made.source = place.excerpt() if place else ""
+    return made
 
 
-def row_error(what: str, key: str, error: BaseException) -> TaskError:
-    """Say that user code raised on a row."""
-    frame = user_frame(error)
-    message = f"{what} raised {exception_text(error)} on row {key}" + (f" at {frame}" if frame else "")
-    return TaskError(message=message, exception=exception_text(error), frame=frame, details=details(error), key=key)
+def row_error(what: str, key: str, error: BaseException, *, row: str = "", features: Iterable[str] = ()) -> TaskError:
+    """Say that user code raised on a row.
+
+    Args:
+        what: What was being done: `handler 'a:b'`.
+        key: The row, or the first and the last of a batch, for people.
+        error: What was raised.
+        row: The row for `--row`; empty where there are several.
+        features: Names of the row's features.
+    """
+    place = user_place(error)
+    raised = _raised(error)
+    message = f"{what} raised {raised} on row {key}" + (f" at {place}" if place else "")
+    return TaskError(
+        message=message,
+        exception=raised,
+        frame=str(place or ""),
+        details=details(error),
+        key=key,
+        row=row,
+        source=place.excerpt() if place else "",
+        hint=_hint(error, features),
+    )
+
+
+def _raised(error: BaseException) -> str:
+    """Say what was raised, on one line; the hint of our own errors stands elsewhere."""
+    text = f"{type(error).__name__}: {error.message}" if isinstance(error, StarwhaleError) else exception_text(error)
+    return " ".join(text.split())
+
+
+def _hint(error: BaseException, features: Iterable[str]) -> str:
+    """Say what may be meant: of our own errors their hint, of a feature that is not there the nearest one."""
+    if isinstance(error, StarwhaleError):
+        return error.hint
+    if has_quit(error):
+        return "a breakpoint() needs a terminal: add --debug"
+    if isinstance(error, KeyError) and error.args and isinstance(wanted := error.args[0], str):
+        known = list(features)
+        close = difflib.get_close_matches(wanted, known, n=1)
+        if close and wanted not in known:
+            return f"did you mean {close[0]!r}? The row has {', '.join(map(repr, sorted(known)))}"
+    return ""

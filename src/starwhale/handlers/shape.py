@@ -33,8 +33,14 @@ def decide(function: UserFunction) -> Calling:
     """Choose the way of calling.
 
     Raises:
-        HandlerError: The function has no parameters.
+        HandlerError: The function has no parameters, or needs more than a row and `external`.
     """
+    calling = _choose(function)
+    _check_call(function, calling)
+    return calling
+
+
+def _choose(function: UserFunction) -> Calling:
     parameters = _parameters(function)
     if not parameters:
         message = f"predict function {getattr(function, '__qualname__', function)!r} has no parameters"
@@ -49,6 +55,27 @@ def decide(function: UserFunction) -> Calling:
     if len(parameters) == 2 and kinds[1] is not inspect.Parameter.VAR_KEYWORD and parameters[1].name != "external":
         return Calling(None)
     return Calling(lambda data, external: function(data, external=external))
+
+
+def _check_call(function: UserFunction, calling: Calling) -> None:
+    """Try the arguments on the signature; one that a decorator wraps is not looked at, for the decorator may add some."""
+    if hasattr(function, "__wrapped__"):
+        return
+    parameters = _parameters(function)
+    if len(parameters) == 1 and parameters[0].kind in {
+        inspect.Parameter.VAR_POSITIONAL,
+        inspect.Parameter.VAR_KEYWORD,
+    }:
+        return
+    given = {} if calling.with_external is None else {"external": None}
+    try:
+        inspect.Signature(parameters).bind(None, **given)
+    except TypeError as error:
+        called = "(data)" if calling.with_external is None else "(data, external=external)"
+        message = f"predict function {getattr(function, '__qualname__', function)!r} is called with {called}: {error}"
+        raise HandlerError(
+            message, hint="give predict the parameters (data) or (data, external), and defaults to all others"
+        ) from error
 
 
 def _parameters(function: UserFunction) -> list[inspect.Parameter]:
