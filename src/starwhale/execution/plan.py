@@ -146,7 +146,7 @@ def _check_datasets(chosen: Sequence[HandlerRecord], datasets: Sequence[DatasetI
 def _check_seeding(request: RunRequest, chosen: Sequence[HandlerRecord]) -> None:
     for record in chosen:
         tasks = request.replicas or record.replicas
-        if record.seed_globals and request.executor == "thread" and tasks > 1:
+        if record.seed_globals and request.executor in {"thread", "caller"} and tasks > 1:
             message = f"the step {record.name!r} seeds the global random generators, which {tasks} threads would share"
             raise UsageError(message, hint="add --executor process, or --replicas 1")
 

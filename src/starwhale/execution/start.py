@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+CALLER = "caller"
+"""The executor whose tasks are threads of this process."""
 Pin = Callable[[str], DatasetInput]
 """Resolves a dataset URI to an immutable version with all its rows."""
 
@@ -53,6 +55,8 @@ class RunOptions:
     """Called with what the user should know."""
     should_stop: Callable[[], bool] | None = None
     """Whether to stop at the next batch boundaries; None listens to Ctrl-C, where this is the main thread."""
+    is_caller: bool = False
+    """Whether this process has the user's functions itself, so that tasks may be its threads: a notebook or a script."""
     crash_point: CrashPoint = no_crash
     """For tests: called at each step of a commit."""
 
@@ -217,6 +221,7 @@ def listen_for_interrupt() -> Generator[Callable[[], bool]]:
 def _executor(
     request: RunRequest, stores: JobStores, desk: Desk, options: RunOptions, *, job_id: str
 ) -> Generator[Executor]:
+    _check_place(request, options)
     executor = open_executor(
         request.executor,
         ExecutorOptions(
@@ -234,6 +239,24 @@ def _executor(
         yield executor
     finally:
         executor.close()
+
+
+def _check_place(request: RunRequest, options: RunOptions) -> None:
+    """Refuse to look in another process for functions that only a notebook or a script has."""
+    is_main = any(each.partition(":")[0] == "__main__" for each in request.modules)
+    if is_main and not (request.executor == CALLER and options.is_caller):
+        message = "the functions of this job were defined in a notebook or script, and no other process can import them"
+        raise UsageError(
+            message,
+            hint=f"begin their cell with %%writefile evaluation.py, and call Job.run(model='evaluation.py', executor={_other(request)!r})",
+        )
+    if request.executor == CALLER and not options.is_caller:
+        message = "the executor 'caller' runs tasks in the process of a notebook or script"
+        raise UsageError(message, hint="use --executor thread or --executor process")
+
+
+def _other(request: RunRequest) -> str:
+    return "thread" if request.executor == CALLER else request.executor
 
 
 def _changed(request: RunRequest, executor: str | None, replicas: int | None) -> RunRequest:

@@ -65,6 +65,43 @@ def discover(workdir: str | Path, modules: Sequence[str], *, arguments: Sequence
     return found
 
 
+def discover_loaded(modules: Sequence[str], *, arguments: Sequence[str] = ()) -> dict[str, HandlerRecord]:
+    """Return the handlers of modules that this process has loaded, by name, sorted; `__main__` is a notebook's or a script's.
+
+    Args:
+        modules: Names of modules, all of whose handlers count as long as the module still has them; or `module:handler` for that one
+            alone. What they need comes with them, wherever it is.
+        arguments: What stood after `--`, for constructors that look at options.
+
+    Raises:
+        HandlerError: There are no handlers, or their needs are unknown or go in a circle.
+    """
+    outer = find_runtime_context()
+    set_runtime_context(Context(arguments=tuple(arguments)))
+    try:
+        for name in dict.fromkeys(each.partition(":")[0] for each in modules):
+            if (module := sys.modules.get(name)) is not None:
+                _register_pipelines(module)
+    finally:
+        set_runtime_context(outer)
+    entries = REGISTRY.entries()
+    wanted = [
+        name
+        for name, entry in entries.items()
+        if name in modules or (entry.record.module_name in modules and _is_defined(entry))
+    ]
+    for name in wanted:  # grows meanwhile
+        wanted += [need for need in entries[name].record.needs if need in entries and need not in wanted]
+    if not wanted:
+        message = f"not found any handlers in {', '.join(modules)}"
+        raise HandlerError(
+            message, hint="decorate a function with @evaluation.predict, @evaluation.evaluate or @handler"
+        )
+    found = {name: _with_arguments(entries[name]) for name in sorted(wanted)}
+    StepGraph({name: record.needs for name, record in found.items()})
+    return found
+
+
 def select(handlers: Mapping[str, HandlerRecord], wanted: str) -> str:
     """Return the name of the handler that a user means: its name in any case, or its position in the sorted list.
 
@@ -110,6 +147,17 @@ def _module_names(root: Path) -> list[str]:
 def _lies_in(entry: Registered, root: str) -> bool:
     file = getattr(sys.modules.get(entry.record.module_name), "__file__", None)
     return isinstance(file, str) and file.startswith(root + "/")
+
+
+def _is_defined(entry: Registered) -> bool:
+    """Whether a module still has what it registered: a notebook may have deleted it. What a function made is taken to be there."""
+    record = entry.record
+    if "<locals>" in record.name:
+        return True
+    holder: object = sys.modules.get(record.module_name)
+    if record.cls_name:
+        holder = getattr(holder, record.cls_name, None)
+    return hasattr(holder, record.func_name)
 
 
 def _register_pipelines(module: ModuleType) -> None:

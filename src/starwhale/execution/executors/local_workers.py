@@ -103,7 +103,8 @@ class LocalWorkers:
     def _start(self) -> WorkerProcess:
         if self._started == 0:
             check_python(self._options.python)
-        worker = WorkerProcess(self._options, self._events, number=self._started, uses_threads=self._shares_workers)
+        uses_threads = self._shares_workers and not self._options.is_debug
+        worker = WorkerProcess(self._options, self._events, number=self._started, uses_threads=uses_threads)
         self._started += 1
         self._workers.append(worker)
         logger.debug("started worker pid=%s", worker.pid)

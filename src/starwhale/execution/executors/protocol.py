@@ -46,6 +46,8 @@ class ExecutorOptions:
     """Opens a task's side of the stores in this process, for an executor that has no workers."""
     is_verbose: bool = False
     """Whether output of user code is echoed to the standard error stream."""
+    is_debug: bool = False
+    """Whether the one worker shares our terminal and runs user code in its main thread."""
     max_workers: int = 32
     """Tasks that run at the same time, at most."""
 

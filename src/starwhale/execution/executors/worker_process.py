@@ -45,14 +45,16 @@ class WorkerProcess:
         control, control_theirs = socket.socketpair()
         stores, stores_theirs = socket.socketpair()
         descriptors = control_theirs.fileno(), stores_theirs.fileno()
+        self._is_attached = options.is_debug
         self._process = subprocess.Popen(
             [options.python, "-P", "-m", "starwhale.execution.worker", *map(str, descriptors)],
             env=child_environment(_python_path(options.python)),
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=None if options.is_verbose else self._output,
+            stdin=None if self._is_attached else subprocess.DEVNULL,
+            stdout=None if self._is_attached else self._output,
+            stderr=None if self._is_attached or options.is_verbose else self._output,
             pass_fds=descriptors,
-            start_new_session=True,  # Ctrl-C is for the parent, which decides
+            # Ctrl-C is for the parent, which decides; in a debugger it is for the worker, in the terminal's foreground group.
+            start_new_session=not self._is_attached,
         )
         control_theirs.close()
         stores_theirs.close()
@@ -66,6 +68,7 @@ class WorkerProcess:
                 "arguments": options.arguments,
                 "uses_threads": uses_threads,
                 "is_verbose": options.is_verbose,
+                "is_debug": options.is_debug,
                 "log": str(options.log_folder / f"worker-{number}.txt"),
             }
         )
@@ -108,7 +111,13 @@ class WorkerProcess:
         self._output.close()
 
     def _kill_group(self) -> None:
-        """End the worker with everything that user code started in it: the worker leads a process group of its own."""
+        """End the worker with everything that user code started in it: the worker leads a process group of its own.
+
+        One that shares our terminal is in our own group, and ends alone.
+        """
+        if self._is_attached:
+            self._process.kill()
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
