@@ -11,7 +11,8 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from starwhale.domain.job import Task, TaskError, TaskUpdate
@@ -19,6 +20,7 @@ from starwhale.domain.status import Status
 from starwhale.errors import LeaseLostError, NoSpaceError, StarwhaleError, UserCodeError
 from starwhale.handlers import call
 from starwhale.handlers.context import Context, set_runtime_context
+from starwhale.handlers.failures import has_quit
 from starwhale.handlers.result_rows import iter_results
 from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TaskStores
 
@@ -42,6 +44,7 @@ def run_task(
     *,
     should_stop: Callable[[], bool],
     clock: Callable[[], float] = time.perf_counter,
+    on_failure: Callable[[UserCodeError], None] | None = None,
 ) -> TaskUpdate:
     """Run one attempt to its end.
 
@@ -50,6 +53,7 @@ def run_task(
         stores: The task's side of the stores.
         should_stop: Whether to stop at the next batch boundary.
         clock: Seconds, for timings.
+        on_failure: Called with what user code raised, while everything that it uses is still open.
 
     Returns:
         How it ended; never raises for what user code or the stores do.
@@ -57,11 +61,15 @@ def run_task(
     context = make_context(task, stores)
     set_runtime_context(context)
     attempt = _Attempt(task, stores, context, should_stop, clock)
+    attempt.on_failure = on_failure
     failed: TaskError | None = None
     try:
         status = attempt.run()
-    except call.RowFailed as failure:
-        status, failed = Status.FAILED, failure.task_error
+    except UserCodeError as error:
+        if task.request.is_debug and error.__cause__ is not None and has_quit(error.__cause__):
+            status = Status.INTERRUPTED
+        else:
+            status, failed = Status.FAILED, describe_error(error)
     except NoSpaceError as error:
         status, failed = (
             Status.INTERRUPTED,
@@ -116,25 +124,43 @@ class _Attempt:
         self._write_s = 0.0
         self.timings: dict[str, float] = {}
         """Seconds that were spent so far, by activity."""
+        self.on_failure: Callable[[UserCodeError], None] | None = None
+        """Called with what user code raised, before its instance is closed."""
 
     def run(self) -> Status:
         """Run the handler; returns success or interrupted."""
-        record = self._task.step.record
-        bound = call.load(record)
+        with self._watch():
+            bound = call.load(self._task.step.record)
         try:
-            if self._task.step.consumes_rows:
-                info = {each.uri: self._stores.dataset_info(n) for n, each in enumerate(self._task.datasets)}
-                self._context.dataset_info = info
-                id_step = self._task.step.id_step
-                status = self._run_rows(call.PredictRunner(record, bound, self._context, id_step=id_step))
-            else:
-                self._run_whole(bound)
-                status = Status.SUCCESS
+            with self._watch():
+                status = self._run_bound(bound)
         finally:
             bound.close()
         if status is Status.SUCCESS:
             self._keep_the_rest()
         return status
+
+    def _run_bound(self, bound: call.Bound) -> Status:
+        step = self._task.step
+        if not step.consumes_rows:
+            self._run_whole(bound)
+            return Status.SUCCESS
+        info = {each.uri: self._stores.dataset_info(n) for n, each in enumerate(self._task.datasets)}
+        self._context.dataset_info = info
+        is_debug = self._task.request.is_debug
+        return self._run_rows(
+            call.PredictRunner(step.record, bound, self._context, id_step=step.id_step, is_debug=is_debug)
+        )
+
+    @contextmanager
+    def _watch(self) -> Generator[None]:
+        """Tell whoever wants to know of what user code raises."""
+        try:
+            yield
+        except UserCodeError as error:
+            if self.on_failure is not None:
+                self.on_failure(error)
+            raise
 
     def _keep_the_rest(self) -> None:
         """Commit what was logged outside of any range: by the handler's constructor and at its exit."""
@@ -167,6 +193,8 @@ class _Attempt:
         if lease.rebatched:  # a worker has died on these rows: they are tried and committed one by one
             used = dataclasses.replace(lease, stop=lease.start + 1)
             rows = Rows(keys=rows.keys[:1], columns={name: column[:1] for name, column in rows.columns.items()})
+        elif self._task.request.is_debug:  # one row at a time, whatever the size of a batch
+            used = dataclasses.replace(lease, rebatched=True)
         draft = runner.run(rows, used, self._task.datasets[lease.dataset_position], should_stop=self._should_stop)
         if draft is None:
             return None
@@ -235,13 +263,17 @@ class _Drain:
 
 def describe_error(error: BaseException) -> TaskError:
     """Say why an attempt failed, the user's frame first where user code did it."""
+    if isinstance(error, call.RowFailed):
+        return error.task_error
     if isinstance(error, UserCodeError):
         return TaskError(
             message=error.message,
             exception=error.exception,
             frame=error.frame,
             details=error.details,
-            key=str(getattr(error, "key", "")),
+            key=error.key,
+            row=error.row,
+            source=error.source,
             hint=error.hint,
         )
     if isinstance(error, StarwhaleError):

@@ -16,15 +16,20 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from starwhale.domain.job import Task, TaskUpdate
+from starwhale.errors import InterruptedJobError, UserCodeError
 from starwhale.storage.remote.frames import Channel, Json, error_to_json
 from starwhale.storage.remote.pipe import PipeClient, PipeTaskStores
 
 _FLUSH_CHARACTERS = 4096
 _FLUSH_S = 0.2
+_LINE_CHARACTERS = 1 << 20
+"""A longer line is not kept until it ends."""
 
 
 class LogSink(Protocol):
@@ -35,11 +40,59 @@ class LogSink(Protocol):
         ...
 
 
+class Echo:
+    """The standard error stream of the call that runs the job: what user code prints is shown there with `-v`."""
+
+    def __init__(self) -> None:
+        self._stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
+        self._lock = threading.Lock()
+
+    def write(self, text: str) -> None:
+        """Show text at once."""
+        with self._lock, contextlib.suppress(OSError, ValueError):  # nobody may be reading any more
+            self._stream.write(text)
+            self._stream.flush()
+
+
+class Lines:
+    """Keeps what each thread has written until its line is whole, so that threads do not write into each other's lines."""
+
+    def __init__(self, emit: Callable[[str], None]) -> None:
+        self._emit = emit
+        self._begun: dict[int, str] = {}
+        self._lock = threading.Lock()
+
+    def write(self, text: str) -> None:
+        """Take text of this thread, and give on what is whole."""
+        thread = threading.get_ident()
+        with self._lock:
+            text = self._begun.pop(thread, "") + text
+            end = len(text) if len(text) > _LINE_CHARACTERS else text.rfind("\n") + 1
+            if end < len(text):
+                self._begun[thread] = text[end:]
+            if end:
+                self._emit(text[:end])
+
+    def flush_line(self) -> None:
+        """Give on what this thread has begun."""
+        self.flush(everything=False)
+
+    def flush(self, *, everything: bool = True) -> None:
+        """Give on what every thread has begun."""
+        with self._lock:
+            threads = list(self._begun) if everything else [threading.get_ident()]
+            text = "".join(self._begun.pop(thread, "") for thread in threads)
+            if text:
+                self._emit(text)
+
+
 class TaskLog:
     """Sends what a task prints to its log, a few lines at a time."""
 
-    def __init__(self, stores: LogSink) -> None:
+    def __init__(self, stores: LogSink, echo: Echo | None = None) -> None:
         self._stores = stores
+        self._echo = echo
+        self._lines = Lines(self._take)
         self._pieces: list[str] = []
         self._size = 0
         self._sent_at = 0.0
@@ -47,17 +100,27 @@ class TaskLog:
 
     def write(self, text: str) -> None:
         """Keep text for the log."""
+        self._lines.write(text)
+
+    def flush_line(self) -> None:
+        """Give on the line that this thread has begun."""
+        self._lines.flush_line()
+
+    def flush(self) -> None:
+        """Send what waits."""
+        self._lines.flush()
+        with self._lock:
+            self._send(time.monotonic())
+
+    def _take(self, text: str) -> None:
         with self._lock:
             self._pieces.append(text)
             self._size += len(text)
             now = time.monotonic()
-            if self._size >= _FLUSH_CHARACTERS or (now - self._sent_at > _FLUSH_S and text.endswith("\n")):
+            if self._size >= _FLUSH_CHARACTERS or now - self._sent_at > _FLUSH_S:
                 self._send(now)
-
-    def flush(self) -> None:
-        """Send what waits."""
-        with self._lock:
-            self._send(time.monotonic())
+        if self._echo is not None:
+            self._echo.write(text)
 
     def _send(self, now: float) -> None:
         if self._pieces:
@@ -68,11 +131,12 @@ class TaskLog:
 class TaskStream(io.TextIOBase):
     """`sys.stdout` and `sys.stderr` of a worker: what a thread prints goes to the log of the task that it runs."""
 
-    def __init__(self, raw: io.TextIOWrapper, logs: dict[int, TaskLog], echo: io.TextIOWrapper | None) -> None:
+    def __init__(self, raw: io.TextIOWrapper, logs: dict[int, TaskLog], echo: Echo | None) -> None:
         super().__init__()
         self._raw = raw
         self._logs = logs
         self._echo = echo
+        self._lines = Lines(self._write_raw)
 
     @property
     def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - typeshed has a plain attribute
@@ -91,22 +155,24 @@ class TaskStream(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        log = self._logs.get(threading.get_ident())
-        if log is None and len(self._logs) == 1:  # a thread that user code started, while one task runs
-            log = next(iter(self._logs.values()), None)
-        if log is None:
-            self._raw.write(text)
-        else:
-            log.write(text)
-        if self._echo is not None:
-            self._echo.write(text)
+        (self._log() or self._lines).write(text)
         return len(text)
 
     def flush(self) -> None:
+        (self._log() or self._lines).flush_line()
         with contextlib.suppress(ValueError):  # closed at the interpreter's end
             self._raw.flush()
-            if self._echo is not None:
-                self._echo.flush()
+
+    def _log(self) -> TaskLog | None:
+        log = self._logs.get(threading.get_ident())
+        if log is None and len(self._logs) == 1:  # a thread that user code started, while one task runs
+            log = next(iter(self._logs.values()), None)
+        return log
+
+    def _write_raw(self, text: str) -> None:
+        self._raw.write(text)
+        if self._echo is not None:
+            self._echo.write(text)
 
 
 class Worker:
@@ -122,6 +188,7 @@ class Worker:
         self._logs: dict[int, TaskLog] = {}
         self._handlers: Json | None = None
         self._log_is_open = False
+        self._echo: Echo | None = None
         self._importing = threading.RLock()  # one thread at a time: discovery replaces modules
 
     def run(self) -> None:
@@ -148,24 +215,50 @@ class Worker:
 
     def _begin(self, message: Json) -> None:
         self._hello = message
-        echo = None
-        if message["is_verbose"]:
-            echo = io.TextIOWrapper(
-                os.fdopen(os.dup(2), "wb"), encoding="utf-8", errors="backslashreplace", line_buffering=True
-            )
-        for name in ("stdout", "stderr"):
-            raw = getattr(sys, name)
-            raw.reconfigure(errors="backslashreplace", line_buffering=True)
-            setattr(sys, name, TaskStream(raw, self._logs, echo))
+        if message["is_debug"]:  # the streams are the terminal's, as the user's own program has them
+            from starwhale.execution import debugger
+
+            debugger.attach()
+        else:
+            self._echo = Echo() if message["is_verbose"] else None
+            for name in ("stdout", "stderr"):
+                raw = getattr(sys, name)
+                raw.reconfigure(errors="backslashreplace", line_buffering=True)
+                setattr(sys, name, TaskStream(raw, self._logs, self._echo))
         os.chdir(message["workdir"])
 
     def _discover(self) -> None:
         try:
-            handlers = self._import_modules()
+            with self._interruptible():
+                handlers = self._import_modules()
         except BaseException as error:
+            if (quit_error := self._show(error)) is not None:
+                error = quit_error
             self._control.send({"op": "error", "error": error_to_json(error)})
             return
         self._control.send({"op": "handlers", "handlers": handlers})
+
+    def _interruptible(self) -> AbstractContextManager[None]:
+        """In a debugger, let Ctrl-C reach user code; otherwise the parent decides when to stop."""
+        if not self._hello["is_debug"]:
+            return contextlib.nullcontext()
+        from starwhale.execution import debugger
+
+        return debugger.interruptible()
+
+    def _show(self, error: BaseException) -> InterruptedJobError | None:
+        """In a debugger, show what an import raised; return what it comes to when the user wanted to stop."""
+        if not self._hello["is_debug"]:
+            return None
+        from starwhale.execution import debugger
+
+        cause = error.__cause__ or error
+        if isinstance(cause, KeyboardInterrupt) or debugger.has_quit(cause):
+            return InterruptedJobError("the debug run was stopped while the modules were imported")
+        if isinstance(error, UserCodeError):
+            with debugger.interruptible():
+                debugger.show_failure(error)
+        return None
 
     def _import_modules(self) -> Json:
         """Import the user's modules once, and return the records of their handlers."""
@@ -186,7 +279,7 @@ class Worker:
         from starwhale.execution import task_entry
 
         stores = PipeTaskStores(self._stores(), task.id, task.attempt)
-        log = TaskLog(stores)
+        log = TaskLog(stores, self._echo)
         thread = threading.get_ident()
         self._logs[thread] = log
         stop = self._stop_event(task.id)
@@ -194,17 +287,30 @@ class Worker:
             with self._importing:
                 self._open_log()
                 self._import_modules()
-            update = task_entry.run_task(task, stores, should_stop=stop.is_set)
+            with self._interruptible():
+                update = task_entry.run_task(task, stores, should_stop=stop.is_set, on_failure=self._on_failure())
         except BaseException as error:
-            status = task_entry.Status.FAILED
-            described = task_entry.describe_error(error)
-            update = TaskUpdate(task_id=task.id, attempt=task.attempt, status=status, error=described)
+            is_stopped = self._hello["is_debug"] and isinstance(error, KeyboardInterrupt)
+            update = TaskUpdate(
+                task_id=task.id,
+                attempt=task.attempt,
+                status=task_entry.Status.INTERRUPTED if is_stopped else task_entry.Status.FAILED,
+                error=None if is_stopped else task_entry.describe_error(error),
+            )
         finally:
             self._logs.pop(thread, None)
             self._stops.pop(task.id, None)
         with contextlib.suppress(Exception):
             log.flush()
+            stores.sync()
         self._control.send({"op": "update", "update": dataclasses.asdict(update)})
+
+    def _on_failure(self) -> Callable[[UserCodeError], None] | None:
+        if not self._hello["is_debug"]:
+            return None
+        from starwhale.execution import debugger
+
+        return debugger.show_failure
 
     def _stores(self) -> PipeClient:
         with self._importing:
@@ -219,7 +325,7 @@ class Worker:
 
     def _open_log(self) -> None:
         """Send what native code writes to a file that stays, once there is a job that it belongs to."""
-        if self._log_is_open:
+        if self._log_is_open or self._hello["is_debug"]:
             return
         self._log_is_open = True
         path = Path(self._hello["log"])

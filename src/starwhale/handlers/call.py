@@ -44,6 +44,7 @@ class RowFailed(UserCodeError):  # noqa: N818 - it says what happened; the rows 
         super().__init__(
             task_error.message, exception=task_error.exception, frame=task_error.frame, details=task_error.details
         )
+        self.key, self.row, self.source = task_error.key, task_error.row, task_error.source
         self.task_error = task_error
         """What to report."""
         self.draft = draft

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, select, update
 
 from starwhale.domain import ledger as rules
 from starwhale.domain.ledger import Pace, Queue, RangeState, RowRange
@@ -26,8 +26,20 @@ class Ledger:
         self._database = database
         self._clock = clock
 
-    def create_queue(self, job_id: str, step: str, queue: str, dataset_position: int, total: int, batch: int) -> None:
+    def create_queue(  # noqa: PLR0913 - the columns of one row
+        self, job_id: str, step: str, queue: str, dataset_position: int, total: int, batch: int, *, start: int = 0
+    ) -> None:
         """Make the queue of one dataset of one step; the same again changes nothing.
+
+        Args:
+            job_id: Job.
+            step: Step that consumes the rows.
+            queue: Empty for predict, else the session.
+            dataset_position: Position of the dataset in the job.
+            total: Rank after the last row.
+            batch: Rows per batch.
+            start: Rank of the first row. Those before it are written down as a range that is done and was never leased, so that
+                ranges tile every queue from 0.
 
         Raises:
             ConflictError: It is there with another number of rows or another batch.
@@ -37,7 +49,10 @@ class Ledger:
             row = connection.execute(select(queues).where(own)).first()
             if row is None:
                 values = {"job_id": job_id, "step": step, "queue": queue, "dataset_position": dataset_position}
-                connection.execute(insert(queues).values(**values, total=total, batch=batch, cursor=0))
+                connection.execute(insert(queues).values(**values, total=total, batch=batch, cursor=start))
+                if start:
+                    left_out = RowRange(start=0, stop=start, state=RangeState.DONE)
+                    connection.execute(insert(ranges).values(**values, **_values(left_out)))
             elif (row.total, row.batch) != (total, batch):
                 message = f"step {step!r} of job {job_id} has a queue of {row.total} rows in batches of {row.batch}, not {total} in {batch}"
                 raise ConflictError(message, hint="start a new job")
@@ -150,6 +165,7 @@ class Ledger:
                 ranges.c.step,
                 func.sum(ranges.c.rows_done).label("done"),
                 func.sum(ranges.c.rows_failed).label("failed"),
+                func.sum(case((ranges.c.epoch == 0, ranges.c.stop - ranges.c.start), else_=0)).label("left_out"),
             )
             .where(ranges.c.job_id == job_id, ranges.c.state == RangeState.DONE)
             .group_by(ranges.c.step)
@@ -161,7 +177,7 @@ class Ledger:
         return [
             StepProgress(
                 step=row.step,
-                total=row.total,
+                total=row.total - (counted[row.step].left_out if row.step in counted else 0),
                 done=counted[row.step].done if row.step in counted else 0,
                 failed=counted[row.step].failed if row.step in counted else 0,
             )

@@ -212,6 +212,10 @@ class PipeTaskStores:
     def log(self, text: str) -> None:
         self._client.tell("log", self._key, {"text": text})
 
+    def sync(self) -> None:
+        """Return when everything that was told before has been taken in."""
+        self._client.call("sync", self._key, {})
+
 
 class PipeServer:
     """The parent's end of one worker's socket: answers until the worker has gone."""
@@ -299,6 +303,8 @@ def _serve(stores: ServedTaskStores, header: Json, blobs: list[memoryview]) -> t
             return None, [codec.pack(dict(stores.dataset_info(header["position"])))]
         case "table_names":
             return stores.table_names(), []
+        case "sync":  # messages without an answer are taken in where they arrive, so all of them have been
+            return None, []
         case _:
             message = f"unknown request {header['op']!r}"
             raise ExecutionError(message)
