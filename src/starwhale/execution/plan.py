@@ -49,6 +49,8 @@ def plan_job(
 def plan_names(request: RunRequest, handlers: Handlers, handler: str) -> list[str]:
     """Return the handlers that must run for `handler`, needs first; only `request.step` where that is given.
 
+    Where a single row is asked for, those that see rows and what they need: an evaluation of one row says nothing.
+
     Raises:
         GraphError: Steps need each other in a circle, or something that is not there.
         UsageError: `request.step` names no handler.
@@ -63,7 +65,15 @@ def plan_names(request: RunRequest, handlers: Handlers, handler: str) -> list[st
             message = f"no step {request.step!r}"
             raise UsageError(message, hint=nearest(request.step, handlers))
         return [request.step]
-    return StepGraph({name: record.needs for name, record in handlers.items()}).closure(handler)
+    graph = StepGraph({name: record.needs for name, record in handlers.items()})
+    names = graph.closure(handler)
+    if not request.row:
+        return names
+    wanted = {each for name in names if handlers[name].kind == "predict" for each in graph.closure(name)}
+    if not wanted:
+        message = f"nothing that {handler!r} runs takes rows, so that --row {request.row} says nothing"
+        raise UsageError(message, hint="leave --row out")
+    return [name for name in names if name in wanted]
 
 
 def plan_tasks(job: Job, step: Step, attempts: Mapping[int, int] | None = None) -> tuple[Task, ...]:
@@ -121,6 +131,8 @@ def _plan_step(record: HandlerRecord, request: RunRequest, before: Sequence[Step
     replicas = request.replicas if consumes_rows and request.replicas else max(record.replicas, 1)
     if request.task_index >= 0 and request.task_count > 0:
         replicas = request.task_count
+    if request.is_debug and consumes_rows:
+        replicas = 1
     id_step = ""
     if consumes_rows and before:
         taken = {step.id_step for step in before} | {before[0].record.func_name}
@@ -145,7 +157,7 @@ def _check_datasets(chosen: Sequence[HandlerRecord], datasets: Sequence[DatasetI
 
 def _check_seeding(request: RunRequest, chosen: Sequence[HandlerRecord]) -> None:
     for record in chosen:
-        tasks = request.replicas or record.replicas
+        tasks = 1 if request.is_debug else request.replicas or record.replicas
         if record.seed_globals and request.executor in {"thread", "caller"} and tasks > 1:
             message = f"the step {record.name!r} seeds the global random generators, which {tasks} threads would share"
             raise UsageError(message, hint="add --executor process, or --replicas 1")

@@ -20,7 +20,7 @@ from starwhale.execution.plan import plan_tasks
 from starwhale.execution.schedule import JobState, TaskState
 from starwhale.execution.suspects import Suspects
 from starwhale.storage.protocols import StepProgress
-from starwhale.storage.task_side import JobSide, LocalTaskStores
+from starwhale.storage.task_side import JobSide, LocalTaskStores, log_path
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +111,7 @@ class JobRun:
         self._desk = desk
         self._catalog = desk.side.stores.catalog
         self._results = desk.side.stores.results
+        self._layout = desk.side.stores.layout
         self._crash_point = desk.side.crash_point
         self._on_progress = on_progress
         self._steps = {step.name: step for step in job.steps}
@@ -168,9 +169,10 @@ class JobRun:
         job = self._job
         for step in job.steps:
             if step.consumes_rows:
+                batch = 1 if job.request.is_debug else max(step.record.batch_size, 1)
                 for position, dataset in enumerate(job.datasets):
-                    batch = max(step.record.batch_size, 1)
-                    self._catalog.ledger.create_queue(job.id, step.name, "", position, dataset.row_count, batch)
+                    stop = dataset.start + dataset.row_count
+                    self._catalog.ledger.create_queue(job.id, step.name, "", position, stop, batch, start=dataset.start)
             if self._recorded.get(step.name) is Status.SUCCESS:  # a driver may have died before it tidied up
                 self._results.compact(job.id, step.name)
         self._catalog.jobs.set_status(job.id, Status.RUNNING)
@@ -186,6 +188,7 @@ class JobRun:
 
     def _take(self, update: TaskUpdate) -> None:
         task = self._tasks[update.task_id]
+        update = self._describe(task, update)
         stores = self._desk.close(update.task_id, update.attempt)
         holder = f"{update.task_id}#{update.attempt}"
         held = [] if stores is None else list(stores.held.values())
@@ -203,6 +206,17 @@ class JobRun:
             self._state = schedule.stop(self._state)
         if update.worker_died and held and (error := self._suspects.died(task, held)) is not None:
             self._state = schedule.fail(self._state, task.id, error)
+
+    def _describe(self, task: Task, update: TaskUpdate) -> TaskUpdate:
+        """Say where the log lies; in a debug run, a worker that died is not started again."""
+        if self._job.request.is_debug:
+            return dataclasses.replace(update, worker_died=False)
+        if update.error is None:
+            return update
+        path = log_path(self._layout, task)
+        path = path.parent if update.worker_died else path  # what native code wrote lies beside it
+        log = str(path) if path.exists() else ""
+        return dataclasses.replace(update, error=dataclasses.replace(update.error, log=log))
 
     def _settle_parts(self, connection: Any, task: Task, update: TaskUpdate) -> None:  # Any: passed on
         """Make what a task without rows has logged final, or hide it; what was done of rows is final already."""
@@ -288,6 +302,8 @@ def make_error(error: TaskError) -> StarwhaleError:
     """Turn what was recorded of a failure into the error that is shown."""
     if not error.is_user_error:
         cls = WorkerDiedError if "worker process" in error.message else ExecutionError
-        return cls(error.message, hint=error.hint)
+        return cls(error.message, hint=f"{error.hint}: {error.log}" if error.log and error.hint else error.hint)
     message = error.message if not error.key or error.key in error.message else f"row {error.key}: {error.message}"
-    return UserCodeError(message, exception=error.exception, frame=error.frame, details=error.details, hint=error.hint)
+    made = UserCodeError(message, exception=error.exception, frame=error.frame, details=error.details, hint=error.hint)
+    made.key, made.row, made.source, made.log = error.key, error.row, error.source, error.log
+    return made

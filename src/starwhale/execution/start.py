@@ -11,7 +11,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from starwhale.domain.status import Status, is_resumable
 from starwhale.domain.version import check_job_id
 from starwhale.errors import HandlerError, NoSpaceError, StarwhaleError, StatusError, UsageError
 from starwhale.execution import plan
+from starwhale.execution.debug_run import check_debug, leave_interrupt_to_worker, pick_row
 from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
 from starwhale.execution.provenance import describe_machine, describe_source, source_digest
 from starwhale.execution.run import Desk, JobOutcome, JobProgress, JobRun, OnProgress, StepView
@@ -87,18 +88,33 @@ def start_job(request: RunRequest, stores: JobStores, *, pin: Pin, options: RunO
             outcome.
     """
     options = options or RunOptions()
+    check_debug(request)
+    if not request.is_debug:
+        return _start(request, stores, pin, options)
+    with leave_interrupt_to_worker() as should_stop:
+        return _start(request, stores, pin, dataclasses.replace(options, should_stop=should_stop, on_progress=None))
+
+
+def _start(request: RunRequest, stores: JobStores, pin: Pin, options: RunOptions) -> JobOutcome:
     job_id = check_job_id(request.job_id) if request.job_id else stores.catalog.make_id()
     desk = Desk()
     with _executor(request, stores, desk, options, job_id=job_id) as executor:
         handlers = executor.discover()
-        job = _plan(request, handlers, pin, job_id)
+        job = _plan(request, handlers, lambda uris: _pin_all(uris, request, stores, pin), job_id)
+        if request.row and job.handler not in {step.name for step in job.steps} and options.on_warning is not None:
+            options.on_warning(f"{job.handler} is left out: it would say nothing of one row")
         record = {
             **describe_machine(options.argv),
             **describe_source(Path(request.workdir), request.modules),
             "seed": request.seed,
+            **({"debug": True} if request.is_debug else {}),
         }
         stores.catalog.jobs.create(job, record, _this_driver())
-        return _run(job, executor, stores, desk, options)
+        try:
+            return _run(job, executor, stores, desk, options)
+        finally:
+            if request.is_debug:  # `latest` stays the job that people work on
+                stores.catalog.jobs.remove(job.id)
 
 
 def resume_job(
@@ -128,6 +144,9 @@ def resume_job(
     if found.status is Status.SUCCESS:
         message = f"job {job_id[:12]} has succeeded; there is nothing to resume"
         raise StatusError(message, hint="run it again with swcli model run")
+    if found.request.is_debug:
+        message = f"job {job_id[:12]} was a debug run, of which nothing is kept"
+        raise StatusError(message, hint="run it again with swcli model run --debug")
     request = _changed(found.request, executor, replicas)
     if not Path(request.workdir).is_dir():
         message = f"the work directory {request.workdir} of job {job_id[:12]} is gone"
@@ -147,7 +166,21 @@ def resume_job(
         raise
 
 
-def _plan(request: RunRequest, handlers: dict[str, HandlerRecord], pin: Pin, job_id: str) -> Job:
+def _pin_all(uris: Sequence[str], request: RunRequest, stores: JobStores, pin: Pin) -> Sequence[DatasetInput]:
+    found = [pin(uri) for uri in uris]
+    if not request.row:
+        return found
+    return pick_row(
+        request.row, found, lambda each: stores.datasets.open_version(each.dataset_id, each.manifest_digest)
+    )
+
+
+def _plan(
+    request: RunRequest,
+    handlers: dict[str, HandlerRecord],
+    pin_all: Callable[[Sequence[str]], Sequence[DatasetInput]],
+    job_id: str,
+) -> Job:
     from starwhale.handlers.discover import select
 
     if not Path(request.workdir).is_dir():
@@ -161,7 +194,7 @@ def _plan(request: RunRequest, handlers: dict[str, HandlerRecord], pin: Pin, job
     chosen = select(handlers, request.handler) if not request.step else request.step
     names = plan.plan_names(request, handlers, chosen)
     uris = request.datasets or tuple(dict.fromkeys(uri for name in names for uri in handlers[name].datasets))
-    return plan.plan_job(request, handlers, chosen, [pin(uri) for uri in uris], job_id=job_id)
+    return plan.plan_job(request, handlers, chosen, pin_all(uris), job_id=job_id)
 
 
 def _run(job: Job, executor: Executor, stores: JobStores, desk: Desk, options: RunOptions) -> JobOutcome:
@@ -233,6 +266,7 @@ def _executor(
             arguments=request.arguments,
             open_stores=desk.open,
             is_verbose=options.is_verbose,
+            is_debug=request.is_debug,
         ),
     )
     try:

@@ -60,14 +60,16 @@ class Suspects:
 
     def _describe(self, task: Task, lease: RangeLease) -> TaskError:
         if lease.queue:  # rows that a step shares by itself; the job does not know their dataset
-            what, key = f"row {lease.start} of the session {lease.queue.rpartition('@')[0]!r}", ""
+            what, key, place = f"row {lease.start} of the session {lease.queue.rpartition('@')[0]!r}", "", ""
         else:
             dataset = task.datasets[lease.dataset_position]
             row = self._side.open_dataset(dataset).read(lease.start, lease.start + 1).keys[0]
             what, key = f"row {row!r} of {dataset.name}", f"{dataset.name}: {row}"
+            place = f"{dataset.name}{dataset.id_suffix}:{row}"
         return TaskError(
             message=f"{what} killed the worker process {DEATHS_ALONE} times",
             key=key,
+            row=place,
             hint="native code may crash on it or its memory may not suffice; with fail_on_error=False the row is recorded as failed",
         )
 
