@@ -1,40 +1,110 @@
-"""`Job`: a run that was made, and a way to make one."""
+"""`Job`: a run that was made, and a way to make one. Its verbs are those of `swcli job`, and `run` is `swcli model run`.
+
+@evaluation.predict
+def score(row): ...
+
+Job.run(score, datasets="digits")                     functions of this notebook or script, as threads of its process
+Job.run(datasets=["digits", "more"], replicas=4)      the one that no other needs
+Job.run(model="examples/digits", datasets="digits")   a folder, a .py file or a model's URI, in worker processes
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starwhale.api.evaluation import Evaluation
 from starwhale.api.instance import default_instance
-from starwhale.domain.job import RunRequest
+from starwhale.api.job_code import local_request, make_request
+from starwhale.api.job_run import dataset_uris, resume_job, run_job
 from starwhale.domain.uri import Uri
-from starwhale.errors import NotBuiltYetError
+from starwhale.errors import NotBuiltYetError, NotFoundError
 from starwhale.storage.protocols import Key, TableQuery, Value
 
 if TYPE_CHECKING:
     from starwhale.results.report import JobReport
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.records import JobRecord, StepRecord
 
 
 class Job:
-    """A job of the local instance; what it says is read anew each time."""
+    """A job of the local instance; what it says is read anew each time.
 
-    def __init__(self, uri: str) -> None:
-        found = default_instance().jobs.get(str(uri))
+    Args:
+        uri: Id, unique beginning of one, name, URI, `latest` or `latest~N`.
+        removed: Look among the removed jobs instead of the others.
+
+    Raises:
+        NotFoundError: Nothing fits.
+    """
+
+    def __init__(self, uri: str, *, removed: bool = False) -> None:
+        found = _find(str(uri), removed=removed)
         self.id = found.id
         """40 characters."""
         self.uri = Uri(kind="job", project=found.project, name=found.id)
         """The URI with nothing left out."""
 
     @classmethod
-    def get(cls, uri: str) -> Job:
+    def get(cls, uri: str, *, removed: bool = False) -> Job:
         """Return a job by id, unique beginning, name, URI, `latest` or `latest~N`.
 
         Raises:
             NotFoundError: Nothing fits.
         """
-        return cls(uri)
+        return cls(uri, removed=removed)
+
+    @classmethod
+    def run(
+        cls,
+        handler: Any = None,  # Any: a function, a class with predict and evaluate, a name, or a list of them
+        *,
+        model: str | Path | None = None,
+        datasets: Any = (),  # Any: a URI or a Dataset, or a list of them
+        executor: str | None = None,
+        replicas: int | None = None,
+        dataset_head: int = 0,
+        limit: int = 0,
+        seed: int = 0,
+        project: str = "",
+        name: str = "",
+        arguments: Sequence[str] = (),
+    ) -> Job:
+        """Run a handler over datasets, with what it needs, and return the job when it has ended.
+
+        Functions that were decorated in a notebook's cell or in the script that runs run as threads of this process; running a cell
+        again replaces them. Everything else runs in worker processes. Ctrl-C stops at the next batch, and `resume` goes on.
+
+        Args:
+            handler: Decorated function, or several of which one needs the others; name or position of one; None for the one handler that
+                no other needs.
+            model: Folder, `.py` file or URI of a packaged model; None for functions.
+            datasets: Datasets to evaluate on; without any, those that the handlers name.
+            executor: `thread` (the default) or `process`; the latter needs code in a file.
+            replicas: Tasks that share the rows, instead of what the handlers say.
+            dataset_head: Only the first rows of each dataset; 0 means all.
+            limit: Most rows of the whole job; 0 means all.
+            seed: From which each row's seed is derived.
+            project: Project that keeps the job; empty for the current one.
+            name: Name by which the job can be addressed.
+            arguments: Options of the handlers, as they stand after `--` on the command line.
+
+        Raises:
+            UserCodeError: The user's code raised; `frame` says where, and `job_id` which job it was.
+            InterruptedJobError: It was stopped.
+            StarwhaleError: Something was found wrong before anything ran, or the job could not be carried out.
+        """
+        options: dict[str, Any] = {  # Any: fields of the request
+            "datasets": dataset_uris(datasets) or default_instance().settings.datasets,
+            "replicas": replicas,
+            "dataset_head": dataset_head,
+            "limit": limit,
+            "seed": seed,
+            "project": str(project),
+            "name": name,
+            "arguments": tuple(str(each) for each in arguments),
+        }
+        return cls(run_job(make_request(handler, model, executor, options)))
 
     @classmethod
     def list(cls, project: str = "", page_index: int = 1, page_size: int = 20) -> tuple[list[Job], dict[str, Any]]:
@@ -79,18 +149,12 @@ class Job:
         datasets: Sequence[str] | None = None,
         dataset_head: int = 0,
     ) -> Job:
-        """Run a handler of a model directory over datasets, and return the job when it has ended."""
-        name = getattr(run_handler, "__qualname__", None)
-        handler = f"{run_handler.__module__}:{name}" if name else str(run_handler)
-        request = RunRequest(
-            workdir=str(model),
-            modules=(handler.partition(":")[0],) if ":" in handler else (),
-            handler=handler,
-            datasets=tuple(str(each) for each in datasets or ()),
-            project=str(project),
-            dataset_head=dataset_head,
-        )
-        return cls(default_instance().jobs.run(request).job_id)
+        """Run a handler of a model over datasets, and return the job when it has ended, however it did.
+
+        A function of the script that runs, or of a notebook, runs in this process and sees its globals.
+        """
+        given = {"datasets": dataset_uris(datasets or ()), "project": str(project), "dataset_head": dataset_head}
+        return cls(run_job(local_request(model, run_handler, given), raises=False))
 
     @classmethod
     def create_remote(cls, *args: Any, **kw: Any) -> Job:
@@ -150,11 +214,58 @@ class Job:
         return Evaluation(self.id, self.uri.project)
 
     @property
+    def steps(self) -> list[StepRecord]:
+        """Its steps, needs first, with their status and times."""
+        return list(default_instance().jobs.steps(self.id))
+
+    def resume(self, executor: str | None = None, replicas: int | None = None) -> Job:
+        """Go on from the rows that are not done, to the end.
+
+        Args:
+            executor: Another executor; None keeps the job's.
+            replicas: Another number of tasks for the steps that consume rows; None keeps the job's.
+
+        Raises:
+            ConflictError: A living process runs it.
+            StatusError: It has succeeded already.
+            StarwhaleError: It failed again; as `run` raises.
+        """
+        resume_job(self.id, executor=executor, replicas=replicas)
+        return self
+
+    def remove(self) -> None:
+        """Hide the job until it is recovered.
+
+        Raises:
+            ConflictError: It is running.
+        """
+        default_instance().jobs.remove(self.id)
+
+    def recover(self) -> None:
+        """Bring the removed job back; `Job.get(uri, removed=True)` finds one that was removed earlier."""
+        default_instance().jobs.recover(self.id)
+
+    @property
     def _record(self) -> JobRecord:
-        return default_instance().jobs.get(self.id)
+        try:
+            return default_instance().jobs.get(self.id)
+        except NotFoundError:  # removed, and still held by the user
+            return _find(self.id, removed=True)
 
     def __repr__(self) -> str:
-        return f"Job({self.uri.full!r})"
+        from starwhale.api.job_view import job_line
+
+        return job_line(self._record)
+
+    def _repr_html_(self) -> str:
+        from starwhale.api.job_view import job_html
+
+        return job_html(self._record, self.info())
+
+
+def _find(uri: str, *, removed: bool) -> JobRecord:
+    instance = default_instance()
+    return instance.catalog.jobs.get(uri, project=instance.project, removed=True) if removed else instance.jobs.get(uri)
 
 
 job = Job.get

@@ -1,0 +1,83 @@
+"""How far a job of the SDK is: one line on stderr that is written over, where somebody looks on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+if TYPE_CHECKING:
+    from starwhale.execution.start import JobProgress, OnProgress
+
+_EVERY_S = 0.5
+
+
+def is_watched(stream: TextIO) -> bool:
+    """Whether a stream is a terminal or the output of a notebook's cell."""
+    if stream.isatty():
+        return True
+    ipython = sys.modules.get("IPython")  # a notebook has loaded it; nobody else needs it
+    return ipython is not None and ipython.get_ipython() is not None
+
+
+class ProgressLine:
+    """Writes the steps of a running job over one another while it is entered."""
+
+    def __init__(self, *, is_wanted: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        """Look where to write.
+
+        Args:
+            is_wanted: Whether the user's settings allow it.
+            clock: Seconds, between two lines.
+        """
+        self._stream = sys.stderr  # before tasks redirect it to their logs
+        self._is_shown = is_wanted and is_watched(self._stream)
+        self._clock = clock
+        self._drawn_at = 0.0
+        self._width = 0
+
+    @property
+    def on_progress(self) -> OnProgress | None:
+        """What a job calls; None where nobody looks on."""
+        return self._draw if self._is_shown else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del kind, error, trace
+        if self._width:
+            self._write("")
+            self._stream.write("\r")
+            self._stream.flush()
+
+    def _draw(self, job: JobProgress) -> None:
+        now = self._clock()
+        if now - self._drawn_at >= _EVERY_S:
+            self._drawn_at = now
+            self._write(progress_text(job))
+
+    def _write(self, text: str) -> None:
+        self._stream.write(f"\r{text.ljust(self._width)}")
+        self._stream.flush()
+        self._width = len(text)
+
+
+def progress_text(job: JobProgress) -> str:
+    """Say how far each step is.
+
+    Example: `job k3x5…: predict 120/1000 rows, 2 failed · evaluate created`
+    """
+    shown: list[str] = []
+    for step in job.steps:
+        name = step.name.rpartition(":")[2]
+        if not step.total:
+            shown.append(f"{name} {step.status}")
+            continue
+        failed = f", {step.failed} failed" if step.failed else ""
+        shown.append(f"{name} {step.done}/{step.total} rows{failed}")
+    return f"job {job.job_id[:12]}: {' · '.join(shown)}"

@@ -1,0 +1,108 @@
+"""How a job of the SDK runs: with a line that says how far it is, and with its end as a value or an error."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from starwhale.api.instance import default_instance
+from starwhale.api.job_code import CALLER
+from starwhale.api.job_progress import ProgressLine
+from starwhale.domain.job import RunRequest
+from starwhale.errors import InterruptedJobError, StarwhaleError, UsageError, UserCodeError
+
+if TYPE_CHECKING:
+    from starwhale.execution.start import JobOutcome, RunOptions
+
+
+def run_job(request: RunRequest, *, raises: bool = True) -> str:
+    """Run a job to its end and return its id.
+
+    Args:
+        request: What to run.
+        raises: Whether a job that failed or was stopped raises; otherwise its status says so.
+
+    Raises:
+        StarwhaleError: Something was found wrong before anything ran; or the job failed or was stopped, `job_id` says which.
+    """
+    is_here = request.executor == CALLER
+    instance = default_instance()
+    with ProgressLine(is_wanted=instance.settings.progress) as line:
+        outcome = instance.jobs.run(request, _options(line, is_here=is_here))
+    return finish(outcome, is_here=is_here) if raises else outcome.job_id
+
+
+def resume_job(job_id: str, *, executor: str | None, replicas: int | None) -> None:
+    """Go on with a job to its end.
+
+    Raises:
+        StarwhaleError: It failed or was stopped again; or there is nothing to go on with.
+    """
+    instance = default_instance()
+    is_here = instance.jobs.get(job_id).request.executor == CALLER
+    executor = None if is_here and executor == "thread" else executor
+    with ProgressLine(is_wanted=instance.settings.progress) as line:
+        options = _options(line, is_here=is_here)
+        outcome = instance.jobs.resume(job_id, executor=executor, replicas=replicas, options=options)
+    finish(outcome, is_here=is_here)
+
+
+def finish(outcome: JobOutcome, *, is_here: bool) -> str:
+    """Return the id of a job that succeeded, and raise why another did not.
+
+    Raises:
+        InterruptedJobError: It was stopped; the message says how to go on.
+        StarwhaleError: Why it failed.
+    """
+    call = f"Job.get({outcome.job_id[:12]!r}).resume()"
+    error: StarwhaleError | None = outcome.error
+    if error is None and not outcome.was_interrupted:
+        return outcome.job_id
+    if error is None:
+        where = (
+            ", here and while its functions are defined; what swcli is to resume belongs in a file: "
+            "%%writefile evaluation.py"
+            if is_here
+            else f", or with: swcli job resume {outcome.job_id[:12]}"
+        )
+        message = f"job {outcome.job_id[:12]} was interrupted; what was done is kept"
+        error = InterruptedJobError(message, hint=f"go on with {call}{where}")
+    else:
+        mend = "mend the function, run its cell again, and go on" if is_here else "mend it and go on"
+        error.hint = error.hint or f"{mend} with {call}"
+        if isinstance(error, UserCodeError) and error.details:
+            error.add_note(error.details.rstrip())
+    error.job_id = outcome.job_id
+    raise error
+
+
+def dataset_uris(datasets: Any) -> tuple[str, ...]:  # Any: a URI or a Dataset, or several
+    """Return the URIs of what was given as datasets.
+
+    Raises:
+        UsageError: A dataset has changes that were not committed, or no version yet.
+    """
+    from starwhale.datasets.dataset import Dataset
+
+    given = [datasets] if isinstance(datasets, str | Dataset) or not isinstance(datasets, Iterable) else datasets
+    uris: list[str] = []
+    for each in given:
+        if isinstance(each, Dataset) and (each.changed or not each.uri.version):
+            message = f"dataset {each.name!r} has changes that were not committed"
+            raise UsageError(message, hint="call its commit() before the job")
+        if each is not None:
+            uris.append(each.uri.full if isinstance(each, Dataset) else str(getattr(each, "full_uri", each)))
+    return tuple(uris)
+
+
+def _options(line: ProgressLine, *, is_here: bool) -> RunOptions:
+    from starwhale.execution.start import RunOptions
+
+    return RunOptions(
+        argv=tuple(sys.argv),
+        on_progress=line.on_progress,
+        on_warning=lambda text: warnings.warn(text, stacklevel=2),
+        is_caller=is_here,
+    )
