@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import traceback
+from typing import Any
 
 import click
 
@@ -34,10 +35,13 @@ def report_failure(app: CliApp, error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, click.ClickException):
         return _report_usage(app, error)
+    if isinstance(error, UserCodeError):
+        _show_user_code(app, error)
+        return error.exit_code
     if isinstance(error, StarwhaleError):
         _show(app, error.code, error.message, error.hint)
         if app.verbosity:
-            click.echo(error.details if isinstance(error, UserCodeError) else _traceback(error), err=True)
+            click.echo(_traceback(error), err=True)
         return error.exit_code
     if isinstance(error, (BrokenPipeError, SystemExit)):  # rich turns the first into the second
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -60,13 +64,47 @@ def _report_usage(app: CliApp, error: click.ClickException) -> int:
     return error.exit_code
 
 
+def _show_user_code(app: CliApp, error: UserCodeError) -> None:
+    """Show the user's own line first, and last the command that tries it again."""
+    if app.wants_json:
+        names = ("frame", "source", "key", "exception", "log", "command", "resume")
+        facts = {name: value for name in names if (value := getattr(error, name))}
+        hint = "; ".join(each for each in (error.hint, error.command) if each)
+        _print_json({"code": error.code, "message": error.message, "hint": hint, "details": facts})
+        return
+    if app.verbosity and error.details:
+        click.echo(error.details.rstrip(), err=True)
+    if error.frame:
+        click.echo(click.style(error.frame, bold=True) + (f", row {error.key}" if error.key else ""), err=True)
+    if error.source:
+        click.echo(error.source, err=True)
+    _say("Error:", error.message.removesuffix(f" at {error.frame}"), "red")
+    lines = {
+        "Hint:": error.hint,
+        "Log:": error.log,
+        "Later:": error.resume and f"{error.resume} goes on from the rows that are done",
+        "Try:": error.command,
+    }
+    for title, text in lines.items():
+        if text:
+            _say(title, text, "cyan")
+
+
 def _show(app: CliApp, code: str, message: str, hint: str) -> None:
     if app.wants_json:
-        click.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint}}, ensure_ascii=False))
+        _print_json({"code": code, "message": message, "hint": hint})
         return
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {message}", err=True)
+    _say("Error:", message, "red")
     if hint:
-        click.echo(f"{click.style('Try:', fg='cyan', bold=True)}   {hint}", err=True)
+        _say("Try:", hint, "cyan")
+
+
+def _print_json(error: dict[str, Any]) -> None:  # Any: a JSON object
+    click.echo(json.dumps({"error": error}, ensure_ascii=False))
+
+
+def _say(title: str, text: str, colour: str) -> None:
+    click.echo(f"{click.style(f'{title:<6}', fg=colour, bold=True)} {text}", err=True)
 
 
 def _traceback(error: BaseException) -> str:

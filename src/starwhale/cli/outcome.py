@@ -1,14 +1,35 @@
-"""How a job that ran in this call ends: its report, or why there is none."""
+"""How a job that ran in this call ends: its report, or why there is none and what to try."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from starwhale.cli.app import CliApp
-from starwhale.errors import InterruptedJobError
+from starwhale.cli.debug_command import debug_command
+from starwhale.errors import InterruptedJobError, NotFoundError, UserCodeError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from starwhale.domain.job import RunRequest
     from starwhale.execution.start import JobOutcome
+    from starwhale.results.report import JobReport
+    from starwhale.storage.catalog.records import JobRecord
+
+
+@contextmanager
+def suggest_debugging(app: CliApp, request: RunRequest) -> Generator[None]:
+    """Give what user code raises before there is a job, such as an import that fails, the command that tries it again."""
+    try:
+        yield
+    except UserCodeError as error:
+        error.command = error.command or debug_command(request, folder=Path.cwd(), project=app.instance().project)
+        raise
 
 
 def finish(app: CliApp, outcome: JobOutcome) -> None:
@@ -21,20 +42,76 @@ def finish(app: CliApp, outcome: JobOutcome) -> None:
     from starwhale.cli.render_report import render_report
     from starwhale.results.report import make_report
 
+    job = _find(app, outcome.job_id)
+    is_debug = job.request.is_debug
     short = outcome.job_id[:12]
     if outcome.was_interrupted:
+        if is_debug:
+            message = "the debug run was stopped; nothing of it is kept"
+            raise InterruptedJobError(message)
         if outcome.error is not None:
             outcome.error.hint = f"{outcome.error.hint}; then: swcli job resume {short}".lstrip("; ")
             raise outcome.error
         message = f"job {short} was interrupted; what was done is kept"
         raise InterruptedJobError(message, hint=f"go on with: swcli job resume {short}")
-    if outcome.error is not None:
-        outcome.error.hint = (
-            outcome.error.hint or f"mend it and go on with: swcli job resume {short}; -v shows the traceback"
-        )
+    if isinstance(outcome.error, UserCodeError):
+        outcome.error.command = _command(app, job, outcome.error.row)
+        outcome.error.resume = "" if is_debug else f"swcli job resume {short}"
         raise outcome.error
-    instance = app.instance()
-    report = make_report(instance.stores, instance.jobs.get(outcome.job_id))
-    app.emit(report.to_json(), lambda console: render_report(console, report, is_verbose=app.verbosity > 0))
+    if outcome.error is not None:
+        if not is_debug:
+            again = f"mend it and go on with: swcli job resume {short}; -v shows the traceback"
+            outcome.error.hint = outcome.error.hint or again
+        raise outcome.error
+    report = make_report(app.instance().stores, job)
+
+    def render(console: Console) -> None:
+        if job.request.row:
+            _render_outputs(app, job)
+        else:
+            render_report(console, report, is_verbose=app.verbosity > 0)
+
+    app.emit(report.to_json(), render)
     if not app.wants_json:
-        app.say(f"finish run, success!  See it again with: swcli job info {short}")
+        _tell_end(app, job, report)
+
+
+def _tell_end(app: CliApp, job: JobRecord, report: JobReport) -> None:
+    short = job.id[:12]
+    if job.request.is_debug:
+        app.say("finish run, success!  It was a debug run: nothing of it is kept")
+        return
+    app.say(f"finish run, success!  See it again with: swcli job info {short}")
+    if report.failed_rows and report.errors:
+        name, _, key = str(report.errors[0]["id"]).partition("_#@#_")
+        place = f"{name.rpartition('/')[2]}:{report.errors[0].get('_index', key)}"
+        click.echo(f"{report.failed_rows} rows failed; try the first: {_command(app, job, place)}", err=True)
+
+
+def _command(app: CliApp, job: JobRecord, row: str) -> str:
+    project = app.instance().project
+    return debug_command(job.request, row=row, datasets=job.datasets, folder=Path.cwd(), project=project)
+
+
+def _find(app: CliApp, job_id: str) -> JobRecord:
+    """Return the job that has just run; a debug run is hidden by now."""
+    jobs = app.instance().stores.catalog.jobs
+    try:
+        return jobs.get(job_id)
+    except NotFoundError:
+        return jobs.get(job_id, removed=True)
+
+
+def _render_outputs(app: CliApp, job: JobRecord) -> None:
+    """Show what predict gave for the one row that was tried."""
+    from starwhale.results.read import read_rows, table_names
+    from starwhale.storage.protocols import TableQuery
+
+    stores = app.instance().stores
+    rows = list(read_rows(stores, job, TableQuery(table="results"))) if "results" in table_names(stores, job) else []
+    if not rows:
+        click.echo("predict logged no output")
+    for row in rows:
+        outputs = {name: value for name, value in row.items() if name == "output" or name.startswith("output/")}
+        for name, value in outputs.items():
+            click.echo(f"{row['id']}  {name}: {value!r}")
