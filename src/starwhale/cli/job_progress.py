@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 class ProgressLines:
     """Draws the steps of a running job while it is entered; draws nothing where stderr is no terminal."""
 
-    def __init__(self, app: CliApp) -> None:
+    def __init__(self, app: CliApp, *, is_debug: bool = False) -> None:
+        """Look whether there is something to draw on.
+
+        Args:
+            app: The call.
+            is_debug: Whether the terminal belongs to the user's code.
+        """
         self._app = app
-        self._is_shown = sys.stderr.isatty() and app.settings.progress and not app.verbosity
+        self._is_shown = sys.stderr.isatty() and app.settings.progress and not app.verbosity and not is_debug
         self._progress: Progress | None = None
         self._lines: dict[str, TaskID] = {}
 

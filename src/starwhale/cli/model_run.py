@@ -10,7 +10,7 @@ import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
-from starwhale.cli.outcome import finish
+from starwhale.cli.outcome import finish, suggest_debugging
 from starwhale.domain.job import RunRequest
 from starwhale.errors import NotBuiltYetError, UsageError
 
@@ -99,7 +99,7 @@ def run(app: CliApp, /, **given: Any) -> None:  # Any: click's values, typed by 
         return
     from starwhale.cli.job_progress import ProgressLines
 
-    with ProgressLines(app) as progress:
+    with suggest_debugging(app, request), ProgressLines(app, is_debug=request.is_debug) as progress:
         outcome = app.instance().jobs.run(request, progress.options())
     finish(app, outcome)
 
