@@ -12,6 +12,7 @@ StarwhaleError
 │   └── MissingDatasetError        a dataset that was to be opened is not there
 ├── AlreadyExistsError (1)         a named thing is there already
 ├── DatasetSourceError (1)         a file given to a build is malformed or unreadable
+├── ModelSourceError (1)           a file of a work directory cannot be packaged
 ├── ReadOnlyError (1)              a write to something opened for reading
 │   └── OldVersionError            a write to a version that is not the newest
 ├── ConflictError (1)              two writers changed the same thing
@@ -137,6 +138,17 @@ class DatasetSourceError(StarwhaleError, ValueError):
         """Line in the file, from 1."""
         self.column = column
         """Column in the line, from 1."""
+
+
+class ModelSourceError(StarwhaleError, OSError):
+    """A file of a work directory cannot be packaged."""
+
+    code = "model_source"
+
+    def __init__(self, message: str, *, path: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        """The file or folder."""
 
 
 class ReadOnlyError(StarwhaleError, RuntimeError):

@@ -1,6 +1,9 @@
-"""MODELS: package code and weights as one version, unpack a version, compare two.
+"""MODELS: package code and weights as one version, unpack a version.
 
-Nothing is built here yet: `swcli model run --workdir` needs no package, and `swcli model build` answers that it is not built.
+A version is a list of files (`listing`), each a blob under its digest; the list is a blob too, and its digest is the version's content
+digest. `walk` finds what belongs to a model, `ignore` says what is left out, `package` writes blobs, `unpack` verifies and writes files,
+`describe` gives the shapes that scripts read, `model_yaml` reads what the user wrote. Whoever sweeps blobs asks `digests_of` for those
+of a version.
 
 Who may enter: handlers and everything above it. What it may import: `storage` and floors below; `datasets`, `runtimes` and `results`
 are strangers. Handlers that were discovered are handed in by `instances`.
