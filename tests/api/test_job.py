@@ -1,0 +1,298 @@
+"""`Job`: run from a notebook or script with one call, look at it, go on with it."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+import threading
+from textwrap import dedent
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from starwhale.api.dataset import Dataset, dataset
+from starwhale.api.job import Job
+from starwhale.api.job_progress import ProgressLine, progress_text
+from starwhale.domain.status import Status
+from starwhale.errors import (
+    HandlerError,
+    InterruptedJobError,
+    NotFoundError,
+    StarwhaleError,
+    UsageError,
+    UserCodeError,
+)
+from starwhale.execution.executors.caller_threads import CallerThreads
+from starwhale.execution.start import JobProgress, StepView
+from starwhale.handlers.registry import REGISTRY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ROWS = 20
+FIRST = """
+    from starwhale import evaluation
+
+    @evaluation.predict(replicas=2, log_mode="plain")
+    def double(row):
+        return row["number"] * FACTOR
+
+    FACTOR = 2
+"""
+SECOND = """
+    @evaluation.evaluate(needs=[double])
+    def total(results):
+        evaluation.log_summary(total=sum(row["output"] for row in results), note="<b>")
+"""
+TOTAL = sum(range(ROWS)) * 2
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the instance of this file's tests lies; making one takes longer than a job."""
+    return tmp_path_factory.mktemp("jobs")
+
+
+@pytest.fixture(autouse=True)
+def isolated(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SW_CLI_CONFIG", str(folder / "config.yaml"))
+    monkeypatch.setenv("SW_LOCAL_STORAGE", str(folder / "storage"))
+    monkeypatch.chdir(tmp_path)
+    if not Dataset.list()[0]:
+        Dataset.from_dict_items(({"number": number} for number in range(ROWS)), "numbers")
+
+
+@pytest.fixture
+def cell(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Run a cell of a notebook: its functions belong to `__main__`."""
+    notebook = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", notebook)
+    REGISTRY.forget("__main__")
+
+    def run(source: str) -> ModuleType:
+        exec(compile(dedent(source), "<cell>", "exec"), vars(notebook))  # noqa: S102 - what a notebook does
+        return notebook
+
+    return run
+
+
+def outputs(job: Job) -> list[Any]:
+    return [row["output"] for row in job.get_table_rows("results")]
+
+
+# ------------------------------------------------------------------------------------------------------- in a notebook
+
+
+def test_functions_of_cells_run_with_one_call(cell: Callable[[str], ModuleType]) -> None:
+    cell(FIRST)
+    cell(SECOND)
+    job = Job.run(datasets="numbers", replicas=3, name="mine", seed=7)
+    assert (job.status, job.summary["total"]) == ("SUCCESS", TOTAL)
+    assert outputs(job) == [number * 2 for number in range(ROWS)]
+    assert (job.basic_info["seed"], job.basic_info["name"], job.basic_info["model"]) == (7, "mine", "notebook")
+    assert [(each.step.name, each.step.replicas) for each in job.steps] == [
+        ("__main__:double", 3),
+        ("__main__:total", 1),
+    ]
+    assert Job.get("mine").id == job.id
+
+
+def test_a_cell_that_runs_again_replaces_its_functions(cell: Callable[[str], ModuleType]) -> None:
+    before = cell(FIRST).double
+    cell(SECOND)
+    cell(FIRST.replace("FACTOR = 2", "FACTOR = 5"))
+    assert Job.run(datasets="numbers").summary["total"] == TOTAL / 2 * 5, "needs follow the newest function"
+    assert outputs(Job.run(before, datasets="numbers", limit=2)) == [0, 5]
+
+
+def test_a_handler_is_named_by_function_list_or_word(cell: Callable[[str], ModuleType]) -> None:
+    notebook = cell(FIRST + SECOND)
+    for given in (notebook.double, "double", "__main__:double", [notebook.double], "0"):
+        job = Job.run(given, datasets="numbers", dataset_head=3)
+        assert (job.basic_info["handler_name"], outputs(job)) == ("__main__:double", [0, 2, 4])
+    for given in (notebook.total, [notebook.double, notebook.total]):
+        assert Job.run(given, datasets="numbers").basic_info["handler_name"] == "__main__:total"
+
+
+def test_the_class_of_a_pipeline_runs(cell: Callable[[str], ModuleType]) -> None:
+    notebook = cell("""
+        from starwhale import PipelineHandler, evaluation
+
+        class Doubled(PipelineHandler):
+            def predict(self, row):
+                return row["number"] * 2
+
+            def evaluate(self, results):
+                evaluation.log_summary(total=sum(row["output"] for row in results))
+    """)
+    assert Job.run(notebook.Doubled, datasets="numbers").summary == {"total": TOTAL}
+    assert Job.run(datasets="numbers").basic_info["handler_name"] == "__main__:Doubled.evaluate"
+
+
+def test_datasets_are_names_objects_or_both(cell: Callable[[str], ModuleType]) -> None:
+    notebook = cell(FIRST)
+    Dataset.from_dict_items([{"number": 100}], "more")
+    assert outputs(Job.run(notebook.double, datasets=[dataset("more"), "numbers"], dataset_head=2)) == [200, 0, 2]
+    changed = dataset("more")
+    changed.append({"number": 3})
+    with pytest.raises(UsageError, match="dataset 'more' has changes that were not committed; call its commit"):
+        Job.run(notebook.double, datasets=changed)
+    with pytest.raises(NotFoundError, match="did you mean 'numbers'"):
+        Job.run(notebook.double, datasets="number")
+    changed.commit()
+
+
+def test_what_functions_print_reaches_the_cell_and_the_log(
+    cell: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    cell(FIRST.replace("return", "print('row', row['number']); return"))
+    before = sys.stdout
+    job = Job.run(datasets="numbers", dataset_head=2, replicas=1)
+    assert sys.stdout is before
+    assert capsys.readouterr().out == "row 0\nrow 1\n"
+    (log,) = (folder / "storage" / "logs").rglob(f"{job.id}/*.txt")
+    assert log.read_text() == "row 0\nrow 1\n"
+
+
+def test_an_error_names_the_users_line_and_the_job_goes_on_when_mended(cell: Callable[[str], ModuleType]) -> None:
+    bad = FIRST.replace("return row", "assert row['number'] != 7, 'no seven'; return row")
+    cell(bad)
+    with pytest.raises(UserCodeError, match="AssertionError: no seven on row numbers: 7") as caught:
+        Job.run(datasets="numbers", replicas=1)
+    assert caught.value.frame.startswith("<cell>:")
+    assert caught.value.frame.endswith(" in double")
+    assert "AssertionError: no seven" in "".join(caught.value.__notes__)
+    job = Job.get(caught.value.job_id)
+    assert job.status == "FAILED"
+    with pytest.raises(UserCodeError):
+        job.resume()
+    cell(FIRST)
+    assert job.resume().status == "SUCCESS"
+    assert outputs(job) == [number * 2 for number in range(ROWS)]
+    with pytest.raises(StarwhaleError, match="has succeeded; there is nothing to resume"):
+        job.resume()
+
+
+def test_an_interrupt_stops_at_a_batch_and_what_was_done_is_kept(
+    cell: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was_told = threading.Event()
+    cancel = CallerThreads.cancel
+    monkeypatch.setattr(CallerThreads, "cancel", lambda *given: (cancel(*given), was_told.set()))
+    notebook = cell(
+        FIRST.replace("return row", "row['number'] == 5 and is_interrupting and interrupt(); return row")
+        + "\n    is_interrupting = True\n"
+    )
+    vars(notebook)["interrupt"] = lambda: (signal.raise_signal(signal.SIGINT), was_told.wait(60))
+    with pytest.raises(InterruptedJobError, match=r"go on with Job\.get\('.*%%writefile evaluation\.py") as caught:
+        Job.run(datasets="numbers", replicas=1)
+    job = Job.get(caught.value.job_id)
+    assert job.status == "INTERRUPTED"
+    assert 0 < len(outputs(job)) < ROWS
+    vars(notebook)["is_interrupting"] = False
+    assert len(outputs(job.resume())) == ROWS
+
+
+@pytest.mark.parametrize("executor", ["process", "ray"])
+def test_another_process_cannot_have_functions_of_a_notebook(cell: Callable[[str], ModuleType], executor: str) -> None:
+    notebook = cell(FIRST)
+    with pytest.raises(UsageError) as caught:
+        Job.run(notebook.double, datasets="numbers", executor=executor)
+    assert "%%writefile evaluation.py" in caught.value.hint
+    assert f"Job.run(model='evaluation.py', executor='{executor}')" in caught.value.hint
+    job = Job.run(notebook.double, datasets="numbers", executor="thread")
+    assert job.basic_info["executor"] == "caller"
+
+
+def test_mistakes_are_told_before_a_job_exists(cell: Callable[[str], ModuleType]) -> None:
+    before = len(Job.list(page_size=1000)[0])
+    with pytest.raises(HandlerError, match="this notebook or script has no handlers; decorate a function with"):
+        Job.run(datasets="numbers")
+    notebook = cell(FIRST + SECOND + "\n    def plain(row):\n        return 1\n")
+    for given, error, message in (
+        (notebook.plain, HandlerError, "the function 'plain' is not a handler; decorate it"),
+        ("doubel", NotFoundError, "no handler 'doubel' in this notebook or script; did you mean 'double'"),
+        (3.5, HandlerError, "a handler is a decorated function, or its name, not 3.5"),
+        (7, NotFoundError, "no handler at position 7"),
+    ):
+        with pytest.raises(error, match=message):
+            Job.run(given, datasets="numbers")
+    cell("@evaluation.predict\ndef other(row):\n    return 1")
+    with pytest.raises(UsageError, match=r"several handlers could be meant: .*total.*name one: Job\.run\("):
+        Job.run(datasets="numbers")
+    del vars(notebook)["other"]
+    assert Job.run(datasets="numbers", limit=1).status == "SUCCESS", "a deleted function is no handler any more"
+    assert len(Job.list(page_size=1000)[0]) == before + 1
+
+
+def test_create_local_sees_the_globals_of_the_script(cell: Callable[[str], ModuleType]) -> None:
+    notebook = cell(FIRST + SECOND)
+    vars(notebook)["FACTOR"] = 3
+    job = Job.create_local(".", notebook.total, datasets=["numbers"])
+    assert job.summary["total"] == TOTAL / 2 * 3
+    vars(notebook)["FACTOR"] = None
+    assert Job.create("self", ".", notebook.double, datasets=["numbers"]).status == "FAILED", "as it was in old scripts"
+
+
+# ------------------------------------------------------------------------------------------------------------- verbs
+
+
+def test_remove_and_recover(cell: Callable[[str], ModuleType]) -> None:
+    cell(FIRST)
+    job = Job.run(datasets="numbers", limit=1)
+    job.remove()
+    with pytest.raises(NotFoundError):
+        Job.get(job.id)
+    assert job.status == "SUCCESS"
+    Job.get(job.id, removed=True).recover()
+    assert Job.get(job.id[:12]).id == job.id
+
+
+def test_a_job_shows_itself(cell: Callable[[str], ModuleType]) -> None:
+    cell(FIRST + SECOND)
+    job = Job.run(datasets="numbers", name="shown")
+    assert repr(job) == f"<Job {job.id[:12]} SUCCESS: __main__:total, name 'shown'>"
+    html = job._repr_html_()
+    for part in ("SUCCESS", job.id[:12], "shown", "__main__:total", "numbers@", "double: 20 of 20 done", str(TOTAL)):
+        assert part in html
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html.replace('<b style="color:#1a7f37">', "")
+
+
+# ----------------------------------------------------------------------------------------------------------- progress
+
+PROGRESS = JobProgress(
+    job_id="k" * 40,
+    steps=(
+        StepView(name="m:predict", status=Status.RUNNING, done=120, failed=2, total=1000),
+        StepView(name="m:evaluate", status=Status.CREATED),
+    ),
+)
+
+
+def test_progress_is_one_line() -> None:
+    assert progress_text(PROGRESS) == "job kkkkkkkkkkkk: predict 120/1000 rows, 2 failed · evaluate created"
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_drawn_where_somebody_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, times = _Terminal(), iter([1.0, 1.1, 2.0])
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with ProgressLine(is_wanted=True, clock=lambda: next(times)) as line:
+        assert line.on_progress is not None
+        for _ in range(3):
+            line.on_progress(PROGRESS)
+    text = progress_text(PROGRESS)
+    assert terminal.getvalue() == f"\r{text}\r{text}\r{' ' * len(text)}\r", "twice, and away at the end"
+    with ProgressLine(is_wanted=False) as line:
+        assert line.on_progress is None
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with ProgressLine(is_wanted=True) as line:
+        assert line.on_progress is None
