@@ -134,6 +134,7 @@ class Dataset(opened.Dataset):
         """Share the rows with the other tasks of the step: each row comes to one of them.
 
         Asking for the next rows commits the ones before, with what was logged in between. Outside a task all rows come here.
+        Of a dataset that the job was given, those rows come that `--dataset-head` and `--limit` leave; of others all.
         """
         if batch_size < 1:
             message = f"batch_size is {batch_size}"
@@ -142,13 +143,15 @@ class Dataset(opened.Dataset):
         if context is None or context.stores is None:
             return self.share_rows(reading.iterate)
         version = self.loading_version
-        return self.share_rows(
-            lambda reader: _leased(
-                context,
-                SharedRows(session=session_id, version=version, row_count=reader.row_count, batch=batch_size),
-                reader,
+        cut = {each.version: each.start + each.row_count for each in context.inputs}
+
+        def share(reader: DatasetReader) -> Iterator[DataRow]:
+            count = min(reader.row_count, cut.get(version, reader.row_count))
+            return _leased(
+                context, SharedRows(session=session_id, version=version, row_count=count, batch=batch_size), reader
             )
-        )
+
+        return self.share_rows(share)
 
     def to_pytorch(
         self, transform: Any = None, drop_index: bool = True, skip_default_transform: bool = False

@@ -19,7 +19,7 @@ from starwhale.handlers.failures import has_quit, is_user_file
 
 def attach() -> None:
     """Prepare this process: native code that crashes says where."""
-    faulthandler.enable()
+    faulthandler.enable(all_threads=False)
 
 
 @contextmanager
@@ -37,13 +37,14 @@ def show_failure(error: UserCodeError) -> None:
     cause = error.__cause__
     if cause is None or has_quit(cause) or isinstance(cause, SystemExit):
         return
+    trace = _from_user(cause.__traceback__)
+    if trace is None:  # nothing of the user's ran: a syntax error, or a function that cannot be called
+        return
     sys.stdout.flush()
     sys.stderr.write(f"{f'row {error.key}: ' if error.key else ''}{error.details.rstrip()}\n")
     sys.stderr.flush()
-    trace = _from_user(cause.__traceback__)
-    if trace is None or not sys.stdin.isatty():
-        return
-    _open_debugger(trace)
+    if sys.stdin.isatty():
+        _open_debugger(trace)
 
 
 def _from_user(trace: TracebackType | None) -> TracebackType | None:

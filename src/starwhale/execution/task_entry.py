@@ -101,6 +101,7 @@ def make_context(task: Task, stores: TaskSide) -> Context:
         model_name=request.model_name,
         arguments=request.arguments,
         base_seed=request.seed,
+        inputs=task.datasets,
         stores=stores,
     )
 

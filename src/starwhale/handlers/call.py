@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import logging
 import random
 import sys
@@ -25,7 +24,7 @@ from starwhale.errors import (
     nearest,
 )
 from starwhale.handlers.context import Context
-from starwhale.handlers.failures import Place, details, exception_text, row_error, user_code_error, user_frame
+from starwhale.handlers.failures import definition, details, exception_text, row_error, user_code_error, user_frame
 from starwhale.handlers.features import Features, feature_rows
 from starwhale.handlers.outputs import Outputs
 from starwhale.handlers.registry import REGISTRY, UserFunction
@@ -141,8 +140,7 @@ def _calling(record: HandlerRecord, function: UserFunction) -> Callable[[Any, Ex
     try:
         return decide(function).with_external
     except HandlerError as error:
-        code = getattr(inspect.unwrap(function), "__code__", None)
-        place = None if code is None else Place(code.co_filename, code.co_firstlineno, code.co_name)
+        place = definition(function)
         message = f"handler {record.name!r}: {error.message}" + (f" at {place}" if place else "")
         refused = UserCodeError(message, frame=str(place or ""), details=message, hint=error.hint)
         refused.source = place.excerpt() if place else ""

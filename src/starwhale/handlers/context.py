@@ -52,6 +52,8 @@ class Context:
     """All that the task knows of storage; None in tests and outside jobs."""
     log_buffer: LogBuffer = field(default_factory=LogBuffer, repr=False)
     """What was logged and not committed yet."""
+    inputs: tuple[DatasetInput, ...] = field(default=(), repr=False)
+    """Datasets of the job, pinned, with the rows that it consumes."""
     dataset: DatasetInput | None = field(default=None, repr=False)
     """Dataset of the rows that are being predicted."""
     dataset_info: Mapping[str, Mapping[str, Value]] = field(default_factory=dict[str, Mapping[str, Value]], repr=False)

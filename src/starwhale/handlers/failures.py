@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
+import inspect
 import linecache
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,16 @@ def _own() -> tuple[str, ...]:
 def _installed() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     return tuple(paths[name].rstrip("/") + "/" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+
+
+def definition(function: Callable[..., object]) -> Place | None:
+    """Return the line of a function's `def`, below its decorators; None for one that is not written in Python."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return None
+    lines = linecache.getlines(code.co_filename)[code.co_firstlineno - 1 :]
+    below = next((count for count, line in enumerate(lines) if line.lstrip().startswith(("def ", "async def "))), 0)
+    return Place(code.co_filename, code.co_firstlineno + below, code.co_name)
 
 
 def user_frames(error: BaseException) -> traceback.StackSummary:
