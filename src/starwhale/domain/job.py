@@ -57,6 +57,8 @@ class RunRequest:
     """With `task_index`: the number of tasks that the step is cut into; 0 leaves it."""
     model_uri: str = ""
     """Full URI of the packaged model, version included; empty for a work directory."""
+    keeps_snapshot: bool = False
+    """With `model_uri`: whether the job's copy of the model's files stays after it has succeeded."""
     loose_options: tuple[str, ...] = ()
     """Words that stood before `--` and are no options of the program: they have to be options of the handlers."""
     is_debug: bool = False

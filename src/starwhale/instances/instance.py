@@ -16,6 +16,7 @@ from starwhale.storage.stores import Stores, StoresRef, open_stores
 
 if TYPE_CHECKING:
     from starwhale.instances.datasets import DatasetVerbs
+    from starwhale.instances.models import ModelVerbs
     from starwhale.storage.catalog.catalog import SqlCatalog
 
 
@@ -53,9 +54,11 @@ class Instance:
         return DatasetVerbs(self.stores, self.project, self.settings.fixed_version)
 
     @cached_property
-    def models(self) -> VersionVerbs:
+    def models(self) -> ModelVerbs:
         """What can be done with models."""
-        return VersionVerbs(self.stores, self.project, "model")
+        from starwhale.instances.models import ModelVerbs  # packaging is rarer than listing jobs
+
+        return ModelVerbs(self.stores, self.project, self.settings.fixed_version)
 
     @cached_property
     def runtimes(self) -> VersionVerbs:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from starwhale.domain.status import Status, is_resumable
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 
 if TYPE_CHECKING:
@@ -72,8 +73,12 @@ class JobVerbs:
     def run(self, request: RunRequest, options: RunOptions | None = None) -> JobOutcome:
         """Run a job to its end in this process and its workers.
 
+        With a model URI the version is unpacked for the job, which runs there and nowhere else; that copy goes when the job has
+        succeeded. Otherwise it stays, so that the lines of an error can be looked at, and `resume` goes on there.
+
         Args:
-            request: What the user asks for; without a project it is kept in the current one.
+            request: What the user asks for; without a project it is kept in the current one. With `model_uri` it needs neither
+                `workdir` nor `modules`.
             options: How this process runs it.
 
         Raises:
@@ -81,19 +86,40 @@ class JobVerbs:
         """
         from starwhale.execution.start import start_job
         from starwhale.instances.pinning import pin_dataset
+        from starwhale.instances.snapshots import drop_snapshot, has_job, take_snapshot
 
         projects = self._stores.catalog.projects
         named = parse_project_uri(request.project or self._project).project
         project = (projects.ensure(named) if named == DEFAULT_PROJECT else projects.get(named)).name
         request = dataclasses.replace(request, project=project)
-        return start_job(
-            request, self._stores, pin=lambda uri: pin_dataset(self._stores, uri, project=project), options=options
-        )
+        if request.model_uri:
+            request = take_snapshot(self._stores, request)
+        try:
+            outcome = start_job(
+                request, self._stores, pin=lambda uri: pin_dataset(self._stores, uri, project=project), options=options
+            )
+        except BaseException:
+            if request.model_uri and not has_job(self._stores, request.job_id):
+                drop_snapshot(self._stores, request.job_id)
+            raise
+        self._tidy(request, outcome)
+        return outcome
 
     def discover(self, request: RunRequest) -> dict[str, HandlerRecord]:
-        """Import the modules of a request in a worker and return their handlers by name."""
+        """Return the handlers of a request by name: as recorded for a packaged model, else by importing its modules in a worker.
+
+        Raises:
+            NotFoundError: There is no such model.
+            HandlerError: The modules cannot be imported.
+        """
         from starwhale.execution.start import discover_handlers
 
+        if request.model_uri:
+            from starwhale.instances.snapshots import pin_model
+            from starwhale.models.describe import read_handlers
+
+            project = parse_project_uri(request.project or self._project).project
+            return read_handlers(pin_model(self._stores, dataclasses.replace(request, project=project))[1])
         return discover_handlers(request, self._stores)
 
     def resume(
@@ -118,4 +144,18 @@ class JobVerbs:
         """
         from starwhale.execution.start import resume_job
 
-        return resume_job(self.get(job).id, self._stores, executor=executor, replicas=replicas, options=options)
+        found = self.get(job)
+        if found.request.model_uri and is_resumable(found.status):
+            from starwhale.instances.snapshots import bring_back_snapshot
+
+            bring_back_snapshot(self._stores, found.request, found.id)
+        outcome = resume_job(found.id, self._stores, executor=executor, replicas=replicas, options=options)
+        self._tidy(dataclasses.replace(found.request, job_id=found.id), outcome)
+        return outcome
+
+    def _tidy(self, request: RunRequest, outcome: JobOutcome) -> None:
+        """Remove the copy of a packaged model that a job has succeeded with."""
+        if request.model_uri and not request.keeps_snapshot and outcome.status is Status.SUCCESS:
+            from starwhale.instances.snapshots import drop_snapshot
+
+            drop_snapshot(self._stores, outcome.job_id)

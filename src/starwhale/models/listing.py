@@ -79,7 +79,7 @@ class Listing:
         """
         try:
             data: Any = json.loads(content)  # Any: JSON, checked here
-            entries = tuple(Entry(**{**each, "kind": EntryKind(each["kind"])}) for each in data["entries"])
+            entries = tuple(_read_entry(each) for each in data["entries"])
         except (ValueError, TypeError, KeyError) as error:
             message = f"the list of a model's files cannot be read: {error}"
             raise CorruptedError(message, hint="a newer program may have written it") from error
@@ -101,6 +101,11 @@ def read_listing(blobs: BlobStore, content_digest: str) -> Listing:
 def digests_of(blobs: BlobStore, content_digest: str) -> frozenset[str]:
     """Return the digests of all blobs that a version needs, the list of its files among them: what may not be swept."""
     return frozenset({content_digest, *(each.digest for each in read_listing(blobs, content_digest).files)})
+
+
+def _read_entry(data: dict[str, Any]) -> Entry:  # Any: JSON
+    values: dict[str, Any] = {**data, "kind": EntryKind(data["kind"])}
+    return Entry(**values)
 
 
 def _stays_inside(entry: Entry) -> bool:

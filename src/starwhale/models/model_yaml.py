@@ -79,3 +79,11 @@ def parse_model_yaml(text: str, file: str) -> ModelYaml:
         desc=str(data.get("desc") or ""),
         text=text,
     )
+
+
+def write_model_yaml(model: ModelYaml) -> str:
+    """Return the text of a `model.yaml` that says the same, with nothing left out."""
+    import yaml
+
+    data = {"name": model.name, "desc": model.desc, "version": "1.0", "run": {"modules": list(model.modules)}}
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))

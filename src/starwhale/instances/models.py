@@ -1,0 +1,196 @@
+"""What can be done with the models of an instance."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starwhale.domain.job import HandlerRecord, RunRequest
+from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_project_uri
+from starwhale.domain.version import check_name, check_user_tag
+from starwhale.errors import HandlerError, InvalidNameError, UsageError, nearest
+from starwhale.instances.versions import VersionVerbs
+from starwhale.models import describe
+from starwhale.models.ignore import read_rules
+from starwhale.models.listing import Listing, read_listing
+from starwhale.models.model_yaml import ModelYaml, read_model_yaml, write_model_yaml
+from starwhale.models.package import package
+from starwhale.models.unpack import unpack
+from starwhale.settings import VERSION
+from starwhale.storage.catalog.records import VersionDraft
+
+if TYPE_CHECKING:
+    from starwhale.storage.catalog.records import VersionRecord
+    from starwhale.storage.stores import Stores
+
+Progress = Callable[[int, int], None]
+"""Called with the number of files and bytes that were packaged so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What a build comes to, before anything is read or imported."""
+
+    workdir: Path
+    name: str
+    project: str
+    modules: tuple[str, ...]
+    desc: str
+
+
+class ModelVerbs(VersionVerbs):
+    """Verbs of models: those of all versioned things, packaging and unpacking."""
+
+    def __init__(self, stores: Stores, project: str, fixed_version: str = "") -> None:
+        super().__init__(stores, project, "model")
+        self._fixed_version = fixed_version
+
+    def build(  # noqa: PLR0913 - one parameter per option of the command
+        self,
+        workdir: Path,
+        *,
+        modules: Sequence[str] = (),
+        name: str = "",
+        project: str = "",
+        desc: str = "",
+        tags: Sequence[str] = (),
+        excludes: Sequence[str] = (),
+        add_all: bool = False,
+        model_yaml: Path | None = None,
+        on_file: Progress | None = None,
+    ) -> VersionRecord:
+        """Package a work directory as a new version, with the handlers that its modules have.
+
+        Args:
+            workdir: The model root; nothing is written there.
+            modules: Modules with handlers; empty for those of `model.yaml`, then for the one file that has any.
+            name: Name of the model; empty for that of `model.yaml`, then the directory's.
+            project: URI of the project; empty for the current one.
+            desc: Message of the version; empty for that of `model.yaml`.
+            tags: The user's tags.
+            excludes: Patterns of files to leave out, after those of `.swignore`.
+            add_all: Package what the built-in rules leave out.
+            model_yaml: Another file than `model.yaml` in the work directory.
+            on_file: Called after each file.
+
+        Raises:
+            UsageError: A name, tag, pattern or `model.yaml` is wrong, or no modules are known.
+            HandlerError: The modules have no handlers, or cannot be imported.
+            ModelSourceError: A file cannot be packaged.
+        """
+        for tag in tags:
+            check_user_tag(tag)
+        if not workdir.is_dir():
+            message = f"there is no directory {workdir}"
+            raise UsageError(message, hint="name the folder with the model's source and weights")
+        said = read_model_yaml(workdir, model_yaml)
+        plan = self._plan(workdir.resolve(), said, modules, name, project, desc)
+        rules = read_rules(plan.workdir, excludes=excludes, add_all=add_all)
+        handlers = self._discover(plan)
+        packaged = package(plan.workdir, rules, self._stores.blobs, on_file=on_file)
+        _check_modules(plan, packaged.listing)
+        manifest: dict[str, Any] = {  # Any: JSON
+            "name": plan.name,
+            "build": {"os": platform.system(), "sw_version": VERSION, "python": platform.python_version()},
+            "modules": list(plan.modules),
+            "handlers": {each: record.to_json() for each, record in handlers.items()},
+            "model_yaml": write_model_yaml(ModelYaml(name=plan.name, modules=plan.modules, desc=plan.desc)),
+            "file_count": len(packaged.listing.files),
+            "new_bytes": packaged.new_bytes,
+        }
+        draft = VersionDraft(
+            content_digest=packaged.content_digest,
+            manifest=manifest,
+            version=self._fixed_version,
+            message=plan.desc,
+            size_bytes=packaged.listing.size_bytes,
+            tags=tuple(tags),
+        )
+        bundle = self._stores.catalog.bundles.ensure(plan.project, "model", plan.name)
+        return self._stores.catalog.versions.add(bundle, draft)
+
+    def files(self, version: VersionRecord) -> Listing:
+        """Return the files of a version.
+
+        Raises:
+            CorruptedError: The list is damaged.
+        """
+        return read_listing(self._stores.blobs, version.content_digest)
+
+    def handlers(self, version: VersionRecord) -> dict[str, HandlerRecord]:
+        """Return the handlers of a version by name, as they were recorded; nothing is imported."""
+        return describe.read_handlers(version)
+
+    def path(self, version: VersionRecord) -> str:
+        """Return the file that lists the files of a version."""
+        digest = version.content_digest
+        return str(self._stores.layout.blobs / digest[:2] / digest)
+
+    def unpack(self, uri: str | Uri, target: Path, *, is_writable: bool = False) -> VersionRecord:
+        """Write the files of a version into a folder that is not there, or empty; every byte is verified.
+
+        Raises:
+            NotFoundError: There is no such version.
+            AlreadyExistsError: The folder holds something.
+            CorruptedError: A file's content is damaged.
+        """
+        found = self.resolve(uri)
+        unpack(self.files(found), self._stores.blobs, target, is_writable=is_writable)
+        return found
+
+    def _plan(
+        self, workdir: Path, said: ModelYaml, modules: Sequence[str], name: str, project: str, desc: str
+    ) -> _Plan:
+        home = parse_project_uri(project or self._project).project
+        projects = self._stores.catalog.projects
+        chosen = name or said.name or workdir.name
+        try:
+            check_name("model", chosen)
+        except InvalidNameError as error:
+            if not name and not said.name:
+                error.hint = f"the directory's name does not fit; give another one with --name ({error.hint})"
+            raise
+        return _Plan(
+            workdir=workdir,
+            name=chosen,
+            project=(projects.ensure(home) if home == DEFAULT_PROJECT else projects.get(home)).name,
+            modules=tuple(modules) or said.modules or _find_modules(workdir),
+            desc=desc or said.desc,
+        )
+
+    def _discover(self, plan: _Plan) -> dict[str, HandlerRecord]:
+        from starwhale.execution.start import discover_handlers
+
+        request = RunRequest(workdir=str(plan.workdir), modules=plan.modules)
+        found = discover_handlers(request, self._stores)
+        if not found:
+            message = f"no handlers in {', '.join(plan.modules)}"
+            raise HandlerError(
+                message, hint="decorate a function with @evaluation.predict, @evaluation.evaluate or @handler"
+            )
+        return found
+
+
+def _find_modules(workdir: Path) -> tuple[str, ...]:
+    """Return the modules of a work directory that names none.
+
+    Raises:
+        UsageError: There is no file with handlers, or more than one.
+    """
+    message = f"no modules to look for handlers in {workdir}"
+    raise UsageError(message, hint="name them with --module, or under run.modules of a model.yaml")
+
+
+def _check_modules(plan: _Plan, listing: Listing) -> None:
+    """Refuse to package a model without the modules that it is made of: a rule may have left them out."""
+    packaged = {each.path for each in listing.entries}
+    for module in plan.modules:
+        stem = module.partition(":")[0].strip().replace(".", "/")
+        places = (f"{stem}.py", f"{stem}/__init__.py")
+        there = [each for each in places if (plan.workdir / each).exists()]
+        if there and not any(each in packaged for each in there):
+            message = f"the module {module!r} would not be packaged: {there[0]!r} is left out"
+            raise UsageError(message, hint=f"mend .swignore or --exclude; {nearest(there[0], packaged)}".rstrip("; "))
