@@ -65,6 +65,7 @@ NEEDS: Mapping[str, Need] = {
     ),
     "netns": Need(present=_may_make_namespaces, help="root on Linux, with the program ip"),
     "kills": Need(present=lambda: True, help="takes a minute or two"),
+    "notebook": Need(present=_has("nbclient", "ipykernel"), help="pip install nbclient ipykernel"),
     "podman": Need(present=_has_program("podman"), help="install podman"),
 }
 NOT_RUN = pytest.StashKey[Counter[str]]()
