@@ -68,8 +68,9 @@ def _about(report: JobReport, is_verbose: bool) -> Iterator[tuple[str, str]]:
 
 
 def _model(manifest: Row) -> str:
-    version = str(manifest.get("model_version") or "")[:SHORT]
-    name = f"{manifest['model']}@{version}" if version else str(manifest["model"])
+    name = str(manifest.get("model_name") or manifest["model"])
+    if version := str(manifest.get("model_version") or "")[:SHORT]:
+        return f"{name}@{version}"  # where it was unpacked says nothing: that copy goes when the job has succeeded
     folder = str(manifest.get("model_src_dir") or "")
     return f"{name}  ({folder})" if folder else name
 

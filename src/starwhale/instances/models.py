@@ -12,12 +12,13 @@ from starwhale.domain.job import HandlerRecord, RunRequest
 from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_project_uri
 from starwhale.domain.version import check_name, check_user_tag
 from starwhale.errors import HandlerError, InvalidNameError, UsageError, nearest
+from starwhale.instances.snapshots import hold_blobs
 from starwhale.instances.versions import VersionVerbs
 from starwhale.models import describe
 from starwhale.models.ignore import read_rules
 from starwhale.models.listing import Listing, read_listing
 from starwhale.models.model_yaml import ModelYaml, read_model_yaml, write_model_yaml
-from starwhale.models.package import package
+from starwhale.models.package import Packaged, package
 from starwhale.models.unpack import unpack
 from starwhale.settings import VERSION
 from starwhale.storage.catalog.records import VersionDraft
@@ -90,8 +91,14 @@ class ModelVerbs(VersionVerbs):
         plan = self._plan(workdir.resolve(), said, modules, name, project, desc)
         rules = read_rules(plan.workdir, excludes=excludes, add_all=add_all)
         handlers = self._discover(plan)
-        packaged = package(plan.workdir, rules, self._stores.blobs, on_file=on_file)
-        _check_modules(plan, packaged.listing)
+        with hold_blobs(self._stores):
+            packaged = package(plan.workdir, rules, self._stores.blobs, on_file=on_file)
+            _check_modules(plan, packaged.listing)
+            return self._commit(plan, packaged, handlers, tags)
+
+    def _commit(
+        self, plan: _Plan, packaged: Packaged, handlers: dict[str, HandlerRecord], tags: Sequence[str]
+    ) -> VersionRecord:
         manifest: dict[str, Any] = {  # Any: JSON
             "name": plan.name,
             "build": {"os": platform.system(), "sw_version": VERSION, "python": platform.python_version()},
@@ -138,7 +145,8 @@ class ModelVerbs(VersionVerbs):
             CorruptedError: A file's content is damaged.
         """
         found = self.resolve(uri)
-        unpack(self.files(found), self._stores.blobs, target, is_writable=is_writable)
+        with hold_blobs(self._stores):
+            unpack(self.files(found), self._stores.blobs, target, is_writable=is_writable)
         return found
 
     def _plan(

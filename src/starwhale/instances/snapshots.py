@@ -13,6 +13,7 @@ from starwhale.errors import AlreadyExistsError, NotFoundError
 if TYPE_CHECKING:
     from starwhale.domain.job import RunRequest
     from starwhale.storage.catalog.records import VersionRecord
+    from starwhale.storage.in_use import Hold
     from starwhale.storage.stores import Stores
 
 
@@ -84,11 +85,20 @@ def snapshot_folder(stores: Stores, job_id: str) -> Path:
     return stores.layout.job(job_id) / "snapshot"
 
 
+def hold_blobs(stores: Stores) -> Hold:
+    """Keep blobs from being collected: between the writing of a version's files and its row in the catalog nothing else refers to them."""
+    from starwhale.storage.in_use import hold
+
+    stores.layout.blobs.mkdir(parents=True, exist_ok=True)
+    return hold(stores.layout.blobs)
+
+
 def _unpack(stores: Stores, version: VersionRecord, target: Path) -> None:
     from starwhale.models.listing import read_listing
     from starwhale.models.unpack import unpack
 
-    unpack(read_listing(stores.blobs, version.content_digest), stores.blobs, target)
+    with hold_blobs(stores):
+        unpack(read_listing(stores.blobs, version.content_digest), stores.blobs, target)
 
 
 def has_job(stores: Stores, job_id: str) -> bool:
