@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import linecache
+import os
 import signal
 import sys
 import threading
+import zlib
 from textwrap import dedent
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -73,7 +76,10 @@ def cell(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     REGISTRY.forget("__main__")
 
     def run(source: str) -> ModuleType:
-        exec(compile(dedent(source), "<cell>", "exec"), vars(notebook))  # noqa: S102 - what a notebook does
+        source = dedent(source)
+        name = f"<cell {zlib.crc32(source.encode())}>"
+        linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
+        exec(compile(source, name, "exec"), vars(notebook))  # noqa: S102 - what a notebook does
         return notebook
 
     return run
@@ -98,6 +104,11 @@ def test_functions_of_cells_run_with_one_call(cell: Callable[[str], ModuleType])
         ("__main__:total", 1),
     ]
     assert Job.get("mine").id == job.id
+    functions = job.basic_info["functions"]
+    assert list(functions) == ["__main__:double", "__main__:total"]
+    assert 'return row["number"] * FACTOR' in functions["__main__:double"], (
+        "a notebook changes: the job keeps what it ran"
+    )
 
 
 def test_a_cell_that_runs_again_replaces_its_functions(cell: Callable[[str], ModuleType]) -> None:
@@ -162,7 +173,7 @@ def test_an_error_names_the_users_line_and_the_job_goes_on_when_mended(cell: Cal
     cell(bad)
     with pytest.raises(UserCodeError, match="AssertionError: no seven on row numbers: 7") as caught:
         Job.run(datasets="numbers", replicas=1)
-    assert caught.value.frame.startswith("<cell>:")
+    assert caught.value.frame.startswith("<cell ")
     assert caught.value.frame.endswith(" in double")
     assert "AssertionError: no seven" in "".join(caught.value.__notes__)
     job = Job.get(caught.value.job_id)
@@ -170,7 +181,8 @@ def test_an_error_names_the_users_line_and_the_job_goes_on_when_mended(cell: Cal
     with pytest.raises(UserCodeError):
         job.resume()
     cell(FIRST)
-    assert job.resume().status == "SUCCESS"
+    with pytest.warns(UserWarning, match="its results will come from both versions"):
+        assert job.resume().status == "SUCCESS"
     assert outputs(job) == [number * 2 for number in range(ROWS)]
     with pytest.raises(StarwhaleError, match="has succeeded; there is nothing to resume"):
         job.resume()
@@ -235,6 +247,28 @@ def test_create_local_sees_the_globals_of_the_script(cell: Callable[[str], Modul
     assert job.summary["total"] == TOTAL / 2 * 3
     vars(notebook)["FACTOR"] = None
     assert Job.create("self", ".", notebook.double, datasets=["numbers"]).status == "FAILED", "as it was in old scripts"
+
+
+# -------------------------------------------------------------------------------------------------------- from a file
+
+
+def test_functions_of_a_module_run_in_workers(
+    cell: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = "    import os\n    evaluation.log('seen', 0, {'pid': os.getpid(), 'cwd': os.getcwd()})\n"
+    (tmp_path / "kit").mkdir()
+    (tmp_path / "kit" / "__init__.py").touch()
+    (tmp_path / "kit" / "scores.py").write_text(dedent(FIRST) + dedent(SECOND) + where, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    notebook = cell("from kit.scores import double, total")
+    job = Job.run([notebook.double, notebook.total], datasets="numbers", executor="process")
+    assert (job.summary["total"], job.basic_info["executor"]) == (TOTAL, "process")
+    assert job.basic_info["handler_name"] == "kit.scores:total"
+    (seen,) = job.get_table_rows("seen")
+    assert seen["pid"] != os.getpid()
+    assert seen["cwd"] == str(tmp_path)
+    for name in ("kit", "kit.scores"):
+        monkeypatch.delitem(sys.modules, name)
 
 
 # ------------------------------------------------------------------------------------------------------------- verbs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -30,8 +31,10 @@ def describe_machine(argv: Sequence[str]) -> dict[str, Any]:  # Any: a JSON obje
 
 
 def describe_source(workdir: Path, modules: Sequence[str]) -> dict[str, Any]:  # Any: a JSON object
-    """Say which source runs: its digest, and the commit where it is under git."""
-    return {"source_digest": source_digest(workdir, modules), "git": _git(workdir)}
+    """Say which source runs: its digest, and the commit where it is under git; functions of a notebook are kept word for word."""
+    said: dict[str, Any] = {"source_digest": source_digest(workdir, modules), "git": _git(workdir)}
+    functions = _functions(modules)
+    return {**said, "functions": functions} if functions else said
 
 
 def source_digest(workdir: Path, modules: Sequence[str]) -> str:
@@ -40,7 +43,26 @@ def source_digest(workdir: Path, modules: Sequence[str]) -> str:
     for path in _files(workdir, modules):
         digest.update(f"{path.relative_to(workdir)}\0".encode())
         digest.update(hashlib.blake2b(path.read_bytes()).digest())
+    for name, source in _functions(modules).items():
+        digest.update(f"{name}\0{source}\0".encode())
     return digest.hexdigest()
+
+
+def _functions(modules: Sequence[str]) -> dict[str, str]:
+    """Return the source of handlers that a notebook or script of this process has, with what they need, by name."""
+    import inspect
+
+    from starwhale.handlers.registry import REGISTRY
+
+    entries = REGISTRY.entries()
+    names = [each for each in modules if each.startswith("__main__:") and each in entries]
+    for name in names:  # grows meanwhile
+        names += [need for need in entries[name].record.needs if need in entries and need not in names]
+    found: dict[str, str] = {}
+    for name in sorted(names):
+        with contextlib.suppress(OSError, TypeError):  # typed at a prompt: no file and no cell holds it
+            found[name] = inspect.getsource(entries[name].function)
+    return found
 
 
 def _files(workdir: Path, modules: Sequence[str]) -> list[Path]:
