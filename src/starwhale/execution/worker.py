@@ -46,6 +46,8 @@ class Echo:
     def __init__(self) -> None:
         self._stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
         self._lock = threading.Lock()
+        self.is_left_to_parent = False
+        """Whether the parent shows what comes into the worker's own log."""
 
     def write(self, text: str) -> None:
         """Show text at once."""
@@ -74,16 +76,17 @@ class Lines:
                 self._emit(text[:end])
 
     def flush_line(self) -> None:
-        """Give on what this thread has begun."""
-        self.flush(everything=False)
-
-    def flush(self, *, everything: bool = True) -> None:
-        """Give on what every thread has begun."""
+        """Give on what this thread has begun, because its owner asks for it."""
         with self._lock:
-            threads = list(self._begun) if everything else [threading.get_ident()]
-            text = "".join(self._begun.pop(thread, "") for thread in threads)
-            if text:
+            if text := self._begun.pop(threading.get_ident(), ""):
                 self._emit(text)
+
+    def end(self) -> None:
+        """Give on what every thread has begun, as lines of their own."""
+        with self._lock:
+            begun, self._begun = self._begun, {}
+            if begun:
+                self._emit("".join(f"{text}\n" for text in begun.values()))
 
 
 class TaskLog:
@@ -108,7 +111,7 @@ class TaskLog:
 
     def flush(self) -> None:
         """Send what waits."""
-        self._lines.flush()
+        self._lines.end()
         with self._lock:
             self._send(time.monotonic())
 
@@ -171,7 +174,7 @@ class TaskStream(io.TextIOBase):
 
     def _write_raw(self, text: str) -> None:
         self._raw.write(text)
-        if self._echo is not None:
+        if self._echo is not None and not self._echo.is_left_to_parent:
             self._echo.write(text)
 
 
@@ -333,9 +336,10 @@ class Worker:
         sys.stdout.flush()
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
         os.dup2(descriptor, 1)
-        if not self._hello["is_verbose"]:
-            os.dup2(descriptor, 2)
+        os.dup2(descriptor, 2)
         os.close(descriptor)
+        if self._echo is not None:
+            self._echo.is_left_to_parent = True
 
 
 def main(arguments: list[str]) -> None:

@@ -69,6 +69,8 @@ class LocalWorkers:
         except queue.Empty:
             pass
         self._place()
+        for worker in self._workers:
+            worker.echo()
         found, self._updates = self._updates, []
         return found
 

@@ -31,6 +31,7 @@ OLDEST_PYTHON = (3, 11)
 _OLDEST_TEXT = ".".join(map(str, OLDEST_PYTHON))
 _ASK_S = 30.0
 _TAIL_BYTES = 4000
+_PIECE_BYTES = 1 << 16
 _END_S = 5.0
 
 
@@ -46,6 +47,10 @@ class WorkerProcess:
         stores, stores_theirs = socket.socketpair()
         descriptors = control_theirs.fileno(), stores_theirs.fileno()
         self._is_attached = options.is_debug
+        self._native_log = options.log_folder / f"worker-{number}.txt"
+        self._echoed: int | None = None
+        if options.is_verbose and not self._is_attached:
+            self._echoed = self._native_log.stat().st_size if self._native_log.exists() else 0
         self._process = subprocess.Popen(
             [options.python, "-P", "-m", "starwhale.execution.worker", *map(str, descriptors)],
             env=child_environment(_python_path(options.python)),
@@ -69,7 +74,7 @@ class WorkerProcess:
                 "uses_threads": uses_threads,
                 "is_verbose": options.is_verbose,
                 "is_debug": options.is_debug,
-                "log": str(options.log_folder / f"worker-{number}.txt"),
+                "log": str(self._native_log),
             }
         )
         self._receiver = threading.Thread(target=self._receive, name=f"worker-{number}", daemon=True)
@@ -96,6 +101,17 @@ class WorkerProcess:
         """Ask a task to stop at its next batch boundary."""
         self._send({"op": "stop", "task": task_id})
 
+    def echo(self) -> None:
+        """Show what native code and processes of the user have written to the worker's log, where that is asked for."""
+        if self._echoed is None or not self._native_log.exists():
+            return
+        with self._native_log.open("rb") as file:
+            file.seek(self._echoed)
+            while piece := file.read(_PIECE_BYTES):
+                self._echoed += len(piece)
+                sys.stderr.write(piece.decode(errors="backslashreplace"))
+        sys.stderr.flush()
+
     def close(self, *, kill: bool) -> None:
         """End the process, politely or at once, wait for it and for what it asked of the stores, and give everything back."""
         if kill:
@@ -108,6 +124,7 @@ class WorkerProcess:
             self._kill_group()
             self._process.wait()
         self._watcher.join()
+        self.echo()
         self._output.close()
 
     def _kill_group(self) -> None:
