@@ -17,6 +17,7 @@ COMMANDS = {
     "dataset": LazyCommand("starwhale.cli.dataset:dataset", "Build and read versioned datasets."),
     "model": LazyCommand("starwhale.cli.model:model", "Run the evaluation of a model."),
     "job": LazyCommand("starwhale.cli.job:job", "Look at jobs and go on with them."),
+    "project": LazyCommand("starwhale.cli.project:project", "Make, choose, remove and recover projects."),
 }
 """Commands by name, imported when they are used."""
 ALIASES = {"ds": "dataset", "mp": "model", "rt": "runtime", "prj": "project", "svr": "server"}
@@ -24,7 +25,6 @@ ALIASES = {"ds": "dataset", "mp": "model", "rt": "runtime", "prj": "project", "s
 NOT_BUILT = {
     "runtime": "Lock and restore environments",
     "instance": "Log in to other instances",
-    "project": "Manage projects",
     "server": "Serve an instance",
     "config": "Edit the configuration",
     "completion": "Complete commands in the shell",

@@ -30,6 +30,7 @@ class DatasetVerbs(VersionVerbs):
     def open(self, uri: str, kind: type[D], *, create: str = "auto", readonly: bool = False) -> D:
         """Open a dataset as `kind`, which is Dataset or the SDK's; whoever opens it closes it."""
         catalog = self._stores.catalog
+        catalog.projects.refuse_removed(self.parse(uri).project)
         stores = DatasetStores(
             bundles=catalog.bundles,
             versions=catalog.versions,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starwhale.instances.datasets import DatasetVerbs
     from starwhale.instances.models import ModelVerbs
     from starwhale.storage.catalog.catalog import SqlCatalog
+    from starwhale.storage.catalog.records import ProjectRecord
 
 
 class Instance:
@@ -69,6 +70,18 @@ class Instance:
     def jobs(self) -> JobVerbs:
         """What can be done with jobs."""
         return JobVerbs(self.stores, self.project)
+
+    def select_project(self, uri: str) -> ProjectRecord:
+        """Make a project the current one, of this instance and of every later call of the program.
+
+        Raises:
+            NotFoundError: There is none of that name; the nearest are said.
+        """
+        found = self.projects.select(uri)
+        self.configuration = read_configuration(self.configuration.path)
+        for noun in ("projects", "datasets", "models", "runtimes", "jobs"):  # they know the current project
+            self.__dict__.pop(noun, None)
+        return found
 
     def close(self) -> None:
         """Close the stores."""

@@ -103,6 +103,7 @@ def find_bundle(connection: Connection, project: str, kind: str, name: str) -> B
         .join(projects, bundles.c.project_id == projects.c.id)
         .where(
             projects.c.name_folded == project.casefold(),
+            projects.c.removed_at.is_(None),
             bundles.c.kind == kind,
             bundles.c.name_folded == name.casefold(),
         )
@@ -142,7 +143,7 @@ def list_bundles(connection: Connection, project: str, kind: str) -> list[Bundle
     query = (
         select(*_COLUMNS)
         .join(projects, bundles.c.project_id == projects.c.id)
-        .where(projects.c.name_folded == project.casefold(), bundles.c.kind == kind)
+        .where(projects.c.name_folded == project.casefold(), projects.c.removed_at.is_(None), bundles.c.kind == kind)
         .order_by(bundles.c.name_folded)
     )
     return [_record(row) for row in connection.execute(query)]

@@ -60,7 +60,7 @@ class SqlCatalog:
         """What everything else is sorted by."""
         from starwhale.storage.catalog.projects import Projects
 
-        return Projects(self._database, self.clock)
+        return Projects(self._database, self.clock, self._is_living)
 
     @cached_property
     def bundles(self) -> Bundles:

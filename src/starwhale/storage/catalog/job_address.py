@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from starwhale.domain.uri import parse_uri
+from starwhale.domain.uri import DEFAULT_PROJECT, parse_uri
 from starwhale.domain.version import SHORT_VERSION, SHORTEST_PREFIX
 from starwhale.errors import ConflictError, NotFoundError, nearest
+from starwhale.storage.catalog.projects import get_project
 from starwhale.storage.catalog.schema import jobs, projects
 
 _LATEST = re.compile(r"^latest(?:~(\d+))?$")
@@ -24,11 +25,14 @@ def find_job(connection: Connection, text: str, *, project: str, removed: bool) 
     """
     uri = parse_uri(text, kind="job", default_project=project)
     word = uri.name
-    everywhere = select(jobs.c.id).where(jobs.c.removed_at.is_not(None) if removed else jobs.c.removed_at.is_(None))
-    within = (
-        everywhere.join(projects, jobs.c.project_id == projects.c.id)
-        .where(projects.c.name_folded == uri.project.casefold())
-        .order_by(jobs.c.created_at.desc(), jobs.c.id)
+    state = jobs.c.removed_at.is_not(None) if removed else jobs.c.removed_at.is_(None)
+    everywhere = (
+        select(jobs.c.id)
+        .join(projects, jobs.c.project_id == projects.c.id)
+        .where(state, projects.c.removed_at.is_(None))
+    )
+    within = everywhere.where(projects.c.name_folded == uri.project.casefold()).order_by(
+        jobs.c.created_at.desc(), jobs.c.id
     )
     latest = _LATEST.match(word)
     if latest:
@@ -62,6 +66,8 @@ def _by_prefix(
 
 
 def _missing(connection: Connection, word: str, project: str, within: Select[Any]) -> NotFoundError:
+    if project.casefold() != DEFAULT_PROJECT:  # that one is there from the start
+        get_project(connection, project)
     known = connection.execute(within.with_only_columns(jobs.c.name, jobs.c.id).limit(50)).all()
     if not known:
         return NotFoundError(f"no job {word!r}: project {project!r} has no jobs", hint="start one with swcli model run")

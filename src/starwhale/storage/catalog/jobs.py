@@ -109,6 +109,7 @@ class Jobs:
         """
         query = _query().order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit).offset(offset)
         query = query.where(jobs.c.removed_at.is_not(None) if removed else jobs.c.removed_at.is_(None))
+        query = query.where(projects.c.removed_at.is_(None))
         if project is not None:
             query = query.where(projects.c.name_folded == project.casefold())
         with self._database.read() as connection:

@@ -23,6 +23,8 @@ class ProjectRecord:
     """Name as it was given."""
     created_at: float
     """Seconds since the epoch."""
+    is_removed: bool = False
+    """Whether it was removed, with everything in it, and may be recovered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,12 +40,14 @@ class Versions:
         Raises:
             ConflictError: Another writer committed in between.
             AlreadyExistsError: The id that the draft gives is taken.
+            NotFoundError: The project was removed in between.
             InvalidNameError: A tag breaks the naming rule or is reserved.
         """
         for tag in draft.tags:
             check_user_tag(tag)
         version = draft.version or self._make_id()
         with self._database.write() as connection:
+            _refuse_removed(connection, bundle)
             before = _newest(connection, bundle.id)
             if expected_latest is not None and (before.version if before else "") != expected_latest:
                 newest = before.version[:SHORT_VERSION] if before else "nothing"
@@ -86,7 +88,9 @@ class Versions:
 
     def list_newest(self, project: str, kind: str, *, with_removed: bool = False) -> list[VersionRecord]:
         """Return the newest version of each bundle of one kind in a project, the newest first."""
-        query = _query().where(projects.c.name_folded == project.casefold(), bundles.c.kind == kind)
+        query = _query().where(
+            projects.c.name_folded == project.casefold(), projects.c.removed_at.is_(None), bundles.c.kind == kind
+        )
         if not with_removed:
             query = query.where(versions.c.removed_at.is_(None))
         with self._database.read() as connection:
@@ -176,6 +180,18 @@ class Tags:
         with self._database.read() as connection:
             query = select(tags.c.tag, tags.c.version).where(tags.c.bundle_id == bundle_id).order_by(tags.c.tag)
             return {row.tag: row.version for row in connection.execute(query)}
+
+
+def _refuse_removed(connection: Connection, bundle: BundleRecord) -> None:
+    query = (
+        select(bundles.c.id)
+        .join(projects, bundles.c.project_id == projects.c.id)
+        .where(bundles.c.id == bundle.id, projects.c.removed_at.is_(None))
+    )
+    if connection.execute(query).first() is None:
+        get_project(connection, bundle.project)  # says that it was removed
+        message = f"{bundle.kind} {bundle.name!r} was deleted from project {bundle.project!r} in between"
+        raise NotFoundError(message, hint="build it again")
 
 
 def _query() -> Select[Any]:  # Any: what SQLAlchemy knows of a query over several tables
@@ -269,7 +285,8 @@ def _point(connection: Connection, bundle_id: str, tag: str, version: str) -> No
 
 def _resolve(connection: Connection, kind: str, uri: Uri, *, removed: bool) -> VersionRecord:
     state = versions.c.removed_at.is_not(None) if removed else versions.c.removed_at.is_(None)
-    live = _query().where(state, bundles.c.kind == kind, projects.c.name_folded == uri.project.casefold())
+    there = projects.c.name_folded == uri.project.casefold(), projects.c.removed_at.is_(None)
+    live = _query().where(state, bundles.c.kind == kind, *there)
     bundle = find_bundle(connection, uri.project, kind, uri.name) if uri.name else None
     if bundle is not None:
         within = live.where(versions.c.bundle_id == bundle.id)
