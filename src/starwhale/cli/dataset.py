@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup, add_not_built
+from starwhale.cli.versions import VersionKind, add_version_commands, emit_pairs
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import NotBuiltYetError, UsageError
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 _LATER = ("huggingface", "runtime", "push")
 _SOURCES = ("image", "audio", "video", "handler", "json_files", "csv_files")
-PAGE_SIZE = 20
-"""Datasets of a page when only its number is given."""
-_COLUMNS = ("name", "version", "tags", "rows", "size", "created_at")
 
 
 @click.group(cls=SwGroup, name="dataset", aliases={"ls": "list", "cp": "copy", "rm": "remove"})
@@ -31,6 +29,17 @@ def dataset() -> None:
     """Build and read versioned datasets."""
 
 
+def _row(app: CliApp, version: Any) -> dict[str, Any]:  # Any: a VersionRecord, whose module is heavy
+    return {name: value for name, value in _describe(app, version).items() if name not in {"uri", "manifest"}}
+
+
+_KIND = VersionKind(
+    noun="dataset",
+    columns=("name", "version", "tags", "rows", "size", "created_at"),
+    verbs=lambda app: app.instance().datasets,
+    row=_row,
+)
+add_version_commands(dataset, _KIND)
 add_not_built(dataset, {"copy": "Copy a version", "diff": "Compare two versions"})
 
 
@@ -96,40 +105,12 @@ def build(app: CliApp, **options: Any) -> None:  # Any: one value per option
     app.tell(value, f"done; see: swcli dataset info {made.name}/version/{short}")
 
 
-@dataset.command("list", cls=SwCommand)
-@click.option("-p", "--project", help="Project; the current one by default.")
-@click.option("-f", "--fullname", is_flag=True, help="Show whole versions.")
-@click.option("-sr", "--show-removed", is_flag=True, help="Show removed ones too.")
-@click.option("--page", type=click.IntRange(min=1), default=1, show_default=True, help="Which page.")
-@click.option("--size", type=click.IntRange(min=1), help="Datasets of a page; all on one by default.")
-@click.option("-fl", "--filter", "filters", multiple=True, help="name=<prefix>.")
-@click.pass_obj
-def list_(
-    app: CliApp,
-    *,
-    project: str | None,
-    fullname: bool,
-    show_removed: bool,
-    page: int,
-    size: int | None,
-    filters: Sequence[str],
-) -> None:
-    """List the newest version of each dataset."""
-    prefix = next((each.partition("=")[2] for each in filters if each.startswith("name=")), "")
-    found = app.instance().datasets.list(project, name_prefix=prefix, with_removed=show_removed)
-    if size is not None or page > 1:
-        size = size or PAGE_SIZE
-        found = found[(page - 1) * size : page * size]
-    rows = [_without(_describe(app, each), "uri", "manifest") for each in found]
-    _emit_table(app, rows, _COLUMNS, fullname=fullname)
-
-
 @dataset.command("info", cls=SwCommand)
 @click.argument("uri")
 @click.pass_obj
 def info(app: CliApp, uri: str) -> None:
     """Show a version."""
-    _emit_pairs(app, _describe(app, app.instance().datasets.info(uri)))
+    emit_pairs(app, _describe(app, app.instance().datasets.info(uri)))
 
 
 @dataset.command("summary", cls=SwCommand)
@@ -137,7 +118,7 @@ def info(app: CliApp, uri: str) -> None:
 @click.pass_obj
 def summary(app: CliApp, uri: str) -> None:
     """Show the counts of a version."""
-    _emit_pairs(app, dict(app.instance().datasets.info(uri).manifest["dataset_summary"]))
+    emit_pairs(app, dict(app.instance().datasets.info(uri).manifest["dataset_summary"]))
 
 
 @dataset.command("head", cls=SwCommand)
@@ -161,72 +142,6 @@ def head(app: CliApp, uri: str, rows: int, show_types: bool) -> None:
                 console.print(f"  {name}{kind}: {cell!r}", markup=False)
 
     app.emit(value, render)
-
-
-@dataset.command("history", cls=SwCommand)
-@click.argument("uri")
-@click.option("--fullname", is_flag=True, help="Show whole versions.")
-@click.pass_obj
-def history(app: CliApp, uri: str, fullname: bool) -> None:
-    """List the versions of a dataset, the newest first."""
-    rows = [_describe(app, each) for each in app.instance().datasets.history(uri)]
-    columns = ("version", "tags", "size", "runtime", "created_at")
-    shown = [{name: row.get(name, "") for name in columns} for row in rows]
-    if not fullname:
-        shown = [{**row, "version": row["version"][:SHORT_VERSION]} for row in shown]
-    _emit_table(app, shown, columns, fullname=True)
-
-
-@dataset.command("tag", cls=SwCommand)
-@click.argument("uri")
-@click.argument("tags", nargs=-1)
-@click.option("-r", "--remove", is_flag=True, help="Take the tags away.")
-@click.option("-q", "--quiet", is_flag=True, help="Ignore tags that fail.")
-@click.option("-f", "--force-add", is_flag=True, hidden=True)
-@click.pass_obj
-def tag(app: CliApp, uri: str, tags: Sequence[str], remove: bool, quiet: bool, force_add: bool) -> None:
-    """Add, remove or list the tags of a version."""
-    from starwhale.errors import StarwhaleError
-
-    del force_add
-    verbs = app.instance().datasets
-    if not tags:
-        found = list(verbs.tags(uri))
-        app.emit(found, lambda console: console.print(",".join(found), markup=False))
-    for each in tags:
-        try:
-            version = (verbs.remove_tags if remove else verbs.add_tags)(uri, [each])
-        except StarwhaleError as error:
-            if not quiet:
-                raise
-            app.say(f"left out {each}: {error.message}")
-        else:
-            did = "removed {} from" if remove else "added {} to"
-            app.say(f"{did.format(each)} {version.name}/version/{version.version[:SHORT_VERSION]}")
-
-
-@dataset.command("remove", cls=SwCommand)
-@click.argument("uri")
-@click.option("-f", "--force", is_flag=True, help="Delete for good (not built yet).")
-@click.pass_obj
-def remove(app: CliApp, uri: str, force: bool) -> None:
-    """Hide a version; `recover` brings it back."""
-    if force:
-        message = "'swcli dataset remove --force' is not built yet"
-        raise NotBuiltYetError(message, hint="leave --force out: the version is hidden and can be recovered")
-    removed = app.instance().datasets.remove(uri).uri.full
-    app.tell({"removed": removed}, f"removed {removed}")
-
-
-@dataset.command("recover", cls=SwCommand)
-@click.argument("uri")
-@click.option("-f", "--force", is_flag=True, hidden=True)
-@click.pass_obj
-def recover(app: CliApp, uri: str, force: bool) -> None:
-    """Bring a removed version back."""
-    del force
-    recovered = app.instance().datasets.recover(uri).uri.full
-    app.tell({"recovered": recovered}, f"recovered {recovered}")
 
 
 def _source(options: dict[str, Any]) -> tuple[str, Callable[[], Any]]:
@@ -307,30 +222,3 @@ def _describe(app: CliApp, version: Any) -> dict[str, Any]:  # Any: a VersionRec
     from starwhale.datasets.describe import describe_version
 
     return describe_version(version, path=app.instance().datasets.folder(version))
-
-
-def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in names}
-
-
-def _emit_table(app: CliApp, rows: list[dict[str, Any]], columns: Sequence[str], *, fullname: bool) -> None:
-    def render(console: Console) -> None:
-        from rich.table import Table
-
-        table = Table(*columns)
-        for row in rows:
-            cells = {**row, "tags": ", ".join(row["tags"])}
-            if not fullname:
-                cells["version"] = cells["version"][:SHORT_VERSION]
-            table.add_row(*(str(cells[name]) for name in columns))
-        console.print(table)
-
-    app.emit(rows, render)
-
-
-def _emit_pairs(app: CliApp, value: dict[str, Any]) -> None:
-    def render(console: Console) -> None:
-        for name, each in value.items():
-            console.print(f"{name}: {each}", markup=False)
-
-    app.emit(value, render)

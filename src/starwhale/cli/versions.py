@@ -1,0 +1,217 @@
+"""What `swcli dataset` and `swcli model` have in common: the commands over named things with versions and tags."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from starwhale.cli.app import CliApp
+from starwhale.cli.command import SwCommand, SwGroup
+from starwhale.domain.version import SHORT_VERSION
+from starwhale.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from starwhale.instances.versions import VersionVerbs
+    from starwhale.storage.catalog.records import VersionRecord
+
+Json = dict[str, Any]  # Any: JSON objects
+PAGE_SIZE = 20
+"""Names of a page when only its number is given."""
+HISTORY = ("version", "tags", "size", "runtime", "created_at")
+"""Columns of `history`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionKind:
+    """One kind of versioned thing, as its commands see it."""
+
+    noun: str
+    """`dataset` or `model`: the word for people, and the group's name."""
+    columns: tuple[str, ...]
+    """What `list` shows to people."""
+    verbs: Callable[[CliApp], VersionVerbs]
+    """What can be done with it."""
+    row: Callable[[CliApp, VersionRecord], Json]
+    """A version as `list` gives it to programs."""
+
+
+def add_version_commands(group: SwGroup, kind: VersionKind) -> None:
+    """Give a group the commands `list`, `history`, `tag`, `remove` and `recover`."""
+    for make in (_list, _history, _tag, _remove, _recover):
+        group.add_command(make(kind))
+
+
+def _list(kind: VersionKind) -> click.Command:
+    def run(
+        app: CliApp,
+        *,
+        project: str | None,
+        fullname: bool,
+        show_removed: bool,
+        page: int,
+        size: int | None,
+        filters: Sequence[str],
+    ) -> None:
+        prefix = next((each.partition("=")[2] for each in filters if each.startswith("name=")), "")
+        found = kind.verbs(app).list(project, name_prefix=prefix, with_removed=show_removed)
+        if size is not None or page > 1:
+            size = size or PAGE_SIZE
+            found = found[(page - 1) * size : page * size]
+        emit_table(app, [kind.row(app, each) for each in found], kind.columns, fullname=fullname)
+
+    return _command(
+        "list",
+        f"List the newest version of each {kind.noun}.",
+        run,
+        click.Option(["-p", "--project"], help="Project; the current one by default."),
+        click.Option(["-f", "--fullname"], is_flag=True, help="Show whole versions."),
+        click.Option(["-sr", "--show-removed"], is_flag=True, help="Show removed ones too."),
+        click.Option(["--page"], type=click.IntRange(min=1), default=1, show_default=True, help="Which page."),
+        click.Option(["--size"], type=click.IntRange(min=1), help="Names of a page; all on one by default."),
+        click.Option(["-fl", "--filter", "filters"], multiple=True, help="name=<prefix>."),
+    )
+
+
+def _history(kind: VersionKind) -> click.Command:
+    def run(app: CliApp, *, uri: str, fullname: bool) -> None:
+        rows = [kind.row(app, each) for each in kind.verbs(app).history(uri)]
+        shown = [{name: row.get(name, "") for name in HISTORY} for row in rows]
+        if not fullname:
+            shown = [{**row, "version": row["version"][:SHORT_VERSION]} for row in shown]
+        emit_table(app, shown, HISTORY, fullname=True)
+
+    return _command(
+        "history",
+        f"List the versions of a {kind.noun}, the newest first.",
+        run,
+        click.Argument(["uri"]),
+        click.Option(["--fullname"], is_flag=True, help="Show whole versions."),
+    )
+
+
+def _tag(kind: VersionKind) -> click.Command:
+    def run(app: CliApp, *, uri: str, tags: Sequence[str], remove: bool, quiet: bool, force_add: bool) -> None:
+        from starwhale.errors import StarwhaleError
+
+        del force_add
+        verbs = kind.verbs(app)
+        if not tags:
+            found = list(verbs.tags(uri))
+            app.emit(found, lambda console: console.print(",".join(found), markup=False))
+        for each in tags:
+            try:
+                version = (verbs.remove_tags if remove else verbs.add_tags)(uri, [each])
+            except StarwhaleError as error:
+                if not quiet:
+                    raise
+                app.say(f"left out {each}: {error.message}")
+            else:
+                did = "removed {} from" if remove else "added {} to"
+                app.say(f"{did.format(each)} {version.name}/version/{version.version[:SHORT_VERSION]}")
+
+    return _command(
+        "tag",
+        "Add, remove or list the tags of a version.",
+        run,
+        click.Argument(["uri"]),
+        click.Argument(["tags"], nargs=-1),
+        click.Option(["-r", "--remove"], is_flag=True, help="Take the tags away."),
+        click.Option(["-q", "--quiet"], is_flag=True, help="Ignore tags that fail."),
+        click.Option(["-f", "--force-add"], is_flag=True, hidden=True),
+    )
+
+
+def _remove(kind: VersionKind) -> click.Command:
+    def run(app: CliApp, *, uri: str, force: bool, all_versions: bool) -> None:
+        verbs = kind.verbs(app)
+        found = verbs.resolve(uri)
+        parsed = verbs.parse(uri)
+        if all_versions and (parsed.version or parsed.name.casefold() != found.name.casefold()):
+            message = f"{uri!r} names one version, and --all-versions all of them"
+            raise UsageError(message, hint="give the name alone, or leave --all-versions out")
+        doomed = list(verbs.history(found.uri)) if all_versions else [found]
+        what = _named(kind, doomed)
+        if not force and not app.wants_json and sys.stdin.isatty():
+            click.confirm(f"remove {what}?", abort=True, err=True)
+        for each in doomed:
+            verbs.remove(each.uri)
+        uris = [each.uri.full for each in doomed]
+        newest = f"{doomed[0].name}/version/{doomed[0].version[:SHORT_VERSION]}"
+        app.tell(
+            {"removed": uris if all_versions else uris[0]},
+            f"removed {what}; bring {'one' if len(doomed) > 1 else 'it'} back with: swcli {kind.noun} recover {newest}",
+        )
+
+    return _command(
+        "remove",
+        "Hide a version; `recover` brings it back.\n\nA name alone means its newest version, and no other.",
+        run,
+        click.Argument(["uri"]),
+        click.Option(
+            ["-f", "--force", "-y", "--yes"], is_flag=True, help="Do not ask. `swcli gc` frees the space later."
+        ),
+        click.Option(["--all-versions"], is_flag=True, help="Every version of the name, not the newest alone."),
+    )
+
+
+def _recover(kind: VersionKind) -> click.Command:
+    def run(app: CliApp, *, uri: str, force: bool) -> None:
+        del force
+        recovered = kind.verbs(app).recover(uri).uri.full
+        app.tell({"recovered": recovered}, f"recovered {recovered}")
+
+    return _command(
+        "recover",
+        "Bring a removed version back.",
+        run,
+        click.Argument(["uri"]),
+        click.Option(["-f", "--force"], is_flag=True, hidden=True),
+    )
+
+
+def _command(name: str, text: str, run: Callable[..., None], *params: click.Parameter) -> click.Command:
+    return SwCommand(name, params=list(params), callback=click.pass_obj(run), help=text)
+
+
+def _named(kind: VersionKind, versions: Sequence[VersionRecord]) -> str:
+    """Say which versions are meant, and of what."""
+    first = versions[0]
+    if len(versions) > 1:
+        return f"all {len(versions)} versions of {kind.noun} {first.name!r}"
+    tags = ", ".join(each for each in first.tags if each != "latest")
+    return f"one version of {kind.noun} {first.name!r}: {first.version[:SHORT_VERSION]}" + (
+        f" ({tags})" if tags else ""
+    )
+
+
+def emit_table(app: CliApp, rows: list[Json], columns: Sequence[str], *, fullname: bool) -> None:
+    """Give out rows: as they are to programs, as a table with these columns to people."""
+
+    def render(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table(*columns)
+        for row in rows:
+            cells = {**row, "tags": ", ".join(row["tags"])}
+            if not fullname:
+                cells["version"] = cells["version"][:SHORT_VERSION]
+            table.add_row(*(str(cells[name]) for name in columns))
+        console.print(table)
+
+    app.emit(rows, render)
+
+
+def emit_pairs(app: CliApp, value: Json) -> None:
+    """Give out an object: to people a line for each of its values."""
+
+    def render(console: Console) -> None:
+        for name, each in value.items():
+            console.print(f"{name}: {each}", markup=False)
+
+    app.emit(value, render)
