@@ -176,3 +176,36 @@ def test_bad_modules_and_needs_are_named(tmp_path: Path, context: Context) -> No
 def test_selection() -> None:
     records = {name: HandlerRecord(name=name, kind="handler") for name in ("b:x", "a:y")}
     assert [select(records, wanted) for wanted in ("b:x", "B:X", "0", "1")] == ["b:x", "b:x", "a:y", "b:x"]
+
+
+@pytest.mark.parametrize("signature", ["", "data, external, weights", "data, *, needed", "data, other, third"])
+def test_parameters_that_nobody_gives_are_refused_before_the_first_row(
+    tmp_path: Path, context: Context, signature: str
+) -> None:
+    code = f"import starwhale.handlers.decorators as evaluation\n@evaluation.predict\ndef predict({signature}):\n    return 1\n"
+    name, records = found(tmp_path, code)
+    with pytest.raises(UserCodeError) as raised:
+        run(records[f"{name}:predict"], context, 1)
+    assert f"{name}.py:3 in predict" in raised.value.frame
+    assert f"> 3 │ def predict({signature})" in raised.value.source
+
+
+def test_parameters_of_a_decorator_are_left_to_it(tmp_path: Path, context: Context) -> None:
+    name, records = found(
+        tmp_path,
+        """
+        import functools
+        import starwhale.handlers.decorators as evaluation
+        def weighted(func):
+            @functools.wraps(func)
+            def call(data, external):
+                return func(data, external, weights=[external["index"]])
+            return call
+        @weighted
+        @evaluation.predict(log_mode="plain")
+        def predict(data, external, weights):
+            return weights
+        """,
+    )
+    (table,) = run(records[f"{name}:predict"], context, 1).tables
+    assert table.columns["output"] == [[0]]
