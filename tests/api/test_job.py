@@ -325,6 +325,13 @@ def test_progress_is_drawn_where_somebody_looks_on(monkeypatch: pytest.MonkeyPat
             line.on_progress(PROGRESS)
     text = progress_text(PROGRESS)
     assert terminal.getvalue() == f"\r{text}\r{text}\r{' ' * len(text)}\r", "twice, and away at the end"
+    terminal.truncate(0)
+    with ProgressLine(is_wanted=True, clock=lambda: 9.0) as line:
+        assert line.on_progress is not None
+        line.on_progress(PROGRESS)
+        assert line.stopping()
+        line.on_progress(PROGRESS)
+        assert "interrupt again to stop at once" in terminal.getvalue()
     with ProgressLine(is_wanted=False) as line:
         assert line.on_progress is None
     monkeypatch.setattr(sys, "stderr", io.StringIO())

@@ -94,6 +94,7 @@ class Job:
             InterruptedJobError: It was stopped.
             StarwhaleError: Something was found wrong before anything ran, or the job could not be carried out.
         """
+        __tracebackhide__ = True  # a notebook shows the user's frames instead of this one
         options: dict[str, Any] = {  # Any: fields of the request
             "datasets": dataset_uris(datasets) or default_instance().settings.datasets,
             "replicas": replicas,
@@ -230,6 +231,7 @@ class Job:
             StatusError: It has succeeded already.
             StarwhaleError: It failed again; as `run` raises.
         """
+        __tracebackhide__ = True
         resume_job(self.id, executor=executor, replicas=replicas)
         return self
 

@@ -37,11 +37,19 @@ class ProgressLine:
         self._clock = clock
         self._drawn_at = 0.0
         self._width = 0
+        self._note = ""
 
     @property
     def on_progress(self) -> OnProgress | None:
         """What a job calls; None where nobody looks on."""
         return self._draw if self._is_shown else None
+
+    def stopping(self) -> bool:
+        """Say that the job stops, and what to do when that takes too long; always true."""
+        if self._is_shown and not self._note:
+            self._note = " · stopping at the next batch; interrupt again to stop at once"
+            self._drawn_at = 0.0
+        return True
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +67,7 @@ class ProgressLine:
         now = self._clock()
         if now - self._drawn_at >= _EVERY_S:
             self._drawn_at = now
-            self._write(progress_text(job))
+            self._write(progress_text(job) + self._note)
 
     def _write(self, text: str) -> None:
         self._stream.write(f"\r{text.ljust(self._width)}")

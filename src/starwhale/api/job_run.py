@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from starwhale.api.instance import default_instance
@@ -27,10 +29,10 @@ def run_job(request: RunRequest, *, raises: bool = True) -> str:
     Raises:
         StarwhaleError: Something was found wrong before anything ran; or the job failed or was stopped, `job_id` says which.
     """
+    __tracebackhide__ = True  # a notebook shows the user's frames instead of these
     is_here = request.executor == CALLER
-    instance = default_instance()
-    with ProgressLine(is_wanted=instance.settings.progress) as line:
-        outcome = instance.jobs.run(request, _options(line, is_here=is_here))
+    with _watched(is_here=is_here) as options:
+        outcome = default_instance().jobs.run(request, options)
     return finish(outcome, is_here=is_here) if raises else outcome.job_id
 
 
@@ -40,13 +42,28 @@ def resume_job(job_id: str, *, executor: str | None, replicas: int | None) -> No
     Raises:
         StarwhaleError: It failed or was stopped again; or there is nothing to go on with.
     """
-    instance = default_instance()
-    is_here = instance.jobs.get(job_id).request.executor == CALLER
+    __tracebackhide__ = True
+    jobs = default_instance().jobs
+    is_here = jobs.get(job_id).request.executor == CALLER
     executor = None if is_here and executor == "thread" else executor
-    with ProgressLine(is_wanted=instance.settings.progress) as line:
-        options = _options(line, is_here=is_here)
-        outcome = instance.jobs.resume(job_id, executor=executor, replicas=replicas, options=options)
+    with _watched(is_here=is_here) as options:
+        outcome = jobs.resume(job_id, executor=executor, replicas=replicas, options=options)
     finish(outcome, is_here=is_here)
+
+
+@contextmanager
+def _watched(*, is_here: bool) -> Generator[RunOptions]:
+    """Say how a job is run from the SDK: with a line that says how far it is, and what an interrupt does."""
+    from starwhale.execution.start import RunOptions, listen_for_interrupt
+
+    options = RunOptions(argv=tuple(sys.argv), on_warning=lambda text: warnings.warn(text, stacklevel=4))
+    with ProgressLine(is_wanted=default_instance().settings.progress) as line:
+        options = dataclasses.replace(options, on_progress=line.on_progress, is_caller=is_here)
+        if not is_here:  # while workers import their modules an interrupt ends the call at once
+            yield options
+            return
+        with listen_for_interrupt() as is_asked:
+            yield dataclasses.replace(options, should_stop=lambda: is_asked() and line.stopping())
 
 
 def finish(outcome: JobOutcome, *, is_here: bool) -> str:
@@ -56,6 +73,7 @@ def finish(outcome: JobOutcome, *, is_here: bool) -> str:
         InterruptedJobError: It was stopped; the message says how to go on.
         StarwhaleError: Why it failed.
     """
+    __tracebackhide__ = True
     call = f"Job.get({outcome.job_id[:12]!r}).resume()"
     error: StarwhaleError | None = outcome.error
     if error is None and not outcome.was_interrupted:
@@ -95,14 +113,3 @@ def dataset_uris(datasets: Any) -> tuple[str, ...]:  # Any: a URI or a Dataset, 
         if each is not None:
             uris.append(each.uri.full if isinstance(each, Dataset) else str(getattr(each, "full_uri", each)))
     return tuple(uris)
-
-
-def _options(line: ProgressLine, *, is_here: bool) -> RunOptions:
-    from starwhale.execution.start import RunOptions
-
-    return RunOptions(
-        argv=tuple(sys.argv),
-        on_progress=line.on_progress,
-        on_warning=lambda text: warnings.warn(text, stacklevel=2),
-        is_caller=is_here,
-    )
