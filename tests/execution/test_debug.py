@@ -255,3 +255,26 @@ def test_lines_of_threads_stay_whole_and_all_output_reaches_log_and_terminal(
     shown = capfd.readouterr()
     assert wanted | {"from logging", "from a child", "its error"} <= set(shown.err.splitlines())
     assert "from a child" not in shown.out
+
+
+def test_threads_of_user_code_print_into_the_log_of_the_task_that_started_them(workshop: Workshop) -> None:
+    workshop.write("""
+        import threading
+        from concurrent.futures import ThreadPoolExecutor
+        from starwhale import Context, evaluation
+
+        both = threading.Barrier(2)
+
+        @evaluation.predict(replicas=2)
+        def predict(row):
+            both.wait(60)
+            index = Context.get_runtime_context().index
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(lambda k: print("task", index, "says", k), range(3)))
+    """)
+    done = workshop.run(handler="ev:predict", datasets=("numbers",), limit=2)
+    assert done.status is Status.SUCCESS, done.error
+    folder = workshop.instance.stores.layout.logs(done.job_id)
+    for index in range(2):
+        lines = (folder / f"0-{index}-1.txt").read_text(encoding="utf-8").splitlines()
+        assert sorted(lines) == [f"task {index} says {k}" for k in range(3)]

@@ -231,20 +231,29 @@ def _let_go(job_id: str, stores: JobStores) -> None:
 
 @contextmanager
 def listen_for_interrupt() -> Generator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a wish to stop, and the second into a KeyboardInterrupt."""
-    asked = threading.Event()
+    """Turn the first Ctrl-C into a wish to stop, and the second into a KeyboardInterrupt of whoever asks for the wish.
+
+    It is raised there and not wherever the main thread happens to be: in the middle of a transaction it would be taken for an error of
+    the catalog. A third one is raised at once.
+    """
+    asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield lambda: False
         return
 
-    def note(_number: int, _frame: object) -> None:
-        if asked.is_set():
+    def note(number: int, _frame: object) -> None:
+        asked.append(number)
+        if len(asked) > 2:
             raise KeyboardInterrupt
-        asked.set()
+
+    def is_asked() -> bool:
+        if len(asked) > 1:
+            raise KeyboardInterrupt
+        return bool(asked)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked.is_set
+        yield is_asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -8,174 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
 import os
 import queue
 import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
 
 from starwhale.domain.job import Task, TaskUpdate
 from starwhale.errors import InterruptedJobError, UserCodeError
+from starwhale.execution.task_output import Echo, TaskLog, TaskStream, ThreadLogs
 from starwhale.storage.remote.frames import Channel, Json, error_to_json
 from starwhale.storage.remote.pipe import PipeClient, PipeTaskStores
-
-_FLUSH_CHARACTERS = 4096
-_FLUSH_S = 0.2
-_LINE_CHARACTERS = 1 << 20
-"""A longer line is not kept until it ends."""
-
-
-class LogSink(Protocol):
-    """What keeps the log of a task."""
-
-    def log(self, text: str) -> None:
-        """Append to the log."""
-        ...
-
-
-class Echo:
-    """The standard error stream of the call that runs the job: what user code prints is shown there with `-v`."""
-
-    def __init__(self) -> None:
-        self._stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
-        self._lock = threading.Lock()
-        self.is_left_to_parent = False
-        """Whether the parent shows what comes into the worker's own log."""
-
-    def write(self, text: str) -> None:
-        """Show text at once."""
-        with self._lock, contextlib.suppress(OSError, ValueError):  # nobody may be reading any more
-            self._stream.write(text)
-            self._stream.flush()
-
-
-class Lines:
-    """Keeps what each thread has written until its line is whole, so that threads do not write into each other's lines."""
-
-    def __init__(self, emit: Callable[[str], None]) -> None:
-        self._emit = emit
-        self._begun: dict[int, str] = {}
-        self._lock = threading.Lock()
-
-    def write(self, text: str) -> None:
-        """Take text of this thread, and give on what is whole."""
-        thread = threading.get_ident()
-        with self._lock:
-            text = self._begun.pop(thread, "") + text
-            end = len(text) if len(text) > _LINE_CHARACTERS else text.rfind("\n") + 1
-            if end < len(text):
-                self._begun[thread] = text[end:]
-            if end:
-                self._emit(text[:end])
-
-    def flush_line(self) -> None:
-        """Give on what this thread has begun, because its owner asks for it."""
-        with self._lock:
-            if text := self._begun.pop(threading.get_ident(), ""):
-                self._emit(text)
-
-    def end(self) -> None:
-        """Give on what every thread has begun, as lines of their own."""
-        with self._lock:
-            begun, self._begun = self._begun, {}
-            if begun:
-                self._emit("".join(f"{text}\n" for text in begun.values()))
-
-
-class TaskLog:
-    """Sends what a task prints to its log, a few lines at a time."""
-
-    def __init__(self, stores: LogSink, echo: Echo | None = None) -> None:
-        self._stores = stores
-        self._echo = echo
-        self._lines = Lines(self._take)
-        self._pieces: list[str] = []
-        self._size = 0
-        self._sent_at = 0.0
-        self._lock = threading.Lock()
-
-    def write(self, text: str) -> None:
-        """Keep text for the log."""
-        self._lines.write(text)
-
-    def flush_line(self) -> None:
-        """Give on the line that this thread has begun."""
-        self._lines.flush_line()
-
-    def flush(self) -> None:
-        """Send what waits."""
-        self._lines.end()
-        with self._lock:
-            self._send(time.monotonic())
-
-    def _take(self, text: str) -> None:
-        with self._lock:
-            self._pieces.append(text)
-            self._size += len(text)
-            now = time.monotonic()
-            if self._size >= _FLUSH_CHARACTERS or now - self._sent_at > _FLUSH_S:
-                self._send(now)
-        if self._echo is not None:
-            self._echo.write(text)
-
-    def _send(self, now: float) -> None:
-        if self._pieces:
-            self._stores.log("".join(self._pieces))
-        self._pieces, self._size, self._sent_at = [], 0, now
-
-
-class TaskStream(io.TextIOBase):
-    """`sys.stdout` and `sys.stderr` of a worker: what a thread prints goes to the log of the task that it runs."""
-
-    def __init__(self, raw: io.TextIOWrapper, logs: dict[int, TaskLog], echo: Echo | None) -> None:
-        super().__init__()
-        self._raw = raw
-        self._logs = logs
-        self._echo = echo
-        self._lines = Lines(self._write_raw)
-
-    @property
-    def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - typeshed has a plain attribute
-        """Encoding of what is written."""
-        return "utf-8"
-
-    @property
-    def buffer(self) -> Any:  # Any: the binary stream below, as sys.stdout has it
-        """The stream of bytes; it goes to the worker's own log."""
-        return self._raw.buffer
-
-    def fileno(self) -> int:
-        return self._raw.fileno()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        (self._log() or self._lines).write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        (self._log() or self._lines).flush_line()
-        with contextlib.suppress(ValueError):  # closed at the interpreter's end
-            self._raw.flush()
-
-    def _log(self) -> TaskLog | None:
-        log = self._logs.get(threading.get_ident())
-        if log is None and len(self._logs) == 1:  # a thread that user code started, while one task runs
-            log = next(iter(self._logs.values()), None)
-        return log
-
-    def _write_raw(self, text: str) -> None:
-        self._raw.write(text)
-        if self._echo is not None and not self._echo.is_left_to_parent:
-            self._echo.write(text)
 
 
 class Worker:
@@ -188,7 +35,7 @@ class Worker:
         self._hello: Json = {}
         self._messages: queue.SimpleQueue[Json] = queue.SimpleQueue()
         self._stops: dict[str, threading.Event] = {}
-        self._logs: dict[int, TaskLog] = {}
+        self._logs = ThreadLogs()
         self._handlers: Json | None = None
         self._log_is_open = False
         self._echo: Echo | None = None
@@ -224,6 +71,7 @@ class Worker:
             debugger.attach()
         else:
             self._echo = Echo() if message["is_verbose"] else None
+            self._logs.follow_threads()
             for name in ("stdout", "stderr"):
                 raw = getattr(sys, name)
                 raw.reconfigure(errors="backslashreplace", line_buffering=True)
@@ -283,8 +131,7 @@ class Worker:
 
         stores = PipeTaskStores(self._stores(), task.id, task.attempt)
         log = TaskLog(stores, self._echo)
-        thread = threading.get_ident()
-        self._logs[thread] = log
+        self._logs.begin(log)
         stop = self._stop_event(task.id)
         try:
             with self._importing:
@@ -301,7 +148,7 @@ class Worker:
                 error=None if is_stopped else task_entry.describe_error(error),
             )
         finally:
-            self._logs.pop(thread, None)
+            self._logs.end()
             self._stops.pop(task.id, None)
         with contextlib.suppress(Exception):
             log.flush()

@@ -15,7 +15,7 @@ from starwhale.domain.job import HandlerRecord, Task, TaskUpdate
 from starwhale.domain.status import Status
 from starwhale.errors import ExecutionError
 from starwhale.execution.executors.protocol import ExecutorOptions
-from starwhale.execution.worker import TaskLog
+from starwhale.execution.task_output import TaskLog
 
 logger = logging.getLogger(__name__)
 
