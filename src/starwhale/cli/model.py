@@ -1,30 +1,222 @@
-"""`swcli model`: run the evaluation of a model."""
+"""`swcli model`: package models, look at them, and run their evaluation."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from starwhale.cli.command import LazyCommand, SwGroup, add_not_built
+from starwhale.cli.app import CliApp
+from starwhale.cli.command import LazyCommand, SwCommand, SwGroup, add_not_built
+from starwhale.cli.versions import VersionKind, add_version_commands
+from starwhale.domain.version import SHORT_VERSION
+from starwhale.errors import NotBuiltYetError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from starwhale.domain.job import HandlerRecord
+    from starwhale.instances.models import ModelVerbs
+    from starwhale.models.listing import Listing
+    from starwhale.storage.catalog.records import VersionRecord
+
+Json = dict[str, Any]  # Any: JSON objects
 _NOT_BUILT = {
-    "build": "Package a model",
     "copy": "Copy a model to another instance",
     "diff": "Compare two versions of a model",
     "extract": "Write the files of a packaged model",
-    "history": "List the versions of a model",
-    "info": "Show a packaged model",
-    "list": "List packaged models",
-    "recover": "Bring a removed model back",
-    "remove": "Remove a model",
     "serve": "Evaluate online",
-    "tag": "Tag a version of a model",
 }
+_LATER = {"runtime": "packaging a runtime with the model", "push": "copying a model to a server"}
 _LAZY = {"run": LazyCommand("starwhale.cli.model_run:run", "Evaluate a model over datasets.")}
+FILTERS = ("basic", "model_yaml", "handlers", "files", "all")
+"""Parts of a version that `info` can show."""
 
 
 @click.group(cls=SwGroup, name="model", aliases={"ls": "list", "cp": "copy", "rm": "remove"}, lazy=_LAZY)
 def model() -> None:
-    """Run the evaluation of a model."""
+    """Package models, and run their evaluation."""
 
 
+def _row(app: CliApp, version: VersionRecord) -> Json:
+    from starwhale.models.describe import describe_model
+
+    return describe_model(version, path=app.instance().models.path(version))
+
+
+_KIND = VersionKind(
+    noun="model",
+    columns=("name", "version", "tags", "size", "created_at"),
+    verbs=lambda app: app.instance().models,
+    row=_row,
+)
+add_version_commands(model, _KIND)
 add_not_built(model, _NOT_BUILT)
+
+
+@model.command("build", cls=SwCommand)
+@click.argument("workdir", type=click.Path(exists=True, file_okay=False), default=".")
+@click.option("-m", "--module", "modules", multiple=True, help="Module with handlers; repeat for several.")
+@click.option("-n", "--name", default="", help="Name of the model; the directory's by default.")
+@click.option("-p", "--project", default="", help="Project of the model; the current one by default.")
+@click.option("-d", "--desc", default="", help="Message of the version.")
+@click.option("-t", "--tag", "tags", multiple=True, help="Tag of the version; repeat for several.")
+@click.option("-e", "--exclude", "excludes", multiple=True, help="Leave files out, as a line in .swignore does.")
+@click.option(
+    "--add-all", is_flag=True, help="Package caches, environments and .git too; .swignore holds all the same."
+)
+@click.option("-f", "--model-yaml", type=click.Path(), help="Default: model.yaml in WORKDIR, if there is one.")
+@click.option("-r", "--runtime", help="Not built yet.")
+@click.option("--package-runtime/--no-package-runtime", default=True, hidden=True, help="Without --runtime, nothing.")
+@click.option("--push", help="Not built yet.")
+@click.option("--force-push", is_flag=True, hidden=True, help="Without --push, nothing.")
+@click.pass_obj
+def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
+    """Package a directory as a new version of a model.
+
+    Everything in WORKDIR is taken but what .swignore and --exclude name, and caches, environments and .git.
+
+    \b
+    Example: swcli model build . --name digits
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
+    for name, purpose in _LATER.items():
+        if given[name]:
+            message = f"{purpose} (--{name}) is not built yet"
+            raise NotBuiltYetError(message, hint=f"leave --{name} out")
+    workdir = Path(given["workdir"])
+    verbs = app.instance().models
+    app.say(f"packaging {workdir.resolve()}")
+    version = verbs.build(
+        workdir,
+        modules=given["modules"],
+        name=given["name"],
+        project=given["project"],
+        desc=given["desc"],
+        tags=given["tags"],
+        excludes=given["excludes"],
+        add_all=given["add_all"],
+        model_yaml=Path(given["model_yaml"]) if given["model_yaml"] else None,
+        on_file=_progress(app),
+    )
+    app.emit(_built(version), lambda console: _tell_built(console, app, version, verbs.handlers(version)))
+
+
+@model.command("info", cls=SwCommand)
+@click.argument("uri")
+@click.option(
+    "-of",
+    "--output-filter",
+    type=click.Choice(FILTERS, case_sensitive=False),
+    default="basic",
+    show_default=True,
+    help="What to show.",
+)
+@click.pass_obj
+def info(app: CliApp, uri: str, output_filter: str) -> None:
+    """Show a version: its handlers, with the numbers that `model run --handler` takes, and its files."""
+    verbs = app.instance().models
+    version = verbs.info(uri)
+    value = _info(app, verbs, version, output_filter)
+
+    def render(console: Console) -> None:
+        if output_filter in {"basic", "all"}:
+            for name, each in {**_row(app, version), "uri": version.uri.full, "desc": version.message}.items():
+                console.print(f"{name}: {', '.join(each) if name == 'tags' else each}", markup=False, soft_wrap=True)
+        if output_filter in {"basic", "handlers", "all"}:
+            render_handlers(console, verbs.handlers(version))
+        if output_filter in {"files", "all"}:
+            _render_files(console, verbs.files(version))
+        if output_filter in {"model_yaml", "all"}:
+            console.print(version.manifest["model_yaml"].rstrip(), markup=False, soft_wrap=True)
+
+    app.emit(value, render)
+
+
+def _info(app: CliApp, verbs: ModelVerbs, version: VersionRecord, wanted: str) -> Json:
+    from starwhale.models.describe import describe_files, describe_handlers
+
+    parts: dict[str, Callable[[], Any]] = {  # Any: JSON
+        "handlers": lambda: describe_handlers(verbs.handlers(version)),
+        "files": lambda: describe_files(verbs.files(version)),
+        "model_yaml": lambda: version.manifest["model_yaml"],
+    }
+    if wanted == "model_yaml":
+        return {"data": parts[wanted]()}
+    if wanted in parts:
+        return {wanted: parts[wanted]()}
+    described = {**_row(app, version), "uri": version.uri.full, "desc": version.message}
+    return {**described, **{name: make() for name, make in parts.items()}}
+
+
+def _built(version: VersionRecord) -> Json:
+    manifest = version.manifest
+    return {
+        "uri": version.uri.full,
+        "name": version.name,
+        "version": version.version,
+        "tags": list(version.tags),
+        "size": version.size_bytes,
+        "files": manifest["file_count"],
+        "new_bytes": manifest["new_bytes"],
+        "handlers": sorted(manifest["handlers"]),
+    }
+
+
+def _tell_built(console: Console, app: CliApp, version: VersionRecord, handlers: dict[str, HandlerRecord]) -> None:
+    count, fresh = version.manifest["file_count"], version.manifest["new_bytes"]
+    files = f"{count} file" if count == 1 else f"{count} files"
+    news = f"{show_bytes(fresh)} of it new" if fresh else "all of it stored already"
+    for line in (f"{files}, {show_bytes(version.size_bytes)}, {news}", f"uri: {version.uri.full}"):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    render_handlers(console, handlers)
+    is_near = version.project == app.instance().project
+    name = version.name if is_near else f"local/project/{version.project}/model/{version.name}"
+    dataset = " -d DATASET" if any(each.require_dataset for each in handlers.values()) else ""
+    where = f"{name}/version/{version.version[:SHORT_VERSION]}"
+    console.print(f"next: swcli model run --uri {name}{dataset}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"      swcli model info {where}", markup=False, highlight=False, soft_wrap=True)
+
+
+def render_handlers(console: Console, handlers: dict[str, HandlerRecord]) -> None:
+    """Print the handlers with the numbers by which they can be chosen, and what each needs."""
+    console.print("handlers:", markup=False, highlight=False)
+    for number, (name, record) in enumerate(sorted(handlers.items())):
+        tasks = f", {record.replicas} tasks" if record.replicas > 1 else ""
+        needs = f"  needs {', '.join(record.needs)}" if record.needs else ""
+        line = f"  {number}: {name} ({record.kind}{tasks}){needs}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _render_files(console: Console, listing: Listing) -> None:
+    console.print("files:", markup=False, highlight=False)
+    for each in listing.entries:
+        size = show_bytes(each.size) if each.kind == "file" else str(each.kind)
+        arrow = f" -> {each.target}" if each.target else ""
+        line = f"{size:>12}  {each.desc:5}  {each.path}{arrow}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def show_bytes(size: int) -> str:
+    """Write a number of bytes for people.
+
+    Example:
+        >>> show_bytes(2048)
+        '2.0 KiB'
+    """
+    if size < 1024:
+        return f"{size} B"
+    amount = float(size)
+    for unit in ("KiB", "MiB", "GiB"):
+        amount /= 1024
+        if amount < 1024:
+            return f"{amount:.1f} {unit}"
+    return f"{amount / 1024:.1f} TiB"
+
+
+def _progress(app: CliApp) -> Callable[[int, int], None] | None:
+    if not (sys.stderr.isatty() and app.settings.progress):
+        return None
+    return lambda files, size: click.echo(f"\r{files} files, {show_bytes(size)}\x1b[K", err=True, nl=False)
