@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from starwhale.domain.status import Status
 from starwhale.errors import HandlerError
 from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
+from starwhale.execution.start import listen_for_interrupt
 from starwhale.handlers.discover import discover_loaded
 from starwhale.handlers.registry import REGISTRY
 from starwhale.testing.executors import ExecutorContract, wait_for
@@ -131,3 +133,15 @@ def test_a_named_handler_comes_with_what_it_needs(cells: str, monkeypatch: pytes
 def test_no_handlers_are_said_by_name() -> None:
     with pytest.raises(HandlerError, match=r"not found any handlers in there_is_none; decorate"):
         discover_loaded(["there_is_none"])
+
+
+def test_a_second_interrupt_is_raised_where_the_wish_is_asked_for() -> None:
+    with listen_for_interrupt() as is_asked:
+        assert not is_asked()
+        signal.raise_signal(signal.SIGINT)
+        assert is_asked()
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            is_asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
