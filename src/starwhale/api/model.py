@@ -1,18 +1,175 @@
-"""Packaging of models (not built yet); `swcli model run --workdir` evaluates a work directory without it."""
+"""`starwhale.model`: package a model from a script or notebook, and look at what was packaged."""
 
 from __future__ import annotations
 
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from starwhale.errors import NotBuiltYetError
+from starwhale.api.instance import default_instance
+from starwhale.errors import HandlerError, NotBuiltYetError, UsageError
+from starwhale.handlers.context import find_runtime_context
+from starwhale.handlers.registry import REGISTRY
+
+logger = logging.getLogger(__name__)
+
+Json = dict[str, Any]  # Any: JSON objects
+_WORKER = "starwhale.execution.worker"
 
 
-def build(*args: Any, **kwargs: Any) -> None:  # Any: the signature is fixed when it is built
-    """Package a model (not built yet).
+def build(  # noqa: PLR0917 - the order that scripts rely on
+    modules: Sequence[Any] | None = None,  # Any: import paths, functions, classes or modules
+    workdir: str | Path | None = None,
+    name: str | None = None,
+    project_uri: str = "",
+    desc: str = "",
+    remote_project_uri: str | None = None,
+    add_all: bool = False,
+    tags: Sequence[str] | None = None,
+    excludes: Sequence[str] | None = None,
+    package_runtime: bool = True,
+) -> None:
+    """Package a directory as a new version of a model, with the handlers of its modules.
+
+    The modules are imported in a process of their own to find the handlers. A call that this import comes upon again is left out, so that
+    a script may build itself.
+
+    Args:
+        modules: Import paths (`package.module`, `module:object`), or functions, classes and modules that lie in `workdir`; None for those
+            of every handler registered so far.
+        workdir: The model root; None for the current directory.
+        name: Name of the model; None for the directory's. What `model.yaml` says of name and modules is not looked at.
+        project_uri: Project of the model; empty for the current one.
+        desc: Message of the version.
+        remote_project_uri: Server to copy it to (not built yet).
+        add_all: Package caches, environments and `.git` too.
+        tags: Tags of the version.
+        excludes: Files to leave out, as lines of `.swignore`.
+        package_runtime: Without effect: no runtime is packaged.
 
     Raises:
-        NotBuiltYetError: Always.
+        UsageError: A name, tag or pattern is wrong, or an object does not lie in `workdir`.
+        HandlerError: There are no handlers, or a module cannot be imported; it is a RuntimeError.
+        ModelSourceError: A file cannot be packaged.
     """
-    del args, kwargs
-    message = "model.build is not built yet"
-    raise NotBuiltYetError(message, hint="evaluate the directory itself: swcli model run --workdir DIR")
+    del package_runtime
+    if remote_project_uri:
+        message = "model.build to a server is not built yet"
+        raise NotBuiltYetError(message, hint="leave `remote_project_uri` out")
+    if _is_being_imported():
+        logger.warning(
+            "model.build is left out here: this import looks for the handlers of the model that is being built"
+        )
+        return
+    root = Path(workdir or Path.cwd()).resolve()
+    found = _module_names(modules, root)
+    version = default_instance().models.build(
+        root,
+        modules=found,
+        name=name or root.name,
+        project=str(project_uri or ""),
+        desc=desc,
+        tags=tuple(tags or ()),
+        excludes=tuple(excludes or ()),
+        add_all=add_all,
+    )
+    logger.info("built %s", version.uri.full)
+
+
+def list(project: str = "", name_prefix: str = "", with_removed: bool = False) -> Sequence[Json]:
+    """Return the newest version of each model, the newest first."""
+    found = default_instance().models.list(project or None, name_prefix=name_prefix, with_removed=with_removed)
+    return [_describe(each) for each in found]
+
+
+def info(uri: str) -> Json:
+    """Return everything about a version: `handlers`, `files` and `model_yaml` too.
+
+    Raises:
+        NotFoundError: There is no such version.
+    """
+    from starwhale.models.describe import describe_files, describe_handlers
+
+    verbs = default_instance().models
+    found = verbs.info(uri)
+    return {
+        **_describe(found),
+        "uri": found.uri.full,
+        "desc": found.message,
+        "handlers": describe_handlers(verbs.handlers(found)),
+        "files": describe_files(verbs.files(found)),
+        "model_yaml": found.manifest["model_yaml"],
+    }
+
+
+def history(uri: str) -> Sequence[Json]:
+    """Return the versions of a model, the newest first."""
+    return [_describe(each) for each in default_instance().models.history(uri)]
+
+
+def tag(uri: str, tags: Sequence[str] = (), remove: bool = False) -> Sequence[str]:
+    """Add tags to a version, or take them away, and return those that it has then."""
+    verbs = default_instance().models
+    if not tags:
+        return verbs.tags(uri)
+    return (verbs.remove_tags if remove else verbs.add_tags)(uri, tags).tags
+
+
+def remove(uri: str) -> str:
+    """Hide a version (of a name alone: the newest) until it is recovered, and return its URI."""
+    return default_instance().models.remove(uri).uri.full
+
+
+def recover(uri: str) -> str:
+    """Bring a removed version back, and return its URI."""
+    return default_instance().models.recover(uri).uri.full
+
+
+def _describe(version: Any) -> Json:  # Any: a VersionRecord, whose module is heavy
+    from starwhale.models.describe import describe_model
+
+    return describe_model(version, path=default_instance().models.path(version))
+
+
+def _is_being_imported() -> bool:
+    """Whether this call stands at the top of a module that a worker imports, rather than in a task."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return getattr(spec, "name", "") == _WORKER and find_runtime_context() is None
+
+
+def _module_names(modules: Sequence[Any] | None, root: Path) -> tuple[str, ...]:
+    """Return the import paths, relative to `root`, of what the user gave."""
+    if modules:
+        given = [modules] if isinstance(modules, str) else modules
+        return tuple(dict.fromkeys(each if isinstance(each, str) else _import_path(each, root) for each in given))
+    found: dict[str, None] = {}
+    for entry in REGISTRY.entries().values():
+        module = sys.modules.get(entry.record.module_name)
+        if module is not None and _lies_in(module, root):
+            found[_import_path(module, root)] = None
+    if not found:
+        message = f"no handlers of modules in {root} are registered"
+        raise HandlerError(message, hint="name them: model.build(modules=['evaluation'])")
+    return tuple(found)
+
+
+def _import_path(given: Any, root: Path) -> str:  # Any: a function, class or module
+    module = given if isinstance(given, ModuleType) else sys.modules.get(getattr(given, "__module__", ""))
+    shown = getattr(given, "__qualname__", None) or getattr(given, "__name__", None) or repr(given)
+    file = getattr(module, "__file__", None)
+    if module is None or not isinstance(file, str):
+        message = f"{shown!r} lies in no file that could be packaged"
+        raise UsageError(message, hint="begin its notebook cell with %%writefile evaluation.py, and give 'evaluation'")
+    if not _lies_in(module, root):
+        message = f"{shown!r} lies in {file}, outside of the work directory {root}"
+        raise UsageError(message, hint="give its directory as `workdir`")
+    parts = Path(file).resolve().relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def _lies_in(module: ModuleType, root: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and Path(file).resolve().is_relative_to(root)
