@@ -57,7 +57,7 @@ def damaged_file(root: Path, digest: str, expected: dict[Key, list[Any]]) -> str
 
 
 def all_files(root: Path) -> list[Path]:
-    return sorted(path for path in root.rglob("*") if path.is_file())
+    return sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
 def places(files: list[Path], count: int) -> Iterator[tuple[Path, int]]:

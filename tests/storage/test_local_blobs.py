@@ -25,3 +25,23 @@ def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
     (tmp_path / digest[:2] / digest).write_bytes(b"\x00" * 9 + b"\x01")
     with pytest.raises(CorruptedError, match=digest):
         store.get(digest)
+
+
+def test_a_damaged_file_of_the_right_size_is_written_again(tmp_path: Path) -> None:
+    store = LocalBlobStore(tmp_path)
+    digest = store.put(b"some bytes")
+    for content in (b"some bytes", io.BytesIO(b"some bytes")):
+        path = store.path(digest)
+        path.chmod(0o644)
+        path.write_bytes(b"same bytes")
+        assert store.put(content) == digest
+        assert store.get(digest) == b"some bytes"
+
+
+def test_what_is_kept_and_what_was_only_begun_are_told_apart(tmp_path: Path) -> None:
+    store = LocalBlobStore(tmp_path / "blobs")
+    assert (list(store.digests()), store.drafts()) == ([], [])
+    digest = store.put(b"some bytes")
+    begun = store.root / ".1.killed"
+    begun.write_bytes(b"some")
+    assert (list(store.digests()), store.drafts()) == ([digest], [begun])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from starwhale.api.instance import default_instance
@@ -20,9 +21,9 @@ def create(name: str) -> ProjectRecord:
     return default_instance().projects.create(name)
 
 
-def list(page: int = 1, size: int = 20) -> list[ProjectRecord]:
+def list(page: int = 1, size: int = 20) -> Sequence[ProjectRecord]:
     """Return a page of projects, the oldest first."""
-    return [*default_instance().projects.list(limit=size, offset=(max(page, 1) - 1) * size)]
+    return default_instance().projects.list(limit=size, offset=(max(page, 1) - 1) * size)
 
 
 def select(uri: str) -> ProjectRecord:

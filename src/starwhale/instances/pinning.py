@@ -18,6 +18,8 @@ def pin_dataset(stores: Stores, given: str, *, project: str) -> DatasetInput:
         NotFoundError: There is no such dataset or version; the nearest names are said.
     """
     found = stores.catalog.versions.resolve("dataset", given, default_project=project)
+    stores.datasets.keep(found.bundle_id)  # until the job is written down, nothing says that somebody needs it
+    found = stores.catalog.versions.get(found.version)
     return DatasetInput(
         uri=found.uri.full,
         given=given,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from starwhale.errors import ModelSourceError, NotFoundError
+from starwhale.errors import ModelSourceError
 from starwhale.models.ignore import IgnoreRules
 from starwhale.models.listing import Entry, EntryKind, Listing
 from starwhale.models.walk import Found, walk
@@ -103,7 +103,7 @@ def _put(file: BinaryIO, size: int, blobs: LocalBlobStore) -> tuple[str, int, bo
 
     if size <= _SMALL:
         content = file.read()
-        is_new = not _has(blobs, blake3(content).hexdigest(), len(content))
+        is_new = not blobs.has(blake3(content).hexdigest())
         return blobs.put(content), len(content), is_new
     hasher = blake3()
     read = 0
@@ -111,19 +111,11 @@ def _put(file: BinaryIO, size: int, blobs: LocalBlobStore) -> tuple[str, int, bo
         hasher.update(piece)
         read += len(piece)
     digest = hasher.hexdigest()
-    if _has(blobs, digest, read):
+    if blobs.is_intact(digest):
         return digest, read, False
     file.seek(0)
     # A change between the two passes shows in the time of the file too; the digest of what was written is what counts.
     return blobs.put(file), read, True
-
-
-def _has(blobs: LocalBlobStore, digest: str, size: int) -> bool:
-    """Whether the store has the content, with its size: a torn file from a power cut is written again."""
-    try:
-        return blobs.path(digest).stat().st_size == size
-    except NotFoundError:
-        return False
 
 
 def _changed(path: str, how: str) -> ModelSourceError:

@@ -13,6 +13,7 @@ from blake3 import blake3
 
 from starwhale.errors import CorruptedError, NoSpaceError, NotFoundError
 from starwhale.storage.blobs.digests import check_digest
+from starwhale.storage.in_use import LOCK_NAME, hold
 
 _PIECE = 1 << 20
 
@@ -36,10 +37,38 @@ class LocalBlobStore:
         """
         if isinstance(content, bytes):
             digest = blake3(content).hexdigest()
-            if self._is_whole(digest, len(content)):
+            if self.is_intact(digest):
                 return digest
             return self._write(iter((content,)))
         return self._write(iter(lambda: content.read(_PIECE), b""))
+
+    def is_intact(self, digest: str) -> bool:
+        """Whether something has that digest and is what it was, every byte of it; it counts as new then, so that nobody collects it soon."""
+        place = self.place(digest)
+        hasher = blake3()
+        try:
+            with place.open("rb") as source:
+                while piece := source.read(_PIECE):
+                    hasher.update(piece)
+            if hasher.hexdigest() != digest:
+                return False
+            os.utime(place)
+        except OSError:  # missing, or unreadable: it is written again
+            return False
+        return True
+
+    def digests(self) -> Iterator[str]:
+        """Name everything that is kept, in no order."""
+        for folder in _folders(self.root):
+            for path in folder.iterdir():
+                if not path.name.startswith("."):
+                    yield path.name
+
+    def drafts(self) -> list[Path]:
+        """Files that writers have begun; of those that were killed, nobody needs them."""
+        if not self.root.is_dir():
+            return []
+        return [path for path in self.root.iterdir() if path.name.startswith(".") and path.name != LOCK_NAME]
 
     def get(self, digest: str) -> bytes:
         path = self.path(digest)
@@ -54,7 +83,7 @@ class LocalBlobStore:
         return content
 
     def has(self, digest: str) -> bool:
-        return self._place(digest).is_file()
+        return self.place(digest).is_file()
 
     def path(self, digest: str) -> Path:
         """File of a blob, to be linked to or mapped; what is in it is not verified.
@@ -62,7 +91,7 @@ class LocalBlobStore:
         Raises:
             NotFoundError: Nothing has that digest.
         """
-        path = self._place(digest)
+        path = self.place(digest)
         if not path.is_file():
             raise NotFoundError(f"no content with the digest {digest[:12]}… in {self.root}")
         return path
@@ -90,45 +119,40 @@ class LocalBlobStore:
                 target.unlink(missing_ok=True)
             raise _no_space(error, target) from error
 
-    def _place(self, digest: str) -> Path:
+    def place(self, digest: str) -> Path:
+        """Where a blob lies, if it is there."""
         return self.root / check_digest(digest)[:2] / digest
-
-    def _is_whole(self, digest: str, size: int) -> bool:
-        """Whether the content is there with its size; a torn file from a power cut is written again."""
-        try:
-            return self._place(digest).stat().st_size == size
-        except FileNotFoundError:
-            return False
 
     def _write(self, pieces: Iterator[bytes]) -> str:
         self.root.mkdir(parents=True, exist_ok=True)
         beside = self.root / f".{os.getpid()}.{secrets.token_hex(8)}"
         hasher = blake3()
-        size = 0
         try:
             with beside.open("xb") as out:
                 for piece in pieces:
                     hasher.update(piece)
-                    size += len(piece)
                     out.write(piece)
                 out.flush()
                 os.fsync(out.fileno())
             digest = hasher.hexdigest()
-            if self._is_whole(digest, size):
+            if self.is_intact(digest):
                 return digest
             beside.chmod(0o444)
-            place = self._place(digest)
-            is_new_folder = not place.parent.exists()
-            place.parent.mkdir(exist_ok=True)
-            beside.replace(place)
+            place = self.place(digest)
+            with hold(self.root):
+                place.parent.mkdir(exist_ok=True)
+                beside.replace(place)
             _sync_folder(place.parent)
-            if is_new_folder:
-                _sync_folder(self.root)
+            _sync_folder(self.root)  # whoever made the folder: it may not have come so far yet
             return digest
         except OSError as error:
             raise _no_space(error, beside) from error
         finally:
             beside.unlink(missing_ok=True)
+
+
+def _folders(root: Path) -> list[Path]:
+    return [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
 
 
 def _sync_folder(folder: Path) -> None:

@@ -29,9 +29,9 @@ BATCH_BYTES = 16 << 20
 """Bytes of a batch, about, counted as stored with the large values that they refer to."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class DatasetFolder:
-    """What the readers and writers of one dataset share."""
+    """What the readers and writers of one dataset share; as long as one of them or of their values lives, nothing of it is collected."""
 
     path: Path
     """Folder of the dataset."""
@@ -219,7 +219,7 @@ class LocalDatasetReader:
                 FragmentReader(self._folder.fragments, part, ColumnCache(1)).check()
             except CorruptedError as error:
                 found.append(_damage(error, f"{part.rows} rows with keys from {part.low!r} to {part.high!r}"))
-        packs = Packs(self._folder.packs.folder)
+        packs = Packs(self._folder.packs.folder, self._folder.packs.hold)
         for pack in manifest.packs:
             try:
                 items = packs.index(pack)

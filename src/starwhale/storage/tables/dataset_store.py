@@ -6,7 +6,9 @@ import secrets
 import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
+from weakref import WeakValueDictionary
 
+from starwhale.storage.in_use import Hold, hold
 from starwhale.storage.tables.dataset_reader import DatasetFolder, LocalDatasetReader
 from starwhale.storage.tables.dataset_writer import LocalDatasetWriter
 from starwhale.storage.tables.fragments import ColumnCache
@@ -26,7 +28,8 @@ class LocalDatasetStore:
         self.root = root
         """Folder of all datasets."""
         self._new_id = new_id or _random_id
-        self._folders: dict[str, DatasetFolder] = {}
+        self._folders: WeakValueDictionary[str, DatasetFolder] = WeakValueDictionary()
+        self._kept: dict[str, DatasetFolder] = {}
         self._lock = threading.Lock()
 
     def open_version(self, dataset_id: str, manifest_digest: str) -> LocalDatasetReader:
@@ -34,9 +37,18 @@ class LocalDatasetStore:
         return LocalDatasetReader(folder, load_manifest(folder.manifests, manifest_digest), manifest_digest)
 
     def begin(self, dataset_id: str, base: str | None) -> LocalDatasetWriter:
+        (self.root / dataset_id).mkdir(parents=True, exist_ok=True)
         folder = self._folder(dataset_id)
         manifest = Manifest() if base is None else load_manifest(folder.manifests, base)
         return LocalDatasetWriter(folder, manifest, self._new_id)
+
+    def keep(self, dataset_id: str) -> None:
+        """Hold a dataset open until this store is closed, so that nothing of it is collected meanwhile."""
+        self._kept[dataset_id] = self._folder(dataset_id)
+
+    def close(self) -> None:
+        """Let go what was kept; readers and writers hold what they need themselves."""
+        self._kept.clear()
 
     def sweep(self, dataset_id: str, live: Collection[str]) -> int:
         """Remove what no version needs; nobody may be writing to the dataset.
@@ -67,9 +79,16 @@ class LocalDatasetStore:
             folder = self._folders.get(dataset_id)
             if folder is None:
                 path = self.root / dataset_id
-                folder = DatasetFolder(path, Packs(path / "packs"), ColumnCache())
+                folder = DatasetFolder(path, Packs(path / "packs", _hold(path)), ColumnCache())
                 self._folders[dataset_id] = folder
             return folder
+
+
+def _hold(path: Path) -> Hold | None:
+    try:
+        return hold(path)
+    except FileNotFoundError:  # there is nothing to read, and what reads says so
+        return None
 
 
 def _random_id() -> str:

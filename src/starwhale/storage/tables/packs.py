@@ -76,9 +76,11 @@ class PackSource:
 class Packs:
     """The packs of one dataset, read through maps; safe to use from several threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hold: object = None) -> None:
         self.folder = folder
         """Where packs and indexes lie."""
+        self.hold = hold
+        """Keeps them from being collected as long as somebody may read them."""
         self._maps: OrderedDict[str, memoryview] = OrderedDict()
         self._lock = threading.Lock()
 

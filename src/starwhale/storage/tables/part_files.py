@@ -33,6 +33,8 @@ COMPACT_PARTS = 64
 """A running step is compacted after so many parts,"""
 COMPACT_BYTES = 64 << 20
 """or so many bytes."""
+_FOLDERS = 4
+"""Folders on the way to a segment: the owner's, its first characters, `results` and the root."""
 
 
 @dataclass(slots=True)
@@ -279,18 +281,13 @@ def append_synced(path: Path, content: bytes) -> int:
     Raises:
         NoSpaceError: The disk is full; the file is as long as before.
     """
-    is_new = not path.exists()
-    if is_new:
-        _make_folder(path.parent)
+    descriptor = _open_locked(path)
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise no_space(error, path) from error
-    try:
-        # Two threads may log to one free-standing evaluation; the lock ends with the descriptor.
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         offset = os.fstat(descriptor).st_size
         try:
+            if offset == 0:  # nobody else appends before the way to the file is durable as well
+                for folder in list(path.parents)[:_FOLDERS]:
+                    sync_folder(folder)
             rest = memoryview(content)
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
@@ -300,22 +297,27 @@ def append_synced(path: Path, content: bytes) -> int:
             raise no_space(error, path) from error
     finally:
         os.close(descriptor)
-    if is_new:
-        sync_folder(path.parent)
     return offset
 
 
-def _make_folder(folder: Path) -> None:
-    missing: list[Path] = []
-    while not folder.exists():
-        missing.append(folder)
-        folder = folder.parent
-    for each in reversed(missing):
+def _open_locked(path: Path) -> int:
+    """Open a file for appending, made with its folders if need be, and lock it until it is closed.
+
+    Two threads may log to one free-standing evaluation; and one that was unused for long may be collected before it is locked, and is
+    made anew then.
+    """
+    while True:
         try:
-            each.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:  # an empty folder was collected in between
+            continue
         except OSError as error:
-            raise no_space(error, each) from error
-        sync_folder(each.parent)
+            raise no_space(error, path) from error
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)
 
 
 def _sync(descriptor: int) -> None:
