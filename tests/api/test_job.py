@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from starwhale.api import model
 from starwhale.api.dataset import Dataset, dataset
 from starwhale.api.job import Job
 from starwhale.api.job_progress import ProgressLine, progress_text
@@ -269,6 +270,33 @@ def test_functions_of_a_module_run_in_workers(
     assert seen["cwd"] == str(tmp_path)
     for name in ("kit", "kit.scores"):
         monkeypatch.delitem(sys.modules, name)
+
+
+def test_a_model_is_a_file_a_folder_or_a_uri(cell: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    file = tmp_path / "mine" / "scores.py"
+    file.parent.mkdir()
+    file.write_text(dedent(FIRST) + dedent(SECOND), encoding="utf-8")
+    job = Job.run(model=file, datasets="numbers", limit=2)
+    assert (job.summary["total"], job.basic_info["executor"], job.basic_info["model"]) == (2, "thread", "scores")
+    assert outputs(Job.run("scores:double", model=str(file), datasets="numbers", limit=2)) == [0, 2]
+    with pytest.raises(UsageError, match="no modules to look for handlers in"):
+        Job.run(model=file.parent, datasets="numbers")
+    (file.parent / "model.yaml").write_text("name: named\nrun: {modules: [scores]}\n", encoding="utf-8")
+    job = Job.run(model=file.parent, datasets="numbers", limit=2)
+    assert (job.summary["total"], job.basic_info["model"]) == (2, "named")
+    model.build(modules=["scores"], workdir=file.parent, name="packaged")
+    job = Job.run(model="packaged", datasets="numbers", limit=2)
+    assert job.summary["total"] == 2
+    assert "/model/packaged/version/" in job.basic_info["model"]
+    for missing in ("./nowhere", "nothing.py"):
+        with pytest.raises(UsageError, match="there is no file or folder"):
+            Job.run(model=missing, datasets="numbers")
+    with pytest.raises(NotFoundError, match="did you mean 'packaged'"):
+        Job.run(model="pakaged", datasets="numbers")
+    file.write_text(file.read_text().replace("FACTOR = 2", "FACTOR = None"))
+    with pytest.raises(UserCodeError, match=r"raised TypeError.* at .*scores\.py:") as caught:
+        Job.run(model=file, datasets="numbers")
+    assert f"go on with Job.get('{caught.value.job_id[:12]}').resume()" in str(caught.value)
 
 
 # ------------------------------------------------------------------------------------------------------------- verbs

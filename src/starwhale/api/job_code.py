@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from starwhale.api.instance import default_instance
 from starwhale.domain.job import HandlerRecord, RunRequest
 from starwhale.errors import HandlerError, NotFoundError, UsageError, nearest
 from starwhale.handlers.discover import discover_loaded, select
@@ -47,10 +48,13 @@ def make_request(
     Raises:
         StarwhaleError: There is no such model or handler.
     """
-    code = find_code(handler) if model is None else _model_code(str(model), handler)
+    if model is not None:
+        request = _model_request(str(model), _word(handler), {"executor": executor or "thread", **options})
+        return request if handler is not None else _with_root(request)
+    code = find_code(handler)
     if code.is_here:  # for functions of a notebook `thread` means threads of its own process
         executor = CALLER if executor in {None, "thread"} else executor
-    return _request(code, executor or "thread", options)
+    return _request(code, executor=executor or "thread", **options)
 
 
 def local_request(
@@ -61,29 +65,57 @@ def local_request(
         code = find_code(handler)
         folder = Path(str(model))
         code = dataclasses.replace(code, workdir=folder.resolve() if folder.is_dir() else code.workdir)
-        return _request(code, CALLER, options)
-    name = f"{handler.__module__}:{handler.__qualname__}" if callable(handler) else str(handler)
-    code = _model_code(str(model), name)
-    return _request(code, "thread", options)
+        return _request(code, executor=CALLER, **options)
+    return _model_request(str(model), _word(handler), options)
 
 
-def _request(code: Code, executor: str, options: Mapping[str, Any]) -> RunRequest:
+def _request(code: Code, **options: Any) -> RunRequest:  # Any: fields of the request by name
     return RunRequest(
-        workdir=str(code.workdir),
-        modules=code.modules,
-        handler=code.handler,
-        executor=executor,
-        model_name=code.name,
-        **options,
+        workdir=str(code.workdir), modules=code.modules, handler=code.handler, model_name=code.name, **options
     )
 
 
-def _model_code(model: str, handler: Wanted) -> Code:
-    """Say where the handlers of a model are that was given by path or URI."""
-    wanted = "0" if handler is None else str(handler)
-    modules = (wanted.partition(":")[0],) if ":" in wanted else ()
-    folder = Path(model)
-    return Code(workdir=folder.resolve(), modules=modules, handler=wanted, name=folder.resolve().name)
+def _model_request(model: str, handler: str, options: Mapping[str, Any]) -> RunRequest:
+    """Find a model by path or, where there is nothing of that name, by URI.
+
+    Raises:
+        UsageError: A folder says nothing of its modules.
+    """
+    path = Path(model).expanduser()
+    if path.is_file():
+        code = Code(workdir=path.resolve().parent, modules=(path.stem,), handler=handler, name=path.stem)
+        return _request(code, **options)
+    if not path.is_dir():
+        if model.startswith((".", "/", "~")) or path.suffix == ".py":
+            message = f"there is no file or folder {model}"
+            raise UsageError(message, hint=f"the current directory is {Path.cwd()}")
+        return RunRequest(workdir="", modules=(), handler=handler, model_uri=model, **options)
+    from starwhale.models.model_yaml import read_model_yaml
+
+    said = read_model_yaml(path)
+    named = (handler.partition(":")[0],) if ":" in handler else ()
+    modules = tuple(dict.fromkeys((*said.modules, *named)))
+    if not modules:
+        message = f"no modules to look for handlers in {path.resolve()}"
+        raise UsageError(message, hint="name the file itself, or its module under run.modules of a model.yaml")
+    name = said.name or path.resolve().name
+    return _request(Code(workdir=path.resolve(), modules=modules, handler=handler, name=name), **options)
+
+
+def _word(handler: Wanted) -> str:
+    """Name one handler of a model; a function stands for its name."""
+    if handler is None:
+        return "0"
+    if isinstance(handler, list | tuple):
+        message = "several handlers were given for a model"
+        raise UsageError(message, hint="give the one that needs the others")
+    return f"{handler.__module__}:{handler.__qualname__}" if callable(handler) else str(handler)
+
+
+def _with_root(request: RunRequest) -> RunRequest:
+    """Choose the one handler that no other needs."""
+    found = default_instance().jobs.discover(request)
+    return dataclasses.replace(request, handler=_only_root(list(found), found))
 
 
 def find_code(wanted: Wanted) -> Code:
