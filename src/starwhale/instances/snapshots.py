@@ -75,7 +75,8 @@ def drop_snapshot(stores: Stores, job_id: str) -> None:
     from starwhale.models.unpack import remove_tree
 
     target = snapshot_folder(stores, job_id)
-    remove_tree(target)
+    for each in (target, *target.parent.glob(f".{target.name}.*")):  # and what a killed call had begun to unpack
+        remove_tree(each)
     with contextlib.suppress(OSError):
         target.parent.rmdir()
 

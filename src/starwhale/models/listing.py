@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any
 
-from starwhale.errors import CorruptedError
+from starwhale.errors import CorruptedError, NotFoundError
 from starwhale.storage.protocols import BlobStore
 
 SOURCE_BYTES = 10 * 1024
@@ -93,9 +93,14 @@ def read_listing(blobs: BlobStore, content_digest: str) -> Listing:
     """Read the files of a version by its content digest.
 
     Raises:
-        CorruptedError: The list is damaged.
+        CorruptedError: The list is damaged or gone.
     """
-    return Listing.from_bytes(blobs.get(content_digest))
+    try:
+        content = blobs.get(content_digest)
+    except NotFoundError as error:
+        message = f"the list of a model's files is gone: {error.message}"
+        raise CorruptedError(message, hint="build the model again from its work directory") from error
+    return Listing.from_bytes(content)
 
 
 def digests_of(blobs: BlobStore, content_digest: str) -> frozenset[str]:

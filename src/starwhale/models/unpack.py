@@ -70,7 +70,7 @@ def _write(entry: Entry, blobs: LocalBlobStore, root: Path, *, is_writable: bool
                     blobs.copy_to(entry.digest, path)
             except (NotFoundError, CorruptedError) as error:
                 message = f"the content of {entry.path!r} is damaged: {error.message}"
-                hint = "remove the damaged file, if it is there, and build the model again from its work directory"
+                hint = "build the model again from its work directory: that brings the content back"
                 raise CorruptedError(message, path=entry.path, hint=hint) from error
             mode = 0o755 if entry.is_executable else 0o644
             path.chmod(mode if is_writable else mode & ~0o222)
