@@ -79,18 +79,31 @@ def pick_row(row: str, datasets: Sequence[DatasetInput], open_dataset: OpenDatas
 
 @contextmanager
 def leave_interrupt_to_worker() -> Generator[Callable[[], bool]]:
-    """Ignore Ctrl-C, which the debugger and user code get; a plea to end, or a terminal that goes away, ends the job at once."""
+    """Ignore Ctrl-C, which the debugger and user code get; a plea to end, or a terminal that goes away, ends the job.
+
+    That is a KeyboardInterrupt of whoever asks whether to stop, as soon as somebody does so; before that, where a module that is being
+    imported may hold everything up, and at the second plea, it is raised at once.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
+    state = {"is_asking": False, "is_ending": False}
 
     def end(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
+        if state["is_ending"] or not state["is_asking"]:
+            raise KeyboardInterrupt
+        state["is_ending"] = True
+
+    def should_stop() -> bool:
+        state["is_asking"] = True
+        if state["is_ending"]:
+            raise KeyboardInterrupt
+        return False
 
     handlers = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: end, signal.SIGHUP: end}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        yield lambda: False
+        yield should_stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
