@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from starwhale.cli.command import SwCommand
 from starwhale.cli.outcome import finish, suggest_debugging
 from starwhale.domain.job import RunRequest
 from starwhale.errors import NotBuiltYetError, UsageError
+from starwhale.models.model_yaml import read_model_yaml
 
 _LATER = {
-    "uri": "running a packaged model",
     "validation_dataset": "fine-tuning",
     "runtime": "running inside a locked runtime",
     "in_container": "running in a container",
@@ -23,19 +22,9 @@ _LATER = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ModelYaml:
-    """What `model.yaml` says, as far as a run needs it."""
-
-    name: str = ""
-    """Name of the model."""
-    modules: tuple[str, ...] = ()
-    """`run.modules`, and the legacy `run.handler`."""
-
-
 @click.command("run", cls=SwCommand, context_settings={"ignore_unknown_options": True})
 @click.option("-w", "--workdir", type=click.Path(exists=True, file_okay=False), help="Directory of the model's source.")
-@click.option("-u", "--uri", help="Packaged model (not built yet).")
+@click.option("-u", "--uri", help="Packaged model: name, version or URI.")
 @click.option(
     "-h",
     "--handler",
@@ -110,22 +99,16 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
     Raises:
         UsageError: Options are missing or contradict each other.
     """
-    if not given["workdir"]:
-        message = "nothing to run"
-        raise UsageError(message, hint="name the model's directory with --workdir DIR")
-    workdir = Path(given["workdir"]).resolve()
-    yaml = read_model_yaml(workdir, given["model_yaml"])
-    modules = tuple(given["modules"]) or yaml.modules
-    if not modules:
-        message = f"no modules to look for handlers in {workdir}"
-        raise UsageError(message, hint="name them with --module, or under run.modules of a model.yaml")
+    workdir, modules, name = _model(given)
     project = given["run_project"]
     if given["log_project"] and given["log_project"] != (project or given["log_project"]):
         message = f"--run-project {project!r} and --log-project {given['log_project']!r} differ"
         raise UsageError(message, hint="a job and its results live in one project: give --run-project alone")
     return RunRequest(
-        workdir=str(workdir),
+        workdir=workdir,
         modules=modules,
+        model_uri=given["uri"] or "",
+        keeps_snapshot=not given["cleanup_snapshot"],
         handler=given["handler"],
         datasets=tuple(given["datasets"]) or app.settings.datasets,
         arguments=tuple(given["arguments"]),
@@ -136,7 +119,7 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
         seed=given["seed"],
         project=project or given["log_project"],
         name=given["job_name"],
-        model_name=yaml.name or workdir.name,
+        model_name=name,
         job_id=given["job_id"],
         step=given["step"],
         task_index=given["task_index"],
@@ -144,36 +127,23 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
     )
 
 
-def read_model_yaml(workdir: Path, path: str | None) -> ModelYaml:
-    """Read `model.yaml`; without a path, one that is not there is no error.
-
-    Raises:
-        UsageError: The file is missing or malformed.
-    """
-    file = Path(path) if path else workdir / "model.yaml"
-    if not file.exists():
-        if path:
-            message = f"no model.yaml at {file}"
-            raise UsageError(message, hint="leave --model-yaml out, or name a file that exists")
-        return ModelYaml()
-    import yaml
-
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        message = f"cannot read {file}: {' '.join(str(error).split())}"
-        raise UsageError(message, hint="mend the file") from error
-    section = data.get("run") if isinstance(data, dict) else None
-    if not isinstance(data, dict) or not isinstance(section or {}, dict):
-        message = f"{file} is not a model.yaml: it should hold `name` and `run: {{modules: [...]}}`"
-        raise UsageError(message, hint="mend the file")
-    modules = (section or {}).get("modules") or []
-    modules = [modules] if isinstance(modules, str) else modules
-    if not isinstance(modules, list) or not all(isinstance(each, str) and each for each in modules):
-        message = f"{file} is not a model.yaml: run.modules is {modules!r}"
-        raise UsageError(message, hint="list import paths: run: {modules: [evaluation]}")
-    legacy = (section or {}).get("handler")
-    return ModelYaml(name=str(data.get("name") or ""), modules=(*modules, *([str(legacy)] if legacy else [])))
+def _model(given: dict[str, Any]) -> tuple[str, tuple[str, ...], str]:
+    """Return work directory, modules and name of what is to be run; a packaged model says them itself later."""
+    if bool(given["workdir"]) == bool(given["uri"]):
+        message = "--workdir and --uri are two ways to name a model" if given["uri"] else "nothing to run"
+        raise UsageError(message, hint="name a directory with --workdir DIR, or a packaged model with --uri NAME")
+    if given["uri"]:
+        if given["modules"]:
+            message = "--module is for work directories: a packaged model has its modules"
+            raise UsageError(message, hint="leave --module out")
+        return "", (), ""
+    workdir = Path(given["workdir"]).resolve()
+    yaml = read_model_yaml(workdir, given["model_yaml"])
+    modules = tuple(given["modules"]) or yaml.modules
+    if not modules:
+        message = f"no modules to look for handlers in {workdir}"
+        raise UsageError(message, hint="name them with --module, or under run.modules of a model.yaml")
+    return str(workdir), modules, yaml.name or workdir.name
 
 
 def show_arguments(app: CliApp, request: RunRequest) -> None:
