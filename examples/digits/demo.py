@@ -15,7 +15,9 @@ CLONE = Path(__file__).resolve().parents[2]
 PYTHON = ".venv/bin/python"
 SWCLI = ".venv/bin/swcli"
 INSTANCE = {"SW_LOCAL_STORAGE": ".demo/storage", "SW_CLI_CONFIG": ".demo/config.yaml"}
-MODELS = {"k-nearest neighbours": "report_knn", "logistic regression": "report_logistic"}
+MODULE = ["--module", "evaluation"]
+HANDLER = ["--handler", "evaluation:report"]
+MODELS = {"k-nearest neighbours": "knn", "logistic regression": "logistic"}
 
 
 def headline(text: str) -> None:
@@ -39,24 +41,28 @@ def main() -> None:
     print(f"$ export {settings}", flush=True)
 
     headline("1. Train two models on the first half of the digits")
-    run(PYTHON, "examples/digits/train.py", ".demo/weights")
+    run(PYTHON, "examples/digits/train.py", ".demo/models")
 
-    headline("2. Build a versioned dataset from the other half")
+    headline("2. Package them: code and weights, one immutable version each")
+    for name in MODELS.values():
+        run(SWCLI, "model", "build", f".demo/models/{name}", *MODULE)
+
+    headline("3. Build a versioned dataset from the other half")
     run(PYTHON, "examples/digits/build_dataset.py")
     run(SWCLI, "dataset", "list")
 
-    for number, (model, handler) in enumerate(MODELS.items(), start=3):
+    for number, (model, name) in enumerate(MODELS.items(), start=4):
         headline(f"{number}. Evaluate: {model}")
-        chosen = ["--workdir", "examples/digits", "--module", "evaluation", "--handler", f"evaluation:{handler}"]
-        run(SWCLI, "model", "run", *chosen, "--dataset", "digits")
+        run(SWCLI, "model", "run", "--uri", name, *HANDLER, "--dataset", "digits")
 
-    headline("5. Both jobs")
+    headline("6. Both jobs")
     run(SWCLI, "job", "list")
 
     headline("What to type next (after the export above)")
     print(f"{SWCLI} job info latest                 # a report again; it takes an id or its first characters as well")
     print(f"{SWCLI} job info latest -o json         # the same facts for a program")
     print(f"{SWCLI} dataset head digits --rows 3    # the first rows")
+    print(f"{SWCLI} model info knn                  # what was packaged, and its handlers")
     print(f"{SWCLI} model run --help                # then your own functions: README.md has an evaluation in 15 lines")
     print("rm -rf .demo                                    # everything that this demo wrote")
 
