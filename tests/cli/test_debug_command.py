@@ -41,6 +41,15 @@ ONE, OTHER = (
         ({"modules": ("pkg.ev",)}, "digits:1", "--workdir . --module pkg.ev -d digits --debug --row 1"),
         ({"modules": ("ev", "more")}, "", "--workdir . --module ev --module more -d digits --debug"),
         ({"model_uri": "knn/version/abc"}, "digits:1", "knn/version/abc -d digits --debug --row 1"),
+        (
+            {
+                "model_uri": f"local/project/self/model/knn/version/{'k' * 40}",
+                "model_name": "knn",
+                "model_version": "k" * 40,
+            },
+            "digits:1",
+            "knn/version/kkkkkkkkkkkk -d digits --debug --row 1",
+        ),
         ({"datasets": ()}, "", "ev.py --debug"),
     ],
 )

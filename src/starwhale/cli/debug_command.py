@@ -24,7 +24,7 @@ def debug_command(
         folder: Where the user is.
         project: Project of commands that name none.
     """
-    words = ["swcli", "model", "run", *_model(request, folder)]
+    words = ["swcli", "model", "run", *_model(request, folder, project)]
     if request.handler not in _DEFAULT_HANDLERS:
         words += ["-h", request.handler]
     for each in request.datasets:
@@ -47,10 +47,12 @@ def debug_command(
     return shlex.join([*words, *(["--", *arguments] if arguments else [])])
 
 
-def _model(request: RunRequest, folder: Path) -> list[str]:
+def _model(request: RunRequest, folder: Path, project: str) -> list[str]:
     """Name the model as shortly as it can be: a packaged one, a file, or a folder with its modules."""
     if request.model_uri:
-        return [request.model_uri]
+        is_near = request.model_uri.startswith(f"local/project/{project}/model/") and request.project in {"", project}
+        is_short = is_near and request.model_version
+        return [f"{request.model_name}/version/{request.model_version[:12]}" if is_short else request.model_uri]
     workdir = Path(request.workdir)
     if len(request.modules) == 1:
         file = workdir / f"{request.modules[0].partition(':')[0]}.py"

@@ -154,8 +154,9 @@ class JobVerbs:
         return outcome
 
     def _tidy(self, request: RunRequest, outcome: JobOutcome) -> None:
-        """Remove the copy of a packaged model that a job has succeeded with."""
-        if request.model_uri and not request.keeps_snapshot and outcome.status is Status.SUCCESS:
+        """Remove the copy of a packaged model that a job has succeeded with, or that nobody will go on with."""
+        is_over = outcome.status is Status.SUCCESS or request.is_debug
+        if request.model_uri and not request.keeps_snapshot and is_over:
             from starwhale.instances.snapshots import drop_snapshot
 
             drop_snapshot(self._stores, outcome.job_id)
