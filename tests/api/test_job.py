@@ -302,6 +302,34 @@ def test_a_model_is_a_file_a_folder_or_a_uri(cell: Callable[[str], ModuleType], 
 # ------------------------------------------------------------------------------------------------------------- verbs
 
 
+def test_tables_come_as_frames(cell: Callable[[str], ModuleType]) -> None:
+    cell("""
+        from starwhale import Text, evaluation
+
+        @evaluation.predict(log_mode="plain")
+        def mixed(row):
+            number = row["number"]
+            evaluation.log("more", number, {"x": number * 0.5})
+            output = {"number": number, "text": f"n{number}", "mixed": "a" if number == 1 else number, "media": Text("t")}
+            return output if number != 2 else {"text": "two"}
+    """)
+    job = Job.run(datasets="numbers", dataset_head=4)
+    frame = job.to_pandas()
+    assert frame["input/number"].tolist() == [0, 1, 2, 3]
+    assert str(frame["output/number"].dtype) == "Int64", "an integer never becomes a float"
+    assert frame["output/number"].isna().tolist() == [False, False, True, False]
+    assert frame["output/mixed"].tolist()[:2] == [0, "a"]
+    assert frame["output/media"][0].to_str() == "t"
+    assert not [name for name in frame if name.startswith("__")]
+    arrow = job.to_arrow()
+    assert arrow["output/number"].to_pylist() == [0, 1, None, 3]
+    assert arrow["output/mixed"].to_pylist() == ["0", "a", None, "3"]
+    assert job.to_arrow("more").to_pylist() == [{"id": number, "x": number * 0.5} for number in range(4)]
+    assert len(job.to_pandas("summary")) == 0
+    with pytest.raises(NotFoundError, match="has no table 'mor'; did you mean 'more'"):
+        job.to_pandas("mor")
+
+
 def test_remove_and_recover(cell: Callable[[str], ModuleType]) -> None:
     cell(FIRST)
     job = Job.run(datasets="numbers", limit=1)

@@ -19,7 +19,7 @@ from starwhale.api.instance import default_instance
 from starwhale.api.job_code import local_request, make_request
 from starwhale.api.job_run import dataset_uris, resume_job, run_job
 from starwhale.domain.uri import Uri
-from starwhale.errors import NotBuiltYetError, NotFoundError
+from starwhale.errors import NotBuiltYetError, NotFoundError, nearest
 from starwhale.storage.protocols import Key, TableQuery, Value
 
 if TYPE_CHECKING:
@@ -208,6 +208,33 @@ class Job:
 
         query = TableQuery(table=name, start=start, end=end, end_inclusive=end_inclusive)
         return read_rows(default_instance().stores, self._record, query, keep_none=keep_none)
+
+    def to_pandas(self, table: str = "results") -> Any:  # Any: a pandas.DataFrame; pandas is optional
+        """Return a whole table as a data frame.
+
+        Raises:
+            NotFoundError: The job has no such table.
+            MissingDependencyError: pandas is not installed.
+        """
+        from starwhale.results.frame import to_pandas
+
+        return to_pandas(default_instance().stores, self._record, self._check_table(table))
+
+    def to_arrow(self, table: str = "results") -> Any:  # Any: a pyarrow.Table, which ships no types
+        """Return a whole table as an Arrow table; columns without an Arrow type come as text.
+
+        Raises:
+            NotFoundError: The job has no such table.
+        """
+        from starwhale.results.frame import to_arrow
+
+        return to_arrow(default_instance().stores, self._record, self._check_table(table))
+
+    def _check_table(self, table: str) -> str:
+        names = [*self.tables, "results", "summary"]
+        if table not in names:
+            raise NotFoundError(f"job {self.id[:12]} has no table {table!r}", hint=nearest(table, names))
+        return table
 
     @property
     def evaluation_store(self) -> Evaluation:
