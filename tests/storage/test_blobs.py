@@ -14,6 +14,7 @@ import pytest
 from starwhale.errors import CorruptedError, NotFoundError, UsageError
 from starwhale.storage.blobs.local import LocalBlobStore
 from starwhale.storage.blobs.memory import MemoryBlobStore
+from starwhale.storage.in_use import LOCK_NAME
 from starwhale.storage.protocols import BlobStore
 
 
@@ -46,7 +47,9 @@ def test_equal_content_costs_no_space(tmp_path: Path) -> None:
     blobs = LocalBlobStore(tmp_path)
     blobs.put(b"x" * 1000)
     blobs.put(io.BytesIO(b"x" * 1000))
-    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path.name != LOCK_NAME] == list(
+        blobs.digests()
+    )
 
 
 def test_a_flipped_byte_is_never_returned(tmp_path: Path) -> None:

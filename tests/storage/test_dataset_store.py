@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import threading
 from pathlib import Path
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 
 from starwhale.errors import CorruptedError, FieldNameError, ReadOnlyError, UsageError
 from starwhale.media import Image
+from starwhale.storage.in_use import claim
 from starwhale.storage.protocols import DatasetReader, DatasetStore, DatasetWriter, Key, Rows
 from starwhale.storage.tables import compaction, dataset_writer, fragments, packs
 from starwhale.storage.tables.columns import decode_batch
 from starwhale.storage.tables.dataset_store import LocalDatasetStore
+from starwhale.storage.tables.unused_files import unused_files
 
 Model = dict[Key, dict[str, Any]]
 
@@ -347,10 +350,34 @@ def test_an_aborted_writer_leaves_nothing(store: LocalDatasetStore) -> None:
     assert sorted(path for path in store.root.rglob("*") if path.is_file()) == before
 
 
-def test_sweep_removes_what_no_version_needs(store: LocalDatasetStore) -> None:
+def test_what_no_version_needs_is_told_from_what_one_does(store: LocalDatasetStore) -> None:
     first = commit_rows(store, {0: {"a": "x" * 5000}})
-    commit_rows(store, {0: {"a": 2}, 1: {"a": "y" * 5000}}, first)
+    second = commit_rows(store, {0: {"a": 2}, 1: {"a": "y" * 5000}}, first)
     (store.root / "d" / "fragments" / ".left-by-a-killed-writer").write_bytes(b"x")
-    assert store.sweep("d", [first]) > 5000
+    found = unused_files(store.root / "d", [first], {"second": second, "again": second})
+    assert [path.name for path in found.orphans] == [".left-by-a-killed-writer"]
+    assert found.dead["again"] == ()
+    for path in (*found.dead["second"], *found.orphans):
+        path.unlink()
     assert as_dict(store.open_version("d", first)) == {0: {"a": "x" * 5000}}
     assert len(list((store.root / "d" / "manifests").iterdir())) == 1
+    with pytest.raises(CorruptedError):  # nobody knows what a damaged version needs
+        unused_files(store.root / "d", [first, second], {})
+
+
+def test_a_dataset_is_held_as_long_as_anything_of_it_can_be_read(store: LocalDatasetStore) -> None:
+    first = commit_rows(store, {0: {"a": b"x" * 5000}})
+    gc.collect()
+    with claim(store.root / "d") as is_free:
+        assert is_free
+    reader = store.open_version("d", first)
+    source = reader.source_of(reader._folder.packs.index(reader.manifest.packs[0])[0])
+    del reader
+    gc.collect()
+    with claim(store.root / "d") as is_free:
+        assert not is_free  # a value that was not read yet
+    assert source.read() == b"x" * 5000
+    del source
+    gc.collect()
+    with claim(store.root / "d") as is_free:
+        assert is_free

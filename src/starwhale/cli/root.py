@@ -17,6 +17,7 @@ COMMANDS = {
     "dataset": LazyCommand("starwhale.cli.dataset:dataset", "Build and read versioned datasets."),
     "model": LazyCommand("starwhale.cli.model:model", "Run the evaluation of a model."),
     "job": LazyCommand("starwhale.cli.job:job", "Look at jobs and go on with them."),
+    "gc": LazyCommand("starwhale.cli.gc:gc", "Delete for good what was removed, and left-over files."),
     "project": LazyCommand("starwhale.cli.project:project", "Make, choose, remove and recover projects."),
 }
 """Commands by name, imported when they are used."""
@@ -31,7 +32,6 @@ NOT_BUILT = {
     "assistance": "Share a terminal",
     "debug": "Look at raw tables",
     "board": "Terminal interface",
-    "gc": "Free disk space",
     "ui": "Open the console",
     "check": "Check this machine",
 }

@@ -15,6 +15,7 @@ from starwhale.settings import Settings
 from starwhale.storage.stores import Stores, StoresRef, open_stores
 
 if TYPE_CHECKING:
+    from starwhale.instances.collect import GarbageVerbs
     from starwhale.instances.datasets import DatasetVerbs
     from starwhale.instances.models import ModelVerbs
     from starwhale.storage.catalog.catalog import SqlCatalog
@@ -70,6 +71,13 @@ class Instance:
     def jobs(self) -> JobVerbs:
         """What can be done with jobs."""
         return JobVerbs(self.stores, self.project)
+
+    @property
+    def garbage(self) -> GarbageVerbs:
+        """What can be done with what was removed, and with files that nothing refers to."""
+        from starwhale.instances.collect import GarbageVerbs  # rarer than anything else
+
+        return GarbageVerbs(self.stores)
 
     def select_project(self, uri: str) -> ProjectRecord:
         """Make a project the current one, of this instance and of every later call of the program.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.ledger import Ledger
     from starwhale.storage.catalog.parts import Parts
     from starwhale.storage.catalog.projects import Projects
+    from starwhale.storage.catalog.references import References
     from starwhale.storage.catalog.versions_tags import Tags, Versions
 
 
@@ -109,6 +110,13 @@ class SqlCatalog:
         from starwhale.storage.catalog.parts import Parts
 
         return Parts(self._database, self.clock)
+
+    @cached_property
+    def references(self) -> References:
+        """What was removed, and what still needs it."""
+        from starwhale.storage.catalog.references import References
+
+        return References(self._database, self._is_living)
 
     @cached_property
     def events(self) -> Events:

@@ -80,15 +80,15 @@ class Versions:
 
     def history(self, bundle_id: str, *, with_removed: bool = False) -> list[VersionRecord]:
         """Return the versions of a bundle, the newest first."""
-        query = _query().where(versions.c.bundle_id == bundle_id).order_by(versions.c.sequence.desc())
+        query = query_versions().where(versions.c.bundle_id == bundle_id).order_by(versions.c.sequence.desc())
         if not with_removed:
             query = query.where(versions.c.removed_at.is_(None))
         with self._database.read() as connection:
-            return _records(connection, connection.execute(query))
+            return version_records(connection, connection.execute(query))
 
     def list_newest(self, project: str, kind: str, *, with_removed: bool = False) -> list[VersionRecord]:
         """Return the newest version of each bundle of one kind in a project, the newest first."""
-        query = _query().where(
+        query = query_versions().where(
             projects.c.name_folded == project.casefold(), projects.c.removed_at.is_(None), bundles.c.kind == kind
         )
         if not with_removed:
@@ -97,7 +97,7 @@ class Versions:
             newest: dict[str, Row[Any]] = {}  # Any: what SQLAlchemy knows of a row
             for row in connection.execute(query.order_by(versions.c.sequence)):
                 newest[row.bundle_id] = row
-            return _records(connection, sorted(newest.values(), key=lambda row: row.created_at, reverse=True))
+            return version_records(connection, sorted(newest.values(), key=lambda row: row.created_at, reverse=True))
 
     def resolve(
         self, kind: str, uri: Uri | str, *, default_project: str = "self", removed: bool = False
@@ -194,7 +194,8 @@ def _refuse_removed(connection: Connection, bundle: BundleRecord) -> None:
         raise NotFoundError(message, hint="build it again")
 
 
-def _query() -> Select[Any]:  # Any: what SQLAlchemy knows of a query over several tables
+def query_versions() -> Select[Any]:  # Any: what SQLAlchemy knows of a query over several tables
+    """Every version with its bundle and project, to be narrowed."""
     return (
         select(versions, bundles.c.kind, bundles.c.name, projects.c.name.label("project"))
         .join(bundles, versions.c.bundle_id == bundles.c.id)
@@ -202,7 +203,8 @@ def _query() -> Select[Any]:  # Any: what SQLAlchemy knows of a query over sever
     )
 
 
-def _records(connection: Connection, rows: Iterable[Row[Any]]) -> list[VersionRecord]:  # Any: see _query
+def version_records(connection: Connection, rows: Iterable[Row[Any]]) -> list[VersionRecord]:  # Any: see query_versions
+    """Read rows of `query_versions`, with the tags of each."""
     found = list(rows)
     by_version: defaultdict[str, list[str]] = defaultdict(list)
     for chunk in (
@@ -233,7 +235,7 @@ def _records(connection: Connection, rows: Iterable[Row[Any]]) -> list[VersionRe
 
 
 def _get(connection: Connection, version: str) -> VersionRecord:
-    found = _records(connection, connection.execute(_query().where(versions.c.version == version)))
+    found = version_records(connection, connection.execute(query_versions().where(versions.c.version == version)))
     if not found:
         message = f"no version {version!r}"
         raise NotFoundError(message, hint="give a whole version id")
@@ -241,8 +243,8 @@ def _get(connection: Connection, version: str) -> VersionRecord:
 
 
 def _newest(connection: Connection, bundle_id: str) -> VersionRecord | None:
-    query = _query().where(versions.c.bundle_id == bundle_id, versions.c.removed_at.is_(None))
-    found = _records(connection, connection.execute(query.order_by(versions.c.sequence.desc()).limit(1)))
+    query = query_versions().where(versions.c.bundle_id == bundle_id, versions.c.removed_at.is_(None))
+    found = version_records(connection, connection.execute(query.order_by(versions.c.sequence.desc()).limit(1)))
     return found[0] if found else None
 
 
@@ -286,14 +288,16 @@ def _point(connection: Connection, bundle_id: str, tag: str, version: str) -> No
 def _resolve(connection: Connection, kind: str, uri: Uri, *, removed: bool) -> VersionRecord:
     state = versions.c.removed_at.is_not(None) if removed else versions.c.removed_at.is_(None)
     there = projects.c.name_folded == uri.project.casefold(), projects.c.removed_at.is_(None)
-    live = _query().where(state, bundles.c.kind == kind, *there)
+    live = query_versions().where(state, bundles.c.kind == kind, *there)
     bundle = find_bundle(connection, uri.project, kind, uri.name) if uri.name else None
     if bundle is not None:
         within = live.where(versions.c.bundle_id == bundle.id)
         if uri.version:
             found = _match(connection, within, uri.version)
         else:
-            found = _records(connection, connection.execute(within.order_by(versions.c.sequence.desc()).limit(1)))
+            found = version_records(
+                connection, connection.execute(within.order_by(versions.c.sequence.desc()).limit(1))
+            )
         if found:
             return _only(found, uri.version, kind)
     if not uri.name or not uri.version:
@@ -303,14 +307,16 @@ def _resolve(connection: Connection, kind: str, uri: Uri, *, removed: bool) -> V
     raise _missing(connection, kind, uri, bundle, removed=removed)
 
 
-def _match(connection: Connection, candidates: Select[Any], word: str) -> list[VersionRecord]:  # Any: see _query
+def _match(
+    connection: Connection, candidates: Select[Any], word: str
+) -> list[VersionRecord]:  # Any: see query_versions
     """Versions that a tag means, else those whose id begins so."""
     tagged = select(tags.c.version).where(tags.c.tag == word)
-    found = _records(connection, connection.execute(candidates.where(versions.c.version.in_(tagged))))
+    found = version_records(connection, connection.execute(candidates.where(versions.c.version.in_(tagged))))
     if found or len(word) < SHORTEST_PREFIX:
         return found
     prefixed = candidates.where(versions.c.version.startswith(word.lower(), autoescape=True))
-    return _records(connection, connection.execute(prefixed.limit(20)))
+    return version_records(connection, connection.execute(prefixed.limit(20)))
 
 
 def _only(found: Sequence[VersionRecord], word: str, kind: str) -> VersionRecord:

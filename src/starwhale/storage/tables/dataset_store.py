@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -49,30 +49,6 @@ class LocalDatasetStore:
     def close(self) -> None:
         """Let go what was kept; readers and writers hold what they need themselves."""
         self._kept.clear()
-
-    def sweep(self, dataset_id: str, live: Collection[str]) -> int:
-        """Remove what no version needs; nobody may be writing to the dataset.
-
-        Args:
-            dataset_id: The dataset.
-            live: Manifest digests of all its versions.
-
-        Returns:
-            Bytes that were freed.
-        """
-        folder = self._folder(dataset_id)
-        keep = {f"{digest}.json" for digest in live}
-        for digest in live:
-            manifest = load_manifest(folder.manifests, digest)
-            keep.update(f"{part.file}.parquet" for part in manifest.fragments())
-            keep.update(f"{pack.name}{ending}" for pack in manifest.packs for ending in (".pack", ".idx"))
-        freed = 0
-        for place in (folder.manifests, folder.fragments, folder.packs.folder):
-            for path in place.iterdir() if place.is_dir() else ():
-                if path.name not in keep:
-                    freed += path.stat().st_size
-                    path.unlink()
-        return freed
 
     def _folder(self, dataset_id: str) -> DatasetFolder:
         with self._lock:

@@ -1,0 +1,549 @@
+"""Garbage collection takes what was removed and nothing else, whatever happens around it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from starwhale.datasets.dataset import Dataset
+from starwhale.domain.job import Job, RunRequest
+from starwhale.domain.status import Status
+from starwhale.errors import ConflictError, NotFoundError
+from starwhale.instances import Instance, open_instance
+from starwhale.instances.collect import MIN_AGE_S, OPEN, Collection, GarbageVerbs
+from starwhale.instances.pinning import pin_dataset
+from starwhale.models.listing import Entry, EntryKind, Listing
+from starwhale.settings import Settings
+from starwhale.storage.catalog.driver import this_driver
+from starwhale.storage.catalog.records import VersionDraft, VersionRecord
+from starwhale.storage.in_use import LOCK_NAME, hold
+from starwhale.storage.layout import Layout
+from starwhale.storage.protocols import PartDraft, TableDraft
+
+
+class StoppedError(Exception):
+    """What a kill is played by."""
+
+
+@dataclass(slots=True)
+class World:
+    """One root, opened anew for whatever is done, as every call of the program opens it."""
+
+    settings: Settings
+
+    @property
+    def layout(self) -> Layout:
+        assert self.settings.root is not None
+        return Layout(self.settings.root)
+
+    def open(self) -> Instance:
+        return open_instance(self.settings)
+
+    def build(self, uri: str, rows: int, *, seed: int = 0, tags: tuple[str, ...] = ()) -> str:
+        """Add rows with a long value each to a dataset, and return the version."""
+        with self.open() as instance, instance.datasets.open(uri, Dataset) as dataset:
+            first = len(dataset)
+            for key in range(first, first + rows):
+                dataset.append((key, {"x": key, "long": bytes([seed % 256, key % 256]) * 5000}))
+            dataset.commit(tags=tags)
+            return dataset.committed_version
+
+    def model(self, name: str, files: dict[str, bytes], project: str = "self") -> str:
+        """Package files as a model, without running any code."""
+        with self.open() as instance, hold(self.layout.blobs):
+            blobs = instance.stores.blobs
+            entries = [
+                Entry(path=path, kind=EntryKind.FILE, digest=blobs.put(content), size=len(content))
+                for path, content in sorted(files.items())
+            ]
+            listing = Listing(entries=tuple(entries))
+            bundle = instance.catalog.bundles.ensure(project, "model", name)
+            draft = VersionDraft(content_digest=blobs.put(listing.to_bytes()), manifest={"modules": []})
+            return instance.catalog.versions.add(bundle, draft).version
+
+    def job(self, *datasets: str, model_version: str = "", project: str = "self", is_running: bool = False) -> str:
+        """Write down a job with results, a log and a snapshot."""
+        with self.open() as instance:
+            request = RunRequest(workdir="/nowhere", modules=("m",), project=project, model_version=model_version)
+            inputs = tuple(pin_dataset(instance.stores, each, project=project) for each in datasets)
+            job = Job(
+                id=instance.catalog.make_id(), request=request, handler="m:f", steps=(), datasets=inputs,
+                status=Status.CREATED,
+            )  # fmt: skip
+            jobs = instance.catalog.jobs
+            jobs.create(job, {}, this_driver() if is_running else None)
+            jobs.set_status(job.id, Status.RUNNING)
+            draft = PartDraft(tables=[TableDraft(name="t", ids=[1], columns={"x": [1]})])
+            instance.stores.results.append(job.id, "task#1", draft)
+            for folder in (self.layout.logs(job.id), self.layout.job(job.id)):
+                folder.mkdir(parents=True)
+                (folder / "file").write_text(job.id)
+            if not is_running:
+                jobs.set_status(job.id, Status.FAILED)
+            return job.id
+
+    def do(self, action: Callable[[Instance], object]) -> None:
+        with self.open() as instance:
+            action(instance)
+
+    def gc(
+        self, *, min_age_s: float = 0.0, dry_run: bool = False, on_step: Callable[[str], None] | None = None
+    ) -> Collection:
+        with self.open() as instance:
+            verbs = GarbageVerbs(instance.stores, on_step=on_step)
+            plan = verbs.plan(min_age_s=min_age_s)
+            return plan if dry_run else verbs.collect(plan, min_age_s=min_age_s)
+
+    def files(self) -> set[Path]:
+        """All files of data: without the catalog, locks, and the marker."""
+        root = self.layout.root
+        return {
+            path.relative_to(root)
+            for path in root.rglob("*")
+            if path.is_file() and path.parent != root and path.name != LOCK_NAME
+        }
+
+    def check(self) -> None:
+        """Read every version that is there, whole, and nothing that is not named lies around."""
+        with self.open() as instance:
+            for project in instance.projects.list():
+                for kind in ("dataset", "model"):
+                    for newest in instance.catalog.versions.list_newest(project.name, kind, with_removed=True):
+                        for version in instance.catalog.versions.history(newest.bundle_id, with_removed=True):
+                            read_whole(instance, version)
+            for job in instance.catalog.jobs.list():
+                assert instance.stores.results.verify(job.id) == []
+                assert instance.stores.results.parts.visible(job.id)
+
+
+def read_whole(instance: Instance, version: VersionRecord) -> None:
+    if version.kind == "dataset":
+        reader = instance.stores.datasets.open_version(version.bundle_id, version.content_digest)
+        assert reader.verify() == []
+        assert len(reader.read(0, reader.row_count).keys) == version.row_count
+        return
+    blobs = instance.stores.blobs
+    for entry in Listing.from_bytes(blobs.get(version.content_digest)).files:
+        assert len(blobs.get(entry.digest)) == entry.size
+
+
+def kinds(found: Collection) -> list[str]:
+    return [each.kind for each in found.items]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return make_world(tmp_path)
+
+
+def make_world(folder: Path) -> World:
+    made = Settings(config_path=folder / "config.yaml", root=folder / "root", default_root=folder / "default")
+    return World(settings=made)
+
+
+# ------------------------------------------------------------------------------------------------------ what was removed
+
+
+def test_a_removed_version_goes_with_what_it_alone_needs(world: World) -> None:
+    first = world.build("digits", 3)
+    world.build("digits", 3, seed=1)
+    before = world.files()
+    world.do(lambda instance: instance.datasets.remove("digits/version/v1"))
+
+    planned = world.gc(dry_run=True)
+    assert world.files() == before
+    done = world.gc()
+    assert done == planned
+    assert kinds(done) == ["dataset"]
+    assert (done.items[0].file_count, done.size_bytes > 30_000) == (len(before) - len(world.files()), True)
+    world.check()
+    with world.open() as instance:
+        assert instance.datasets.resolve("digits").version == first
+        with pytest.raises(NotFoundError):
+            instance.datasets.recover("digits/version/v1")
+    assert world.gc().items == ()
+    world.build("digits", 1)
+    assert world.gc().items == ()
+    with world.open() as instance:
+        assert instance.datasets.resolve("digits").tags == ("latest", "v2")  # numbers are never given again
+
+
+def test_content_that_another_version_shares_survives(world: World) -> None:
+    shared, own = b"s" * 5000, b"o" * 4000
+    world.model("net", {"a.bin": shared, "own.bin": own})
+    world.model("other", {"b.bin": shared})
+    world.do(lambda instance: instance.models.remove("net"))
+    done = world.gc()
+    assert kinds(done) == ["model"]
+    assert len(own) < done.size_bytes < len(own) + 1000  # and the list of its files
+    world.check()
+    world.do(lambda instance: instance.models.remove("other"))
+    assert kinds(world.gc()) == ["model"]
+    assert world.files() == set()
+
+
+def test_a_removed_job_goes_with_its_results_and_lets_its_versions_go(world: World) -> None:
+    world.build("digits", 2)
+    version = world.model("net", {"a": b"weights"})
+    job = world.job("digits", model_version=version)
+    world.do(lambda instance: instance.datasets.remove("digits"))
+    world.do(lambda instance: instance.models.remove("net"))
+    kept = world.gc()
+    assert kept.items == ()
+    assert [(each.kind, each.reason) for each in kept.kept] == [
+        ("dataset", f"job {job[:12]} was run on it"),
+        ("model", f"job {job[:12]} was run on it"),
+    ]
+    world.check()
+    world.do(lambda instance: instance.jobs.remove(job))
+    done = world.gc()
+    assert (kinds(done), done.kept) == (["dataset", "model", "job"], ())
+    assert world.files() == set()
+    with world.open() as instance, pytest.raises(NotFoundError):
+        instance.jobs.recover(job)
+
+
+def test_a_tag_of_the_user_keeps_a_removed_version(world: World) -> None:
+    world.build("digits", 2, tags=("mine",))
+    world.do(lambda instance: instance.datasets.remove("digits"))
+    found = world.gc()
+    assert (found.items, found.kept[0].reason) == ((), "the tag 'mine' points at it")
+    world.do(lambda instance: instance.datasets.recover("digits"))
+    world.do(lambda instance: instance.datasets.remove_tags("digits", ["mine"]))
+    world.do(lambda instance: instance.datasets.remove("digits"))
+    assert kinds(world.gc()) == ["dataset"]
+
+
+def test_a_removed_project_goes_with_everything_but_what_other_projects_need(world: World) -> None:
+    used = "local/project/demo/dataset/used"
+    world.build(used, 1, tags=("mine",))
+    world.build("local/project/demo/dataset/other", 1, seed=1, tags=("mine",))
+    world.model("net", {"a": b"weights"}, project="demo")
+    inside, outside = world.job(used, project="demo"), world.job(used)
+    world.do(lambda instance: instance.projects.remove("demo"))
+    done = world.gc()
+    assert kinds(done) == ["dataset", "model", "job"]
+    assert [(each.kind, each.reason) for each in done.kept] == [
+        ("project", "something in it stays"),
+        ("dataset", f"job {outside[:12]} was run on it"),
+    ]
+    world.check()
+    world.do(lambda instance: instance.projects.recover("demo"))
+    world.check()
+    with world.open() as instance:
+        assert instance.datasets.resolve(used).row_count == 1
+        with pytest.raises(NotFoundError):
+            instance.jobs.get(inside)
+    world.do(lambda instance: instance.projects.remove("demo"))
+    world.do(lambda instance: instance.jobs.remove(outside))
+    assert kinds(world.gc()) == ["project", "dataset", "job"]
+    assert (world.files(), world.gc().items) == (set(), ())
+    world.do(lambda instance: instance.projects.create("demo"))
+    assert not any(path.is_dir() for path in world.layout.datasets.iterdir())
+
+
+def test_what_was_recovered_after_the_plan_stays(world: World) -> None:
+    world.build("digits", 2)
+    job = world.job()
+    world.build("other", 2)
+    with world.open() as instance:
+        instance.datasets.remove("digits")
+        instance.jobs.remove(job)
+        plan = instance.garbage.plan(min_age_s=0)
+    with world.open() as instance:
+        instance.datasets.recover("digits")
+        instance.jobs.recover(job)
+        instance.datasets.remove("other")  # and what was removed since then waits for the next time
+    with world.open() as instance:
+        assert instance.garbage.collect(plan, min_age_s=0).items == ()
+    world.check()
+
+
+# --------------------------------------------------------------------------------------------- what runs at the same time
+
+
+def test_a_running_job_stays_whatever_was_removed_around_it(world: World) -> None:
+    world.build("local/project/demo/dataset/digits", 2)
+    job = world.job("local/project/demo/dataset/digits", project="demo", is_running=True)
+    with world.open() as instance, instance.catalog.write() as connection:  # no verb would do it
+        connection.exec_driver_sql("UPDATE projects SET removed_at = 1 WHERE name = 'demo'")
+    before = world.files()
+    done = world.gc()
+    assert done.items == ()
+    assert [each.reason for each in done.kept] == [
+        "something in it stays", f"job {job[:12]} was run on it", f"process {os.getpid()} is running it",
+    ]  # fmt: skip
+    assert world.files() == before
+
+
+def test_an_open_reader_and_a_builder_keep_what_they_need(world: World) -> None:
+    world.build("digits", 3)
+    with world.open() as instance:
+        writer = instance.datasets.open("digits", Dataset)
+        writer.append((9, {"x": 9, "long": b"9" * 5000}))
+        reader = instance.datasets.open("digits", Dataset, readonly=True)
+        world.do(lambda other: other.datasets.remove("digits"))
+        found = world.gc()
+        assert (found.items, {each.kind: each.reason for each in found.kept}) == (
+            (),
+            {"dataset": OPEN, "dataset files": OPEN},  # what is removed, and what is not committed yet
+        )
+        assert [row.features["long"] for row in reader] == [bytes([0, key]) * 5000 for key in range(3)]
+        reader.close()
+        world.do(lambda other: other.datasets.recover("digits"))
+        writer.commit()
+        writer.close()
+    world.check()
+
+
+def test_a_model_that_is_being_built_keeps_its_blobs(world: World) -> None:
+    world.model("old", {"a": b"weights"})
+    world.do(lambda instance: instance.models.remove("old"))
+    with world.open() as instance, hold(world.layout.blobs):
+        instance.stores.blobs.put(b"not committed yet")
+        before = world.files()
+        found = world.gc()
+        assert (found.items, [each.reason for each in found.kept]) == ((), [OPEN])
+        assert world.files() == before
+
+
+def test_a_job_that_is_being_started_keeps_its_dataset(world: World) -> None:
+    world.build("digits", 1)
+    with world.open() as instance:
+        pin_dataset(instance.stores, "digits", project="self")
+        world.do(lambda other: other.datasets.remove("digits"))
+        assert [each.reason for each in world.gc().kept] == [OPEN]
+    assert kinds(world.gc()) == ["dataset"]
+
+
+def test_the_second_collection_says_that_another_is_at_work(world: World) -> None:
+    world.build("digits", 1)
+    world.do(lambda instance: instance.datasets.remove("digits"))
+    started, go_on = threading.Event(), threading.Event()
+
+    def wait(_step: str) -> None:
+        started.set()
+        assert go_on.wait(30)
+
+    thread = threading.Thread(target=lambda: world.gc(on_step=wait))
+    thread.start()
+    assert started.wait(30)
+    with pytest.raises(ConflictError, match="another garbage collection is at work"):
+        world.gc()
+    go_on.set()
+    thread.join(30)
+    assert world.files() == set()
+
+
+# ------------------------------------------------------------------------------------------------ files nobody refers to
+
+
+def test_left_over_files_go_when_they_are_old_and_not_before(world: World) -> None:
+    world.build("digits", 1)
+    job = world.job("digits")
+    before = world.files()
+    (dataset,) = (path for path in world.layout.datasets.iterdir() if path.is_dir())
+    gone = "0" * 40
+    left = {
+        "dataset files": [dataset / "fragments" / "killed-0.parquet", dataset / "packs" / "killed.pack"],
+        "blobs": [world.layout.blobs / "ab" / ("ab" * 32), world.layout.blobs / ".12.draft"],
+        "results": [world.layout.results(job) / "killed.seg", world.layout.results(gone) / "a.seg"],
+        "logs": [world.layout.logs(gone) / "0-0-1.txt"],
+        "snapshots": [world.layout.job(gone) / "snapshot" / "model.py"],
+        "tmp": [world.layout.tmp / "draft" / "file"],
+    }
+    for paths in left.values():
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"12345")
+    assert world.gc(min_age_s=MIN_AGE_S).items == ()
+    for path in sorted(world.layout.root.rglob("*")):
+        stat = path.stat()
+        os.utime(path, (stat.st_atime, stat.st_mtime - MIN_AGE_S - 60))
+    done = world.gc(min_age_s=MIN_AGE_S)
+    assert {each.kind: each.size_bytes for each in done.items} == {kind: 5 * len(paths) for kind, paths in left.items()}
+    assert world.files() == before
+    world.check()
+
+
+def test_a_damaged_version_keeps_everything_of_its_dataset(world: World) -> None:
+    world.build("digits", 1)
+    world.build("digits", 1)
+    with world.open() as instance:
+        digest = instance.datasets.resolve("digits/version/v0").content_digest
+    (manifest,) = world.layout.datasets.rglob(f"{digest}.json")
+    manifest.write_bytes(b"{}")
+    world.do(lambda instance: instance.datasets.remove("digits/version/v1"))
+    before = world.files()
+    done = world.gc()
+    assert ["corrupted file" in each.reason for each in done.kept] == [True]
+    assert world.files() == before
+
+
+def test_evaluations_outside_of_jobs_stay(world: World) -> None:
+    with world.open() as instance:
+        draft = PartDraft(tables=[TableDraft(name="t", ids=[1], columns={"x": [1]})])
+        instance.stores.results.append("my.evaluation/1", "", draft)
+    before = world.files()
+    assert (world.gc().items, world.files()) == ((), before)
+    with world.open() as instance:
+        assert instance.stores.results.verify("my.evaluation/1") == []
+
+
+# --------------------------------------------------------------------------------------------------------- ends in between
+
+
+@pytest.mark.parametrize("stop_at", range(1, 14, 2))
+def test_a_collection_that_is_cut_off_leaves_everything_consistent(world: World, stop_at: int) -> None:
+    for seed in range(3):
+        world.build("digits", 2, seed=seed)
+    world.model("net", {"a": b"weights", "b": b"more"})
+    world.model("net", {"a": b"weights", "c": b"other"})
+    job = world.job("digits/version/v0")
+    world.do(lambda instance: instance.datasets.remove("digits/version/v1"))
+    world.do(lambda instance: instance.models.remove("net/version/v0"))
+    world.do(lambda instance: instance.jobs.remove(job))
+    steps = iter(range(1, 1000))
+
+    def stop(_step: str) -> None:
+        if next(steps) == stop_at:
+            raise StoppedError
+
+    try:
+        world.gc(on_step=stop)
+    except StoppedError:
+        pass
+    else:
+        assert stop_at > 10
+    world.check()
+    world.gc()
+    world.check()
+    assert world.gc().items == ()
+    assert not world.layout.results(job).exists()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from starwhale.instances import open_instance
+from starwhale.instances.collect import GarbageVerbs
+from starwhale.settings import read_settings
+
+def stop(step):
+    if step == "file":
+        os.kill(os.getpid(), 9)
+
+with open_instance(read_settings()) as instance:
+    verbs = GarbageVerbs(instance.stores, on_step=stop)
+    verbs.collect(verbs.plan(min_age_s=0), min_age_s=0)
+"""
+
+
+def test_a_killed_collection_lets_the_next_one_finish(world: World, instance_root: dict[str, str]) -> None:
+    world.build("digits", 1)
+    world.build("digits", 1, seed=1)
+    world.do(lambda instance: instance.datasets.remove("digits"))
+    env = instance_root | {"SW_LOCAL_STORAGE": str(world.layout.root)}
+    done = subprocess.run([sys.executable, "-c", KILLED], env=env, check=False, timeout=60)
+    assert done.returncode == -9
+    with world.open() as instance, pytest.raises(NotFoundError):  # nobody brings back what has lost its files
+        instance.datasets.recover("digits/version/v1")
+    assert kinds(world.gc()) == ["dataset files"]
+    world.check()
+
+
+# ---------------------------------------------------------------------------------------------------------- any history
+
+NAMES = ("a", "b")
+ACTIONS = st.one_of(
+    st.tuples(st.just("build"), st.sampled_from(NAMES), st.integers(0, 3)),
+    st.tuples(st.just("model"), st.sampled_from(NAMES), st.integers(0, 3)),
+    st.tuples(st.just("job"), st.sampled_from(NAMES), st.just(0)),
+    st.tuples(st.sampled_from(["remove", "recover", "tag"]), st.sampled_from(["dataset", "model"]), st.integers(0, 9)),
+    st.tuples(st.sampled_from(["remove job", "recover job"]), st.just(""), st.integers(0, 9)),
+    st.tuples(st.sampled_from(["remove project", "recover project"]), st.just(""), st.just(0)),
+    st.tuples(st.just("gc"), st.just(""), st.just(0)),
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=st.lists(ACTIONS, min_size=4, max_size=14))
+def test_after_any_history_the_living_read_back_and_the_dead_are_gone(
+    tmp_path_factory: pytest.TempPathFactory, history: list[tuple[str, str, int]]
+) -> None:
+    world = make_world(tmp_path_factory.mktemp("history"))
+    world.do(lambda instance: instance.projects.create("p"))
+    for what, name, number in [*history, ("gc", "", 0)]:
+        with suppress(NotFoundError):  # the history asks for what is not there
+            act(world, what, name, number)
+        if what == "gc":
+            world.check()
+            assert world.files() == expected_files(world)
+
+
+def act(world: World, what: str, name: str, number: int) -> None:
+    dataset = f"local/project/p/dataset/{name}"
+    match what:
+        case "build":
+            world.build(dataset, number + 1, seed=number)
+        case "model":
+            with world.open() as instance:
+                instance.projects.get("p")
+            world.model(name, {"shared": b"s" * (number % 2 + 1), f"own{number}": bytes([number]) * 9}, project="p")
+        case "job":
+            world.job(dataset, project="p" if name == "a" else "self")
+        case "remove" | "recover" | "tag":
+            with world.open() as instance:
+                verbs = instance.datasets if name == "dataset" else instance.models
+                uri = f"local/project/p/{name}/{NAMES[number % 2]}/version/v{number // 2}"
+                if what == "tag":
+                    verbs.add_tags(uri, ["mine"])
+                else:
+                    getattr(verbs, what)(uri)
+        case "remove job" | "recover job":
+            with world.open() as instance:
+                found = instance.catalog.jobs.list(removed=what == "recover job")
+                if found:
+                    getattr(instance.catalog.jobs, what.partition(" ")[0])(found[number % len(found)].id)
+        case "remove project" | "recover project":
+            world.do(lambda instance: getattr(instance.projects, what.partition(" ")[0])("p"))
+        case _:
+            planned = world.gc(dry_run=True)
+            assert world.gc() == planned
+
+
+def expected_files(world: World) -> set[Path]:
+    """Work out anew which files what is in the catalog needs."""
+    root = world.layout.root
+    needed: set[Path] = set()
+    with world.open() as instance:
+        blobs, datasets = instance.stores.blobs, instance.stores.datasets
+        with instance.catalog.read() as connection:
+            rows = connection.exec_driver_sql(
+                "SELECT kind, bundle_id, content_digest FROM versions JOIN bundles ON bundles.id = bundle_id"
+            ).all()
+            jobs = connection.exec_driver_sql("SELECT id FROM jobs").scalars().all()
+        for kind, bundle_id, digest in rows:
+            if kind == "model":
+                listing = Listing.from_bytes(blobs.get(digest))
+                needed |= {blobs.place(each) for each in (digest, *(entry.digest for entry in listing.files))}
+                continue
+            manifest = datasets.open_version(bundle_id, digest).manifest
+            folder = world.layout.datasets / bundle_id
+            needed.add(folder / "manifests" / f"{digest}.json")
+            needed |= {folder / "fragments" / f"{each.file}.parquet" for each in manifest.fragments()}
+            needed |= {folder / "packs" / f"{each.name}{end}" for each in manifest.packs for end in (".pack", ".idx")}
+        for job in jobs:
+            for folder in (world.layout.results(job), world.layout.logs(job), world.layout.job(job)):
+                needed |= {path for path in folder.rglob("*") if path.is_file()}
+    return {path.relative_to(root) for path in needed}
