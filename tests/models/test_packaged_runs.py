@@ -163,6 +163,14 @@ def test_name_and_modules_come_from_options_then_yaml_then_directory(instance: I
     assert (version.version, (work.parent / "out" / "evaluation.py").is_file()) == (given.version, True)
 
 
+def test_the_storage_root_is_not_packaged_into_itself(instance: Instance, work: Path, tmp_path: Path) -> None:
+    shutil.copy(work / "evaluation.py", tmp_path)
+    version = instance.models.build(tmp_path, modules=["evaluation"], name="around", add_all=True)
+    found = {each.path.partition("/")[0] for each in instance.models.files(version).entries}
+    assert {"evaluation.py", "times"} <= found
+    assert "root" not in found
+
+
 def test_a_build_that_is_wrong_makes_no_version(instance: Instance, work: Path) -> None:
     odd = work.rename(work.parent / "my model")
     with pytest.raises(InvalidNameError, match="--name"):

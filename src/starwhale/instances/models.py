@@ -92,7 +92,8 @@ class ModelVerbs(VersionVerbs):
         rules = read_rules(plan.workdir, excludes=excludes, add_all=add_all)
         handlers = self._discover(plan)
         with hold_blobs(self._stores):
-            packaged = package(plan.workdir, rules, self._stores.blobs, on_file=on_file)
+            root = self._stores.layout.root.resolve()
+            packaged = package(plan.workdir, rules, self._stores.blobs, skip=root, on_file=on_file)
             _check_modules(plan, packaged.listing)
             return self._commit(plan, packaged, handlers, tags)
 

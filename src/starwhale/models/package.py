@@ -34,7 +34,12 @@ class Packaged:
 
 
 def package(
-    workdir: Path, rules: IgnoreRules, blobs: LocalBlobStore, *, on_file: Callable[[int, int], None] | None = None
+    workdir: Path,
+    rules: IgnoreRules,
+    blobs: LocalBlobStore,
+    *,
+    skip: Path | None = None,
+    on_file: Callable[[int, int], None] | None = None,
 ) -> Packaged:
     """Put the files of a work directory into the blob store.
 
@@ -42,6 +47,7 @@ def package(
         workdir: The model root.
         rules: What is left out.
         blobs: Where the content goes; durable when this returns.
+        skip: A folder that is left out whatever the rules say, resolved.
         on_file: Called after each file with the number of files and bytes so far.
 
     Raises:
@@ -51,7 +57,7 @@ def package(
     root = workdir.resolve()
     entries: list[Entry] = []
     files = size = new_bytes = 0
-    for found in walk(root, rules):
+    for found in walk(root, rules, skip=skip):
         if found.kind is not EntryKind.FILE:
             entries.append(Entry(path=found.path, kind=found.kind, target=found.target))
             continue

@@ -27,7 +27,7 @@ class Found:
     """Of a link: where it leads, relative to its folder."""
 
 
-def walk(workdir: Path, rules: IgnoreRules) -> Iterator[Found]:
+def walk(workdir: Path, rules: IgnoreRules, *, skip: Path | None = None) -> Iterator[Found]:
     """Yield files, links and empty folders, in no promised order.
 
     A link stays a link when it leads to something that is packaged too. One that leads to a file elsewhere becomes that file; one that
@@ -36,6 +36,7 @@ def walk(workdir: Path, rules: IgnoreRules) -> Iterator[Found]:
     Args:
         workdir: The model root, resolved.
         rules: What is left out.
+        skip: A folder that is left out whatever the rules say, resolved: the storage root may lie in a work directory.
 
     Raises:
         ModelSourceError: Something cannot be read, or is no file, folder or link.
@@ -52,7 +53,7 @@ def walk(workdir: Path, rules: IgnoreRules) -> Iterator[Found]:
             source = workdir / path
             mode = _mode(source, path)
             is_folder = stat.S_ISDIR(mode)
-            if rules.leaves_out(path, is_folder=is_folder):
+            if source == skip or rules.leaves_out(path, is_folder=is_folder):
                 continue
             kept += 1
             _check_text(path)
