@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
 from starwhale.cli.root import run
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 EVALUATION = """
 from starwhale import evaluation, model
@@ -180,3 +179,21 @@ def test_a_script_builds_itself(call: Call, work: str, instance_root: dict[str, 
         "evaluation:predict",
         "evaluation:report",
     }
+
+
+def test_a_version_is_run_by_its_uri(call: Call, work: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    built = shown(call, "build", work, "-m", "evaluation")
+    (tmp_path / "rows.jsonl").write_text('{"x": 1}\n{"x": 2}\n')
+    assert run(["dataset", "build", "--json", str(tmp_path / "rows.jsonl"), "-n", "rows"]) == 0
+    shutil.rmtree(work)
+    capsys.readouterr()
+    words = ("run", "--uri", "work/version/v0", "-h", "evaluation:report", "-d", "rows")
+    report = shown(call, *words, "--no-cleanup-snapshot")
+    manifest = report["manifest"]
+    assert (manifest["status"], report["report"]["summary"]) == ("success", {"count": 2})
+    assert (manifest["model"], manifest["model_name"]) == (built["uri"], "work")
+    assert manifest["model_version"] == built["version"]
+    assert sorted(path.name for path in Path(manifest["model_src_dir"]).glob("*.*")) == ["big.bin", "evaluation.py"]
+    assert f"work@{built['version'][:12]}" in call(*words)
+    assert "no model 'wrok'" in call("run", "--uri", "wrok", "-d", "rows", code=1)
+    assert "--module" in call("run", "--uri", "work", "-m", "evaluation", "-d", "rows", code=2)
