@@ -29,6 +29,7 @@ StarwhaleError
 │   ├── LeaseLostError             a late commit of a lease that has ended
 │   └── WorkerDiedError            a worker process ended on its own
 ├── StatusError (1)                a status change that the rules do not allow
+├── JobTimeoutError (3)            a job did not end while it was waited for
 └── InterruptedJobError (130)      the user stopped the job
 """
 
@@ -291,6 +292,14 @@ class StatusError(StarwhaleError, RuntimeError):
 
     http_status = 409
     code = "status"
+
+
+class JobTimeoutError(StarwhaleError, TimeoutError):
+    """A job did not end while it was waited for; it goes on."""
+
+    exit_code = 3
+    http_status = 408
+    code = "job_timeout"
 
 
 class InterruptedJobError(StarwhaleError):

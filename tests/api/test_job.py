@@ -330,6 +330,38 @@ def test_tables_come_as_frames(cell: Callable[[str], ModuleType]) -> None:
         job.to_pandas("mor")
 
 
+def test_waiting_ends_with_the_job_or_with_the_time(cell: Callable[[str], ModuleType]) -> None:
+    notebook = cell(FIRST.replace("return row", "started.set(); go_on.wait(60); return row"))
+    started, go_on = threading.Event(), threading.Event()
+    vars(notebook).update(started=started, go_on=go_on)
+    thread = threading.Thread(target=lambda: Job.run(datasets="numbers", name="slow"))
+    thread.start()
+    assert started.wait(60)
+    job = Job.get("slow")
+    with pytest.raises(TimeoutError, match=r"is still running after 0 s"):
+        job.wait(timeout_s=0)
+    go_on.set()
+    assert job.wait(timeout_s=60).status == "SUCCESS"
+    thread.join()
+
+
+def test_rows_of_a_table_and_failed_ones(cell: Callable[[str], ModuleType]) -> None:
+    cell("""
+        from starwhale import evaluation
+
+        @evaluation.predict(log_mode="plain", fail_on_error=False)
+        def picky(row):
+            return 1 / (row["number"] - 1)
+    """)
+    job = Job.run(datasets="numbers", dataset_head=4)
+    assert [row["_index"] for row in job.results(limit=2)] == [0, 2]
+    assert len(job.results(limit=0)) == 3
+    (failed,) = job.results(failed=True)
+    assert (failed["_index"], failed["frame"].rpartition(" ")[2]) == (1, "picky")
+    with pytest.raises(NotFoundError):
+        job.results("nothing")
+
+
 def test_remove_and_recover(cell: Callable[[str], ModuleType]) -> None:
     cell(FIRST)
     job = Job.run(datasets="numbers", limit=1)

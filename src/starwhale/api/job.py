@@ -11,6 +11,7 @@ Job.run(model="examples/digits", datasets="digits")   a folder, a .py file or a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -245,6 +246,34 @@ class Job:
     def steps(self) -> list[StepRecord]:
         """Its steps, needs first, with their status and times."""
         return list(default_instance().jobs.steps(self.id))
+
+    def wait(self, timeout_s: float | None = None) -> Job:
+        """Wait until nobody works on the job any more; `status` says how it ended.
+
+        Raises:
+            JobTimeoutError: It has not ended in that time, and goes on; it is a TimeoutError.
+        """
+        default_instance().jobs.wait(self.id, timeout_s=timeout_s)
+        return self
+
+    def results(
+        self, table: str = "results", where: str | None = None, limit: int = 20, failed: bool = False
+    ) -> list[dict[str, Value]]:
+        """Return the first rows of a table.
+
+        Args:
+            table: One of `tables`.
+            where: Not built yet.
+            limit: At most so many; 0 means all.
+            failed: The rows that failed, with their errors, instead of the table.
+
+        Raises:
+            NotFoundError: The job has no such table.
+        """
+        if where:
+            raise NotBuiltYetError("Job.results with `where` is not built yet", hint="filter job.to_pandas()")
+        rows = self.get_table_rows("errors" if failed else self._check_table(table))
+        return list(islice(rows, limit or None))
 
     def resume(self, executor: str | None = None, replicas: int | None = None) -> Job:
         """Go on from the rows that are not done, to the end.

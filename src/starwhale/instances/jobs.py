@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from starwhale.domain.status import Status, is_resumable
+from starwhale.domain.status import Status, is_active, is_resumable
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
+from starwhale.domain.version import SHORT_VERSION
+from starwhale.errors import JobTimeoutError
 
 if TYPE_CHECKING:
     from starwhale.domain.job import HandlerRecord, RunRequest
@@ -69,6 +72,27 @@ class JobVerbs:
         found = self._stores.catalog.jobs.get(job, project=self._project, removed=True)
         self._stores.catalog.jobs.recover(found.id)
         return self._stores.catalog.jobs.get(found.id)
+
+    def wait(self, job: str, *, timeout_s: float | None = None, poll_s: float = 0.2) -> JobRecord:
+        """Wait until nobody works on a job any more: it has ended, or was stopped, or its driver has died.
+
+        Args:
+            job: How it is addressed.
+            timeout_s: Wait so long at most; None for ever.
+            poll_s: Look so often.
+
+        Raises:
+            JobTimeoutError: It has not ended in that time; it goes on.
+        """
+        found = self.get(job)
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while is_active(found.status) or found.status is Status.CREATED:
+            if deadline is not None and time.monotonic() >= deadline:
+                message = f"job {found.id[:SHORT_VERSION]} is still {found.status} after {timeout_s:g} s"
+                raise JobTimeoutError(message, hint="wait longer, or look at it with swcli job info")
+            time.sleep(poll_s)
+            found = self._stores.catalog.jobs.get(found.id)
+        return found
 
     def run(self, request: RunRequest, options: RunOptions | None = None) -> JobOutcome:
         """Run a job to its end in this process and its workers.
