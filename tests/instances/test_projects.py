@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -167,3 +169,22 @@ def test_a_project_removed_elsewhere_while_it_is_current_is_named(instance: Inst
         assert [each.name for each in again.projects.list()] == ["self"]
         with pytest.raises(NotFoundError, match="'demo' was removed"):
             build(again, "digits")
+
+
+def test_the_functions_of_the_sdk_and_the_class_of_old_scripts_do_the_same(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from starwhale.api import project
+
+    view: Any = importlib.import_module("starwhale.core.project.view").ProjectTermView  # Any: found by a finder
+    monkeypatch.setenv("SW_CLI_CONFIG", str(settings.config_path))
+    monkeypatch.setenv("SW_LOCAL_STORAGE", str(settings.root))
+    assert project.create("Demo").name == "Demo"
+    assert project.select("demo") == project.info("DEMO")
+    assert [row["in_use"] for row in view.list()] == [False, True]
+    assert view().info()["name"] == "Demo"  # this process knows what it selected
+    view("self").select()
+    view("demo").remove()
+    assert [each.name for each in project.list()] == ["self"]
+    assert project.recover("demo").name == "Demo"
+    assert [each.name for each in project.list(page=2, size=1)] == ["Demo"]

@@ -36,7 +36,7 @@ OLD_PATHS = {
     "starwhale.core.model": "",
     "starwhale.core.model.view": "starwhale.compat.not_built",
     "starwhale.core.project": "",
-    "starwhale.core.project.view": "starwhale.compat.not_built",
+    "starwhale.core.project.view": "starwhale.compat.project_view",
     "starwhale.core.runtime": "",
     "starwhale.core.runtime.model": "starwhale.compat.not_built",
     "starwhale.utils": "starwhale.compat.old_utils",

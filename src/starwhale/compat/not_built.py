@@ -40,10 +40,6 @@ class InstanceTermView(NotBuilt):
     """Instances on the terminal (not built yet)."""
 
 
-class ProjectTermView(NotBuilt):
-    """Projects on the terminal (not built yet)."""
-
-
 class RuntimeConfig(NotBuilt):
     """A parsed runtime.yaml (not built yet)."""
 
@@ -80,7 +76,6 @@ __all__ = [
     "Link",
     "LocalDataStore",
     "ModelTermView",
-    "ProjectTermView",
     "RemoteDataStore",
     "RuntimeConfig",
     "SwBaseModel",

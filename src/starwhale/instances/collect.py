@@ -135,8 +135,7 @@ class GarbageVerbs:
 
     @contextmanager
     def _alone(self) -> Generator[None]:
-        path = self._stores.layout.root / ".lock-gc"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._stores.layout.collection_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

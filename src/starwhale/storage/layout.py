@@ -3,7 +3,8 @@
 <root>/
 ├── STARWHALE-EVALUATION    format marker: a root without it that is not empty is never written
 ├── catalog.db              SQLite: what exists, and the ledger
-├── datasets/<id>/          fragments, packs and manifests of one dataset
+├── .lock, .lock-gc         held by who migrates the catalog, and by who collects garbage
+├── datasets/<id>/          fragments, packs and manifests of one dataset; its .in-use is held by who has it open (`in_use`)
 ├── blobs/<2>/<digest>      content-addressed bytes
 ├── results/<2>/<job>/      segments and compacted parts of one job
 ├── logs/<2>/<job>/         one text file per task attempt
@@ -31,6 +32,11 @@ class Layout:
     def marker(self) -> Path:
         """The format marker."""
         return self.root / "STARWHALE-EVALUATION"
+
+    @property
+    def collection_lock(self) -> Path:
+        """Held by the one who collects garbage."""
+        return self.root / ".lock-gc"
 
     @property
     def catalog(self) -> Path:
