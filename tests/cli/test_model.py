@@ -119,7 +119,7 @@ def test_json_shapes_key_by_key(call: Call, work: str) -> None:
     assert shown(call, "info", "work", "-of", "model_yaml") == {"data": info["model_yaml"]}
     assert shown(call, "info", "work", "--output-filter", "all") == info
     for part, words in (
-        ("basic", "uri: local/project/self/model/work/version/"),
+        ("basic", "uri: local/project/self/model/"),
         ("handlers", "1: evaluation:report"),
         ("files", "19.5 KiB  MODEL  big.bin"),
         ("model_yaml", "name: work"),
