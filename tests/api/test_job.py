@@ -14,11 +14,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 from starwhale.api import model
 from starwhale.api.dataset import Dataset, dataset
 from starwhale.api.job import Job
 from starwhale.api.job_progress import ProgressLine, progress_text
+from starwhale.cli.app import CliApp
+from starwhale.cli.root import swcli
 from starwhale.domain.status import Status
 from starwhale.errors import (
     HandlerError,
@@ -31,6 +34,7 @@ from starwhale.errors import (
 from starwhale.execution.executors.caller_threads import CallerThreads
 from starwhale.execution.start import JobProgress, StepView
 from starwhale.handlers.registry import REGISTRY
+from starwhale.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -218,6 +222,20 @@ def test_another_process_cannot_have_functions_of_a_notebook(cell: Callable[[str
     assert f"Job.run(model='evaluation.py', executor='{executor}')" in caught.value.hint
     job = Job.run(notebook.double, datasets="numbers", executor="thread")
     assert job.basic_info["executor"] == "caller"
+
+
+def test_the_command_line_says_why_it_cannot_resume_a_job_of_a_notebook(
+    cell: Callable[[str], ModuleType],
+) -> None:
+    cell(FIRST.replace("FACTOR = 2", "FACTOR = None"))
+    with pytest.raises(UserCodeError) as caught:
+        Job.run(datasets="numbers")
+    for words in (["job", "resume"], ["job", "resume", "--executor", "process"]):
+        done = CliRunner().invoke(swcli, [*words, caught.value.job_id], obj=CliApp(read_settings()))
+        assert isinstance(done.exception, UsageError)
+        assert "defined in a notebook or script" in done.exception.message
+        assert "%%writefile evaluation.py" in done.exception.hint
+    assert Job.get(caught.value.job_id).status == "FAILED", "as it was"
 
 
 def test_mistakes_are_told_before_a_job_exists(cell: Callable[[str], ModuleType]) -> None:
