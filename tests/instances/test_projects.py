@@ -169,6 +169,9 @@ def test_a_project_removed_elsewhere_while_it_is_current_is_named(instance: Inst
         assert [each.name for each in again.projects.list()] == ["self"]
         with pytest.raises(NotFoundError, match="'demo' was removed"):
             build(again, "digits")
+        for use in (again.datasets.list, again.jobs.list):
+            with pytest.raises(NotFoundError, match="'demo' was removed"):
+                use()
 
 
 def test_the_functions_of_the_sdk_and_the_class_of_old_scripts_do_the_same(

@@ -41,8 +41,11 @@ class JobVerbs:
             NotFoundError: There is no such project.
         """
         home = self._project if project is None else parse_project_uri(project).project
-        if home not in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
-            self._stores.catalog.projects.get(home)
+        projects = self._stores.catalog.projects
+        if home in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
+            projects.refuse_removed(home)
+        else:
+            projects.get(home)
         return self._stores.catalog.jobs.list(home, limit=limit, offset=offset, removed=removed)
 
     def get(self, job: str) -> JobRecord:

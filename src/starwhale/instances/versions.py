@@ -55,8 +55,11 @@ class VersionVerbs:
             NotFoundError: There is no such project.
         """
         home = self._project if project is None else parse_project_uri(project).project
-        if home not in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
-            self._stores.catalog.projects.get(home)
+        projects = self._stores.catalog.projects
+        if home in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
+            projects.refuse_removed(home)
+        else:
+            projects.get(home)
         found = self._stores.catalog.versions.list_newest(home, self.kind, with_removed=with_removed)
         return [each for each in found if each.name.casefold().startswith(name_prefix.casefold())]
 
