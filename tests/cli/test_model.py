@@ -66,7 +66,10 @@ def shown(call: Call, *words: str) -> Any:
 
 
 def test_build_says_what_it_did_and_what_to_type_next(call: Call, work: str) -> None:
+    for number in range(8):
+        (Path(work) / f"{number}.pyc").touch()
     said = call("build", work, "-m", "evaluation", "-t", "mine", "-d", "first")
+    assert "left out: 0.pyc, 1.pyc, 2.pyc, 3.pyc, 4.pyc and " in said
     assert "2 files, 19.9 KiB, 19.9 KiB of it new" in said
     assert "0: evaluation:predict (predict, 2 tasks)" in said
     assert "1: evaluation:report (evaluate)  needs evaluation:predict" in said

@@ -32,6 +32,8 @@ _NOT_BUILT = {
 }
 _LATER = {"runtime": "packaging a runtime with the model", "push": "copying a model to a server"}
 _LAZY = {"run": LazyCommand("starwhale.cli.model_run:run", "Evaluate a model over datasets.")}
+LEFT_OUT = 5
+"""Names of what was left out that `build` shows."""
 FILTERS = ("basic", "model_yaml", "handlers", "files", "all")
 """Parts of a version that `info` can show."""
 
@@ -89,6 +91,7 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     workdir = Path(given["workdir"])
     verbs = app.instance().models
     app.say(f"packaging {workdir.resolve()}")
+    progress = _progress(app)
     version = verbs.build(
         workdir,
         modules=given["modules"],
@@ -99,8 +102,10 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
         excludes=given["excludes"],
         add_all=given["add_all"],
         model_yaml=Path(given["model_yaml"]) if given["model_yaml"] else None,
-        on_file=_progress(app),
+        on_file=progress,
     )
+    if progress is not None:
+        click.echo("\r\x1b[K", err=True, nl=False)
     app.emit(_built(version), lambda console: _tell_built(console, app, version, verbs.handlers(version)))
 
 
@@ -161,6 +166,7 @@ def _built(version: VersionRecord) -> Json:
         "size": version.size_bytes,
         "files": manifest["file_count"],
         "new_bytes": manifest["new_bytes"],
+        "left_out": manifest["left_out"],
         "handlers": sorted(manifest["handlers"]),
     }
 
@@ -169,7 +175,11 @@ def _tell_built(console: Console, app: CliApp, version: VersionRecord, handlers:
     count, fresh = version.manifest["file_count"], version.manifest["new_bytes"]
     files = f"{count} file" if count == 1 else f"{count} files"
     news = f"{show_bytes(fresh)} of it new" if fresh else "all of it stored already"
-    for line in (f"{files}, {show_bytes(version.size_bytes)}, {news}", f"uri: {version.uri.full}"):
+    lines = [f"{files}, {show_bytes(version.size_bytes)}, {news}", f"uri: {version.uri.full}"]
+    if left_out := version.manifest["left_out"]:
+        more = version.manifest["left_out_count"] - len(left_out[:LEFT_OUT])
+        lines.insert(1, f"left out: {', '.join(left_out[:LEFT_OUT])}" + (f" and {more} more" if more else ""))
+    for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     render_handlers(console, handlers)
     is_near = version.project == app.instance().project

@@ -31,6 +31,10 @@ Progress = Callable[[int, int], None]
 """Called with the number of files and bytes that were packaged so far."""
 
 
+LEFT_OUT_SHOWN = 20
+"""Names of what was left out that a version remembers."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
     """What a build comes to, before anything is read or imported."""
@@ -108,6 +112,8 @@ class ModelVerbs(VersionVerbs):
             "model_yaml": write_model_yaml(ModelYaml(name=plan.name, modules=plan.modules, desc=plan.desc)),
             "file_count": len(packaged.listing.files),
             "new_bytes": packaged.new_bytes,
+            "left_out": list(packaged.left_out[:LEFT_OUT_SHOWN]),
+            "left_out_count": len(packaged.left_out),
         }
         draft = VersionDraft(
             content_digest=packaged.content_digest,

@@ -31,6 +31,8 @@ class Packaged:
     """Digest of the listing: equal for equal content."""
     new_bytes: int
     """Bytes of content that the store did not have."""
+    left_out: tuple[str, ...]
+    """Files and folders, with a slash, that the rules left out, by path."""
 
 
 def package(
@@ -56,8 +58,9 @@ def package(
     """
     root = workdir.resolve()
     entries: list[Entry] = []
+    left_out: list[str] = []
     files = size = new_bytes = 0
-    for found in walk(root, rules, skip=skip):
+    for found in walk(root, rules, skip=skip, on_left_out=left_out.append):
         if found.kind is not EntryKind.FILE:
             entries.append(Entry(path=found.path, kind=found.kind, target=found.target))
             continue
@@ -71,7 +74,12 @@ def package(
         message = f"there is nothing to package in {workdir}"
         raise ModelSourceError(message, path=str(workdir), hint="name the folder with the model's source and weights")
     listing = Listing(entries=tuple(sorted(entries, key=lambda each: each.path)))
-    return Packaged(listing=listing, content_digest=blobs.put(listing.to_bytes()), new_bytes=new_bytes)
+    return Packaged(
+        listing=listing,
+        content_digest=blobs.put(listing.to_bytes()),
+        new_bytes=new_bytes,
+        left_out=tuple(sorted(left_out)),
+    )
 
 
 def _keep(found: Found, blobs: LocalBlobStore) -> tuple[Entry, bool]:

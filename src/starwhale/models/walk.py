@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,13 @@ class Found:
     """Of a link: where it leads, relative to its folder."""
 
 
-def walk(workdir: Path, rules: IgnoreRules, *, skip: Path | None = None) -> Iterator[Found]:
+def walk(
+    workdir: Path,
+    rules: IgnoreRules,
+    *,
+    skip: Path | None = None,
+    on_left_out: Callable[[str], object] = lambda _path: None,
+) -> Iterator[Found]:
     """Yield files, links and empty folders, in no promised order.
 
     A link stays a link when it leads to something that is packaged too. One that leads to a file elsewhere becomes that file; one that
@@ -37,6 +43,7 @@ def walk(workdir: Path, rules: IgnoreRules, *, skip: Path | None = None) -> Iter
         workdir: The model root, resolved.
         rules: What is left out.
         skip: A folder that is left out whatever the rules say, resolved: the storage root may lie in a work directory.
+        on_left_out: Called with the path of each file or folder that is left out; what lies in such a folder is not looked at.
 
     Raises:
         ModelSourceError: Something cannot be read, or is no file, folder or link.
@@ -46,6 +53,7 @@ def walk(workdir: Path, rules: IgnoreRules, *, skip: Path | None = None) -> Iter
         folder = folders.pop()
         names = _names(workdir / folder, folder)
         if folder and rules.is_environment(names):
+            on_left_out(f"{folder}/")
             continue
         kept = 0
         for name in names:
@@ -54,6 +62,7 @@ def walk(workdir: Path, rules: IgnoreRules, *, skip: Path | None = None) -> Iter
             mode = _mode(source, path)
             is_folder = stat.S_ISDIR(mode)
             if source == skip or rules.leaves_out(path, is_folder=is_folder):
+                on_left_out(f"{path}/" if is_folder else path)
                 continue
             kept += 1
             _check_text(path)
