@@ -213,6 +213,16 @@ def test_a_removed_job_goes_with_its_results_and_lets_its_versions_go(world: Wor
         instance.jobs.recover(job)
 
 
+def test_a_job_without_any_files_goes_too(world: World) -> None:
+    job = world.job()
+    for folder in (world.layout.results(job), world.layout.logs(job), world.layout.job(job)):
+        for path in (folder / "file", *folder.iterdir()):
+            path.unlink(missing_ok=True)
+        folder.rmdir()
+    world.do(lambda instance: instance.jobs.remove(job))
+    assert [(each.kind, each.size_bytes) for each in world.gc().items] == [("job", 0)]
+
+
 def test_a_tag_of_the_user_keeps_a_removed_version(world: World) -> None:
     world.build("digits", 2, tags=("mine",))
     world.do(lambda instance: instance.datasets.remove("digits"))

@@ -343,9 +343,9 @@ class _Walk:
     def _is_old(self, path: Path) -> bool:
         """Whether nothing was written there since the time that counts."""
         try:
-            newest = max((each.lstat().st_mtime for each in _walk(path)), default=0.0)
-        except FileNotFoundError:
-            return False  # somebody is at work there
+            newest = max(each.lstat().st_mtime for each in _walk(path))
+        except OSError:
+            return False  # somebody is at work there, or keeps us out
         return newest < self._before
 
     # ----------------------------------------------------------------------------------------------------------- taking
@@ -354,40 +354,45 @@ class _Walk:
         """Delete files and folders, or count them; `is_listed` names the thing even where it has no files."""
         size = count = 0
         for path in paths:
-            inside = [(each, each.lstat().st_size) for each in _walk(path) if not _is_folder(each)]
+            sizes = _sizes(path)
             if self._is_dry or self._remove(path, is_guarded=kind == "results"):
-                size += sum(each for _, each in inside)
-                count += len(inside)
+                size += sum(sizes)
+                count += len(sizes)
+            elif path.exists() and kind != "results":
+                self._kept.append(Kept(kind=kind, name=str(path), reason="it cannot be deleted; see who owns it"))
         if is_listed or count:
             self._items.append(Item(kind=kind, name=name, size_bytes=size, file_count=count))
 
     def _remove(self, path: Path, *, is_guarded: bool) -> bool:
-        """Delete a file or folder; False when somebody began to write to it."""
+        """Delete a file or folder; False when it is still there, because somebody began to write to it or it is not ours."""
         self._on_step("file")
         if _is_folder(path):
             shutil.rmtree(path, ignore_errors=True)
-        elif is_guarded:
+            return not path.exists()
+        if is_guarded:
             if not self._remove_segment(path):
                 return False
-        else:
-            path.unlink(missing_ok=True)
-        if is_guarded:  # whoever is about to write there makes the folder again
-            with suppress(OSError):
+            with suppress(OSError):  # whoever is about to write there makes the folder again
                 path.parent.rmdir()
+            return True
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            return False
         return True
 
     def _remove_segment(self, path: Path) -> bool:
         """Delete a file that rows may be appended to, unless they are; whoever comes too late makes a new one."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except OSError:
             return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(descriptor).st_mtime >= self._before:
                 return False
             path.unlink()
-        except (BlockingIOError, FileNotFoundError):
+        except OSError:  # it is locked, gone, or not ours
             return False
         finally:
             os.close(descriptor)
@@ -400,6 +405,14 @@ def _walk(path: Path) -> Iterator[Path]:
     if _is_folder(path):
         for each in path.iterdir():
             yield from _walk(each)
+
+
+def _sizes(path: Path) -> list[int]:
+    """Bytes of each file of what there is below a path; what vanishes meanwhile has none."""
+    found: list[int] = []
+    with suppress(OSError):
+        found.extend(each.lstat().st_size for each in _walk(path) if not _is_folder(each))
+    return found
 
 
 def _is_folder(path: Path) -> bool:
