@@ -49,6 +49,8 @@ _LATER = {
 @click.option(
     "--replicas", type=click.IntRange(min=1), help="Tasks that share the rows, instead of what the handlers say."
 )
+@click.option("--debug", "is_debug", is_flag=True, help="One row at a time at your terminal: breakpoint() works.")
+@click.option("--row", default="", metavar="KEY", help="With --debug: try this row alone; NAME:KEY with several datasets.")
 @click.option("--seed", type=int, default=0, show_default=True, help="From which each row's seed is derived.")
 @click.option("--name", "job_name", default="", help="Name by which the job can be addressed.")
 @click.option("-p", "--run-project", "--project", default="", help="Project that keeps the job.")
@@ -117,6 +119,8 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
         dataset_head=given["dataset_head"],
         limit=given["limit"],
         seed=given["seed"],
+        is_debug=given["is_debug"],
+        row=given["row"],
         project=project or given["log_project"],
         name=given["job_name"],
         model_name=name,
