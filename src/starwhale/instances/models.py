@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -195,6 +196,11 @@ def _find_modules(workdir: Path) -> tuple[str, ...]:
     Raises:
         UsageError: There is no file with handlers, or more than one.
     """
+    name = "starwhale.handlers.find_modules"  # by name, as long as a folder without model.yaml is a way to come
+    if importlib.util.find_spec(name) is not None:
+        found: tuple[str, ...] = importlib.import_module(name).find_evaluation_modules(workdir)
+        if found:
+            return found
     message = f"no modules to look for handlers in {workdir}"
     raise UsageError(message, hint="name them with --module, or under run.modules of a model.yaml")
 
