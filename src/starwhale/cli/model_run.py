@@ -50,7 +50,9 @@ _LATER = {
     "--replicas", type=click.IntRange(min=1), help="Tasks that share the rows, instead of what the handlers say."
 )
 @click.option("--debug", "is_debug", is_flag=True, help="One row at a time at your terminal: breakpoint() works.")
-@click.option("--row", default="", metavar="KEY", help="With --debug: try this row alone; NAME:KEY with several datasets.")
+@click.option(
+    "--row", default="", metavar="KEY", help="With --debug: try this row alone; NAME:KEY with several datasets."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="From which each row's seed is derived.")
 @click.option("--name", "job_name", default="", help="Name by which the job can be addressed.")
 @click.option("-p", "--run-project", "--project", default="", help="Project that keeps the job.")
@@ -62,8 +64,15 @@ _LATER = {
 @click.option("--step", default="", hidden=True, help="Run one step without its needs.")
 @click.option("--task-index", type=int, default=-1, hidden=True, help="Run one task of the step.")
 @click.option("--override-task-num", "task_count", type=int, default=0, hidden=True, help="Tasks of the step.")
-@click.option("-fs", "--forbid-snapshot", is_flag=True, hidden=True, help="A work directory is never copied.")
-@click.option("--cleanup-snapshot/--no-cleanup-snapshot", default=True, hidden=True, help="The same.")
+@click.option(
+    "-fs", "--forbid-snapshot", is_flag=True, hidden=True, help="Without effect: a packaged version never changes."
+)
+@click.option(
+    "--cleanup-snapshot/--no-cleanup-snapshot",
+    default=True,
+    hidden=True,
+    help="Whether the copy of a packaged model goes when its job has succeeded.",
+)
 @click.option(
     "--resource-pool", type=click.Choice(["default"]), default="default", hidden=True, help="Servers have others."
 )

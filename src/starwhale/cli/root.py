@@ -15,7 +15,7 @@ from starwhale.settings import VERSION, read_settings
 
 COMMANDS = {
     "dataset": LazyCommand("starwhale.cli.dataset:dataset", "Build and read versioned datasets."),
-    "model": LazyCommand("starwhale.cli.model:model", "Run the evaluation of a model."),
+    "model": LazyCommand("starwhale.cli.model:model", "Package models, and run their evaluation."),
     "job": LazyCommand("starwhale.cli.job:job", "Look at jobs and go on with them."),
     "gc": LazyCommand("starwhale.cli.gc:gc", "Delete for good what was removed, and left-over files."),
     "project": LazyCommand("starwhale.cli.project:project", "Make, choose, remove and recover projects."),
