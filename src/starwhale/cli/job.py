@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwGroup, add_not_built
-from starwhale.cli.outcome import finish
+from starwhale.cli.outcome import finish, row_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,27 +64,90 @@ def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, 
 def info(app: CliApp, job_address: str, max_report_cols: int, web: bool) -> None:
     """Show what a job ran on and what came of it."""
     from starwhale.cli.render_report import render_report
+    from starwhale.cli.render_steps import render_ending, render_steps
     from starwhale.errors import NotBuiltYetError
     from starwhale.results.report import make_report
 
     if web:
         raise NotBuiltYetError("'swcli job info --web' is not built yet", hint="leave --web out")
     instance = app.instance()
-    report = make_report(instance.stores, instance.jobs.get(job_address))
-    app.emit(
-        report.to_json(), lambda console: render_report(console, report, max_report_cols, is_verbose=app.verbosity > 0)
-    )
+    found = instance.jobs.get(job_address)
+    report = make_report(instance.stores, found)
+
+    def render(console: Console) -> None:
+        render_steps(console, report.steps, time.time())
+        render_report(console, report, max_report_cols, is_verbose=app.verbosity > 0, has_steps=True)
+        row = "" if found.error is None else found.error.row
+        render_ending(console, found, row_command(app, found, row) if row else "")
+
+    app.emit(report.to_json(), render)
 
 
 @job.command()
 @click.argument("job_address", metavar="JOB")
-@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@click.option("--table", default="", metavar="NAME", help="Another table than `results`.")
+@click.option("--failed", is_flag=True, help="The rows that failed, with their errors.")
+@click.option("--where", default="", metavar="EXPR", help="Which rows: 'output == 7 and input/label != 3'.")
+@click.option("-n", "limit", default=20, show_default=True, type=click.IntRange(min=1), help="Most rows.")
+@click.option("--offset", default=0, type=click.IntRange(min=0), help="Leave out the first ones.")
+@click.pass_obj
+def results(  # noqa: PLR0917 - click passes them by name
+    app: CliApp, job_address: str, table: str, failed: bool, where: str, limit: int, offset: int
+) -> None:
+    r"""Show rows of a job's table.
+
+    \b
+    EXPR: ==  !=  <  <=  >  >=  in [1, 2]  contains "x"  is null  and  or  not  ( )
+    Columns are written as they are; odd names stand in `backquotes`, texts in quotes.
+    """
+    from starwhale.cli.job_results import render_rows, rows_to_json
+    from starwhale.results.read import table_names
+    from starwhale.results.scan import scan
+
+    instance = app.instance()
+    found_job = instance.jobs.get(job_address)
+    found = scan(instance.stores, found_job, table, where=where, limit=limit, offset=offset, failed=failed)
+
+    def render(console: Console) -> None:
+        words = ["swcli", "job", "results", found_job.id[:12], *(["--table", found.table] if table else [])]
+        words += [*(["--failed"] if failed else []), *(["--where", where] if where else [])]
+        render_rows(console, found, next_command=shlex.join([*words, "--offset", str(offset + limit)]))
+        if not found.rows and (names := [name for name in table_names(instance.stores, found_job) if not table]):
+            app.say(f"tables of this job: {', '.join(names)}")
+
+    app.emit(rows_to_json(found.rows), render)
+
+
+@job.command()
+@click.argument("job_address", metavar="JOB")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), default=None, metavar="S", help="Wait so many seconds at most."
+)
+@click.pass_obj
+def wait(app: CliApp, job_address: str, timeout: float | None) -> None:
+    """Wait until a job has ended; fails when the job did.
+
+    Ctrl-C ends the waiting and leaves the job running.
+    """
+    from starwhale.domain.status import Status
+    from starwhale.results.manifest import job_manifest
+
+    found = app.instance().jobs.wait(job_address, timeout_s=timeout, poll_s=0.5)
+    short = found.id[:12]
+    app.tell({"manifest": job_manifest(found)}, f"job {short}: {found.status}; see it with: swcli job info {short}")
+    if found.status is not Status.SUCCESS:
+        click.get_current_context().exit(1)
+
+
+@job.command()
+@click.argument("job_address", metavar="JOB")
+@click.option("-f", "--force", "-y", "--yes", "force", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def remove(app: CliApp, job_address: str, force: bool) -> None:
     """Hide a job; `recover` brings it back."""
     found = app.instance().jobs.get(job_address)
-    if not force:
-        click.confirm(f"remove job {found.id}?", abort=True)
+    if not force and not app.wants_json and sys.stdin.isatty():
+        click.confirm(f"remove job {found.id}?", abort=True, err=True)
     app.instance().jobs.remove(found.id)
     text = f"removed job {found.id}; bring it back with: swcli job recover {found.id[:12]}"
     app.tell({"removed": found.id}, text)

@@ -55,7 +55,7 @@ def finish(app: CliApp, outcome: JobOutcome) -> None:
         message = f"job {short} was interrupted; what was done is kept"
         raise InterruptedJobError(message, hint=f"go on with: swcli job resume {short}")
     if isinstance(outcome.error, UserCodeError):
-        outcome.error.command = _command(app, job, outcome.error.row)
+        outcome.error.command = row_command(app, job, outcome.error.row)
         outcome.error.resume = "" if is_debug else f"swcli job resume {short}"
         raise outcome.error
     if outcome.error is not None:
@@ -85,10 +85,11 @@ def _tell_end(app: CliApp, job: JobRecord, report: JobReport) -> None:
     if report.failed_rows and report.errors:
         name, _, key = str(report.errors[0]["id"]).partition("_#@#_")
         place = f"{name.rpartition('/')[2]}:{report.errors[0].get('_index', key)}"
-        click.echo(f"{report.failed_rows} rows failed; try the first: {_command(app, job, place)}", err=True)
+        click.echo(f"{report.failed_rows} rows failed; try the first: {row_command(app, job, place)}", err=True)
 
 
-def _command(app: CliApp, job: JobRecord, row: str) -> str:
+def row_command(app: CliApp, job: JobRecord, row: str) -> str:
+    """Return the command that tries a row of a job with the terminal attached."""
     project = app.instance().project
     return debug_command(job.request, row=row, datasets=job.datasets, folder=Path.cwd(), project=project)
 

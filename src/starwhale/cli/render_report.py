@@ -22,7 +22,14 @@ MATRIX = "true"
 Row = Mapping[str, Any]  # Any: cells of users
 
 
-def render_report(console: Console, report: JobReport, max_columns: int = 20, *, is_verbose: bool = False) -> None:
+def render_report(
+    console: Console,
+    report: JobReport,
+    max_columns: int = 20,
+    *,
+    is_verbose: bool = False,
+    has_steps: bool = False,
+) -> None:
     """Draw a report; fits the console's width and loses no cell.
 
     Args:
@@ -30,6 +37,7 @@ def render_report(console: Console, report: JobReport, max_columns: int = 20, *,
         report: The report.
         max_columns: Most columns of a table.
         is_verbose: Whether whole ids and URIs are shown.
+        has_steps: Whether the steps were drawn already, with their rows.
     """
     _panel(console, "job", dict(_about(report, is_verbose)))
     _panel(console, "summary", dict(_summary(report)))
@@ -38,7 +46,7 @@ def render_report(console: Console, report: JobReport, max_columns: int = 20, *,
     if report.confusion_matrix:
         title = "confusion matrix (rows: true, columns: predicted)"
         _tables(console, title, MATRIX, report.confusion_matrix, max_columns)
-    for step in report.progress:
+    for step in () if has_steps else report.progress:
         failed = f", {step.failed} failed" if step.failed else ""
         _line(console, f"{step.step}: {step.done} of {step.total} rows{failed}")
     for row in report.errors:

@@ -70,12 +70,12 @@ def run(argv: Sequence[str]) -> int:
     app = CliApp(read_settings())
     app.wants_json = _asks_json(argv)
     try:
-        swcli.main(args=list(argv), prog_name="swcli", standalone_mode=False, obj=app)
+        code: object = swcli.main(args=list(argv), prog_name="swcli", standalone_mode=False, obj=app)
     except BaseException as error:  # noqa: BLE001 - the entry point: every failure becomes a message and an exit code
         return report_failure(app, error)
     finally:
         app.close()
-    return 0
+    return code if isinstance(code, int) else 0  # a number when a command left by `exit`
 
 
 def refuse_platform() -> str:

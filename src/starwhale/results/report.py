@@ -9,8 +9,10 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.status import Status, is_active
 from starwhale.results.manifest import job_manifest
 from starwhale.results.read import read_rows, summary, table_names
+from starwhale.results.scan import row_order
 from starwhale.results.statistics import Interval, wilson
 from starwhale.storage.protocols import StepProgress, TableQuery, Value
 
@@ -24,6 +26,35 @@ SHOWN_ERRORS = 5
 READ_ERRORS = 10_000
 """Failed rows among which the first ones are looked for."""
 Row = dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReport:
+    """How one step of a job stands."""
+
+    name: str
+    """The handler's full name."""
+    needs: tuple[str, ...]
+    """Steps that had to succeed before."""
+    tasks: int
+    """Tasks that share its rows."""
+    status: str
+    """Where it stands; `interrupted` where it was at work when the job's driver ended."""
+    done: int | None
+    """Rows that were tried, failed ones included; None where the step consumes none."""
+    failed: int | None
+    """Rows whose error was recorded."""
+    total: int | None
+    """Rows in all."""
+    started_at: float | None
+    """Seconds since the epoch, or None."""
+    finished_at: float | None
+    """Seconds since the epoch, or None."""
+
+    def seconds(self, now: float) -> float | None:
+        """How long it took, or has taken so far; None where nobody knows."""
+        end = now if self.finished_at is None and self.status == Status.RUNNING else self.finished_at
+        return None if self.started_at is None or end is None else max(end - self.started_at, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +77,17 @@ class JobReport:
     """Rows per step."""
     errors: tuple[Row, ...]
     """The first few failed rows, in row order."""
+    steps: tuple[StepReport, ...] = ()
+    """Its steps, needs first."""
 
     @property
     def failed_rows(self) -> int:
         """Rows whose error was recorded."""
         return sum(each.failed for each in self.progress)
 
-    def to_json(self) -> dict[str, Any]:  # Any: a JSON object
-        """Return the shape of `job info -o json`."""
+    @property
+    def report(self) -> dict[str, Any]:  # Any: a JSON object
+        """What came of it: kind, summary, and what else is known."""
         report: dict[str, Any] = {"kind": self.summary.get("kind", ""), "summary": self.summary}
         if self.summary.get("kind") == "multi_classification":
             report["labels"] = self.labels
@@ -63,7 +97,12 @@ class JobReport:
         report["steps"] = [dataclasses.asdict(each) for each in self.progress]
         if self.errors:
             report["errors"] = list(self.errors)
-        return {"manifest": self.manifest, "report": report}
+        return report
+
+    def to_json(self) -> dict[str, Any]:  # Any: a JSON object
+        """Return the shape of `job info -o json`."""
+        steps = [dataclasses.asdict(each) for each in self.steps]
+        return {"manifest": self.manifest, "report": self.report, "steps": steps}
 
 
 def make_report(stores: Stores, job: JobRecord) -> JobReport:
@@ -83,14 +122,31 @@ def make_report(stores: Stores, job: JobRecord) -> JobReport:
         accuracy=_accuracy(found, progress),
         inputs=tuple(f"{each.name}@{each.version[:12]}, {each.row_count} rows" for each in job.datasets),
         progress=progress,
-        errors=tuple(nsmallest(SHOWN_ERRORS, rows("errors", READ_ERRORS), key=_row_order)),
+        errors=tuple(nsmallest(SHOWN_ERRORS, rows("errors", READ_ERRORS), key=row_order)),
+        steps=_steps(stores, job, progress),
     )
 
 
-def _row_order(row: Row) -> tuple[str, bool, Any]:  # Any: keys of one dataset are of one type
-    """Order failed rows as their datasets do; their ids are texts, among which 10 comes before 2."""
-    key = row.get("_index")
-    return str(row["id"]).partition("_#@#_")[0], isinstance(key, str), 0 if key is None else key
+def _steps(stores: Stores, job: JobRecord, progress: tuple[StepProgress, ...]) -> tuple[StepReport, ...]:
+    counted = {each.step: each for each in progress}
+    found: list[StepReport] = []
+    for each in stores.catalog.jobs.steps(job.id):
+        rows = counted.get(each.step.name) if each.step.consumes_rows else None
+        is_left = is_active(each.status) and not is_active(job.status)  # nobody wrote down how it ended
+        found.append(
+            StepReport(
+                name=each.step.name,
+                needs=each.step.needs,
+                tasks=each.step.replicas,
+                status=str(Status.INTERRUPTED if is_left else each.status),
+                done=None if rows is None else rows.done,
+                failed=None if rows is None else rows.failed,
+                total=None if rows is None else rows.total,
+                started_at=each.started_at,
+                finished_at=each.finished_at,
+            )
+        )
+    return tuple(found)
 
 
 def _accuracy(found: Mapping[str, Value], progress: tuple[StepProgress, ...]) -> Interval | None:
