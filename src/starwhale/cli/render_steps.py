@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from starwhale.cli.app import NARROWEST
 from starwhale.domain.status import Status, is_resumable
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ def render_steps(console: Console, steps: Sequence[StepReport], now: float) -> N
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, title_justify="left")
     for title in ("step", "needs", "tasks", "done", "failed", "rows", "started", "took", "status"):
         is_number = title in {"tasks", "done", "failed", "rows", "took"}
-        table.add_column(title, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(
+            title,
+            justify="right" if is_number else "left",
+            overflow="fold",
+            no_wrap=title not in {"step", "needs"} and console.width >= NARROWEST,
+        )
     for each in steps:
         started = "" if each.started_at is None else time.strftime("%H:%M:%S", time.localtime(each.started_at))
         counts = ["" if count is None else str(count) for count in (each.done, each.failed, each.total)]
