@@ -25,6 +25,10 @@ class Settings:
     """Storage root that the environment gives; None leaves it to the configuration file and then to the default."""
     default_root: Path
     """Storage root when nothing else is said."""
+    is_root_blank: bool = False
+    """Whether SW_LOCAL_STORAGE is there and empty, which is a mistake of whoever set it."""
+    allow_network_root: bool = False
+    """Whether the storage root may lie on a network file system, from SW_ALLOW_NETWORK_ROOT."""
     datasets: tuple[str, ...] = ()
     """Default of `model run --dataset`, from SW_DATASET_URI."""
     fixed_version: str = ""
@@ -52,8 +56,10 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         config_path=Path(config).expanduser()
         if config
         else _config_home(env, home) / "starwhale-evaluation" / "config.yaml",
-        root=Path(root).expanduser().absolute() if root else None,
+        root=Path(root).expanduser().absolute() if root and root.strip() else None,
         default_root=_data_home(env, home) / "starwhale-evaluation",
+        is_root_blank=root is not None and not root.strip(),
+        allow_network_root=env.get("SW_ALLOW_NETWORK_ROOT") == "1",
         datasets=tuple(env.get("SW_DATASET_URI", "").split()),
         fixed_version=env.get("SW_BUILD_BUNDLE_FIXED_VERSION_FOR_TEST", ""),
         verbosity=int(count) if count.isdigit() else 0,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from starwhale.instances.configuration import Configuration, read_configuration
 from starwhale.instances.jobs import JobVerbs
 from starwhale.instances.projects import ProjectVerbs
-from starwhale.instances.root import prepare_root
+from starwhale.instances.root import choose_root, prepare_root
 from starwhale.instances.versions import VersionVerbs
 from starwhale.settings import Settings
 from starwhale.storage.stores import Stores, StoresRef, open_stores
@@ -109,10 +109,10 @@ def open_instance(settings: Settings) -> Instance:
         settings: What the environment says; its root wins over the file's, and that over the default.
 
     Raises:
-        RootError: The root is somebody else's, belongs to a newer program, or cannot be written.
-        UsageError: The configuration file cannot be read.
+        RootError: The root is somebody else's, belongs to a newer program, lies on a network, or cannot be written.
+        UsageError: The configuration file cannot be read, or the environment names no root where it says one.
     """
     configuration = read_configuration(settings.config_path)
-    root = settings.root or configuration.storage_root or settings.default_root
-    prepare_root(root, now=time.time())
+    root = choose_root(settings, configuration)
+    prepare_root(root, now=time.time(), allow_network=settings.allow_network_root)
     return Instance(settings, configuration, open_stores(StoresRef(root=str(root))))

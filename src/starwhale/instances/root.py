@@ -6,8 +6,10 @@ import os
 import re
 from pathlib import Path
 
-from starwhale.errors import NoSpaceError, RootError
-from starwhale.settings import VERSION
+from starwhale.errors import NoSpaceError, RootError, UsageError
+from starwhale.instances.configuration import Configuration
+from starwhale.instances.file_system import check_local
+from starwhale.settings import VERSION, Settings
 from starwhale.storage.layout import ROOT_FORMAT, Layout
 
 STALE_S = 24 * 3600.0
@@ -17,23 +19,40 @@ _OTHER = "choose another directory with SW_LOCAL_STORAGE"
 _FORMAT = re.compile(r"^format: (\d+)$", re.MULTILINE)
 
 
-def prepare_root(root: Path, *, now: float) -> Layout:
+def choose_root(settings: Settings, configuration: Configuration) -> Path:
+    """Return the root that the environment names, else the configuration file, else the default.
+
+    Raises:
+        UsageError: SW_LOCAL_STORAGE is there and empty; whoever set it did not mean the default.
+    """
+    if settings.is_root_blank:
+        default = configuration.storage_root or settings.default_root
+        message = "SW_LOCAL_STORAGE is set and names no directory"
+        raise UsageError(message, hint=f"give it a path, or use {default} after: unset SW_LOCAL_STORAGE")
+    return settings.root or configuration.storage_root or settings.default_root
+
+
+def prepare_root(root: Path, *, now: float, allow_network: bool = False) -> Layout:
     """Check a root, or make one in an empty or missing directory, and sweep what crashed writers left.
 
     Args:
         root: Absolute path.
         now: Seconds since the epoch.
+        allow_network: Whether a network file system will do.
 
     Raises:
-        RootError: The directory is somebody else's, belongs to a newer program, or cannot be written.
+        RootError: The directory is somebody else's, belongs to a newer program, lies on a network, or cannot be written.
     """
     layout = Layout(root)
     try:
+        if not allow_network:
+            check_local(root)
         if not layout.marker.exists():
             _check_empty(root)
             root.mkdir(parents=True, exist_ok=True, mode=0o700)
             _write_marker(layout)
         _check_marker(layout)
+        _check_writable(root)
         for directory in (layout.datasets, layout.blobs, layout.tmp):
             directory.mkdir(exist_ok=True, mode=0o700)
         _sweep(layout.tmp, now)
@@ -79,6 +98,16 @@ def _check_marker(layout: Layout) -> None:
     if int(match[1]) > ROOT_FORMAT:
         message = f"the storage root {layout.root} has format {match[1]}, and this program ({VERSION}) knows format {ROOT_FORMAT}"
         raise RootError(message, hint=f"use a newer starwhale-evaluation, or {_OTHER}")
+
+
+def _check_writable(root: Path) -> None:
+    """Refuse a root that nothing can be written to: even reading needs the catalog's write-ahead log."""
+    if os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        return
+    is_read_only = bool(os.statvfs(root).f_flag & os.ST_RDONLY)
+    why = "its file system is mounted read-only" if is_read_only else "this user may not write there"
+    message = f"the storage root {root} is read-only: {why}"
+    raise RootError(message, hint=f"make it writable (to look at a backup, copy it first), or {_OTHER}")
 
 
 def _sweep(tmp: Path, now: float) -> None:
