@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from starwhale.cli import original
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import LazyCommand, SwGroup, add_not_built
 from starwhale.cli.failures import report_failure
@@ -18,6 +19,7 @@ COMMANDS = {
     "model": LazyCommand("starwhale.cli.model:model", "Package models, and run their evaluation."),
     "job": LazyCommand("starwhale.cli.job:job", "Look at jobs and go on with them."),
     "gc": LazyCommand("starwhale.cli.gc:gc", "Delete for good what was removed, and left-over files."),
+    "check": LazyCommand("starwhale.cli.check:check", "Look at this machine: what works, and what must be mended."),
     "project": LazyCommand("starwhale.cli.project:project", "Make, choose, remove and recover projects."),
 }
 """Commands by name, imported when they are used."""
@@ -33,7 +35,6 @@ NOT_BUILT = {
     "debug": "Look at raw tables",
     "board": "Terminal interface",
     "ui": "Open the console",
-    "check": "Check this machine",
 }
 """Commands of the specification that do not exist yet."""
 
@@ -67,6 +68,8 @@ def run(argv: Sequence[str]) -> int:
     if refusal:
         click.echo(f"Error: {refusal}", err=True)
         return 1
+    if said := original.warning(original.here()):
+        click.echo(said, err=True)
     app = CliApp(read_settings())
     app.wants_json = _asks_json(argv)
     try:

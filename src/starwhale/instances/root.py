@@ -64,6 +64,23 @@ def prepare_root(root: Path, *, now: float, allow_network: bool = False) -> Layo
     return layout
 
 
+def check_root(root: Path) -> None:
+    """Say why a directory cannot be the root, as far as looking tells; nothing is written.
+
+    Raises:
+        RootError: The directory is somebody else's, belongs to a newer program, or cannot be read.
+    """
+    layout = Layout(root)
+    try:
+        if layout.marker.exists():
+            _check_marker(layout)
+        else:
+            _check_empty(root)
+    except OSError as error:
+        message = f"the storage root {root} cannot be used: {error.strerror or error}"
+        raise RootError(message, hint=_OTHER) from error
+
+
 def _check_empty(root: Path) -> None:
     """Refuse a directory that has anything in it but what another process of ours is about to put there."""
     if not root.exists():
