@@ -38,7 +38,7 @@ NOT_BUILT = {
 }
 """Commands of the specification that do not exist yet."""
 
-_EPILOG = "Names, versions and what they mean: docs/reference. Exit codes: 0 done, 1 failed or not found, 2 wrong usage, 130 interrupted."
+_EPILOG = "Names, versions and what they mean: docs/reference. Exit codes: 0 done, 1 failed or not found, 2 wrong usage, 3 cannot tell, 70 a bug, 130 interrupted."
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
