@@ -37,6 +37,10 @@ class Settings:
     """From SW_LOG_VERBOSE_COUNT."""
     progress: bool = True
     """Whether progress may be drawn on a terminal."""
+    columns: int | None = None
+    """Width that output is made for, from COLUMNS; None leaves it to the terminal."""
+    colours: bool = True
+    """Whether a terminal may be given colours; not with NO_COLOR."""
     strict_exit: bool = False
     """Reserved for scripts that want other exit codes, from SW_STRICT_EXIT."""
 
@@ -52,6 +56,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     config = env.get("SW_CLI_CONFIG")
     root = env.get("SW_LOCAL_STORAGE")
     count = env.get("SW_LOG_VERBOSE_COUNT", "0")
+    columns = env.get("COLUMNS", "")
     return Settings(
         config_path=Path(config).expanduser()
         if config
@@ -64,6 +69,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         fixed_version=env.get("SW_BUILD_BUNDLE_FIXED_VERSION_FOR_TEST", ""),
         verbosity=int(count) if count.isdigit() else 0,
         progress=env.get("DISABLE_PROGRESS_BAR") != "1",
+        columns=int(columns) if columns.isdecimal() and int(columns) else None,
+        colours=not env.get("NO_COLOR"),
         strict_exit=env.get("SW_STRICT_EXIT") == "1",
     )
 

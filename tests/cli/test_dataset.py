@@ -36,7 +36,7 @@ def test_csv_with_its_dialect_from_a_directory(swcli: Swcli, tmp_path: Path) -> 
     )  # fmt: skip
     version = shown(swcli, "info", "table")["version"]
     assert f"swcli dataset info table/version/{version[:12]}" in said
-    assert "1 records" in said
+    assert "update 1 record\n" in said
     assert rows(swcli, "table/version/mine") == [(0, {"label": "1", "text": "a;b"})]
     assert shown(swcli, "info", "table")["manifest"]["message"] == "first try"
 

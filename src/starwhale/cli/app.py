@@ -52,7 +52,7 @@ class CliApp:
         if self.wants_json:
             click.echo(json.dumps(_finite(value), indent=4, sort_keys=True, default=_plain, ensure_ascii=False))
         else:
-            render(make_console(sys.stdout.isatty()))
+            render(make_console(sys.stdout.isatty(), columns=self.settings.columns))
 
     def tell(self, value: object, text: str) -> None:
         """Give out a result that is one sentence for people and `value` under `-o json`."""
@@ -63,13 +63,13 @@ class CliApp:
         click.echo(text, err=self.wants_json)
 
 
-def make_console(is_terminal: bool, *, stderr: bool = False) -> Console:
-    """Return a console that fits the terminal, or `NARROWEST` columns and more where there is none."""
+def make_console(is_terminal: bool, *, stderr: bool = False, columns: int | None = None) -> Console:
+    """Return a console as wide as asked for, else as the terminal, else `NARROWEST`; it has colours on a terminal only."""
     from rich.console import Console
 
     if is_terminal:
-        return Console(stderr=stderr)
-    return Console(stderr=stderr, width=max(NARROWEST, 100), color_system=None, highlight=False)
+        return Console(stderr=stderr)  # rich itself knows the terminal, COLUMNS and NO_COLOR
+    return Console(stderr=stderr, width=columns or NARROWEST, color_system=None, highlight=False)
 
 
 def _finite(value: Any) -> Any:  # Any: whatever users logged

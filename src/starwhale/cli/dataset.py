@@ -92,14 +92,16 @@ def build(app: CliApp, **options: Any) -> None:  # Any: one value per option
     default_name, rows = _source(options)
     name = options["name"] or default_name
     uri = f"local/project/{options['project']}/dataset/{name}" if options["project"] else name
-    app.say(f"building a dataset version from {default_name if not options['name'] else 'the given source'}")
+    app.say(f"building a version of dataset {name} from {_said_source(options)}")
     made = app.instance().datasets.open(uri, Dataset)
     app.say(f"uri: {made.uri}")
     mode = "patch" if options["patch"] else "overwrite"
     progress = _progress(app)
     with made:
         count = build_version(made, rows(), mode=mode, tags=options["tags"], message=options["desc"], progress=progress)
-    app.say(f"update {count} records")
+    if progress is not None:
+        click.echo("\r\x1b[K", err=True, nl=False)
+    app.say(f"update {count} record{'' if count == 1 else 's'}")
     short = made.committed_version[:SHORT_VERSION]
     value = {"uri": str(made.uri), "name": made.name, "version": made.committed_version, "updated_rows": count}
     app.tell(value, f"done; see: swcli dataset info {made.name}/version/{short}")
@@ -170,6 +172,12 @@ def _source(options: dict[str, Any]) -> tuple[str, Callable[[], Any]]:
     return Path(value).absolute().name, lambda: read_folder(value, label, auto_label=options["auto_label"])
 
 
+def _said_source(options: dict[str, Any]) -> str:
+    """Name the files or the handler that the rows come from."""
+    given = next(options[name] for name in _SOURCES if options[name])
+    return ", ".join(given) if isinstance(given, tuple) else str(given)
+
+
 def _with_yaml(options: dict[str, Any]) -> dict[str, Any]:
     """Fill in what a dataset.yaml says, where no source is given; options of the command line win."""
     path = Path(options["dataset_yaml"] or "dataset.yaml")
@@ -215,7 +223,7 @@ def _handler_rows(workdir: str, handler: str) -> Any:
 def _progress(app: CliApp) -> Callable[[int], None] | None:
     if not (sys.stderr.isatty() and app.settings.progress):
         return None
-    return lambda count: click.echo(f"\r{count} rows", err=True, nl=False)
+    return lambda count: click.echo(f"\r{count} row{'' if count == 1 else 's'}\x1b[K", err=True, nl=False)
 
 
 def _describe(app: CliApp, version: Any) -> dict[str, Any]:  # Any: a VersionRecord, whose module is heavy

@@ -75,10 +75,11 @@ def _show_user_code(app: CliApp, error: UserCodeError) -> None:
     if app.verbosity and error.details:
         click.echo(error.details.rstrip(), err=True)
     if error.frame:
-        click.echo(click.style(error.frame, bold=True) + (f", row {error.key}" if error.key else ""), err=True)
+        frame = click.style(error.frame, bold=True) if app.settings.colours else error.frame
+        click.echo(frame + (f", row {error.key}" if error.key else ""), err=True)
     if error.source:
         click.echo(error.source, err=True)
-    _say("Error:", error.message.removesuffix(f" at {error.frame}"), "red")
+    _say(app, "Error:", error.message.removesuffix(f" at {error.frame}"), "red")
     lines = {
         "Hint:": error.hint,
         "Log:": error.log,
@@ -87,24 +88,25 @@ def _show_user_code(app: CliApp, error: UserCodeError) -> None:
     }
     for title, text in lines.items():
         if text:
-            _say(title, text, "cyan")
+            _say(app, title, text, "cyan")
 
 
 def _show(app: CliApp, code: str, message: str, hint: str) -> None:
     if app.wants_json:
         _print_json({"code": code, "message": message, "hint": hint})
         return
-    _say("Error:", message, "red")
+    _say(app, "Error:", message, "red")
     if hint:
-        _say("Try:", hint, "cyan")
+        _say(app, "Try:", hint, "cyan")
 
 
 def _print_json(error: dict[str, Any]) -> None:  # Any: a JSON object
     click.echo(json.dumps({"error": error}, ensure_ascii=False))
 
 
-def _say(title: str, text: str, colour: str) -> None:
-    click.echo(f"{click.style(f'{title:<6}', fg=colour, bold=True)} {text}", err=True)
+def _say(app: CliApp, title: str, text: str, colour: str) -> None:
+    shown = f"{title:<6}"
+    click.echo(f"{click.style(shown, fg=colour, bold=True) if app.settings.colours else shown} {text}", err=True)
 
 
 def _traceback(error: BaseException) -> str:

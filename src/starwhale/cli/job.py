@@ -12,6 +12,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwGroup, add_not_built
 from starwhale.cli.outcome import finish, row_command
+from starwhale.cli.render_table import Column, Kind, render_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,16 +43,20 @@ def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, 
     manifests = [job_manifest(each) for each in found]
 
     def render(console: Console) -> None:
-        from rich.table import Table
-
-        table = Table()
-        for title in ("id", "status", "handler", "datasets", "created"):
-            table.add_column(title, overflow="fold", no_wrap=title in {"id", "status"} and not fullname)
+        kinds = {
+            "id": Kind.WHOLE,
+            "status": Kind.WHOLE,
+            "handler": Kind.TEXT,
+            "datasets": Kind.TEXT,
+            "created": Kind.TIME,
+        }
+        columns = [Column(title=title, kind=kind) for title, kind in kinds.items()]
+        cells: list[dict[str, str]] = []
         for each in manifests:
             shown = each["version"] if fullname else each["version"][:12]
             row = (shown, each["status"], each["handler_name"], ", ".join(each["datasets"]), each["created_at"][:16])
-            table.add_row(*map(str, row))
-        console.print(table)
+            cells.append(dict(zip(kinds, map(str, row), strict=True)))
+        render_table(console, columns, cells)
 
     app.emit([{"manifest": each} for each in manifests], render)
 

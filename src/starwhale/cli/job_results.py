@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starwhale.results.scan import Scan
 
 WIDEST = 36
-"""Most characters of a cell; `-o json` gives whole values."""
+"""Most characters of a cell that is no id; `-o json` gives whole values."""
 _HIDDEN = frozenset({"_mode"})
 _FIRST = ("id", "exception", "frame", "message", "output", "input", "duration_seconds")
 Row = Mapping[str, Any]  # Any: cells of users
@@ -33,14 +33,18 @@ def render_rows(console: Console, found: Scan, *, next_command: str) -> None:
     from rich.text import Text
 
     names = sorted({name: None for row in found.rows for name in row if name not in _HIDDEN}, key=_rank)
-    cells = {name: [_cut(show_cell(name, row.get(name))) for row in found.rows] for name in names}
-    shown = _fitting(cells, console.width)
+    cells = {name: [_cut(show_cell(name, row.get(name)), name) for row in found.rows] for name in names}
+    ids = min(max(map(len, ("id", *cells.get("id", [])))), max(console.width // 2, 8))
+    shown = _fitting(cells, console.width, ids)
     if not found.rows:
         console.print(Text(f"no rows in table {found.table!r}"))
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for name in shown:
-        table.add_column(Text(_cut(name)), no_wrap=True, overflow="ellipsis")
+        if name == "id":
+            table.add_column("id", width=ids, overflow="fold")  # whole, because it is copied from here
+        else:
+            table.add_column(Text(_cut(name)), no_wrap=True, overflow="ellipsis")
     for position in range(len(found.rows)):
         table.add_row(*(Text(cells[name][position]) for name in shown))
     console.print(table)
@@ -87,16 +91,16 @@ def _rank(name: str) -> tuple[int, str]:
     return (_FIRST.index(head) if head in _FIRST else len(_FIRST) + name.startswith("_"), "")
 
 
-def _fitting(cells: Mapping[str, Sequence[str]], room: int) -> list[str]:
+def _fitting(cells: Mapping[str, Sequence[str]], room: int, ids: int) -> list[str]:
     """Return the first columns that fit side by side, one at least."""
     shown: list[str] = []
     for name, values in cells.items():
-        room -= max(map(len, (_cut(name), *values))) + 2
+        room -= (ids if name == "id" else max(map(len, (_cut(name), *values)))) + 2
         if shown and room < 0:
             break
         shown.append(name)
     return shown
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+def _cut(text: str, name: str = "") -> str:
+    return text if name == "id" or len(text) <= WIDEST else text[: WIDEST - 1] + "…"

@@ -11,6 +11,7 @@ import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import LazyCommand, SwCommand, SwGroup, add_not_built
+from starwhale.cli.render_table import show_bytes
 from starwhale.cli.versions import VersionKind, add_version_commands
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import NotBuiltYetError
@@ -207,23 +208,6 @@ def _render_files(console: Console, listing: Listing) -> None:
         arrow = f" -> {each.target}" if each.target else ""
         line = f"{size:>12}  {each.desc:5}  {each.path}{arrow}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def show_bytes(size: int) -> str:
-    """Write a number of bytes for people.
-
-    Example:
-        >>> show_bytes(2048)
-        '2.0 KiB'
-    """
-    if size < 1024:
-        return f"{size} B"
-    amount = float(size)
-    for unit in ("KiB", "MiB", "GiB"):
-        amount /= 1024
-        if amount < 1024:
-            return f"{amount:.1f} {unit}"
-    return f"{amount / 1024:.1f} TiB"
 
 
 def _progress(app: CliApp) -> Callable[[int, int], None] | None:

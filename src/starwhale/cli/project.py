@@ -8,6 +8,7 @@ import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup
+from starwhale.cli.render_table import Column, Kind, render_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,12 +50,12 @@ def list_(app: CliApp, instance_name: str, show_removed: bool, page: int, size: 
     rows = [verbs.describe(each) for each in found[:size]]
 
     def render(console: Console) -> None:
-        from rich.table import Table
-
-        table = Table("name", "current", "created")
-        for row in rows:
-            table.add_row(row["name"], "yes" if row["in_use"] else "", row["created_at"][:16])
-        console.print(table)
+        cells = [
+            {"name": row["name"], "current": "yes" if row["in_use"] else "", "created": row["created_at"][:16]}
+            for row in rows
+        ]
+        current, created = Column(title="current", kind=Kind.WHOLE), Column(title="created", kind=Kind.TIME)
+        render_table(console, [Column(title="name"), current, created], cells)
         if len(found) > size:
             console.print(f"there are more: --page {page + 1}", markup=False)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from starwhale.cli.app import NARROWEST
+from starwhale.cli.render_table import Column, Kind, render_table
 from starwhale.domain.status import Status, is_resumable
 
 if TYPE_CHECKING:
@@ -16,21 +16,22 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
 
 
+_STEP_COLUMNS = {
+    "step": Kind.TEXT,
+    "needs": Kind.TEXT,
+    "tasks": Kind.NUMBER,
+    "done": Kind.NUMBER,
+    "failed": Kind.NUMBER,
+    "rows": Kind.NUMBER,
+    "started": Kind.WHOLE,
+    "took": Kind.NUMBER,
+    "status": Kind.WHOLE,
+}
+
+
 def render_steps(console: Console, steps: Sequence[StepReport], now: float) -> None:
     """Draw one line per step, in the order in which they run; fits any width."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, title_justify="left")
-    for title in ("step", "needs", "tasks", "done", "failed", "rows", "started", "took", "status"):
-        is_number = title in {"tasks", "done", "failed", "rows", "took"}
-        table.add_column(
-            title,
-            justify="right" if is_number else "left",
-            overflow="fold",
-            no_wrap=title not in {"step", "needs"} and console.width >= NARROWEST,
-        )
+    cells: list[dict[str, str]] = []
     for each in steps:
         started = "" if each.started_at is None else time.strftime("%H:%M:%S", time.localtime(each.started_at))
         counts = ["" if count is None else str(count) for count in (each.done, each.failed, each.total)]
@@ -44,9 +45,9 @@ def render_steps(console: Console, steps: Sequence[StepReport], now: float) -> N
             show_seconds(each.seconds(now)),
             each.status,
         ]
-        table.add_row(*map(Text, words))
+        cells.append(dict(zip(_STEP_COLUMNS, map(str, words), strict=True)))
     if steps:
-        console.print(table)
+        render_table(console, [Column(title=title, kind=kind) for title, kind in _STEP_COLUMNS.items()], cells)
 
 
 def render_ending(console: Console, job: JobRecord, debug_command: str) -> None:

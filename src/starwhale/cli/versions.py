@@ -11,6 +11,7 @@ import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup
+from starwhale.cli.render_table import Column, Kind, render_table, show_bytes
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import UsageError
 
@@ -25,6 +26,10 @@ PAGE_SIZE = 20
 """Names of a page when only its number is given."""
 HISTORY = ("version", "tags", "size", "runtime", "created_at")
 """Columns of `history`."""
+MINUTES = 16
+"""Characters of a moment up to its minutes."""
+_TITLES = {"created_at": "created"}
+_KINDS = {"version": Kind.WHOLE, "created_at": Kind.TIME, "rows": Kind.NUMBER, "size": Kind.NUMBER}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,24 +199,34 @@ def emit_table(app: CliApp, rows: list[Json], columns: Sequence[str], *, fullnam
     """Give out rows: as they are to programs, as a table with these columns to people."""
 
     def render(console: Console) -> None:
-        from rich.table import Table
-
-        table = Table(*columns)
-        for row in rows:
-            cells = {**row, "tags": ", ".join(row["tags"])}
-            if not fullname:
-                cells["version"] = cells["version"][:SHORT_VERSION]
-            table.add_row(*(str(cells[name]) for name in columns))
-        console.print(table)
+        shown = [Column(title=_TITLES.get(each, each), kind=_KINDS.get(each, Kind.TEXT)) for each in columns]
+        cells = [
+            {_TITLES.get(each, each): _cell(each, row[each], fullname=fullname) for each in columns} for row in rows
+        ]
+        render_table(console, shown, cells)
 
     app.emit(rows, render)
 
 
+def _cell(name: str, value: Any, *, fullname: bool) -> str:  # Any: a value of JSON
+    if name == "tags":
+        return ", ".join(value)
+    if name == "version" and not fullname:
+        return str(value)[:SHORT_VERSION]
+    if name == "created_at":
+        return str(value)[:MINUTES]
+    return show_bytes(value) if name == "size" else str(value)
+
+
 def emit_pairs(app: CliApp, value: Json) -> None:
-    """Give out an object: to people a line for each of its values."""
+    """Give out an object: to people a line for each of its values that is not an object itself."""
 
     def render(console: Console) -> None:
         for name, each in value.items():
-            console.print(f"{name}: {each}", markup=False)
+            if isinstance(each, dict):
+                continue
+            text = ", ".join(map(str, each)) if isinstance(each, list) else each
+            line = f"{name}: {text}"
+            console.print(line, markup=False, soft_wrap=True)  # what is copied from here stays in one piece
 
     app.emit(value, render)

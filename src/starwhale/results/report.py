@@ -120,7 +120,10 @@ def make_report(stores: Stores, job: JobRecord) -> JobReport:
         labels={str(row["id"]): row for row in rows("labels")} if found.get("kind") == "multi_classification" else {},
         confusion_matrix=tuple(rows(CONFUSION)) if found.get("kind") == "multi_classification" else (),
         accuracy=_accuracy(found, progress),
-        inputs=tuple(f"{each.name}@{each.version[:12]}, {each.row_count} rows" for each in job.datasets),
+        inputs=tuple(
+            f"{each.name}@{each.version[:12]}, {each.row_count} row{'' if each.row_count == 1 else 's'}"
+            for each in job.datasets
+        ),
         progress=progress,
         errors=tuple(nsmallest(SHOWN_ERRORS, rows("errors", READ_ERRORS), key=row_order)),
         steps=_steps(stores, job, progress),
