@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import ConflictError, CorruptedError, NotFoundError, RootError
+from starwhale.instances.collect_files import children, grandchildren, remove, remove_empty, sizes_of, walk
 from starwhale.storage.catalog.references import Doomed, Kept, Owners
-from starwhale.storage.in_use import LOCK_NAME, claim
+from starwhale.storage.in_use import claim
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import VersionRecord
@@ -172,7 +172,7 @@ class _Walk:
         self._take_results(owners)
         self._take_folders("logs", self._old_logs(owners))
         self._take_folders("snapshots", self._old_snapshots(owners))
-        self._take_folders("tmp", [path for path in _children(self._stores.layout.tmp) if self._is_old(path)])
+        self._take_folders("tmp", [path for path in children(self._stores.layout.tmp) if self._is_old(path)])
         order = {kind: position for position, kind in enumerate(KINDS)}
         self._items.sort(key=lambda each: order[each.kind])
         self._kept.sort(key=lambda each: order[each.kind])
@@ -197,7 +197,7 @@ class _Walk:
             if version.kind == "dataset":
                 doomed[version.bundle_id].append(version)
         names = self._stores.catalog.references.names()
-        there = {path.name for path in _children(self._stores.layout.datasets) if path.is_dir()}
+        there = {path.name for path in children(self._stores.layout.datasets) if path.is_dir()}
         for dataset_id in sorted({*doomed, *there}):
             self._take_dataset(dataset_id, names.get(dataset_id, ""), doomed[dataset_id])
 
@@ -227,7 +227,7 @@ class _Walk:
             elif is_free:
                 self._take("dataset files", label, orphans)
                 if not name and not self._is_dry:
-                    _remove_empty(folder)
+                    remove_empty(folder)
 
     def _take_models(self) -> None:
         blobs = self._stores.blobs
@@ -307,22 +307,22 @@ class _Walk:
         skipped = self._folders_of_doomed("results")
         found = [
             path
-            for folder in _grandchildren(self._stores.layout.root / "results")
+            for folder in grandchildren(self._stores.layout.root / "results")
             if folder not in busy and folder not in skipped
-            for path in _children(folder)
+            for path in children(folder)
             if path.name not in named.get(folder, ()) and self._is_old(path)
         ]
         self._take("results", "of no attempt that counts", found)
 
     def _old_logs(self, owners: Owners) -> list[Path]:
         skipped = self._folders_of_doomed("logs")
-        found = _grandchildren(self._stores.layout.root / "logs")
+        found = grandchildren(self._stores.layout.root / "logs")
         return [each for each in found if each.name not in owners.jobs and each not in skipped and self._is_old(each)]
 
     def _old_snapshots(self, owners: Owners) -> list[Path]:
         skipped = self._folders_of_doomed("jobs")
         found: list[Path] = []
-        for folder in _grandchildren(self._stores.layout.root / "jobs"):
+        for folder in grandchildren(self._stores.layout.root / "jobs"):
             job = owners.jobs.get(folder.name)
             is_needed = job is not None and (job.is_busy or job.needs_snapshot)
             if not is_needed and folder not in skipped and self._is_old(folder):
@@ -343,7 +343,7 @@ class _Walk:
     def _is_old(self, path: Path) -> bool:
         """Whether nothing was written there since the time that counts."""
         try:
-            newest = max(each.lstat().st_mtime for each in _walk(path))
+            newest = max(each.lstat().st_mtime for each in walk(path))
         except OSError:
             return False  # somebody is at work there, or keeps us out
         return newest < self._before
@@ -354,7 +354,7 @@ class _Walk:
         """Delete files and folders, or count them; `is_listed` names the thing even where it has no files."""
         size = count = 0
         for path in paths:
-            sizes = _sizes(path)
+            sizes = sizes_of(path)
             if self._is_dry or self._remove(path, is_guarded=kind == "results"):
                 size += sum(sizes)
                 count += len(sizes)
@@ -364,77 +364,8 @@ class _Walk:
             self._items.append(Item(kind=kind, name=name, size_bytes=size, file_count=count))
 
     def _remove(self, path: Path, *, is_guarded: bool) -> bool:
-        """Delete a file or folder; False when it is still there, because somebody began to write to it or it is not ours."""
         self._on_step("file")
-        if _is_folder(path):
-            shutil.rmtree(path, ignore_errors=True)
-            return not path.exists()
-        if is_guarded:
-            if not self._remove_segment(path):
-                return False
-            with suppress(OSError):  # whoever is about to write there makes the folder again
-                path.parent.rmdir()
-            return True
-        try:
-            path.unlink(missing_ok=True)
-        except OSError:
-            return False
-        return True
-
-    def _remove_segment(self, path: Path) -> bool:
-        """Delete a file that rows may be appended to, unless they are; whoever comes too late makes a new one."""
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_mtime >= self._before:
-                return False
-            path.unlink()
-        except OSError:  # it is locked, gone, or not ours
-            return False
-        finally:
-            os.close(descriptor)
-        return True
-
-
-def _walk(path: Path) -> Iterator[Path]:
-    """A file, or a folder with everything below it; links are not followed."""
-    yield path
-    if _is_folder(path):
-        for each in path.iterdir():
-            yield from _walk(each)
-
-
-def _sizes(path: Path) -> list[int]:
-    """Bytes of each file of what there is below a path; what vanishes meanwhile has none."""
-    found: list[int] = []
-    with suppress(OSError):
-        found.extend(each.lstat().st_size for each in _walk(path) if not _is_folder(each))
-    return found
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
-
-
-def _children(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def _grandchildren(folder: Path) -> list[Path]:
-    return [each for first in _children(folder) if first.is_dir() for each in _children(first)]
-
-
-def _remove_empty(folder: Path) -> None:
-    """Remove the folder of a dataset that is not in the catalog any more, if nothing is left in it."""
-    for name in ("fragments", "packs", "manifests"):
-        with suppress(OSError):
-            (folder / name).rmdir()
-    if [each.name for each in _children(folder)] == [LOCK_NAME]:
-        (folder / LOCK_NAME).unlink()
-        folder.rmdir()
+        return remove(path, self._before, is_guarded=is_guarded)
 
 
 def _no_step(_name: str) -> None:
