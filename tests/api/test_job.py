@@ -378,6 +378,12 @@ def test_rows_of_a_table_and_failed_ones(cell: Callable[[str], ModuleType]) -> N
     assert (failed["_index"], failed["frame"].rpartition(" ")[2]) == (1, "picky")
     with pytest.raises(NotFoundError):
         job.results("nothing")
+    assert [row["_index"] for row in job.results(where="output < 0 or input/number == 3")] == [0, 3]
+    assert [row["_index"] for row in job.results("Results", where="output != 5", limit=1, offset=1)] == [2]
+    assert [row["_index"] for row in job.results(failed=True, where='exception contains "ZeroDivision"')] == [1]
+    assert job.results(failed=True, where='message contains "nothing of the sort"') == []
+    with pytest.raises(UsageError, match="no column 'outptu'.*did you mean 'output'"):
+        job.results(where="outptu < 0")
 
 
 def test_remove_and_recover(cell: Callable[[str], ModuleType]) -> None:

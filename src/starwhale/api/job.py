@@ -11,7 +11,6 @@ Job.run(model="examples/digits", datasets="digits")   a folder, a .py file or a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -257,23 +256,28 @@ class Job:
         return self
 
     def results(
-        self, table: str = "results", where: str | None = None, limit: int = 20, failed: bool = False
+        self, table: str = "", where: str | None = None, limit: int = 20, failed: bool = False, *, offset: int = 0
     ) -> list[dict[str, Value]]:
-        """Return the first rows of a table.
+        """Return the first rows of a table that fit.
 
         Args:
-            table: One of `tables`.
-            where: Not built yet.
+            table: One of `tables`, in any case; empty for `results`.
+            where: An expression over the columns, as `swcli job results --where` has it: `"output > 3 and input/text is not null"`.
             limit: At most so many; 0 means all.
-            failed: The rows that failed, with their errors, instead of the table.
+            failed: The rows that failed, in row order and with their errors, instead of a table.
+            offset: Leave out so many of the first that fit.
 
         Raises:
             NotFoundError: The job has no such table.
+            UsageError: The expression breaks, or names a column that no row has.
         """
-        if where:
-            raise NotBuiltYetError("Job.results with `where` is not built yet", hint="filter job.to_pandas()")
-        rows = self.get_table_rows("errors" if failed else self._check_table(table))
-        return list(islice(rows, limit or None))
+        from starwhale.results.scan import scan
+
+        record = self._record
+        found = scan(
+            default_instance().stores, record, table, where=where or "", limit=limit or None, offset=offset, failed=failed
+        )
+        return list(found.rows)
 
     def resume(self, executor: str | None = None, replicas: int | None = None) -> Job:
         """Go on from the rows that are not done, to the end.
