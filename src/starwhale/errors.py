@@ -7,7 +7,8 @@ StarwhaleError
 │   ├── FieldNameError             a metric or feature name cannot be stored
 │   ├── UnsupportedValueError      a value cannot be stored faithfully
 │   ├── ArgumentTypeError          an argument has the wrong type
-│   └── NothingToCommitError       a commit without a change
+│   ├── NothingToCommitError       a commit without a change
+│   └── UnknownOptionError         an option that nobody has
 ├── NotFoundError (1)              a named thing is not there
 │   └── MissingDatasetError        a dataset that was to be opened is not there
 ├── AlreadyExistsError (1)         a named thing is there already
@@ -68,6 +69,24 @@ class UsageError(StarwhaleError, ValueError):
 
     exit_code = 2
     code = "usage"
+
+
+class UnknownOptionError(UsageError):
+    """An option that neither a command nor the handlers it runs have."""
+
+    code = "unknown_option"
+
+    def __init__(self, option: str, known: Iterable[str]) -> None:
+        """Name the option, and the closest of the known ones."""
+        self.known = tuple(known)
+        """Options of the handlers."""
+        self.option = option
+        """What was typed."""
+        bare = {each.lstrip("-"): each for each in self.known}
+        close = difflib.get_close_matches(option.lstrip("-"), bare, n=2, cutoff=0.6)
+        hint = f"did you mean {' or '.join(bare[each] for each in close)}? " if close else ""
+        what = "no option" if option.startswith("-") else "nothing takes the word"
+        super().__init__(f"{what} {option!r}", hint=f"{hint}the handlers' own options are shown by --show-argument")
 
 
 class InvalidNameError(UsageError):

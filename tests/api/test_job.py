@@ -297,8 +297,10 @@ def test_a_model_is_a_file_a_folder_or_a_uri(cell: Callable[[str], ModuleType], 
     job = Job.run(model=file, datasets="numbers", limit=2)
     assert (job.summary["total"], job.basic_info["executor"], job.basic_info["model"]) == (2, "thread", "scores")
     assert outputs(Job.run("scores:double", model=str(file), datasets="numbers", limit=2)) == [0, 2]
-    with pytest.raises(UsageError, match="no modules to look for handlers in"):
-        Job.run(model=file.parent, datasets="numbers")
+    assert Job.run(model=file.parent, datasets="numbers", limit=2).basic_info["model"] == "mine"
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(UsageError, match=r"no file in .*nothing has handlers"):
+        Job.run(model=tmp_path / "nothing", datasets="numbers")
     (file.parent / "model.yaml").write_text("name: named\nrun: {modules: [scores]}\n", encoding="utf-8")
     job = Job.run(model=file.parent, datasets="numbers", limit=2)
     assert (job.summary["total"], job.basic_info["model"]) == (2, "named")
@@ -382,7 +384,7 @@ def test_rows_of_a_table_and_failed_ones(cell: Callable[[str], ModuleType]) -> N
     assert [row["_index"] for row in job.results("Results", where="output != 5", limit=1, offset=1)] == [2]
     assert [row["_index"] for row in job.results(failed=True, where='exception contains "ZeroDivision"')] == [1]
     assert job.results(failed=True, where='message contains "nothing of the sort"') == []
-    with pytest.raises(UsageError, match="no column 'outptu'.*did you mean 'output'"):
+    with pytest.raises(UsageError, match=r"no column 'outptu'.*did you mean 'output'"):
         job.results(where="outptu < 0")
 
 

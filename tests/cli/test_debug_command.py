@@ -34,7 +34,7 @@ ONE, OTHER = (
         ({}, "", "ev.py -d digits --debug"),
         ({"datasets": ("digits", "faces")}, "faces:4", "ev.py -d digits -d faces --debug --row faces:4"),
         ({"handler": "ev:evaluate", "seed": 3}, "digits:1", "ev.py -h ev:evaluate -d digits --seed 3 --debug --row 1"),
-        ({"handler": "0", "limit": 5, "dataset_head": 2}, "", "ev.py -d digits -dh 2 --limit 5 --debug"),
+        ({"handler": "0", "limit": 5, "dataset_head": 2}, "", "ev.py -h 0 -d digits -dh 2 --limit 5 --debug"),
         ({"limit": 5, "executor": "process", "replicas": 4}, "digits:1", "ev.py -d digits --debug --row 1"),
         ({"project": "mine"}, "digits:1", "ev.py -d digits -p mine --debug --row 1"),
         ({"arguments": ("--k", "a b")}, "digits:1", "ev.py -d digits --debug --row 1 -- --k 'a b'"),

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from starwhale.api.instance import default_instance
 from starwhale.domain.job import HandlerRecord, RunRequest
 from starwhale.errors import HandlerError, NotFoundError, UsageError, nearest
 from starwhale.handlers.discover import discover_loaded, select
 from starwhale.handlers.pipeline import EVALUATES, PREDICTS, PipelineHandler, hook
 from starwhale.handlers.registry import MARK, REGISTRY
+from starwhale.instances.target import find_target
 
 MAIN = "__main__"
 CALLER = "caller"
@@ -49,8 +49,7 @@ def make_request(
         StarwhaleError: There is no such model or handler.
     """
     if model is not None:
-        request = _model_request(str(model), _word(handler), {"executor": executor or "thread", **options})
-        return request if handler is not None else _with_root(request)
+        return _model_request(str(model), _word(handler), {"executor": executor or "thread", **options})
     code = find_code(handler)
     if code.is_here:  # for functions of a notebook `thread` means threads of its own process
         executor = CALLER if executor in {None, "thread"} else executor
@@ -79,43 +78,27 @@ def _model_request(model: str, handler: str, options: Mapping[str, Any]) -> RunR
     """Find a model by path or, where there is nothing of that name, by URI.
 
     Raises:
-        UsageError: A folder says nothing of its modules.
+        UsageError: A path leads nowhere, or a folder says nothing of its modules and no or several of its files have handlers.
     """
-    path = Path(model).expanduser()
-    if path.is_file():
-        code = Code(workdir=path.resolve().parent, modules=(path.stem,), handler=handler, name=path.stem)
-        return _request(code, **options)
-    if not path.is_dir():
-        if model.startswith((".", "/", "~")) or path.suffix == ".py":
-            message = f"there is no file or folder {model}"
-            raise UsageError(message, hint=f"the current directory is {Path.cwd()}")
-        return RunRequest(workdir="", modules=(), handler=handler, model_uri=model, **options)
-    from starwhale.models.model_yaml import read_model_yaml
-
-    said = read_model_yaml(path)
-    named = (handler.partition(":")[0],) if ":" in handler else ()
-    modules = tuple(dict.fromkeys((*said.modules, *named)))
-    if not modules:
-        message = f"no modules to look for handlers in {path.resolve()}"
-        raise UsageError(message, hint="name the file itself, or its module under run.modules of a model.yaml")
-    name = said.name or path.resolve().name
-    return _request(Code(workdir=path.resolve(), modules=modules, handler=handler, name=name), **options)
+    target = find_target(model, handler=handler)
+    return RunRequest(
+        workdir=target.workdir,
+        modules=target.modules,
+        model_name=target.model_name,
+        model_uri=target.model_uri,
+        handler=handler,
+        **options,
+    )
 
 
 def _word(handler: Wanted) -> str:
     """Name one handler of a model; a function stands for its name."""
     if handler is None:
-        return "0"
+        return ""
     if isinstance(handler, list | tuple):
         message = "several handlers were given for a model"
         raise UsageError(message, hint="give the one that needs the others")
     return f"{handler.__module__}:{handler.__qualname__}" if callable(handler) else str(handler)
-
-
-def _with_root(request: RunRequest) -> RunRequest:
-    """Choose the one handler that no other needs."""
-    found = default_instance().jobs.discover(request)
-    return dataclasses.replace(request, handler=_only_root(list(found), found))
 
 
 def find_code(wanted: Wanted) -> Code:

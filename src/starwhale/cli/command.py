@@ -44,6 +44,15 @@ def shared_options(taken: set[str]) -> list[click.Option]:
     return options
 
 
+class SwOption(click.Option):
+    """An option that the help shows in a panel of its own."""
+
+    def __init__(self, *args: Any, panel: str = "", **kwargs: Any) -> None:  # Any: passed on to click as it came
+        super().__init__(*args, **kwargs)
+        self.panel = panel
+        """Title of the panel; empty for the first one."""
+
+
 class SwCommand(click.Command):
     """A command that takes `-o json` and `-v` as well."""
 
@@ -52,6 +61,17 @@ class SwCommand(click.Command):
         super().__init__(*args, **kwargs)
         taken = {name for param in self.params for name in (*param.opts, *param.secondary_opts)}
         self.params.extend(shared_options(taken))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options by panels, the first one for every day."""
+        panels: dict[str, list[tuple[str, str]]] = {"": []}
+        for param in (each for each in self.get_params(ctx) if isinstance(each, click.Option)):
+            if row := param.get_help_record(ctx):
+                panels.setdefault(getattr(param, "panel", ""), []).append(row)
+        for title, rows in panels.items():
+            if rows:
+                with formatter.section(title or "Options"):
+                    formatter.write_dl(rows)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Show the help for a lone `-h`, also where `-h` takes a value."""
@@ -70,6 +90,8 @@ class LazyCommand:
     """`module:attribute`."""
     help: str
     """One line for the list of commands."""
+    panel: str = "Commands"
+    """Title under which it is listed."""
 
 
 class SwGroup(click.Group):
@@ -98,6 +120,12 @@ class SwGroup(click.Group):
             self.add_command(cast("click.Command", getattr(importlib.import_module(module), attribute)), name)
         return super().get_command(ctx, name)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Show the help of a command whose name follows `-h`."""
+        if len(args) > 1 and args[0] in ctx.help_option_names and not args[1].startswith("-"):
+            args = [*args[1:], "--help"]
+        return super().parse_args(ctx, args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -108,17 +136,28 @@ class SwGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands with one line each, without importing the lazy ones."""
-        rows: list[tuple[str, str]] = []
-        for name in self.list_commands(ctx):
+        """List the commands by panels with one line each, without importing the lazy ones."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name in dict.fromkeys([*self.lazy, *self.list_commands(ctx)]):
             lazy = self.lazy.get(name)
             command = self.commands.get(name)
             text = lazy.help if lazy else command.get_short_help_str(70) if command else ""
             others = sorted(alias for alias, full in self.aliases.items() if full == name)
             if not (command and command.hidden):
-                rows.append((f"{name} ({', '.join(others)})" if others else name, text))
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+                row = (f"{name} ({', '.join(others)})" if others else name, text)
+                panels.setdefault(lazy.panel if lazy else "Commands", []).append(row)
+        for title, rows in panels.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Close with the names that do nothing yet, and what else there is to say."""
+        later = [name for name in self.list_commands(ctx) if isinstance(self.commands.get(name), NotBuilt)]
+        lines = [*([f"Not built yet: {', '.join(later)}."] if later else []), *([self.epilog] if self.epilog else [])]
+        if lines:
+            formatter.write_paragraph()
+        for line in lines:
+            formatter.write_text(line)
 
     def _full_name(self, ctx: click.Context, given: str) -> str | None:
         names = self.list_commands(ctx)
@@ -144,6 +183,10 @@ def add_not_built(group: SwGroup, names: dict[str, str]) -> None:
         group.add_command(_not_built(path, purpose), name)
 
 
+class NotBuilt(click.Command):
+    """A name of the specification for which there is nothing yet."""
+
+
 def _not_built(path: str, purpose: str) -> click.Command:
     def refuse(words: tuple[str, ...]) -> None:
         del words
@@ -152,8 +195,9 @@ def _not_built(path: str, purpose: str) -> click.Command:
 
     words = click.Argument(["words"], nargs=-1, type=click.UNPROCESSED)
     settings = {"ignore_unknown_options": True, "allow_extra_args": True}
-    return click.Command(
-        path.rsplit(" ", 1)[-1],
+    return NotBuilt(
+        hidden=True,
+        name=path.rsplit(" ", 1)[-1],
         params=[words],
         callback=refuse,
         help=f"{purpose} (not built yet)",

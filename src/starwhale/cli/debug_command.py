@@ -9,8 +9,6 @@ from pathlib import Path
 
 from starwhale.domain.job import DatasetInput, RunRequest
 
-_DEFAULT_HANDLERS = {"", "0"}
-
 
 def debug_command(
     request: RunRequest, *, row: str = "", datasets: Sequence[DatasetInput] = (), folder: Path, project: str
@@ -25,7 +23,7 @@ def debug_command(
         project: Project of commands that name none.
     """
     words = ["swcli", "model", "run", *_model(request, folder, project)]
-    if request.handler not in _DEFAULT_HANDLERS:
+    if request.handler:
         words += ["-h", request.handler]
     for each in request.datasets:
         words += ["-d", each]
@@ -43,7 +41,7 @@ def debug_command(
     if row:
         key = row if len({each.version for each in datasets}) > 1 else row.partition(":")[2]
         words += [f"--row={key}"] if key.startswith("-") else ["--row", key]
-    arguments = (*request.loose_options, *request.arguments)
+    arguments = request.handler_arguments
     return shlex.join([*words, *(["--", *arguments] if arguments else [])])
 
 

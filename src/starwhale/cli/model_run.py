@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import functools
 from typing import Any
 
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import SwCommand
+from starwhale.cli.command import SwOption
 from starwhale.cli.outcome import finish, suggest_debugging
+from starwhale.cli.run_words import RunCommand, knowing_own_options, split_words, words_after
 from starwhale.domain.job import RunRequest
 from starwhale.errors import NotBuiltYetError, UsageError
-from starwhale.models.model_yaml import read_model_yaml
+from starwhale.instances.target import Target, find_target
 
 _LATER = {
     "validation_dataset": "fine-tuning",
@@ -22,43 +23,72 @@ _LATER = {
 }
 
 
-@click.command("run", cls=SwCommand, context_settings={"ignore_unknown_options": True})
-@click.option("-w", "--workdir", type=click.Path(exists=True, file_okay=False), help="Directory of the model's source.")
-@click.option("-u", "--uri", help="Packaged model: name, version or URI.")
+_model_option = functools.partial(click.option, cls=SwOption, panel="Model")
+_rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and place")
+
+
+@click.command("run", cls=RunCommand)
+@click.option(
+    "-d", "--dataset", "datasets", multiple=True, metavar="URI", help="Dataset to evaluate on; repeat for several."
+)
 @click.option(
     "-h",
     "--handler",
-    default="0",
-    show_default=True,
-    help="Handler to run: its full name, or its position in the list.",
+    default="",
+    metavar="NAME",
+    help="Handler to run: name, function or position; default: the one that no other needs.",
 )
-@click.option("-m", "--module", "modules", multiple=True, help="Module to import for handlers; repeat for several.")
+@click.option("--name", "job_name", default="", metavar="NAME", help="Name by which the job can be addressed.")
 @click.option(
-    "-f", "--model-yaml", type=click.Path(), help="Default: model.yaml in the work directory, if there is one."
+    "--executor", default="thread", show_default=True, metavar="NAME", help="Where tasks run: thread or process."
 )
-@click.option("-d", "--dataset", "datasets", multiple=True, help="Dataset to evaluate on; repeat for several.")
 @click.option(
-    "-dh",
-    "--dataset-head",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Only the first N rows of each dataset; 0 means all.",
+    "--replicas",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Tasks that share the rows, instead of what the handlers say.",
 )
-@click.option("--limit", type=click.IntRange(min=0), default=0, help="At most N rows in the whole job; 0 means all.")
-@click.option("--executor", default="thread", show_default=True, help="Where tasks run: thread or process.")
 @click.option(
-    "--replicas", type=click.IntRange(min=1), help="Tasks that share the rows, instead of what the handlers say."
+    "--limit", type=click.IntRange(min=0), default=0, metavar="N", help="At most N rows in the whole job; 0 means all."
 )
 @click.option("--debug", "is_debug", is_flag=True, help="One row at a time at your terminal: breakpoint() works.")
 @click.option(
     "--row", default="", metavar="KEY", help="With --debug: try this row alone; NAME:KEY with several datasets."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="From which each row's seed is derived.")
-@click.option("--name", "job_name", default="", help="Name by which the job can be addressed.")
-@click.option("-p", "--run-project", "--project", default="", help="Project that keeps the job.")
-@click.option("-lp", "--log-project", default="", help="Project that keeps the results; must be the same.")
-@click.option(
-    "-sa", "--show-argument", is_flag=True, help="Show the options that the handlers take after --, and stop."
+@click.option("-sa", "--show-argument", is_flag=True, help="Show the options that the handlers take, and stop.")
+@_model_option(
+    "-w",
+    "--workdir",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="DIR",
+    help="The same as a folder as TARGET.",
+)
+@_model_option("-u", "--uri", metavar="URI", help="The same as a packaged model as TARGET.")
+@_model_option(
+    "-m",
+    "--module",
+    "modules",
+    multiple=True,
+    metavar="NAME",
+    help="Module to import for handlers; repeat for several.",
+)
+@_model_option(
+    "-f", "--model-yaml", type=click.Path(), metavar="FILE", help="Default: model.yaml in the folder, if there is one."
+)
+@_rows_option(
+    "-dh",
+    "--dataset-head",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Only the first N rows of each dataset; 0 means all.",
+)
+@_rows_option(
+    "--seed", type=int, default=0, metavar="N", show_default=True, help="From which each row's seed is derived."
+)
+@_rows_option("-p", "--run-project", "--project", default="", metavar="URI", help="Project that keeps the job.")
+@_rows_option(
+    "-lp", "--log-project", default="", metavar="URI", help="Project that keeps the results; must be the same."
 )
 @click.option("--version", "job_id", default="", hidden=True, help="Job id to use.")
 @click.option("--step", default="", hidden=True, help="Run one step without its needs.")
@@ -81,20 +111,29 @@ _LATER = {
 @click.option("-r", "--runtime", hidden=True)
 @click.option("--in-container", is_flag=True, hidden=True)
 @click.option("-i", "--image", hidden=True)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def run(app: CliApp, /, **given: Any) -> None:  # Any: click's values, typed by the options above
-    """Evaluate a model over datasets; options after -- go to the handlers.
+    """Evaluate a model over datasets.
+
+    TARGET is a .py file, a folder or a packaged model; the current folder where it is left out. A folder with one evaluation file
+    needs no YAML. Options of the handlers stand at the end, or after -- where they are spelled like one of these.
 
     \b
-    Example: swcli model run --workdir . --module evaluation --dataset digits
+    Example: swcli model run -d digits
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
     for name, purpose in _LATER.items():
         if given[name]:
             message = f"{purpose} (--{name.replace('_', '-')}) is not built yet"
-            raise NotBuiltYetError(message, hint="evaluate a work directory: swcli model run --workdir DIR")
-    request = make_request(app, given)
-    if given["show_argument"]:
+            raise NotBuiltYetError(message, hint="evaluate in this environment: swcli model run TARGET")
+    given["target"], given["loose_options"] = split_words(given["words"])
+    given["arguments"] = words_after()
+    with knowing_own_options(given["loose_options"]):
+        _run(app, make_request(app, given), shows_arguments=given["show_argument"])
+
+
+def _run(app: CliApp, request: RunRequest, *, shows_arguments: bool) -> None:
+    if shows_arguments:
         show_arguments(app, request)
         return
     from starwhale.cli.job_progress import ProgressLines
@@ -110,19 +149,21 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
     Raises:
         UsageError: Options are missing or contradict each other.
     """
-    workdir, modules, name = _model(given)
+    target = _target(given)
     project = given["run_project"]
     if given["log_project"] and given["log_project"] != (project or given["log_project"]):
         message = f"--run-project {project!r} and --log-project {given['log_project']!r} differ"
         raise UsageError(message, hint="a job and its results live in one project: give --run-project alone")
     return RunRequest(
-        workdir=workdir,
-        modules=modules,
-        model_uri=given["uri"] or "",
+        workdir=target.workdir,
+        modules=target.modules,
+        model_uri=target.model_uri,
+        model_name=target.model_name,
         keeps_snapshot=not given["cleanup_snapshot"],
         handler=given["handler"],
         datasets=tuple(given["datasets"]) or app.settings.datasets,
-        arguments=tuple(given["arguments"]),
+        loose_options=given["loose_options"],
+        arguments=given["arguments"],
         executor=given["executor"],
         replicas=given["replicas"],
         dataset_head=given["dataset_head"],
@@ -132,7 +173,6 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
         row=given["row"],
         project=project or given["log_project"],
         name=given["job_name"],
-        model_name=name,
         job_id=given["job_id"],
         step=given["step"],
         task_index=given["task_index"],
@@ -140,23 +180,21 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
     )
 
 
-def _model(given: dict[str, Any]) -> tuple[str, tuple[str, ...], str]:
-    """Return work directory, modules and name of what is to be run; a packaged model says them itself later."""
-    if bool(given["workdir"]) == bool(given["uri"]):
-        message = "--workdir and --uri are two ways to name a model" if given["uri"] else "nothing to run"
-        raise UsageError(message, hint="name a directory with --workdir DIR, or a packaged model with --uri NAME")
+def _target(given: dict[str, Any]) -> Target:
+    """Return what is to be run: TARGET, or what one of the old options says; the current folder where neither is there."""
+    named = {"TARGET": given["target"], "--workdir": given["workdir"], "--uri": given["uri"]}
+    ways = [f"{way} {word}" if way.startswith("-") else str(word) for way, word in named.items() if word]
+    if len(ways) > 1:
+        message = f"{' and '.join(ways)} are two ways to name what to run"
+        raise UsageError(message, hint="--workdir and --uri are other ways to give TARGET: leave one out")
     if given["uri"]:
-        if given["modules"]:
-            message = "--module is for work directories: a packaged model has its modules"
-            raise UsageError(message, hint="leave --module out")
-        return "", (), ""
-    workdir = Path(given["workdir"]).resolve()
-    yaml = read_model_yaml(workdir, given["model_yaml"])
-    modules = tuple(given["modules"]) or yaml.modules
-    if not modules:
-        message = f"no modules to look for handlers in {workdir}"
-        raise UsageError(message, hint="name them with --module, or under run.modules of a model.yaml")
-    return str(workdir), modules, yaml.name or workdir.name
+        if given["modules"] or given["model_yaml"]:
+            option = "--module" if given["modules"] else "--model-yaml"
+            message = f"{option} is for folders: a packaged model has its modules"
+            raise UsageError(message, hint=f"leave {option} out")
+        return Target(model_uri=given["uri"])
+    word = given["target"] or given["workdir"] or "."
+    return find_target(word, modules=given["modules"], model_yaml=given["model_yaml"], handler=given["handler"])
 
 
 def show_arguments(app: CliApp, request: RunRequest) -> None:

@@ -14,13 +14,18 @@ from starwhale.cli.command import LazyCommand, SwGroup, add_not_built
 from starwhale.cli.failures import report_failure
 from starwhale.settings import VERSION, read_settings
 
+_EVALUATE = "Evaluate"
+_KEEP = "Look after"
 COMMANDS = {
-    "dataset": LazyCommand("starwhale.cli.dataset:dataset", "Build and read versioned datasets."),
-    "model": LazyCommand("starwhale.cli.model:model", "Package models, and run their evaluation."),
-    "job": LazyCommand("starwhale.cli.job:job", "Look at jobs and go on with them."),
-    "gc": LazyCommand("starwhale.cli.gc:gc", "Delete for good what was removed, and left-over files."),
-    "check": LazyCommand("starwhale.cli.check:check", "Look at this machine: what works, and what must be mended."),
-    "project": LazyCommand("starwhale.cli.project:project", "Make, choose, remove and recover projects."),
+    "init": LazyCommand("starwhale.cli.init:init", "Write an evaluation and ten rows to begin with.", _EVALUATE),
+    "dataset": LazyCommand("starwhale.cli.dataset:dataset", "Build and read versioned datasets.", _EVALUATE),
+    "model": LazyCommand("starwhale.cli.model:model", "Package models, and run their evaluation.", _EVALUATE),
+    "job": LazyCommand("starwhale.cli.job:job", "Look at jobs and go on with them.", _EVALUATE),
+    "gc": LazyCommand("starwhale.cli.gc:gc", "Delete for good what was removed, and left-over files.", _KEEP),
+    "check": LazyCommand(
+        "starwhale.cli.check:check", "Look at this machine: what works, and what must be mended.", _KEEP
+    ),
+    "project": LazyCommand("starwhale.cli.project:project", "Make, choose, remove and recover projects.", _KEEP),
 }
 """Commands by name, imported when they are used."""
 ALIASES = {"ds": "dataset", "mp": "model", "rt": "runtime", "prj": "project", "svr": "server"}
@@ -38,7 +43,7 @@ NOT_BUILT = {
 }
 """Commands of the specification that do not exist yet."""
 
-_EPILOG = "Names, versions and what they mean: docs/reference. Exit codes: 0 done, 1 failed or not found, 2 wrong usage, 3 cannot tell, 70 a bug, 130 interrupted."
+_EPILOG = "Every command takes -h, -v and -o json. Exit codes: 0 done, 1 failed, 2 usage."
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -56,6 +61,9 @@ def swcli() -> None:
 
 
 add_not_built(swcli, NOT_BUILT)
+for _param in swcli.params:
+    if isinstance(_param, click.Option) and _param.name in {"output", "verbose"}:
+        _param.hidden = True  # the last line says it for every command
 
 
 def run(argv: Sequence[str]) -> int:

@@ -23,8 +23,8 @@ class RunRequest:
     """The model root: absolute path of the directory that becomes the working directory of user code."""
     modules: tuple[str, ...]
     """Modules to import, as import paths relative to `workdir`."""
-    handler: str = "0"
-    """`module:qualname`, or a position in the name-sorted list of handlers."""
+    handler: str = ""
+    """`module:qualname`, the function's name alone, or a position in the name-sorted list of handlers; empty for the one that no other needs."""
     datasets: tuple[str, ...] = ()
     """Dataset URIs as the user typed them."""
     arguments: tuple[str, ...] = ()
@@ -65,6 +65,11 @@ class RunRequest:
     """Whether rows are tried one after another in one worker with the terminal attached."""
     row: str = ""
     """With `is_debug`: key of the only row to try; empty for all."""
+
+    @property
+    def handler_arguments(self) -> tuple[str, ...]:
+        """All options of the handlers, whichever side of `--` they stood on."""
+        return (*self.loose_options, *self.arguments)
 
     def to_json(self) -> Json:
         """Return a JSON object from which `from_json` makes an equal value."""

@@ -181,6 +181,7 @@ def _plan(
     pin_all: Callable[[Sequence[str]], Sequence[DatasetInput]],
     job_id: str,
 ) -> Job:
+    from starwhale.handlers.argument import check_loose_options
     from starwhale.handlers.discover import select
 
     if not Path(request.workdir).is_dir():
@@ -193,6 +194,7 @@ def _plan(
         )
     chosen = select(handlers, request.handler) if not request.step else request.step
     names = plan.plan_names(request, handlers, chosen)
+    check_loose_options(request.loose_options, [handlers[name] for name in names])
     uris = request.datasets or tuple(dict.fromkeys(uri for name in names for uri in handlers[name].datasets))
     return plan.plan_job(request, handlers, chosen, pin_all(uris), job_id=job_id)
 
@@ -272,7 +274,7 @@ def _executor(
             modules=request.modules,
             log_folder=stores.layout.logs(job_id),
             serve=lambda sock: PipeServer(sock, desk.open),
-            arguments=request.arguments,
+            arguments=request.handler_arguments,
             open_stores=desk.open,
             is_verbose=options.is_verbose,
             is_debug=request.is_debug,

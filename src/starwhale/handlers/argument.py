@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from starwhale.domain.job import HandlerRecord
-from starwhale.errors import HandlerError, UsageError, nearest
+from starwhale.errors import HandlerError, UnknownOptionError, UsageError, nearest
 from starwhale.handlers.context import find_runtime_context
 from starwhale.handlers.registry import UserFunction
 
@@ -214,6 +214,30 @@ def _kind(hint: Any, *, is_item: bool) -> tuple[str, Callable[[str], Any], tuple
 def _read_bool(text: str) -> bool:
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     return words[text.lower()]
+
+
+def check_loose_options(words: Sequence[str], records: Sequence[HandlerRecord]) -> None:
+    """Refuse words of the program's command line that are no options of the handlers that are to run.
+
+    Args:
+        words: `--name`, `--name=VALUE` or `--name`, `VALUE`, as they were typed.
+        records: The handlers.
+
+    Raises:
+        UnknownOptionError: Nobody has such an option, or a word belongs to none.
+    """
+    flags: dict[str, bool] = {}
+    for record in records:
+        for options in (record.arguments or {}).values():
+            for name, option in options.items():
+                flags |= {f"--{each}": bool(option["is_flag"]) for each in (name, name.replace("_", "-"))}
+    rest = iter(words)
+    for word in rest:
+        flag, has_value, _ = word.partition("=")
+        if flag not in flags:
+            raise UnknownOptionError(flag, known=[each for each in flags if "_" not in each])
+        if not flags[flag] and not has_value:
+            next(rest, None)
 
 
 def declared_arguments(function: object) -> dict[str, Any] | None:

@@ -12,13 +12,16 @@ from typing import Any
 
 from starwhale.domain.graph import StepGraph
 from starwhale.domain.job import HandlerRecord
-from starwhale.errors import HandlerError, NotFoundError, nearest
+from starwhale.errors import HandlerError, NotFoundError, UsageError, nearest
 from starwhale.handlers.argument import declared_arguments
 from starwhale.handlers.context import Context, find_runtime_context, set_runtime_context
 from starwhale.handlers.decorators import first_line
 from starwhale.handlers.failures import user_code_error
 from starwhale.handlers.pipeline import EVALUATES, PREDICTS, RUN_MARK, PipelineHandler, hook, read_settings
 from starwhale.handlers.registry import REGISTRY, Registered
+
+_LISTED = 10
+"""Handlers that an error names."""
 
 
 def discover(workdir: str | Path, modules: Sequence[str], *, arguments: Sequence[str] = ()) -> dict[str, HandlerRecord]:
@@ -103,25 +106,57 @@ def discover_loaded(modules: Sequence[str], *, arguments: Sequence[str] = ()) ->
 
 
 def select(handlers: Mapping[str, HandlerRecord], wanted: str) -> str:
-    """Return the name of the handler that a user means: its name in any case, or its position in the sorted list.
+    """Return the name of the handler that a user means.
+
+    Args:
+        handlers: What discovery found.
+        wanted: Its whole name or that of the function alone, in any case; its position in the sorted list; empty for the one that no
+            other needs.
 
     Raises:
         NotFoundError: There is none.
+        UsageError: Several could be meant.
     """
     if wanted in handlers:
         return wanted
-    folded = [name for name in handlers if name.casefold() == wanted.casefold()]
-    if len(folded) == 1:
-        return folded[0]
     names = sorted(handlers)
     if wanted.isdecimal():
         if int(wanted) < len(names):
             return names[int(wanted)]
-        listed = ", ".join(f"{position}: {name}" for position, name in enumerate(names))
         message = f"no handler at position {wanted}"
-        raise NotFoundError(message, hint=f"there is {listed}")
+        raise NotFoundError(message, hint=f"there is {_listed(names)}")
+    if wanted:
+        found = _called(names, wanted)
+    else:
+        needed = {need for record in handlers.values() for need in record.needs}
+        found = [name for name in names if name not in needed]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        message = f"several handlers could be meant: {', '.join(found[:_LISTED])}"
+        raise UsageError(message, hint=f"name one of them: --handler {found[0]}")
     message = f"no handler {wanted!r}"
-    raise NotFoundError(message, hint=nearest(wanted, names))
+    close = nearest(wanted, [*names, *(_short(name) for name in names)])
+    listed = f"there is {_listed(names)}"
+    raise NotFoundError(message, hint=f"{close} {listed}" if close.startswith("did you mean") else listed)
+
+
+def _called(names: Sequence[str], wanted: str) -> list[str]:
+    """Return the handlers of a name: as a whole, else that of the function or `Class.method`, else that of the method alone."""
+    folded = wanted.casefold()
+    for cut in (str, _short, lambda name: _short(name).rpartition(".")[2]):
+        if found := [name for name in names if cut(name).casefold() == folded]:
+            return found
+    return []
+
+
+def _short(name: str) -> str:
+    return name.partition(":")[2]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(f"{position}: {name}" for position, name in enumerate(names[:_LISTED])) + more
 
 
 def _import(name: str, root: Path) -> ModuleType:

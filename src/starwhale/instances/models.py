@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from starwhale.domain.job import HandlerRecord, RunRequest
 from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_project_uri
 from starwhale.domain.version import check_name, check_user_tag
 from starwhale.errors import HandlerError, InvalidNameError, UsageError, nearest
+from starwhale.handlers.find_modules import find_evaluation_modules
 from starwhale.instances.snapshots import hold_blobs
 from starwhale.instances.versions import VersionVerbs
 from starwhale.models import describe
@@ -173,7 +173,7 @@ class ModelVerbs(VersionVerbs):
             workdir=workdir,
             name=chosen,
             project=(projects.ensure(home) if home == DEFAULT_PROJECT else projects.get(home)).name,
-            modules=tuple(modules) or said.modules or _find_modules(workdir),
+            modules=tuple(modules) or said.modules or find_evaluation_modules(workdir),
             desc=desc or said.desc,
         )
 
@@ -188,21 +188,6 @@ class ModelVerbs(VersionVerbs):
                 message, hint="decorate a function with @evaluation.predict, @evaluation.evaluate or @handler"
             )
         return found
-
-
-def _find_modules(workdir: Path) -> tuple[str, ...]:
-    """Return the modules of a work directory that names none.
-
-    Raises:
-        UsageError: There is no file with handlers, or more than one.
-    """
-    name = "starwhale.handlers.find_modules"  # by name, as long as a folder without model.yaml is a way to come
-    if importlib.util.find_spec(name) is not None:
-        found: tuple[str, ...] = importlib.import_module(name).find_evaluation_modules(workdir)
-        if found:
-            return found
-    message = f"no modules to look for handlers in {workdir}"
-    raise UsageError(message, hint="name them with --module, or under run.modules of a model.yaml")
 
 
 def _check_modules(plan: _Plan, listing: Listing) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from starwhale.domain.job import DatasetInput, Job, RunRequest, Task, TaskError, TaskUpdate
 from starwhale.domain.status import Status, check_transition, is_active
-from starwhale.domain.version import SHORT_VERSION, check_name
+from starwhale.domain.version import SHORT_VERSION, check_name, is_version
 from starwhale.errors import AlreadyExistsError, ConflictError, InvalidNameError, NotFoundError
 from starwhale.storage.catalog.driver import is_alive
 from starwhale.storage.catalog.engine import Database
@@ -44,10 +44,7 @@ class Jobs:
             AlreadyExistsError: The id is taken.
             InvalidNameError: The name breaks the naming rule or is reserved.
         """
-        name = job.request.name
-        if name and check_name("job", name) == "latest":
-            message = "'latest' cannot be the name of a job: it means the newest one"
-            raise InvalidNameError(message, hint="choose another name")
+        _check_job_name(job.request.name)
         with self._database.write() as connection:
             if connection.execute(select(jobs.c.id).where(jobs.c.id == job.id)).first() is not None:
                 message = f"there is a job {job.id} already"
@@ -57,7 +54,7 @@ class Jobs:
                 insert(jobs).values(
                     id=job.id,
                     project_id=project.id,
-                    name=name,
+                    name=job.request.name,
                     handler=job.handler,
                     status=job.status.value,
                     request=job.request.to_json(),
@@ -309,3 +306,16 @@ class Jobs:
 
 def _query() -> Select[Any]:  # Any: what SQLAlchemy knows of a query over two tables
     return select(jobs, projects.c.name.label("project")).join(projects, jobs.c.project_id == projects.c.id)
+
+
+def _check_job_name(name: str) -> None:
+    """Refuse a name by which a job could not be addressed."""
+    if not name:
+        return
+    check_name("job", name)
+    if name.casefold() == "latest":
+        message = f"{name!r} cannot be the name of a job: it means the newest one"
+        raise InvalidNameError(message, hint="choose another name")
+    if is_version(name):
+        message = f"{name!r} cannot be the name of a job: it looks like an id"
+        raise InvalidNameError(message, hint="choose a shorter name")

@@ -340,9 +340,8 @@ def _missing(
             .where(bundles.c.project_id == project.id, bundles.c.kind == kind, versions.c.removed_at.is_(None))
         )
         label = f"{what} {word!r}" if uri.name else f"{what} version {word!r}"
-        return NotFoundError(
-            f"no {label} in project {project.name!r}", hint=nearest(word, connection.execute(known).scalars())
-        )
+        hint = nearest(word, connection.execute(known).scalars()) or f"make one with: swcli {kind} build"
+        return NotFoundError(f"no {label} in project {project.name!r}", hint=hint)
     if not uri.version:
         hint = "" if removed else f"see swcli {kind} list --show-removed"
         return NotFoundError(
