@@ -87,6 +87,7 @@ def test_mistakes_name_the_thing_and_the_way_out(call: Call, words: list[str], e
 
 
 def test_nothing_of_a_removed_project_is_reached_from_the_command_line(call: Call, tmp_path: Path) -> None:
+    assert call("project", "create", "demo")[0] == 0
     with (
         open_instance(read_settings()) as instance,
         instance.datasets.open("local/project/demo/dataset/digits", Dataset) as dataset,

@@ -235,6 +235,7 @@ def test_a_tag_of_the_user_keeps_a_removed_version(world: World) -> None:
 
 
 def test_a_removed_project_goes_with_everything_but_what_other_projects_need(world: World) -> None:
+    world.do(lambda instance: instance.projects.create("demo"))
     used = "local/project/demo/dataset/used"
     world.build(used, 1, tags=("mine",))
     world.build("local/project/demo/dataset/other", 1, seed=1, tags=("mine",))
@@ -283,6 +284,7 @@ def test_what_was_recovered_after_the_plan_stays(world: World) -> None:
 
 
 def test_a_running_job_stays_whatever_was_removed_around_it(world: World) -> None:
+    world.do(lambda instance: instance.projects.create("demo"))
     world.build("local/project/demo/dataset/digits", 2)
     job = world.job("local/project/demo/dataset/digits", project="demo", is_running=True)
     with world.open() as instance, instance.catalog.write() as connection:  # no verb would do it

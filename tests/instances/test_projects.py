@@ -74,6 +74,7 @@ def test_pages_are_bounded_and_the_default_is_there_from_the_start(instance: Ins
 
 
 def test_a_removed_project_is_hidden_with_everything_in_it(instance: Instance) -> None:
+    instance.projects.create("demo")
     build(instance, "local/project/demo/dataset/digits")
     job_id = add_job(instance, "demo", "mine")
     version = instance.datasets.resolve("local/project/demo/dataset/digits").version
@@ -113,6 +114,7 @@ def test_a_removed_project_is_hidden_with_everything_in_it(instance: Instance) -
 
 
 def test_what_was_removed_alone_stays_removed_when_its_project_comes_back(instance: Instance) -> None:
+    instance.projects.create("demo")
     for rows in (1, 2):
         build(instance, "local/project/demo/dataset/digits", rows)
     instance.datasets.remove("local/project/demo/dataset/digits/version/v1")
@@ -122,6 +124,7 @@ def test_what_was_removed_alone_stays_removed_when_its_project_comes_back(instan
 
 
 def test_a_version_built_while_its_project_is_removed_is_refused(instance: Instance) -> None:
+    instance.projects.create("demo")
     build(instance, "local/project/demo/dataset/digits")
     dataset = instance.datasets.open("local/project/demo/dataset/digits", Dataset)
     dataset.append((9, {"x": 9}))

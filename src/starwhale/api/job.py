@@ -275,7 +275,13 @@ class Job:
 
         record = self._record
         found = scan(
-            default_instance().stores, record, table, where=where or "", limit=limit or None, offset=offset, failed=failed
+            default_instance().stores,
+            record,
+            table,
+            where=where or "",
+            limit=limit or None,
+            offset=offset,
+            failed=failed,
         )
         return list(found.rows)
 

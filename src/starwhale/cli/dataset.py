@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,12 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup, add_not_built
 from starwhale.cli.versions import VersionKind, add_version_commands, emit_pairs
 from starwhale.domain.version import SHORT_VERSION
-from starwhale.errors import NotBuiltYetError, UsageError
+from starwhale.errors import DatasetSourceError, NotBuiltYetError, UsageError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+Row = tuple[Any, Any]  # Any: keys and features of users, checked by the dataset
 _LATER = ("huggingface", "runtime", "push")
 _SOURCES = ("image", "audio", "video", "handler", "json_files", "csv_files")
 
@@ -98,7 +99,14 @@ def build(app: CliApp, **options: Any) -> None:  # Any: one value per option
     mode = "patch" if options["patch"] else "overwrite"
     progress = _progress(app)
     with made:
-        count = build_version(made, rows(), mode=mode, tags=options["tags"], message=options["desc"], progress=progress)
+        count = build_version(
+            made,
+            _refuse_none(rows(), _said_source(options)),
+            mode=mode,
+            tags=options["tags"],
+            message=options["desc"],
+            progress=progress,
+        )
     if progress is not None:
         click.echo("\r\x1b[K", err=True, nl=False)
     app.say(f"update {count} record{'' if count == 1 else 's'}")
@@ -172,6 +180,20 @@ def _source(options: dict[str, Any]) -> tuple[str, Callable[[], Any]]:
     return Path(value).absolute().name, lambda: read_folder(value, label, auto_label=options["auto_label"])
 
 
+def _refuse_none(rows: Iterable[Row], source: str) -> Iterator[Row]:
+    """Pass rows on, and fail when there is none: a version without a row comes from a mistake.
+
+    Raises:
+        DatasetSourceError: The source has no rows.
+    """
+    count = 0
+    for row in rows:
+        count += 1
+        yield row
+    if not count:
+        raise DatasetSourceError(f"{source} has no rows", path=source, hint="a header alone makes no dataset")
+
+
 def _said_source(options: dict[str, Any]) -> str:
     """Name the files or the handler that the rows come from."""
     given = next(options[name] for name in _SOURCES if options[name])
@@ -188,8 +210,9 @@ def _with_yaml(options: dict[str, Any]) -> dict[str, Any]:
     try:
         said: Any = yaml.safe_load(path.read_text(encoding="utf-8"))  # Any: whatever the user wrote
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"cannot read {path}: {error}"
-        raise UsageError(message) from error
+        said_error = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        message = f"cannot read {path}: {said_error}"
+        raise UsageError(message, hint="mend it; it should hold: handler: module:object") from error
     if not isinstance(said, dict) or not said.get("handler"):
         message = f"{path} names no handler"
         raise UsageError(message, hint="write it like: handler: module:object")
@@ -208,16 +231,33 @@ def _handler_rows(workdir: str, handler: str) -> Any:
         raise UsageError(message, hint="write it as module:object")
     sys.path.insert(0, str(Path(workdir).absolute()))
     try:
-        found: Any = importlib.import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
-        yield from read_handler(found)
+        yield from read_handler(_find_handler(module, path, workdir))
     except StarwhaleError:
         raise
     except (Exception, SystemExit) as error:  # whatever user code raises
         from starwhale.handlers.failures import user_code_error
 
         raise user_code_error(f"handler {handler!r}", error) from error
+
+
+def _find_handler(module: str, path: str, workdir: str) -> Any:  # Any: whatever the user wrote
+    from starwhale.errors import HandlerError
+
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        message = f"no module {module!r} in {Path(workdir).absolute()}"
+        known = [file.stem for file in Path(workdir).glob("*.py")]
+        raise HandlerError(message, hint=nearest(module, known) or "name its folder with --workdir") from error
+    for part in path.split("."):
+        if not hasattr(found, part):
+            message = f"{module!r} has no {path!r}"
+            known = [name for name in vars(found) if not name.startswith("_")]
+            raise HandlerError(message, hint=nearest(part, known) or "write it as module:object")
+        found = getattr(found, part)
+    return found
 
 
 def _progress(app: CliApp) -> Callable[[int], None] | None:

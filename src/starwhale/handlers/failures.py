@@ -166,6 +166,8 @@ def _hint(error: BaseException, features: Iterable[str]) -> str:
     """Say what may be meant: of our own errors their hint, of a feature that is not there the nearest one."""
     if isinstance(error, StarwhaleError):
         return error.hint
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"install what brings {error.name!r} into this environment: {sys.prefix}"
     if has_quit(error):
         return "a breakpoint() needs a terminal: add --debug"
     if isinstance(error, KeyError) and error.args and isinstance(wanted := error.args[0], str):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from starwhale.datasets.dataset import Dataset
 from starwhale.datasets.open import find_dataset
 from starwhale.datasets.stores import DatasetStores
+from starwhale.domain.uri import DEFAULT_PROJECT
 from starwhale.instances.versions import VersionVerbs
 
 if TYPE_CHECKING:
@@ -28,9 +29,17 @@ class DatasetVerbs(VersionVerbs):
         return str(self._stores.layout.datasets / version.bundle_id)
 
     def open(self, uri: str, kind: type[D], *, create: str = "auto", readonly: bool = False) -> D:
-        """Open a dataset as `kind`, which is Dataset or the SDK's; whoever opens it closes it."""
+        """Open a dataset as `kind`, which is Dataset or the SDK's; whoever opens it closes it.
+
+        Raises:
+            NotFoundError: There is no such project, or no such dataset where it may not be made.
+        """
         catalog = self._stores.catalog
-        catalog.projects.refuse_removed(self.parse(uri).project)
+        home = self.parse(uri).project
+        if home in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
+            catalog.projects.refuse_removed(home)
+        else:
+            catalog.projects.get(home)
         stores = DatasetStores(
             bundles=catalog.bundles,
             versions=catalog.versions,

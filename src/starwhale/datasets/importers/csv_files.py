@@ -84,7 +84,8 @@ def _check(options: CsvOptions) -> None:
     try:
         csv.reader([], **_format(options))
     except (TypeError, ValueError, csv.Error) as error:
-        raise DatasetSourceError(f"cannot read CSV in this way: {error}") from error
+        message = f"cannot read CSV with delimiter {options.delimiter!r} and quotechar {options.quotechar!r}: {error}"
+        raise DatasetSourceError(message, hint="each of them is one character") from error
 
 
 def _format(options: CsvOptions) -> dict[str, Any]:  # Any: the csv module's own parameters

@@ -49,7 +49,9 @@ def read_folder(folder: Place, kind: FolderKind, *, auto_label: bool = True) -> 
         raise DatasetSourceError(f"no kind of folder {kind!r}", hint=nearest(kind, SUFFIXES))
     if not root.is_dir():
         problem = "is not a directory" if root.exists() else "does not exist"
-        raise DatasetSourceError(f"the folder {root} {problem}", path=str(root))
+        raise DatasetSourceError(
+            f"the folder {root} {problem}", path=str(root), hint=f"the current directory is {Path.cwd()}"
+        )
     files = files_below(root, SUFFIXES[kind])
     if not files:
         raise DatasetSourceError(
@@ -118,6 +120,7 @@ def _json_lines(name: str) -> Iterator[tuple[int, dict[str, object]]]:
                     path=name,
                     line=number,
                     column=error.colno,
+                    hint="mend that line",
                 ) from error
             if not isinstance(record, dict):
                 raise DatasetSourceError(f"{name}, line {number}: an object is expected", path=name, line=number)

@@ -56,7 +56,7 @@ def _parse(text: str, name: str, line: int | None) -> object:
         return json.loads(text)
     except json.JSONDecodeError as error:
         at = line or error.lineno
-        hint = ""
+        hint = "mend that line"
         if line is None and error.msg == "Extra data" and error.lineno > 1:
             hint = "if each line is an object, let its name end in .jsonl"
         elif not text.strip():
@@ -70,7 +70,7 @@ def _parse(text: str, name: str, line: int | None) -> object:
         ) from error
     except (RecursionError, ValueError) as error:
         raise DatasetSourceError(
-            f"{_where(name, line)}: JSON that cannot be read: {error}", path=name, line=line
+            f"{_where(name, line)}: JSON that cannot be read: {error}", path=name, line=line, hint="mend the file"
         ) from error
 
 

@@ -80,7 +80,7 @@ class TextPlace:
             f"{where}: not text in the encoding {codec.removesuffix('-sig')} ({getattr(error, 'reason', error)})",
             path=self.name,
             line=line,
-            hint="name the encoding that it has, such as latin-1, gb18030 or utf-16",
+            hint="name the encoding that it has with --encoding, such as latin-1, gb18030 or utf-16",
         )
 
 

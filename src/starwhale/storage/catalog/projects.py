@@ -171,7 +171,9 @@ def _missing(connection: Connection, name: str) -> NotFoundError:
     if removed is not None:
         return NotFoundError(f"project {removed.name!r} was removed", hint=_RECOVER.format(name=removed.name))
     known = connection.execute(select(projects.c.name).where(projects.c.removed_at.is_(None))).scalars()
-    return NotFoundError(f"no project {name!r}", hint=nearest(name, known))
+    close = nearest(name, known)
+    hint = close if close.startswith("did you mean") else f"{close}; make it with: swcli project create {name}"
+    return NotFoundError(f"no project {name!r}", hint=hint.removeprefix("; "))
 
 
 def _nothing_to_recover(connection: Connection, name: str) -> NotFoundError:

@@ -340,10 +340,11 @@ def _missing(
             .where(bundles.c.project_id == project.id, bundles.c.kind == kind, versions.c.removed_at.is_(None))
         )
         label = f"{what} {word!r}" if uri.name else f"{what} version {word!r}"
-        hint = nearest(word, connection.execute(known).scalars()) or f"make one with: swcli {kind} build"
+        hint = nearest(word, connection.execute(known).scalars())
+        hint = hint or (f"see swcli {kind} list" if removed else f"make one with: swcli {kind} build")
         return NotFoundError(f"no {label} in project {project.name!r}", hint=hint)
     if not uri.version:
-        hint = "" if removed else f"see swcli {kind} list --show-removed"
+        hint = f"see swcli {kind} list" if removed else f"see swcli {kind} list --show-removed"
         return NotFoundError(
             f"{kind} {bundle.name!r} in project {project.name!r} has no {'removed ' if removed else ''}version",
             hint=hint,

@@ -1,0 +1,38 @@
+"""The pages that show commands are followed from an empty folder: what they say is what happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.docs.walkthrough import Command, File, first_missing, follow, read_page
+
+HOUSE = Path(__file__).resolve().parent.parent.parent
+PAGES = sorted([*(HOUSE / "docs" / "tutorial").glob("*.md"), *(HOUSE / "docs" / "how-to").glob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_a_reader_who_does_what_the_page_says_sees_what_it_shows(
+    page: Path, tmp_path: Path, instance_root: dict[str, str]
+) -> None:
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    assert follow(page, folder, instance_root)
+
+
+def test_a_line_that_is_not_printed_is_noticed() -> None:
+    printed = "accuracy   0.7000\njob 4kd done\n"
+    assert first_missing(["accuracy 0.7000", "job … done"], printed) is None
+    assert first_missing(["accuracy 0.8000"], printed) == "accuracy 0.8000"
+    assert first_missing(["job … done", "accuracy 0.7000"], printed) == "accuracy 0.7000"
+
+
+def test_files_commands_and_exit_codes_are_read_from_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        '```csv title="a.csv"\nx,y\n```\n```console\n$ swcli x  # exit 2\nError: …\n```\n', encoding="utf-8"
+    )
+    assert list(read_page(page)) == [
+        File(name="a.csv", text="x,y\n"),
+        Command(line="swcli x", shown=["Error: …"], exit_code=2),
+    ]
