@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -59,7 +60,11 @@ def _command_lines(path: list[str], command: click.Command) -> list[str]:
     usage = " ".join([*path, *(piece for piece in command.collect_usage_pieces(context) if piece)])
     lines = [f"## {' '.join(path)}", "", _help_text(command), "", "```", usage, "```", ""]
     rows = [_option_row(param) for param in command.params if isinstance(param, click.Option) and not param.hidden]
-    own = [row for row in rows if not row.startswith(("| `-o, --output`", "| `-v, --verbose`"))]
+    own = [
+        row
+        for row in rows
+        if not row.startswith(("| `-o, --output ", "| `-v, --verbose`", "| `--output ", "| `--verbose`"))
+    ]
     if own:
         lines += ["| option | default | meaning |", "|---|---|---|", *own, ""]
     return lines
@@ -128,7 +133,7 @@ def _class_lines(name: str, cls: type) -> list[str]:
         if isinstance(value, property):
             members.append(f"- `.{member}`: {_first_line(value.fget)}")
         elif isinstance(value, (classmethod, staticmethod)) or inspect.isfunction(value):
-            function = getattr(value, "__func__", value)
+            function = cast("Callable[..., object]", getattr(value, "__func__", value))
             shown = _signature(function, drops_first=not isinstance(value, staticmethod))
             members.append(f"- `.{member}{shown}`: {_first_line(function)}")
     return [*lines, *members, ""] if members else lines
@@ -166,8 +171,22 @@ def _signature(thing: Callable[..., object], *, drops_first: bool = False) -> st
     parameters = list(signature.parameters.values())
     if drops_first and parameters:
         parameters = parameters[1:]
-    text = str(signature.replace(parameters=parameters))
-    return re.sub(r" at 0x[0-9a-f]+", "", text).replace("'", "")
+    shown = [each.replace(annotation=_shown(each.annotation)) for each in parameters]
+    text = str(signature.replace(parameters=shown, return_annotation=_shown(signature.return_annotation)))
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
+
+
+class _Words(str):
+    """An annotation as it was written, without the quotes that a text has."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _shown(annotation: object) -> object:
+    return _Words(annotation.replace("'", "")) if isinstance(annotation, str) else annotation
 
 
 PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "sdk.md": sdk_page}
