@@ -15,8 +15,6 @@ CLONE = Path(__file__).resolve().parents[2]
 PYTHON = ".venv/bin/python"
 SWCLI = ".venv/bin/swcli"
 INSTANCE = {"SW_LOCAL_STORAGE": ".demo/storage", "SW_CLI_CONFIG": ".demo/config.yaml"}
-MODULE = ["--module", "evaluation"]
-HANDLER = ["--handler", "evaluation:report"]
 MODELS = {"k-nearest neighbours": "knn", "logistic regression": "logistic"}
 
 
@@ -45,7 +43,7 @@ def main() -> None:
 
     headline("2. Package them: code and weights, one immutable version each")
     for name in MODELS.values():
-        run(SWCLI, "model", "build", f".demo/models/{name}", *MODULE)
+        run(SWCLI, "model", "build", f".demo/models/{name}")
 
     headline("3. Build a versioned dataset from the other half")
     run(PYTHON, "examples/digits/build_dataset.py")
@@ -53,14 +51,15 @@ def main() -> None:
 
     for number, (model, name) in enumerate(MODELS.items(), start=4):
         headline(f"{number}. Evaluate: {model}")
-        run(SWCLI, "model", "run", "--uri", name, *HANDLER, "--dataset", "digits")
+        run(SWCLI, "model", "run", name, "-d", "digits", "--name", name)
 
     headline("6. Both jobs")
     run(SWCLI, "job", "list")
 
     headline("What to type next (after the export above)")
-    print(f"{SWCLI} job info latest                 # a report again; it takes an id or its first characters as well")
-    print(f"{SWCLI} job info latest -o json         # the same facts for a program")
+    print(f"{SWCLI} job info knn                    # a report again; a job has its name, its id, or latest")
+    print(f"{SWCLI} job info knn -o json            # the same facts for a program")
+    print(f"{SWCLI} job results knn --where 'output != input/label'   # the rows that are wrong")
     print(f"{SWCLI} dataset head digits --rows 3    # the first rows")
     print(f"{SWCLI} model info knn                  # what was packaged, and its handlers")
     print(f"{SWCLI} model run --help                # then your own functions: README.md has an evaluation in 15 lines")

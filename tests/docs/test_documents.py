@@ -53,7 +53,8 @@ def test_the_example_of_the_readme_runs(
         [sys.executable, "parity.py"], cwd=tmp_path, env=instance_root, capture_output=True, text=True, check=False
     )
     assert built.returncode == 0, built.stderr
-    ran, shown = [swcli(*line.split()) for line in _commands(README) if line.startswith(("model run", "job info"))]
+    lines = [line for line in _commands(README) if line.startswith(("model run parity.py", "job info"))]
+    ran, shown = [swcli(*line.replace("parity.py", str(tmp_path / "parity.py")).split()) for line in lines]
     assert ran.returncode == 0, ran.stderr
     assert shown.returncode == 0, shown.stderr
     assert "accuracy" in shown.stdout
