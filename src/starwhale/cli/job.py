@@ -45,6 +45,7 @@ def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, 
     def render(console: Console) -> None:
         kinds = {
             "id": Kind.WHOLE,
+            **({"name": Kind.TEXT} if any(each["name"] for each in manifests) else {}),
             "status": Kind.WHOLE,
             "handler": Kind.TEXT,
             "datasets": Kind.TEXT,
@@ -53,9 +54,15 @@ def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, 
         columns = [Column(title=title, kind=kind) for title, kind in kinds.items()]
         cells: list[dict[str, str]] = []
         for each in manifests:
-            shown = each["version"] if fullname else each["version"][:12]
-            row = (shown, each["status"], each["handler_name"], ", ".join(each["datasets"]), each["created_at"][:16])
-            cells.append(dict(zip(kinds, map(str, row), strict=True)))
+            row = {
+                "id": each["version"] if fullname else each["version"][:12],
+                "name": each["name"] or "",
+                "status": each["status"],
+                "handler": each["handler_name"],
+                "datasets": ", ".join(each["datasets"]),
+                "created": each["created_at"][:16],
+            }
+            cells.append({title: str(row[title]) for title in kinds})
         render_table(console, columns, cells)
 
     app.emit([{"manifest": each} for each in manifests], render)

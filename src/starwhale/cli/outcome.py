@@ -81,7 +81,7 @@ def _tell_end(app: CliApp, job: JobRecord, report: JobReport) -> None:
     if job.request.is_debug:
         app.say("finish run, success!  It was a debug run: nothing of it is kept")
         return
-    app.say(f"finish run, success!  See it again with: swcli job info {short}")
+    app.say(f"finish run, success!  See it again with: swcli job info {job.name or short}")
     if report.failed_rows and report.errors:
         name, _, key = str(report.errors[0]["id"]).partition("_#@#_")
         place = f"{name.rpartition('/')[2]}:{report.errors[0].get('_index', key)}"
