@@ -41,6 +41,10 @@ class Settings:
     """Width that output is made for, from COLUMNS; None leaves it to the terminal."""
     colours: bool = True
     """Whether a terminal may be given colours; not with NO_COLOR."""
+    home: Path = Path()
+    """The user's home directory."""
+    shell: str = ""
+    """Name of the user's shell, from SHELL: bash, zsh, …"""
     strict_exit: bool = False
     """Reserved for scripts that want other exit codes, from SW_STRICT_EXIT."""
 
@@ -71,6 +75,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         progress=env.get("DISABLE_PROGRESS_BAR") != "1",
         columns=int(columns) if columns.isdecimal() and int(columns) else None,
         colours=not env.get("NO_COLOR"),
+        home=home,
+        shell=Path(env.get("SHELL", "")).name,
         strict_exit=env.get("SW_STRICT_EXIT") == "1",
     )
 

@@ -63,4 +63,4 @@ def test_waiting_too_long_is_not_knowing(capfd: pytest.CaptureFixture[str]) -> N
 
 def test_help_names_the_codes() -> None:
     shown = " ".join(CliRunner().invoke(swcli, ["--help"]).output.split())
-    assert "0 done, 1 failed or not found, 2 wrong usage, 3 cannot tell, 70 a bug, 130 interrupted" in shown
+    assert "0 done, 1 failed, 2 usage, 3 cannot tell, 70 a bug, 130 interrupted" in shown

@@ -58,6 +58,17 @@ class Terminal:
         """Press Ctrl-C: the terminal signals its foreground processes."""
         os.write(self._ours, b"\x03")
 
+    def interrupt(self, text: str) -> str:
+        """Press Ctrl-C, and again as long as nothing comes, then read until a text has come.
+
+        A signal that arrives just before Python waits for a key is noticed only with the next one.
+        """
+        for _ in range(10):
+            self.press_ctrl_c()
+            if select.select([self._ours], [], [], 5.0)[0]:
+                break
+        return self.read_until(text)
+
     def wait(self) -> int:
         """Read to the end, and return the exit code."""
         deadline = time.monotonic() + DEADLINE_S

@@ -54,8 +54,7 @@ def test_breakpoint_and_post_mortem_at_a_terminal(project: Project) -> None:
         terminal.read_until(PROMPT)
         terminal.answer("p 'number', number")
         assert "('number', 1)" in terminal.read_until(PROMPT)
-        terminal.press_ctrl_c()  # nothing ends: it is for the debugger
-        terminal.read_until(PROMPT)
+        terminal.interrupt(PROMPT)  # nothing ends: it is for the debugger
         terminal.answer("c")
         said = terminal.read_until(PROMPT)
         assert "JSONDecodeError" in said

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import atexit
-from typing import TYPE_CHECKING
+import builtins
+from typing import TYPE_CHECKING, Any
 
-from starwhale.errors import NotBuiltYetError
 from starwhale.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -24,25 +24,49 @@ def default_instance() -> Instance:
     return _open[settings]
 
 
-def login(instance: str, alias: str = "", username: str = "", password: str = "", token: str = "") -> None:
-    """Log in to a server (not built yet).
+def list() -> builtins.list[dict[str, Any]]:  # Any: JSON objects
+    """Return the instances that there are: the local one, until servers are built."""
+    return [default_instance().describe()]
+
+
+def info(name: str = "local") -> dict[str, Any]:  # Any: a JSON object
+    """Say where an instance keeps things.
 
     Raises:
-        NotBuiltYetError: Always.
+        NotFoundError: There is none of that name.
     """
-    del alias, username, password, token
-    message = f"cannot log in to {instance!r}: servers are not built yet"
-    raise NotBuiltYetError(message, hint="everything works on the local instance without a login")
+    return default_instance().describe(name)
+
+
+def select(name: str) -> dict[str, Any]:  # Any: a JSON object
+    """Make an instance the one that calls work on.
+
+    Raises:
+        NotFoundError: There is none of that name.
+    """
+    return default_instance().describe(name)
+
+
+def login(instance: str, alias: str = "", username: str = "", password: str = "", token: str = "") -> None:
+    """Log in to a server; the local instance needs no login.
+
+    Raises:
+        NotBuiltYetError: It is a server: those are not built yet.
+    """
+    from starwhale.instances.servers import login as log_in
+
+    log_in(instance, alias=alias, username=username, password=password, token=token)
 
 
 def logout(instance: str) -> None:
-    """Log out of a server (not built yet).
+    """Log out of a server; the local instance has no login.
 
     Raises:
-        NotBuiltYetError: Always.
+        NotBuiltYetError: It is a server: those are not built yet.
     """
-    message = f"cannot log out of {instance!r}: servers are not built yet"
-    raise NotBuiltYetError(message, hint="the local instance has no login")
+    from starwhale.instances.servers import logout as log_out
+
+    log_out(instance)
 
 
 @atexit.register

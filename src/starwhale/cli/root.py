@@ -26,16 +26,16 @@ COMMANDS = {
         "starwhale.cli.check:check", "Look at this machine: what works, and what must be mended.", _KEEP
     ),
     "project": LazyCommand("starwhale.cli.project:project", "Make, choose, remove and recover projects.", _KEEP),
+    "instance": LazyCommand("starwhale.cli.instance:instance", "See which instance commands work on.", _KEEP),
+    "config": LazyCommand("starwhale.cli.config:config", "Show or edit the configuration file.", _KEEP),
+    "completion": LazyCommand("starwhale.cli.completion:completion", "Complete commands in the shell.", _KEEP),
 }
 """Commands by name, imported when they are used."""
 ALIASES = {"ds": "dataset", "mp": "model", "rt": "runtime", "prj": "project", "svr": "server"}
 """Other words for the same commands."""
 NOT_BUILT = {
     "runtime": "Lock and restore environments",
-    "instance": "Log in to other instances",
     "server": "Serve an instance",
-    "config": "Edit the configuration",
-    "completion": "Complete commands in the shell",
     "assistance": "Share a terminal",
     "debug": "Look at raw tables",
     "board": "Terminal interface",
@@ -43,7 +43,7 @@ NOT_BUILT = {
 }
 """Commands of the specification that do not exist yet."""
 
-_EPILOG = "Every command takes -h, -v and -o json. Exit codes: 0 done, 1 failed, 2 usage."
+_EPILOG = "Exit: 0 done, 1 failed, 2 usage, 3 cannot tell, 70 a bug, 130 interrupted."
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -57,7 +57,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )
 def swcli() -> None:
-    """Evaluate models on versioned data."""
+    """Evaluate models on versioned data. Every command takes -o json, -v and -h."""
 
 
 add_not_built(swcli, NOT_BUILT)

@@ -80,8 +80,13 @@ def write_current_project(path: Path, project: str) -> Configuration:
         yaml.safe_dump(data, file, sort_keys=False, allow_unicode=True)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path.resolve())  # a link stays a link
+    replace_configuration(path, draft)
     return Configuration(path=path, data=data)
+
+
+def replace_configuration(path: Path, draft: Path) -> None:
+    """Put a draft in the place of the file, whole or not at all; a link stays a link."""
+    draft.replace(path.resolve())
 
 
 def _section(data: Section, name: str) -> Section:

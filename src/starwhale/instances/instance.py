@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from starwhale.errors import NotFoundError
 from starwhale.instances.configuration import Configuration, read_configuration
 from starwhale.instances.jobs import JobVerbs
 from starwhale.instances.projects import ProjectVerbs
 from starwhale.instances.root import choose_root, prepare_root
+from starwhale.instances.servers import LOCAL
 from starwhale.instances.versions import VersionVerbs
-from starwhale.settings import Settings
+from starwhale.settings import VERSION, Settings
 from starwhale.storage.stores import Stores, StoresRef, open_stores
 
 if TYPE_CHECKING:
@@ -90,6 +92,25 @@ class Instance:
         for noun in ("projects", "datasets", "models", "runtimes", "jobs"):  # they know the current project
             self.__dict__.pop(noun, None)
         return found
+
+    def describe(self, name: str = LOCAL) -> dict[str, Any]:  # Any: a JSON object
+        """Say where an instance keeps things; there is one, `local`, until servers are built.
+
+        Raises:
+            NotFoundError: There is none of that name.
+        """
+        if name.casefold() != LOCAL:
+            message = f"no instance {name!r}: servers are not built yet"
+            raise NotFoundError(message, hint=f"there is {LOCAL!r}")
+        return {
+            "name": LOCAL,
+            "type": "standalone",
+            "uri": str(self.stores.layout.root),
+            "current_project": self.project,
+            "configuration": str(self.configuration.path),
+            "in_use": True,
+            "version": VERSION,
+        }
 
     def close(self) -> None:
         """Close the stores."""
