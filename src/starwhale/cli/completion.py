@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup
 from starwhale.errors import UsageError
+from starwhale.settings import read_settings
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM = "swcli"
@@ -104,17 +105,21 @@ def _shell(app: CliApp, given: str | None) -> str:
     return name
 
 
-def names_of(noun: str, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-    """Return the names of datasets, models or jobs that begin so; nothing where there is no instance to ask."""
+def names_of(noun: str, incomplete: str) -> list[CompletionItem]:
+    """Return the names of datasets, models or jobs that begin so; nothing where there is no instance to ask.
+
+    A `target` is a file, which the shell completes itself, or a model.
+    """
+    if noun == "target":
+        return [CompletionItem(incomplete, type="file"), *names_of("model", incomplete)]
+    from starwhale.instances import open_instance
+
     try:
-        app = ctx.find_object(CliApp)
-        if app is None:
-            return []
-        opened = app.instance()
-        if noun == "job":
-            found = [each.name or each.id[:12] for each in opened.jobs.list(limit=50)]
-        else:
-            found = [each.name for each in opened.catalog.versions.list_newest(opened.project, noun)]
+        with open_instance(read_settings()) as opened:
+            if noun == "job":
+                found = [each.name or each.id[:12] for each in opened.jobs.list(limit=50)]
+            else:
+                found = [each.name for each in opened.catalog.versions.list_newest(opened.project, noun)]
     except Exception:  # noqa: BLE001 - the shell asked in the middle of a line: whatever is wrong is told when the command runs
         return []
     return [CompletionItem(name) for name in dict.fromkeys(found) if name.startswith(incomplete)]

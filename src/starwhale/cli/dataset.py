@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import SwCommand, SwGroup, add_not_built
+from starwhale.cli.command import SwCommand, SwGroup, add_not_built, completes
 from starwhale.cli.versions import VersionKind, add_version_commands, emit_pairs
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import DatasetSourceError, NotBuiltYetError, UsageError, nearest
@@ -116,7 +116,7 @@ def build(app: CliApp, **options: Any) -> None:  # Any: one value per option
 
 
 @dataset.command("info", cls=SwCommand)
-@click.argument("uri")
+@click.argument("uri", shell_complete=completes("dataset"))
 @click.pass_obj
 def info(app: CliApp, uri: str) -> None:
     """Show a version."""
@@ -124,7 +124,7 @@ def info(app: CliApp, uri: str) -> None:
 
 
 @dataset.command("summary", cls=SwCommand)
-@click.argument("uri")
+@click.argument("uri", shell_complete=completes("dataset"))
 @click.pass_obj
 def summary(app: CliApp, uri: str) -> None:
     """Show the counts of a version."""
@@ -132,7 +132,7 @@ def summary(app: CliApp, uri: str) -> None:
 
 
 @dataset.command("head", cls=SwCommand)
-@click.argument("uri")
+@click.argument("uri", shell_complete=completes("dataset"))
 @click.option("-n", "--rows", type=click.IntRange(min=0), default=5, show_default=True, help="Number of rows.")
 @click.option("-st", "--show-types", is_flag=True, help="Show the type of each value.")
 @click.pass_obj

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import SwGroup, add_not_built
+from starwhale.cli.command import SwGroup, add_not_built, completes
 from starwhale.cli.outcome import finish, row_command
 from starwhale.cli.render_table import Column, Kind, render_table
 
@@ -69,7 +69,7 @@ def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, 
 
 
 @job.command()
-@click.argument("job_address", metavar="JOB")
+@click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option("--max-report-cols", default=20, show_default=True, help="Most columns of a table.")
 @click.option("--web", is_flag=True, help="Open the report in a browser (not built yet).")
 @click.pass_obj
@@ -96,7 +96,7 @@ def info(app: CliApp, job_address: str, max_report_cols: int, web: bool) -> None
 
 
 @job.command()
-@click.argument("job_address", metavar="JOB")
+@click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option("--table", default="", metavar="NAME", help="Another table than `results`.")
 @click.option("--failed", is_flag=True, help="The rows that failed, with their errors.")
 @click.option("--where", default="", metavar="EXPR", help="Which rows: 'output == 7 and input/label != 3'.")
@@ -131,7 +131,7 @@ def results(  # noqa: PLR0917 - click passes them by name
 
 
 @job.command()
-@click.argument("job_address", metavar="JOB")
+@click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option(
     "--timeout", type=click.FloatRange(min=0), default=None, metavar="S", help="Wait so many seconds at most."
 )
@@ -152,7 +152,7 @@ def wait(app: CliApp, job_address: str, timeout: float | None) -> None:
 
 
 @job.command()
-@click.argument("job_address", metavar="JOB")
+@click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option("-f", "--force", "-y", "--yes", "force", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def remove(app: CliApp, job_address: str, force: bool) -> None:
@@ -166,7 +166,7 @@ def remove(app: CliApp, job_address: str, force: bool) -> None:
 
 
 @job.command()
-@click.argument("job_address", metavar="JOB")
+@click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option("-f", "--force", is_flag=True, help="Accepted for old scripts.")
 @click.pass_obj
 def recover(app: CliApp, job_address: str, force: bool) -> None:
@@ -177,7 +177,7 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
 
 
 @job.command()
-@click.argument("job_address", metavar="JOB")
+@click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option("--executor", default=None, help="Another executor than the job had.")
 @click.option("--replicas", default=None, type=click.IntRange(min=1), help="Another number of tasks per step.")
 @click.option("-f", "--force", is_flag=True, help="Accepted for old scripts.")

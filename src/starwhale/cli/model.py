@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import LazyCommand, SwCommand, SwGroup, add_not_built
+from starwhale.cli.command import LazyCommand, SwCommand, SwGroup, add_not_built, completes
 from starwhale.cli.render_table import show_bytes
 from starwhale.cli.versions import VersionKind, add_version_commands
 from starwhale.domain.version import SHORT_VERSION
@@ -111,7 +111,7 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
 
 
 @model.command("info", cls=SwCommand)
-@click.argument("uri")
+@click.argument("uri", shell_complete=completes("model"))
 @click.option(
     "-of",
     "--output-filter",

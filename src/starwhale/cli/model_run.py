@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import SwOption
+from starwhale.cli.command import SwOption, completes
 from starwhale.cli.outcome import finish, suggest_debugging
 from starwhale.cli.run_words import RunCommand, knowing_own_options, split_words, words_after
 from starwhale.domain.job import RunRequest
@@ -29,7 +29,13 @@ _rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and pla
 
 @click.command("run", cls=RunCommand)
 @click.option(
-    "-d", "--dataset", "datasets", multiple=True, metavar="URI", help="Dataset to evaluate on; repeat for several."
+    "-d",
+    "--dataset",
+    "datasets",
+    multiple=True,
+    metavar="URI",
+    shell_complete=completes("dataset"),
+    help="Dataset to evaluate on; repeat for several.",
 )
 @click.option(
     "-h",
@@ -111,7 +117,7 @@ _rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and pla
 @click.option("-r", "--runtime", hidden=True)
 @click.option("--in-container", is_flag=True, hidden=True)
 @click.option("-i", "--image", hidden=True)
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, shell_complete=completes("target"))
 @click.pass_obj
 def run(app: CliApp, /, **given: Any) -> None:  # Any: click's values, typed by the options above
     """Evaluate a model over datasets.

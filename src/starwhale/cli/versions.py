@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import SwCommand, SwGroup
+from starwhale.cli.command import SwCommand, SwGroup, completes
 from starwhale.cli.render_table import Column, Kind, render_table, show_bytes
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import UsageError
@@ -95,7 +95,7 @@ def _history(kind: VersionKind) -> click.Command:
         "history",
         f"List the versions of a {kind.noun}, the newest first.",
         run,
-        click.Argument(["uri"]),
+        click.Argument(["uri"], shell_complete=completes(kind.noun)),
         click.Option(["--fullname"], is_flag=True, help="Show whole versions."),
     )
 
@@ -124,7 +124,7 @@ def _tag(kind: VersionKind) -> click.Command:
         "tag",
         "Add, remove or list the tags of a version.",
         run,
-        click.Argument(["uri"]),
+        click.Argument(["uri"], shell_complete=completes(kind.noun)),
         click.Argument(["tags"], nargs=-1),
         click.Option(["-r", "--remove"], is_flag=True, help="Take the tags away."),
         click.Option(["-q", "--quiet"], is_flag=True, help="Ignore tags that fail."),
@@ -157,7 +157,7 @@ def _remove(kind: VersionKind) -> click.Command:
         "remove",
         "Hide a version; `recover` brings it back.\n\nA name alone means its newest version, and no other.",
         run,
-        click.Argument(["uri"]),
+        click.Argument(["uri"], shell_complete=completes(kind.noun)),
         click.Option(
             ["-f", "--force", "-y", "--yes"], is_flag=True, help="Do not ask. `swcli gc` frees the space later."
         ),
@@ -175,7 +175,7 @@ def _recover(kind: VersionKind) -> click.Command:
         "recover",
         "Bring a removed version back.",
         run,
-        click.Argument(["uri"]),
+        click.Argument(["uri"], shell_complete=completes(kind.noun)),
         click.Option(["-f", "--force"], is_flag=True, hidden=True),
     )
 
