@@ -313,6 +313,8 @@ def _open_locked(path: Path) -> int:
         except FileNotFoundError:  # an empty folder was collected in between
             continue
         except OSError as error:
+            if isinstance(error, FileExistsError) and (path.parent.is_dir() or not os.path.lexists(path.parent)):
+                continue  # it was collected while `mkdir` looked whether what is there is a folder
             raise no_space(error, path) from error
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
