@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -313,13 +314,21 @@ def _open_locked(path: Path) -> int:
         except FileNotFoundError:  # an empty folder was collected in between
             continue
         except OSError as error:
-            if isinstance(error, FileExistsError) and (path.parent.is_dir() or not os.path.lexists(path.parent)):
+            if isinstance(error, FileExistsError) and not _is_in_the_way(path.parent):
                 continue  # it was collected while `mkdir` looked whether what is there is a folder
             raise no_space(error, path) from error
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
             return descriptor
         os.close(descriptor)
+
+
+def _is_in_the_way(folder: Path) -> bool:
+    """Whether something other than a folder has its name; asked once, since it comes and goes."""
+    try:
+        return not stat.S_ISDIR(folder.stat().st_mode)
+    except FileNotFoundError:
+        return folder.is_symlink()
 
 
 def _sync(descriptor: int) -> None:
