@@ -64,6 +64,7 @@ NEEDS: Mapping[str, Need] = {
         help="install chromium, and pip install playwright",
     ),
     "netns": Need(present=_may_make_namespaces, help="root on Linux, with the program ip"),
+    "time": Need(present=lambda: True, help="takes a minute or two with the others of its kind"),
     "kills": Need(present=lambda: True, help="takes a minute or two"),
     "notebook": Need(present=_has("nbclient", "ipykernel"), help="pip install nbclient ipykernel"),
     "podman": Need(present=_has_program("podman"), help="install podman"),

@@ -19,7 +19,7 @@ PLAIN_MODULES = {
     "starwhale.api.evaluation": "(`from starwhale import evaluation`.) Decorators of an evaluation, and what it logs.",
     "starwhale.api.model": "(`from starwhale import model`.) Packaged models.",
     "starwhale.api.project": "Projects.",
-    "starwhale.api.track": "(`from starwhale import track`.) Parameters and metrics of a script that is no job.",
+    "starwhale.api.track": "(`from starwhale import track`.) Not built yet.",
 }
 """Modules of the front door whose functions are verbs, with what they are for."""
 _NOTE = "<!-- Written by `make docs` from the program; a test compares. -->\n"

@@ -12,7 +12,13 @@ from tests.end_to_end.project import COUNTING, Project
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("--executor", "process"), ("--replicas", "1"), ("--executor", "process", "--replicas", "2")]
+    "options",
+    [
+        pytest.param((), marks=pytest.mark.needs_time),
+        ("--executor", "process"),
+        pytest.param(("--replicas", "1"), marks=pytest.mark.needs_time),
+        pytest.param(("--executor", "process", "--replicas", "2"), marks=pytest.mark.needs_time),
+    ],
 )
 def test_summary_is_the_same_however_it_runs(project: Project, options: tuple[str, ...]) -> None:
     project.write("counting.py", COUNTING)

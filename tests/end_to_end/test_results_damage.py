@@ -14,7 +14,10 @@ def result_files(project: Project) -> list[Path]:
     return sorted(path for path in root.rglob("*") if path.suffix in {".seg", ".rows"})
 
 
-@pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
+@pytest.mark.parametrize(
+    "harm",
+    ["flip", pytest.param("cut", marks=pytest.mark.needs_time), pytest.param("remove", marks=pytest.mark.needs_time)],
+)
 def test_a_damaged_file_of_results_is_named(project: Project, harm: str) -> None:
     project.write("counting.py", COUNTING)
     project.make_numbers(100)

@@ -170,7 +170,11 @@ def test_two_versions_of_a_dataset_are_kept_apart(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("features", "expected"),
-    [("None", {"input/number", "input/nest/a", "input/nest/b"}), ("['number']", {"input/number"}), ("[]", set[str]())],
+    [
+        pytest.param("None", {"input/number", "input/nest/a", "input/nest/b"}, marks=pytest.mark.needs_time),
+        ("['number']", {"input/number"}),
+        pytest.param("[]", set[str](), marks=pytest.mark.needs_time),
+    ],
 )
 def test_log_dataset_features_chooses_the_inputs(project: Project, features: str, expected: set[str]) -> None:
     project.write(
@@ -223,10 +227,10 @@ BATCHES = """
     ("value", "expected"),
     [
         ("numbers", [*range(10)]),
-        ("tuple(numbers)", [*range(10)]),
+        pytest.param("tuple(numbers)", [*range(10)], marks=pytest.mark.needs_time),
         ("[None if k % 2 else k for k in numbers]", [0, 2, 4, 6, 8]),
-        ("None if 4 in numbers else numbers", [0, 1, 2, 3, 8, 9]),
-        ("numbers[:1]", [0, 4, 8]),
+        pytest.param("None if 4 in numbers else numbers", [0, 1, 2, 3, 8, 9], marks=pytest.mark.needs_time),
+        pytest.param("numbers[:1]", [0, 4, 8], marks=pytest.mark.needs_time),
     ],
 )
 def test_batches_pair_outputs_with_rows(project: Project, value: str, expected: list[int]) -> None:

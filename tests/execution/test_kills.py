@@ -150,6 +150,7 @@ def check_kills(job: LedgerJob, seed: int, count: int, undisturbed: Mapping[str,
     return sum(run_case(job, case, chance, undisturbed) for case in cases(seed, count))
 
 
+@pytest.mark.needs_time
 def test_three_kills_at_random_instants(job: LedgerJob, undisturbed: Mapping[str, Rows]) -> None:
     check_kills(job, seed=3, count=3, undisturbed=undisturbed)
 

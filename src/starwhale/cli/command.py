@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -81,21 +80,6 @@ class SwCommand(click.Command):
             click.echo(ctx.get_help())
             ctx.exit(0)
         return super().parse_args(ctx, args)
-
-
-def completes(noun: str) -> Callable[[click.Context, click.Parameter, str], list[Any]]:  # Any: items of click's own
-    """Return what offers the names of datasets, models or jobs after Tab.
-
-    Args:
-        noun: `dataset`, `model` or `job`.
-    """
-
-    def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[Any]:
-        from starwhale.cli.completion import names_of
-
-        return list(names_of(noun, incomplete))
-
-    return complete
 
 
 @dataclass(frozen=True, slots=True)

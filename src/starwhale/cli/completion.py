@@ -6,12 +6,11 @@ import shlex
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import get_completion_class
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup
 from starwhale.errors import UsageError
-from starwhale.settings import read_settings
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM = "swcli"
@@ -103,23 +102,3 @@ def _shell(app: CliApp, given: str | None) -> str:
         message = f"no completion for the shell {name!r}" if name else "which shell this is cannot be told"
         raise UsageError(message, hint=f"name one of {', '.join(SHELLS)}")
     return name
-
-
-def names_of(noun: str, incomplete: str) -> list[CompletionItem]:
-    """Return the names of datasets, models or jobs that begin so; nothing where there is no instance to ask.
-
-    A `target` is a file, which the shell completes itself, or a model.
-    """
-    if noun == "target":
-        return [CompletionItem(incomplete, type="file"), *names_of("model", incomplete)]
-    from starwhale.instances import open_instance
-
-    try:
-        with open_instance(read_settings()) as opened:
-            if noun == "job":
-                found = [each.name or each.id[:12] for each in opened.jobs.list(limit=50)]
-            else:
-                found = [each.name for each in opened.catalog.versions.list_newest(opened.project, noun)]
-    except Exception:  # noqa: BLE001 - the shell asked in the middle of a line: whatever is wrong is told when the command runs
-        return []
-    return [CompletionItem(name) for name in dict.fromkeys(found) if name.startswith(incomplete)]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import SwCommand, SwGroup, add_not_built, completes
+from starwhale.cli.command import SwCommand, SwGroup, add_not_built
+from starwhale.cli.complete_names import completes
 from starwhale.cli.versions import VersionKind, add_version_commands, emit_pairs
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import DatasetSourceError, NotBuiltYetError, UsageError, nearest

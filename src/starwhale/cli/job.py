@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import SwGroup, add_not_built, completes
+from starwhale.cli.command import SwGroup, add_not_built
+from starwhale.cli.complete_names import completes
 from starwhale.cli.outcome import finish, row_command
 from starwhale.cli.render_table import Column, Kind, render_table
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import LazyCommand, SwCommand, SwGroup, add_not_built, completes
+from starwhale.cli.command import LazyCommand, SwCommand, SwGroup, add_not_built
+from starwhale.cli.complete_names import completes
 from starwhale.cli.render_table import show_bytes
 from starwhale.cli.versions import VersionKind, add_version_commands
 from starwhale.domain.version import SHORT_VERSION

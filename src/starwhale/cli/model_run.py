@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import SwOption, completes
+from starwhale.cli.command import SwOption
+from starwhale.cli.complete_names import completes
 from starwhale.cli.outcome import finish, suggest_debugging
 from starwhale.cli.run_words import RunCommand, knowing_own_options, split_words, words_after
 from starwhale.domain.job import RunRequest
