@@ -50,3 +50,19 @@ def test_bad_metrics_raise_at_the_call_and_lose_nothing() -> None:
 def test_module_functions_outside_of_a_task_say_what_to_do() -> None:
     with pytest.raises(HandlerError, match="outside of a task"):
         evaluation.log_summary({"a": 1})
+
+
+def test_names_keep_their_case_and_two_that_differ_only_in_it_are_refused() -> None:
+    with evaluation.Evaluation("cased", project="self") as found:
+        found.log("Table", "row", {"MaxF1": 1, "größe": 2, "@x/y.z": 3})
+        with pytest.raises(FieldNameError, match="case"):
+            found.log("Table", "row", {"maxf1": 2})
+        with pytest.raises(FieldNameError, match="case"):
+            found.log("Table", "other", {"A": 1, "a": 2})
+        with pytest.raises(FieldNameError, match="'TABLE' differs from 'Table' only in case"):
+            found.log("TABLE", "other", {"b": 1})
+    again = evaluation.Evaluation("cased", project="self")
+    assert again.get_tables() == ["Table"]
+    assert list(again.scan("table")) == [{"id": "row", "MaxF1": 1, "größe": 2, "@x/y.z": 3}], (
+        "a table is found in any case"
+    )

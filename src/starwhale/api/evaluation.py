@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Any, Self
 
-from starwhale.errors import ArgumentTypeError, HandlerError, UsageError
+from starwhale.errors import ArgumentTypeError, FieldNameError, HandlerError, UsageError
 from starwhale.handlers.context import Context, find_runtime_context, get_runtime_context
 from starwhale.handlers.decorators import evaluate, predict
 from starwhale.handlers.log_buffer import LogBuffer
@@ -102,13 +102,13 @@ class Evaluation:
         """Read the rows of a table in its order, with what was just logged.
 
         Args:
-            category: The table; an unknown one has no rows.
+            category: The table, in any case; an unknown one has no rows.
             start: First id.
             end: Last id.
             keep_none: Whether every row has every column, None where it has nothing.
             end_inclusive: Whether the row `end` itself belongs.
         """
-        query = TableQuery(table=category, start=start, end=end, end_inclusive=end_inclusive)
+        query = TableQuery(table=self._spelled(category), start=start, end=end, end_inclusive=end_inclusive)
         for row in self._rows(query):
             yield {name: value for name, value in row.items() if _is_shown(name, value, keep_none)}
 
@@ -186,11 +186,27 @@ class Evaluation:
             yield {**empty, "id": key, **pending[key]}
 
     def _stored_id_type(self, category: str) -> type | None:
-        """Return the type of the ids that a table already has; None when it has none."""
+        """Return the type of the ids that a table already has; None when it has none.
+
+        Raises:
+            FieldNameError: There is a table whose name differs only in case.
+        """
+        known = self._spelled(category)
+        if known != category:
+            message = f"table {category!r} differs from {known!r} only in case"
+            raise FieldNameError(message, hint=f"write {known!r}, or choose another name")
         if not isinstance(category, str) or category not in self._table_names():
             return None
         found = self._page(TableQuery(table=category), None).columns.get("id")
         return type(found[0]) if found else None
+
+    def _spelled(self, category: str) -> str:
+        """Return a table's name as it was written first; one that is not there as it is asked for."""
+        if category == RESULTS or not isinstance(category, str):
+            return category
+        known = self.get_tables()
+        folded = category.casefold()
+        return category if category in known else next((each for each in known if each.casefold() == folded), category)
 
     def _page(self, query: TableQuery, cursor: str | None) -> TablePage:
         if self._context is not None:
