@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import linecache
 import os
+import random
 import signal
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
+from starwhale import Image
 from starwhale.api import model
 from starwhale.api.dataset import Dataset, dataset
 from starwhale.api.job import Job
@@ -386,6 +388,34 @@ def test_rows_of_a_table_and_failed_ones(cell: Callable[[str], ModuleType]) -> N
     assert job.results(failed=True, where='message contains "nothing of the sort"') == []
     with pytest.raises(UsageError, match=r"no column 'outptu'.*did you mean 'output'"):
         job.results(where="outptu < 0")
+
+
+def test_inputs_are_kept_by_reference_and_read_back_under_their_old_names(
+    cell: Callable[[str], ModuleType], folder: Path
+) -> None:
+    """`benchmarks/inputs_by_reference.py` counts the same over 1 GB."""
+    pictures = [random.Random(number).randbytes(300_000) for number in range(8)]
+    with dataset("pictures") as opened:
+        for number, content in enumerate(pictures):
+            opened[number] = {"picture": Image(content), "label": number}
+        opened.commit()
+
+    def size() -> int:
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+    cell("""
+        from starwhale import evaluation
+
+        @evaluation.predict(log_mode="plain")
+        def look(row):
+            return len(row["picture"].to_bytes())
+    """)
+    before = size()
+    job = Job.run(datasets="pictures")
+    assert size() - before < 300_000, "one copied picture is more"
+    rows = list(job.get_table_rows("results"))
+    assert [row["input/label"] for row in rows] == list(range(8))
+    assert [row["input/picture"].to_bytes() for row in rows] == pictures
 
 
 def test_remove_and_recover(cell: Callable[[str], ModuleType]) -> None:

@@ -73,7 +73,7 @@ def test_build_says_what_it_did_and_what_to_type_next(call: Call, work: str) -> 
     assert "2 files, 19.9 KiB, 19.9 KiB of it new" in said
     assert "0: evaluation:predict (predict, 2 tasks)" in said
     assert "1: evaluation:report (evaluate)  needs evaluation:predict" in said
-    assert "next: swcli model run --uri work -d DATASET" in said
+    assert "next: swcli model run work -d DATASET" in said
     again = shown(call, "build", work, "-m", "evaluation", "--exclude", "*.bin")
     assert {key: again[key] for key in ("name", "files", "new_bytes", "tags", "handlers")} == {
         "name": "work",

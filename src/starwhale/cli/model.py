@@ -188,7 +188,7 @@ def _tell_built(console: Console, app: CliApp, version: VersionRecord, handlers:
     name = version.name if is_near else f"local/project/{version.project}/model/{version.name}"
     dataset = " -d DATASET" if any(each.require_dataset for each in handlers.values()) else ""
     where = f"{name}/version/{version.version[:SHORT_VERSION]}"
-    console.print(f"next: swcli model run --uri {name}{dataset}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"next: swcli model run {name}{dataset}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"      swcli model info {where}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -18,6 +18,10 @@ from starwhale.domain.job import TaskError
 from starwhale.errors import StarwhaleError, UserCodeError
 
 
+_NUMBERS = ("'int'", "'float'")
+"""How Python names numbers when it refuses to mix them with something else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A line of the user's code."""
@@ -168,6 +172,8 @@ def _hint(error: BaseException, features: Iterable[str]) -> str:
         return error.hint
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"install what brings {error.name!r} into this environment: {sys.prefix}"
+    if isinstance(error, TypeError) and "'str'" in str(error) and any(kind in str(error) for kind in _NUMBERS):
+        return "one of them is text: every column of a CSV file is; write float(row[NAME]) or int(row[NAME])"
     if has_quit(error):
         return "a breakpoint() needs a terminal: add --debug"
     if isinstance(error, KeyError) and error.args and isinstance(wanted := error.args[0], str):
