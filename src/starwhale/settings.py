@@ -43,6 +43,8 @@ class Settings:
     """Whether a terminal may be given colours; not with NO_COLOR."""
     home: Path = Path()
     """The user's home directory."""
+    editor: str = ""
+    """The user's editor, from VISUAL, else EDITOR."""
     shell: str = ""
     """Name of the user's shell, from SHELL: bash, zsh, …"""
     strict_exit: bool = False
@@ -76,6 +78,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         columns=int(columns) if columns.isdecimal() and int(columns) else None,
         colours=not env.get("NO_COLOR"),
         home=home,
+        editor=env.get("VISUAL") or env.get("EDITOR") or "",
         shell=Path(env.get("SHELL", "")).name,
         strict_exit=env.get("SW_STRICT_EXIT") == "1",
     )

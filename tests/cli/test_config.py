@@ -95,3 +95,20 @@ def test_there_is_one_instance(
         assert run(words) == code, words
         said = capfd.readouterr()
         assert code == 0 or "Try:" in said.err
+
+
+def test_old_names_of_instances_and_configuration_work(config: Path) -> None:
+    from starwhale.base.uri.project import Project  # pyright: ignore[reportMissingImports] - answered by the front door
+    from starwhale.utils.config import load_swcli_config  # pyright: ignore[reportMissingImports] - the same
+
+    import starwhale
+
+    config.write_text("others: kept\n", encoding="utf-8")
+    assert load_swcli_config() == {"others": "kept"}
+    assert Project("mine").instance == "local"
+    with pytest.raises(NotImplementedError, match="servers are not built yet"):
+        Project("mine", instance="cloud")
+    with pytest.raises(RuntimeError, match="needs no login"):
+        starwhale.login("local")
+    with pytest.raises(ValueError, match="two ways to log in"):
+        starwhale.login("http://127.0.0.1:1", username="u", token="t")

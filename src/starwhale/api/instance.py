@@ -6,6 +6,7 @@ import atexit
 import builtins
 from typing import TYPE_CHECKING, Any
 
+from starwhale.errors import StatusError
 from starwhale.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -48,13 +49,19 @@ def select(name: str) -> dict[str, Any]:  # Any: a JSON object
 
 
 def login(instance: str, alias: str = "", username: str = "", password: str = "", token: str = "") -> None:
-    """Log in to a server; the local instance needs no login.
+    """Log in to a server.
 
     Raises:
+        StatusError: It is the local instance, which needs no login; a RuntimeError too.
+        UsageError: A token and a username are given; a ValueError too.
         NotBuiltYetError: It is a server: those are not built yet.
     """
+    from starwhale.instances.servers import LOCAL
     from starwhale.instances.servers import login as log_in
 
+    if instance == LOCAL:
+        message = "the local instance needs no login"
+        raise StatusError(message, hint="leave the call out")
     log_in(instance, alias=alias, username=username, password=password, token=token)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from starwhale.api.instance import default_instance
 from starwhale.domain.uri import parse_project_uri, parse_uri
-from starwhale.errors import NotFoundError
+from starwhale.errors import NotBuiltYetError, NotFoundError
+from starwhale.instances.servers import LOCAL
 
 
 class ResourceType(StrEnum):
@@ -24,12 +25,17 @@ class ResourceType(StrEnum):
 class Project:
     """A project of the local instance."""
 
-    def __init__(self, name: str = "", uri: str | None = None) -> None:
+    def __init__(self, name: str = "", uri: str | None = None, instance: object = None) -> None:
+        if instance is not None and str(getattr(instance, "alias", instance)) not in {"", LOCAL}:
+            message = f"cannot reach a project of {instance!r}: servers are not built yet"
+            raise NotBuiltYetError(message, hint=f"leave instance out, or say {LOCAL!r}")
         parsed = parse_project_uri(uri or name or "self")
         self.name = parsed.project
         """Name of the project."""
         self.id = parsed.project
         """The same: local projects have no other id."""
+        self.instance = LOCAL
+        """Alias of the instance."""
         self.full_uri = parsed.full
         """The URI with nothing left out."""
 

@@ -68,7 +68,7 @@ def edit(app: CliApp) -> None:
     if not draft.exists():  # what was left of an edit that broke the file is gone on with
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft.write_text(path.read_text(encoding="utf-8") if path.is_file() else TEMPLATE, encoding="utf-8")
-    _open_editor(draft)
+    _open_editor(draft, app.settings.editor)
     try:
         read_configuration(draft)
     except UsageError as error:
@@ -78,8 +78,8 @@ def edit(app: CliApp) -> None:
     app.tell({"path": str(path)}, f"saved {path}")
 
 
-def _open_editor(path: Path) -> None:
+def _open_editor(path: Path, editor: str) -> None:
     if not sys.stdin.isatty():
         message = "swcli config edit needs a terminal"
         raise UsageError(message, hint="look with: swcli config show; edit the file that it names")
-    click.edit(filename=str(path))
+    click.edit(filename=str(path), editor=editor or None)

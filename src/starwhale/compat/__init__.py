@@ -40,6 +40,7 @@ OLD_PATHS = {
     "starwhale.core.runtime": "",
     "starwhale.core.runtime.model": "starwhale.compat.not_built",
     "starwhale.utils": "starwhale.compat.old_utils",
+    "starwhale.utils.config": "starwhale.compat.config",
     "starwhale.utils.console": "starwhale.compat.console",
     "starwhale.utils.debug": "starwhale.compat.debug",
     "starwhale.utils.fs": "starwhale.compat.files",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from starwhale.compat import console, debug
+from starwhale.compat import config, console, debug
 from starwhale.domain.version import make_version
 
 
@@ -19,4 +19,4 @@ def in_container() -> bool:
     return Path("/.dockerenv").exists() or Path("/run/.containerenv").exists()
 
 
-__all__ = ["console", "debug", "gen_uniq_version", "in_container"]
+__all__ = ["config", "console", "debug", "gen_uniq_version", "in_container"]

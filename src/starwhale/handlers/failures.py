@@ -17,7 +17,6 @@ from pathlib import Path
 from starwhale.domain.job import TaskError
 from starwhale.errors import StarwhaleError, UserCodeError
 
-
 _NUMBERS = ("'int'", "'float'")
 """How Python names numbers when it refuses to mix them with something else."""
 
