@@ -104,6 +104,18 @@ def test_a_file_that_does_not_parse_is_named_only_where_it_is_the_only_one(tmp_p
     assert find_evaluation_modules(tmp_path) == ("whole",)
 
 
+@pytest.mark.skipif(
+    not Path("/proc/self/task").is_dir(), reason="Linux shows processes as folders that nobody may read"
+)
+def test_folders_and_files_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, evaluation=PREDICT)
+    (tmp_path / "nowhere.py").symlink_to(tmp_path / "gone")
+    (tmp_path / "circle.py").symlink_to(tmp_path / "circle.py")
+    assert find_evaluation_modules(tmp_path) == ("evaluation",)
+    with pytest.raises(UsageError, match="no file in /proc has handlers"):
+        find_evaluation_modules(Path("/proc"))
+
+
 def test_a_circle_of_links_ends(tmp_path: Path) -> None:
     write(tmp_path, a__evaluation=PREDICT)
     (tmp_path / "a" / "again").symlink_to(tmp_path, target_is_directory=True)

@@ -19,6 +19,8 @@ DEEPEST = 4
 """Levels of folders that are looked into."""
 MOST_FILES = 5_000
 """Files that are looked at: a folder with more of them is not one model's."""
+MOST_FOLDERS = 2_000
+"""Folders that are looked into, for the same reason."""
 LARGEST_BYTES = 1_000_000
 """Longer files are generated ones."""
 LISTED = 10
@@ -73,7 +75,7 @@ def _python_files(workdir: Path) -> Iterator[Path]:
     level = [workdir]
     for _ in range(DEEPEST):
         below: list[Path] = []
-        for folder in level:
+        for folder in level[:MOST_FOLDERS]:
             entries = _entries(folder)
             yield from (Path(each.path) for each in entries if _may_be_evaluation(each))
             below += [Path(each.path) for each in entries if _is_searched(each)]
@@ -93,19 +95,20 @@ def _may_be_evaluation(entry: os.DirEntry[str]) -> bool:
     is_test = stem.startswith("test_") or stem.endswith("_test") or stem == "conftest"
     if not dot or suffix != "py" or "." in stem or is_test:
         return False
-    return entry.is_file() and entry.stat().st_size <= LARGEST_BYTES
+    try:
+        return entry.is_file() and entry.stat().st_size <= LARGEST_BYTES
+    except OSError:  # a link that leads nowhere, or a file that went away
+        return False
 
 
 def _is_searched(entry: os.DirEntry[str]) -> bool:
     name = entry.name
-    if (
-        name.startswith((".", "__"))
-        or "." in name
-        or name in SKIPPED_FOLDERS
-        or not entry.is_dir(follow_symlinks=False)
-    ):
+    if name.startswith((".", "__")) or "." in name or name in SKIPPED_FOLDERS:
         return False
-    return not Path(entry.path, "pyvenv.cfg").exists()
+    try:
+        return entry.is_dir(follow_symlinks=False) and not Path(entry.path, "pyvenv.cfg").exists()
+    except OSError:  # a folder that may not be read has nothing for us
+        return False
 
 
 def _with_handlers(paths: list[Path]) -> list[Path]:
