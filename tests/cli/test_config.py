@@ -48,7 +48,7 @@ def test_an_edit_needs_a_terminal(
         monkeypatch.setattr(sys, "stdin", nothing)
         assert run(["config", "edit"]) == 2
     assert "needs a terminal" in capfd.readouterr().err
-    assert not config.exists() or config.read_text(encoding="utf-8")
+    assert not list(config.parent.glob("*.draft"))
 
 
 def test_an_edit_that_breaks_the_file_is_kept_beside_it(
@@ -69,6 +69,10 @@ def test_an_edit_that_breaks_the_file_is_kept_beside_it(
     code, said = edit("storage: [unclosed\n")
     assert (code, "is as it was" in " ".join(said.split())) == (2, True)
     assert config.read_text(encoding="utf-8") == "others: kept\n"
+    env["EDITOR"] = env["VISUAL"] = str(tmp_path / "no-such-editor")
+    code, said = edit("")
+    assert (code, "no-such-editor" in said, "Traceback" in said) == (1, True, False)
+    env["EDITOR"] = env["VISUAL"] = str(editor)
     code, said = edit("]\n")  # the draft is gone on with
     assert code == 0, said
     assert config.read_text(encoding="utf-8") == "others: kept\nstorage: [unclosed\n]\n"

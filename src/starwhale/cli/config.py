@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,12 +62,22 @@ def edit(app: CliApp) -> None:
     """Open the file in your editor (VISUAL, EDITOR, or what is there); it is replaced only when it can be read."""
     from starwhale.instances.configuration import read_configuration, replace_configuration
 
+    if not sys.stdin.isatty():
+        message = "swcli config edit needs a terminal"
+        raise UsageError(message, hint="look with: swcli config show; edit the file that it names")
     path = app.settings.config_path
     draft = path.with_name(f"{path.name}.draft")
-    if not draft.exists():  # what was left of an edit that broke the file is gone on with
+    is_fresh = not draft.exists()
+    if is_fresh:  # what was left of an edit that broke the file is gone on with
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft.write_text(path.read_text(encoding="utf-8") if path.is_file() else TEMPLATE, encoding="utf-8")
-    _open_editor(draft, app.settings.editor)
+    before = draft.read_text(encoding="utf-8")
+    try:
+        click.edit(filename=str(draft), editor=app.settings.editor or None)
+    except BaseException:
+        if is_fresh and draft.read_text(encoding="utf-8") == before:
+            draft.unlink()
+        raise
     try:
         read_configuration(draft)
     except UsageError as error:
@@ -76,10 +85,3 @@ def edit(app: CliApp) -> None:
         raise UsageError(error.message, hint=hint) from error
     replace_configuration(path, draft)
     app.tell({"path": str(path)}, f"saved {path}")
-
-
-def _open_editor(path: Path, editor: str) -> None:
-    if not sys.stdin.isatty():
-        message = "swcli config edit needs a terminal"
-        raise UsageError(message, hint="look with: swcli config show; edit the file that it names")
-    click.edit(filename=str(path), editor=editor or None)
