@@ -1,7 +1,7 @@
 # The only list of commands. `make help` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-all soak check fmt docs bench clean
+.PHONY: help setup setup-dev setup-everything demo test test-all soak check fmt docs bench clean
 
 STARWHALE_TEST_DATA ?= $(abspath $(wildcard ../shared/data))
 export STARWHALE_TEST_DATA
@@ -13,13 +13,16 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 setup: ## leave .venv with python and swcli
 	@requirements/install.sh demo
 
 setup-dev:
 	@requirements/install.sh dev
+
+setup-everything: ## the same, with every package that a test needs; PyTorch apart, see requirements/torch.txt
+	@requirements/install.sh everything
 
 demo: setup ## evaluate two real models on real handwritten digits and print both reports
 	@$(BIN)/python examples/digits/demo.py
@@ -28,11 +31,11 @@ test: setup-dev check ## every check, and every test that needs nothing special;
 	@echo "test: pytest"
 	@$(PYTEST)
 
-test-all: setup-dev check ## the same, and the tests that need more (virtual environments, a browser, Ray, ...)
+test-all: setup-everything check ## the same, and the tests that need more (virtual environments, a browser, Ray, ...)
 	@echo "test: pytest, with everything"
 	@$(PYTEST) --everything
 
-soak: setup-dev ## the full counts (hundreds of kills, large data); takes long
+soak: setup-everything ## the full counts (hundreds of kills, large data); takes long
 	@$(PYTEST) --everything --soak
 
 check: setup-dev ## formatting, lint, types, floors

@@ -7,3 +7,5 @@ export UV_CUSTOM_COMPILE_COMMAND="requirements/compile.sh"
 uv pip compile $options pyproject.toml --extra demo --extra media --group build -o requirements/demo.txt "$@"
 uv pip compile $options pyproject.toml --extra demo --extra media --group build --group dev -c requirements/demo.txt \
   -o requirements/dev.txt "$@"
+uv pip compile $options pyproject.toml --extra demo --extra media --group build --group dev --group everything \
+  -c requirements/dev.txt -o requirements/everything.txt "$@"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Leaves .venv with `python` and `swcli`, holding exactly what requirements/<set>.txt pins. Usage: install.sh demo|dev
+# Leaves .venv with `python` and `swcli`, holding exactly what requirements/<set>.txt pins. Usage: install.sh demo|dev|everything
 #
 # PYTHON names the interpreter to use; without it the newest of 3.13, 3.12 and 3.11 that runs and has `venv` is taken.
 set -eu
@@ -87,7 +87,8 @@ quietly() {
 
 if usable; then
     if up_to_date "$wanted"; then exit 0; fi
-    if [ "$wanted" = demo ] && up_to_date dev; then exit 0; fi    # dev holds all of demo
+    if [ "$wanted" = demo ] && up_to_date dev; then exit 0; fi    # dev holds all of demo, and everything holds all of dev
+    if [ "$wanted" != everything ] && up_to_date everything; then exit 0; fi
 elif python="$(first_that has_venv)"; then
     say "setup: making .venv with $("$python" --version 2>&1) (once)"
     rm -rf "$venv"

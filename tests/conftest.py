@@ -67,6 +67,15 @@ NEEDS: Mapping[str, Need] = {
     "time": Need(present=lambda: True, help="takes a minute or two with the others of its kind"),
     "kills": Need(present=lambda: True, help="takes a minute or two"),
     "notebook": Need(present=_has("nbclient", "ipykernel"), help="pip install nbclient ipykernel"),
+    "audio": Need(present=_has("soundfile"), help="pip install soundfile"),
+    "video": Need(present=_has("av"), help="pip install av"),
+    "torch": Need(present=_has("torch"), help="pip install torch"),
+    "tensorflow": Need(present=_has("tensorflow"), help="pip install tensorflow"),
+    "huggingface": Need(present=_has("datasets"), help="pip install datasets"),
+    "lance": Need(present=_has("lance"), help="pip install pylance"),
+    "polars": Need(present=_has("polars"), help="pip install polars"),
+    "duckdb": Need(present=_has("duckdb"), help="pip install duckdb"),
+    "s3": Need(present=_has("moto", "flask"), help="pip install 'moto[s3,server]'"),
     "podman": Need(present=_has_program("podman"), help="install podman"),
 }
 NOT_RUN = pytest.StashKey[Counter[str]]()
