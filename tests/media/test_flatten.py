@@ -1,10 +1,12 @@
 """Metrics become columns; what cannot be stored is refused at the call, by name."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from starwhale.errors import FieldNameError, UnsupportedValueError
-from starwhale.media import Image
+from starwhale.errors import FieldNameError, NotFoundError, UnsupportedValueError
+from starwhale.media import Binary, Image
 from starwhale.media.flatten import flatten
 
 
@@ -28,7 +30,7 @@ def test_lists_stay_lists_unless_they_contain_media() -> None:
 def test_arrays_and_numbers_of_numpy_are_accepted() -> None:
     array = np.arange(3)
     columns = flatten({"a": array, "b": np.float32(0.5), "c": {np.int64(1): 2}})
-    assert columns["a"] is array
+    np.testing.assert_array_equal(columns["a"], array)
     assert columns["b"] == 0.5
     assert columns["c/1"] == 2
 
@@ -59,3 +61,20 @@ def test_bad_names_are_refused(metrics: dict[str, object]) -> None:
 def test_metrics_that_are_no_dict_are_refused() -> None:
     with pytest.raises(UnsupportedValueError, match="'list'"):
         flatten([1])  # type: ignore[arg-type]
+
+
+def test_what_the_caller_changes_afterwards_is_not_seen(tmp_path: Path) -> None:
+    plain, array, deep, file = [1], np.zeros(2), [{"k": [1]}], tmp_path / "a.bin"
+    file.write_bytes(b"abc")
+    columns = flatten({"plain": plain, "array": array, "deep": deep, "file": Binary(file)})
+    plain.append(2)
+    array[0] = 7
+    deep[0]["k"].append(2)
+    file.unlink()
+    np.testing.assert_array_equal(columns.pop("array"), np.zeros(2))
+    assert columns == {"plain": [1], "deep": [{"k": [1]}], "file": Binary(b"abc")}
+
+
+def test_a_file_that_is_not_there_is_named_with_its_metric(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"metric 'picture': .*lost\.png"):
+        flatten({"picture": Image(tmp_path / "lost.png")})

@@ -14,7 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from starwhale.errors import MissingDependencyError, NotBuiltYetError, NotFoundError, UnsupportedValueError
+from starwhale.errors import NotBuiltYetError, NotFoundError, UnsupportedValueError
 from starwhale.media import (
     MEDIA,
     Audio,
@@ -246,13 +246,6 @@ def test_text_keeps_its_encoding() -> None:
     assert value.stored_bytes() == "héllo".encode("utf-16")
     assert Text("\ud800") == pickle.loads(pickle.dumps(Text("\ud800")))
     assert value.to_numpy().item() == "héllo"
-
-
-def test_sound_without_soundfile_says_how_to_get_it() -> None:
-    if "soundfile" in sys.modules:  # pragma: no cover - not part of the test environment
-        pytest.skip("soundfile is installed")
-    with pytest.raises(MissingDependencyError, match="pip install 'soundfile'"):
-        Audio(b"RIFF").to_numpy()
 
 
 def test_links_read_a_part_of_a_file(tmp_path: Path) -> None:

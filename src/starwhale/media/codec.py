@@ -14,7 +14,9 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import importlib
+import os
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any, cast
 
@@ -114,6 +116,10 @@ def unpack_media(name: str, state: Mapping[str, Any], source: Source | None = No
     return MEDIA[name].from_state(state, source)
 
 
+_AS_TEXT = frozenset({"decimal.Decimal", "fractions.Fraction", "uuid.UUID"})
+"""Types whose text says everything."""
+
+
 def unsupported(value: object) -> UnsupportedValueError:
     """Return the error that names a value's type and what to store in its place."""
     kind = type(value)
@@ -122,6 +128,22 @@ def unsupported(value: object) -> UnsupportedValueError:
         hint = "store its .value or its .name"
     elif isinstance(value, set | frozenset):
         hint = "store sorted(…), a list"
+    elif isinstance(value, complex):
+        hint = "store [value.real, value.imag], or numpy.complex128(value)"
+    elif isinstance(value, range | map | filter | zip):
+        hint = "store list(…)"
+    elif isinstance(value, dt.datetime):
+        hint = "store .to_pydatetime(), or .isoformat()"
+    elif name in _AS_TEXT or isinstance(value, os.PathLike):
+        hint = (
+            "store str(…); for the content of a file, Binary(path)"
+            if isinstance(value, os.PathLike)
+            else "store str(…)"
+        )
+    elif is_dataclass(value):
+        hint = "store dataclasses.asdict(…), a dict"
+    elif hasattr(value, "detach"):
+        hint = "store .detach().cpu().numpy()"
     elif hasattr(value, "tolist"):
         hint = "store .tolist()"
     elif hasattr(value, "numpy"):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, cast
 
-from starwhale.errors import FieldNameError, UnsupportedValueError
+from starwhale.errors import FieldNameError, StarwhaleError, UnsupportedValueError
+from starwhale.media.artifact import BaseArtifact
 from starwhale.media.codec import pack, unsupported
+from starwhale.media.source import FileSource
 from starwhale.media.value import MediaValue
 
 _SCALARS = frozenset({type(None), bool, int, float, str, bytes})
@@ -16,11 +19,13 @@ def flatten(metrics: Mapping[str, object]) -> dict[str, object]:
     """Return the columns of a row of metrics.
 
     Nested dicts are joined by `/`; inside them keys may be numbers too, which become text. Lists and tuples stay as they are
-    unless a media value is inside: then each item becomes a column of its own (`image/0`). An empty dict stays a value.
+    unless a media value is inside: then each item becomes a column of its own (`image/0`). An empty dict stays a value. What the
+    caller could still change is copied.
 
     Raises:
         FieldNameError: A key is not text, is empty, or two keys become the same column.
         UnsupportedValueError: A value cannot be stored; the message names its key and type.
+        NotFoundError: The file of a media value cannot be read.
 
     Example:
         >>> flatten({"loss": {"train": 0.5}, "top": [1, 2]})
@@ -47,7 +52,7 @@ def _add(key: str, value: Any, columns: dict[str, object]) -> None:  # Any: any 
             for position, item in enumerate(cast("list[object]", value)):
                 _add(f"{key}/{position}", item, columns)
             return
-        _check(key, value)
+        value = _take(key, value)
     if key in columns:
         raise FieldNameError(f"two metrics become the column {key!r}", hint="rename one of them")
     _check_name(key)
@@ -82,16 +87,29 @@ def _holds_media(value: object) -> bool:
     return isinstance(value, MediaValue)
 
 
-def _check(key: str, value: object) -> None:
+def _take(key: str, value: Any) -> object:  # Any: any user value
+    """Check a value, and take a copy where its owner could still change it."""
     try:
         if isinstance(value, Mapping) and not isinstance(value, dict):
             raise unsupported(cast("object", value))
         if isinstance(value, MediaValue):
-            value.to_state()
-        elif not (isinstance(value, list) and _all_scalars(cast("list[object]", value))):
-            pack(value)
-    except UnsupportedValueError as error:
-        raise UnsupportedValueError(f"metric {key!r}: {error.message}", hint=error.hint) from error
+            return _take_media(value)
+        if isinstance(value, list) and _all_scalars(cast("list[object]", value)):
+            return cast("list[object]", value).copy()
+        pack(value)
+    except StarwhaleError as error:
+        error.message = f"metric {key!r}: {error.message}"
+        error.args = (error.message,)
+        raise
+    return copy.deepcopy(value)
+
+
+def _take_media(value: MediaValue) -> MediaValue:
+    """Read a file now: it may be a temporary one, gone before the row is stored."""
+    state = value.to_state()
+    if isinstance(value, BaseArtifact) and isinstance(value.carried_source, FileSource):
+        return type(value).from_state(state, value.stored_bytes())
+    return value
 
 
 def _all_scalars(values: list[object]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypedDict, cast
 
 import msgpack
 
-from starwhale.errors import UnsupportedValueError
+from starwhale.errors import StarwhaleError, UnsupportedValueError
 from starwhale.media import codec
 from starwhale.media.artifact import BaseArtifact
 from starwhale.media.registry import MEDIA
@@ -57,6 +57,12 @@ class Sink(Protocol):
 
 SourceOf = Callable[[Mapping[str, Any]], Source]
 """Turns a reference into lazily read content."""
+
+
+def name_cell(error: StarwhaleError, column: object, key: object) -> None:
+    """Say in an error which cell it is about; its type and facts stay."""
+    error.message = f"column {column!r} of row {key!r}: {error.message}"
+    error.args = (error.message,)
 
 
 @dataclass(slots=True)
@@ -247,6 +253,7 @@ __all__ = [
     "is_media_type",
     "media_cell",
     "media_maker",
+    "name_cell",
     "pack_value",
     "thaw",
 ]

@@ -9,14 +9,14 @@ values are long has the physical type struct<data, ref> and keeps its kind; the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 
-from starwhale.errors import FieldNameError, UnsupportedValueError
+from starwhale.errors import FieldNameError, StarwhaleError, UnsupportedValueError
 from starwhale.media import codec
 from starwhale.media.source import Source
 from starwhale.storage.tables import cells
@@ -66,22 +66,29 @@ def encode_column(
     if not types:
         return pa.nulls(len(values)), "null"
     encoded = None
-    if len(types) == 1:
+    if all(kind is MediaCell or cells.is_media_type(kind) for kind in types):
+        encoded = _encode_media(_make_cells(values, lambda value: cells.media_cell(value, sink), name, keys))
+    elif len(types) == 1:
         encoded = _encode_one_type(types.copy().pop(), values, sink)
     elif types in ({str, LongStr}, {bytes, LongBytes}):
         encoded = _encode_long(values, "str" if str in types else "bytes", sink)
-    elif all(kind is MediaCell or cells.is_media_type(kind) for kind in types):
-        encoded = _encode_media(values, sink)
     if encoded is not None:
         return encoded
-    packed: list[Packed | None] = []
-    for row, value in enumerate(values):
-        try:
-            packed.append(None if value is None else _pack(value, sink))
-        except UnsupportedValueError as error:
-            key = row if keys is None else keys[row]
-            raise UnsupportedValueError(f"column {name!r} of row {key!r}: {error.message}", hint=error.hint) from error
-    return _encode_long(packed, "variant", sink)
+    return _encode_long(_make_cells(values, lambda value: _pack(value, sink), name, keys), "variant", sink)
+
+
+def _make_cells(
+    values: Sequence[Any], make: Callable[[Any], Any], name: str, keys: Sequence[object] | None
+) -> list[Any]:
+    """Turn values into cells; an error names column and row."""
+    made: list[Any] = []
+    try:
+        for value in values:
+            made.append(None if value is None else make(value))  # noqa: PERF401 - an error must find how far it came
+    except StarwhaleError as error:
+        cells.name_cell(error, name, len(made) if keys is None else keys[len(made)])
+        raise
+    return made
 
 
 def decode_column(array: Any, kind: str, source_of: SourceOf | None = None) -> list[Any]:
@@ -210,8 +217,6 @@ def _encode_one_type(kind: type, values: Sequence[object], sink: Sink | None) ->
         encoded = _encode_structs(values)
     elif kind is LongStr or kind is LongBytes:
         return _encode_long(values, "str" if kind is LongStr else "bytes", sink)
-    elif kind is MediaCell or cells.is_media_type(kind):
-        return _encode_media(values, sink)
     else:
         return None
     if encoded is not None and sink is not None and encoded[0].nbytes > sink.limit * len(values):
@@ -317,8 +322,7 @@ def _decode_long(array: Any, source_of: SourceOf | None) -> list[bytes | None]:
     return content
 
 
-def _encode_media(values: Sequence[Any], sink: Sink | None) -> tuple[Any, str] | None:
-    made = [None if value is None else cells.media_cell(value, sink) for value in values]
+def _encode_media(made: Sequence[MediaCell | None]) -> tuple[Any, str] | None:
     names = {cell.name for cell in made if cell is not None}
     if len(names) != 1:
         return None

@@ -10,7 +10,7 @@ from operator import lt
 from pathlib import Path
 from typing import Any, cast
 
-from starwhale.errors import FieldNameError, InvalidNameError, ReadOnlyError, UsageError
+from starwhale.errors import FieldNameError, InvalidNameError, ReadOnlyError, StarwhaleError, UsageError
 from starwhale.media import codec as value_codec
 from starwhale.storage.protocols import DatasetCommit, Key
 from starwhale.storage.tables import cells
@@ -101,7 +101,7 @@ class LocalDatasetWriter:
                 elif kind is int and -_INT64 <= value < _INT64:
                     continue
                 elif kind is not float:
-                    row[name] = frozen = cells.freeze(value, self._packs)
+                    row[name] = frozen = self._freeze(key, name, value)
                     weight += _weigh(frozen)
             if self._top is None or key > self._top:
                 self._check_key(key)
@@ -273,6 +273,13 @@ class LocalDatasetWriter:
                 key.encode()
             except UnicodeEncodeError as error:
                 raise InvalidNameError(f"the key {key!r} is not valid Unicode text") from error
+
+    def _freeze(self, key: Key, name: str, value: object) -> Any:
+        try:
+            return cells.freeze(value, self._packs)
+        except StarwhaleError as error:
+            cells.name_cell(error, name, key)
+            raise
 
     def _add_column(self, name: object) -> None:
         if type(name) is not str:
