@@ -45,6 +45,10 @@ class Settings:
     """The user's home directory."""
     editor: str = ""
     """The user's editor, from VISUAL, else EDITOR."""
+    zsh_home: Path = Path()
+    """Where zsh looks for `.zshrc`, from ZDOTDIR, else the home directory."""
+    fish_home: Path = Path()
+    """Where fish keeps its files, from XDG_CONFIG_HOME, else below the home directory."""
     shell: str = ""
     """Name of the user's shell, from SHELL: bash, zsh, …"""
     strict_exit: bool = False
@@ -79,6 +83,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         colours=not env.get("NO_COLOR"),
         home=home,
         editor=env.get("VISUAL") or env.get("EDITOR") or "",
+        zsh_home=Path(env.get("ZDOTDIR") or home),
+        fish_home=Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "fish",
         shell=Path(env.get("SHELL", "")).name,
         strict_exit=env.get("SW_STRICT_EXIT") == "1",
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from tests.conftest import swcli_command
 
-from starwhale.cli.completion import SHELLS, make_script, write_script
+from starwhale.cli.completion import OTHER_NAMES, PROGRAM, SHELLS, make_script, write_script
 from starwhale.cli.root import run
 
 ASK = """
@@ -50,6 +51,7 @@ def test_an_installation_changes_nothing_the_second_time(shell: str, tmp_path: P
     if shell != "fish":
         startup.write_text("export MINE=1", encoding="utf-8")
     changed = write_script(shell, tmp_path, tmp_path / "config")
+    assert changed
     assert all(path.exists() for path in changed)
     assert make_script(shell) in [path.read_text(encoding="utf-8") for path in changed]
     if shell != "fish":
@@ -57,6 +59,60 @@ def test_an_installation_changes_nothing_the_second_time(shell: str, tmp_path: P
         assert mine == "export MINE=1"
         assert str(tmp_path / "config" / f"completion.{shell}") in added
     assert write_script(shell, tmp_path, tmp_path / "config") == []
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="install zsh")
+def test_zsh_completes_every_name_of_the_program_also_where_completion_was_not_started(tmp_path: Path) -> None:
+    write_script("zsh", tmp_path, tmp_path / "config")
+    text = f"source {tmp_path}/.zshrc; echo $_comps[swcli] $_comps[sw] $_comps[starwhale]"
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    asked = subprocess.run(
+        ["zsh", "-f", "-c", text], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (asked.stdout.split(), asked.stderr) == (["_swcli_completion"] * 3, "")
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="install fish")
+@pytest.mark.parametrize("name", ["swcli", "sw", "starwhale"])
+def test_fish_completes_every_name_of_the_program(name: str, instance_root: Mapping[str, str], tmp_path: Path) -> None:
+    write_script("fish", tmp_path / ".config" / "fish", tmp_path / "config")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    program = programs / "swcli"
+    program.write_text(f'#!/bin/sh\nexec {" ".join(swcli_command())} "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    for other in OTHER_NAMES:  # fish offers nothing for a command that is not there
+        (programs / other).symlink_to(program)
+    environment = {**instance_root, "HOME": str(tmp_path), "PATH": f"{programs}:/usr/bin:/bin"}
+    environment.pop("XDG_CONFIG_HOME", None)
+    asked = subprocess.run(
+        ["fish", "-c", f"complete -C '{name} mod'"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert asked.stdout.split("\t")[0] == "model", asked.stderr
+
+
+def test_other_folders_of_the_shells_are_respected(
+    instance_root: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SW_CLI_CONFIG", instance_root["SW_CLI_CONFIG"])
+    for name in ("ZDOTDIR", "XDG_CONFIG_HOME"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / name))
+    assert run(["completion", "install", "zsh"]) == 0
+    assert run(["completion", "install", "fish"]) == 0
+    assert (tmp_path / "ZDOTDIR" / ".zshrc").is_file()
+    assert (tmp_path / "XDG_CONFIG_HOME" / "fish" / "completions" / "sw.fish").is_file()
+
+
+def test_the_program_has_its_three_names() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(text)["project"]["scripts"] == dict.fromkeys((PROGRAM, *OTHER_NAMES), "starwhale.cli:main")
+    assert {PROGRAM, *OTHER_NAMES} == {"swcli", "sw", "starwhale"}
 
 
 def test_a_shell_that_nobody_knows_is_named(

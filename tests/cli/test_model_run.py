@@ -84,6 +84,13 @@ def test_options_of_the_handlers_stand_on_either_side_of_the_dashes(call: Call) 
     assert (code, "nothing takes the word 'more'" in err) == (2, True)
 
 
+def test_names_of_users_are_no_emoji(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "mine" / "evaluation.py"
+    path.write_text(SOURCE.replace("Options", "A"), encoding="utf-8")
+    code, out, _ = call("--show-argument")
+    assert (code, "evaluation:A:" in out) == (0, True), out
+
+
 def test_a_typing_error_is_told_before_what_came_of_it(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
 """`swcli`: one file per noun; each command parses, makes one call, and renders.
 
-Doors: `main` (the console scripts `swcli` and `sw`). `app.py` holds what every command gets (`CliApp`), `command.py` the click classes with
+Doors: `main` (the console scripts `swcli`, `sw` and `starwhale`). `app.py` holds what every command gets (`CliApp`), `command.py` the click classes with
 aliases, prefixes and options that may stand anywhere, `root.py` the table of commands, `failures.py` how errors look and what they exit with.
 
 Who may enter: nobody but the console scripts and the tests. Rich is imported only while something is drawn.

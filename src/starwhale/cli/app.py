@@ -64,12 +64,15 @@ class CliApp:
 
 
 def make_console(is_terminal: bool, *, stderr: bool = False, columns: int | None = None) -> Console:
-    """Return a console as wide as asked for, else as the terminal, else `NARROWEST`; it has colours on a terminal only."""
+    """Return a console as wide as asked for, else as the terminal, else `NARROWEST`; it has colours on a terminal only.
+
+    What users wrote stays as it is: `module:a:` is no emoji.
+    """
     from rich.console import Console
 
     if is_terminal:
-        return Console(stderr=stderr)  # rich itself knows the terminal, COLUMNS and NO_COLOR
-    return Console(stderr=stderr, width=columns or NARROWEST, color_system=None, highlight=False)
+        return Console(stderr=stderr, emoji=False)  # rich itself knows the terminal, COLUMNS and NO_COLOR
+    return Console(stderr=stderr, width=columns or NARROWEST, color_system=None, highlight=False, emoji=False)
 
 
 def _finite(value: Any) -> Any:  # Any: whatever users logged

@@ -14,6 +14,8 @@ from starwhale.errors import UsageError
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM = "swcli"
+OTHER_NAMES = ("sw", "starwhale")
+"""Console scripts that are the same program."""
 VARIABLE = "_SWCLI_COMPLETE"
 """Set by the script while the shell asks what fits."""
 
@@ -39,7 +41,7 @@ def show(app: CliApp, shell: str | None) -> None:
 def install(app: CliApp, shell: str | None) -> None:
     """Write the script, and one line that loads it into the shell's own file; a second call changes nothing."""
     name = _shell(app, shell)
-    home = app.settings.home
+    home = {"bash": app.settings.home, "zsh": app.settings.zsh_home, "fish": app.settings.fish_home}[name]
     try:
         changed = write_script(name, home, app.settings.config_path.parent)
     except OSError as error:
@@ -51,18 +53,25 @@ def install(app: CliApp, shell: str | None) -> None:
 
 
 def make_script(shell: str) -> str:
-    """Return the script that a shell reads, for `swcli` and for `sw`."""
+    """Return the script that a shell reads, for `swcli` and its other names."""
     found = get_completion_class(shell)
     if found is None:
         raise NotImplementedError(shell)  # all of SHELLS are known to click
     script = found(click.Command(PROGRAM), {}, PROGRAM, VARIABLE)
     text = script.source_template % script.source_vars()
     more = {
-        "bash": "complete -o nosort -F {name} sw",
-        "zsh": "compdef {name} sw",
-        "fish": 'complete --no-files --command sw --arguments "({name})";',
+        "bash": "complete -o nosort -F {name} {program}",
+        "zsh": "compdef {name} {program}",
+        "fish": 'complete --no-files --command {program} --arguments "({name})";',
     }[shell]
-    return f"{text.rstrip()}\n{more.format(name=script.func_name)}\n"
+    lines = [more.format(name=script.func_name, program=each) for each in OTHER_NAMES]
+    return "\n".join([_with_compdef(text.strip()) if shell == "zsh" else text.strip(), *lines, ""])
+
+
+def _with_compdef(script: str) -> str:
+    """Start zsh's completion where nobody has: a bare zsh has no `compdef`, and would complain at each start."""
+    first, _, rest = script.partition("\n")  # `#compdef`, which zsh wants in the first line
+    return f"{first}\n(( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit -i }}\n{rest}"
 
 
 def write_script(shell: str, home: Path, folder: Path) -> list[Path]:
@@ -70,11 +79,14 @@ def write_script(shell: str, home: Path, folder: Path) -> list[Path]:
 
     Args:
         shell: One of `SHELLS`.
-        home: The user's home directory.
+        home: Where the shell looks for its own files: the home directory, or fish's folder.
         folder: Where the script goes, for shells that load files only from where they are told.
     """
     if shell == "fish":
-        return _write(home / ".config" / "fish" / "completions" / f"{PROGRAM}.fish", make_script(shell))
+        folder = home / "completions"  # fish reads the file that is named like the command
+        return [
+            path for each in (PROGRAM, *OTHER_NAMES) for path in _write(folder / f"{each}.fish", make_script(shell))
+        ]
     script = folder / f"completion.{shell}"
     changed = _write(script, make_script(shell))
     startup = home / f".{shell}rc"
