@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,12 +14,15 @@ from starwhale.errors import (
     ConflictError,
     InvalidNameError,
     MissingDatasetError,
+    NoSpaceError,
     NotFoundError,
     NothingToCommitError,
     OldVersionError,
     ReadOnlyError,
     UsageError,
 )
+from starwhale.media import Image
+from starwhale.storage.catalog.versions_tags import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -250,6 +254,59 @@ def test_two_first_commits_do_not_hide_each_other(open_: Open) -> None:
     one.commit()
     two.commit()
     assert content(open_("ds")) == {0: {"x": "one"}, 1: {"x": "two"}}
+
+
+def test_large_values_of_a_second_writer_outlive_garbage_collection(
+    instance: Instance, open_: Open, build: Build
+) -> None:
+    """What the first try of its commit wrote belongs to no version, so the version must not refer to it."""
+    build([{"x": 0}])
+    one, two = open_("ds"), open_("ds")
+    one.append({"x": 1})
+    two[10] = {"image": Image(b"i" * 5000), "text": "t" * 5000, "list": [Image(b"l" * 5000)]}
+    one.commit()
+    two.commit()
+    del one, two
+    gc.collect()
+    taken = instance.garbage.collect(instance.garbage.plan(min_age_s=-60), min_age_s=-60)
+    assert [(each.kind, each.file_count > 2) for each in taken.items] == [("dataset files", True)]
+    features = open_("ds")[10].features
+    assert features["image"].to_bytes() == b"i" * 5000
+    assert features["list"][0].to_bytes() == b"l" * 5000
+    assert features["text"] == "t" * 5000
+
+
+def test_media_of_another_writer_are_copied_not_referred_to(instance: Instance, open_: Open, build: Build) -> None:
+    build([{"x": 0}])
+    draft = open_("ds")
+    draft.append({"image": Image(b"i" * 5000)})
+    with open_("ds") as ds:
+        ds[1] = {"image": draft[1].features["image"]}
+        draft.abort()
+        ds.commit()
+    assert open_("ds")[1].features["image"].to_bytes() == b"i" * 5000
+
+
+def test_a_commit_whose_naming_failed_can_be_tried_again(
+    open_: Open, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one thing that fails is the catalog's answer; the rows are written by then."""
+    build([{"x": 0}])
+    ds = open_("ds")
+    ds.append({"x": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(Versions, "add", _full)
+        with pytest.raises(NoSpaceError):
+            ds.commit()
+    with pytest.raises(ReadOnlyError, match="call commit"):
+        ds.append({"x": 2})
+    ds.commit()
+    assert content(open_("ds")) == {0: {"x": 0}, 1: {"x": 1}}
+
+
+def _full(*_args: object, **_options: object) -> None:
+    message = "no space left for the catalog"
+    raise NoSpaceError(message, hint="free some space")
 
 
 # ------------------------------------------------------------------------------------------------------------ building

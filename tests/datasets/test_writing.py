@@ -280,6 +280,18 @@ def test_closing_drops_uncommitted_rows_and_counts_them(open_: Open, build: Buil
     assert content(open_("ds")) == [(0, {"x": 1})]
 
 
+def test_a_closed_dataset_takes_no_changes_and_reads_on(open_: Open, build: Build) -> None:
+    build([{"x": 1}])
+    with open_("ds") as ds:
+        pass
+    for write in (lambda: ds.append({"x": 2}), ds.clear, ds.commit, lambda: ds.info.update(a=1)):
+        with pytest.raises(ReadOnlyError, match=r"'ds' was closed, .*open it again: dataset\('ds'\)"):
+            write()
+    assert content(ds) == [(0, {"x": 1})]
+    with pytest.raises(ReadOnlyError, match="was closed"):
+        ds[0].features.x = 2
+
+
 def test_an_error_inside_with_drops_the_rows_without_another_word(open_: Open) -> None:
     def fail() -> None:
         with open_("ds") as ds:

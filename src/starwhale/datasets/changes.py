@@ -10,7 +10,7 @@ from typing import Any
 
 from starwhale.datasets.names import FeatureNames
 from starwhale.datasets.rows import check_key
-from starwhale.errors import ArgumentTypeError
+from starwhale.errors import ArgumentTypeError, ReadOnlyError
 from starwhale.storage.protocols import DatasetCommit, DatasetReader, DatasetWriter, Key, Value
 
 GATHER_ROWS = 4096
@@ -44,6 +44,7 @@ class Changes:
         self._cells: list[tuple[Value, ...]] = []
         self._holds_given_keys = False
         self._seen: DatasetReader | None = None
+        self._done: DatasetCommit | None = None
         self.row_count = 0
         """Rows written or deleted so far, for the warning at close."""
 
@@ -118,10 +119,10 @@ class Changes:
         """Hand what was gathered to the writer."""
         with self._lock:
             if self._keys:
-                keys, cells = self._keys, self._cells
+                columns = dict(zip(self._shape, map(list, zip(*self._cells, strict=True)), strict=True))
+                self._writer.put_columns(self._keys, columns)
+                # Only now: what could not be written, for want of space, is gathered still, and written by the next try.
                 self._keys, self._cells, self._holds_given_keys = [], [], False
-                columns = dict(zip(self._shape, map(list, zip(*cells, strict=True)), strict=True))
-                self._writer.put_columns(keys, columns)
 
     def snapshot(self) -> DatasetReader:
         """A view of the rows with all changes so far."""
@@ -132,10 +133,12 @@ class Changes:
             return self._seen
 
     def commit(self) -> DatasetCommit:
-        """Write everything durably."""
+        """Write everything durably; a second call returns the same, so that naming it in the catalog can be tried again."""
         with self._lock:
-            self.flush()
-            return self._writer.commit()
+            if self._done is None:
+                self.flush()
+                self._done = self._writer.commit()
+            return self._done
 
     def abort(self) -> None:
         """Drop the changes."""
@@ -189,6 +192,9 @@ class Changes:
         return True
 
     def _check_key_type(self, key: Key) -> None:
+        if self._done is not None:
+            message = f"the changes of {self._label} are written already, and could not be committed"
+            raise ReadOnlyError(message, hint="call commit() again, or open the dataset again and make them anew")
         kind = type(key)
         if self._key_type is not None and kind is not self._key_type:
             message = (

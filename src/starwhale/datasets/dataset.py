@@ -62,6 +62,7 @@ class Dataset:
         self._has_read = False
         self._shares: Callable[[DatasetReader], Iterator[DataRow]] | None = None
         self._tmpdir: Path | None = None
+        self._is_closed = False
 
     # ----------------------------------------------------------------------------------------------------- what it is
 
@@ -366,9 +367,10 @@ class Dataset:
             return self._committed.version
 
     def close(self) -> None:
-        """Drop what was not committed, with a warning that counts it, and remove temporary files."""
+        """Drop what was not committed, with a warning that counts it, and remove temporary files; reading goes on."""
         with self._lock:
             changes, self._changes = self._changes, None
+            self._is_closed = True
             if self._tmpdir is not None:
                 shutil.rmtree(self._tmpdir, ignore_errors=True)
                 self._tmpdir = None
@@ -438,6 +440,9 @@ class Dataset:
         if self._committed is not None:
             message = f"dataset {self.name!r} was committed already as {self._committed.version[:SHORT_VERSION]}"
             raise ReadOnlyError(message, hint=f"open it again to change more: dataset({self.name!r})")
+        if self._is_closed:
+            message = f"dataset {self.name!r} was closed, and takes no more changes"
+            raise ReadOnlyError(message, hint=f"open it again: dataset({self.name!r})")
         if not self._opened.is_newest:
             version = self.loading_version[:SHORT_VERSION]
             message = (

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 from starwhale.storage.in_use import Hold, hold
 from starwhale.storage.tables.dataset_reader import DatasetFolder, LocalDatasetReader
 from starwhale.storage.tables.dataset_writer import LocalDatasetWriter
+from starwhale.storage.tables.files import make_folder, no_space
 from starwhale.storage.tables.fragments import ColumnCache
 from starwhale.storage.tables.manifest import Manifest, load_manifest
 from starwhale.storage.tables.packs import Packs
@@ -37,7 +38,7 @@ class LocalDatasetStore:
         return LocalDatasetReader(folder, load_manifest(folder.manifests, manifest_digest), manifest_digest)
 
     def begin(self, dataset_id: str, base: str | None) -> LocalDatasetWriter:
-        (self.root / dataset_id).mkdir(parents=True, exist_ok=True)
+        make_folder(self.root / dataset_id)
         folder = self._folder(dataset_id)
         manifest = Manifest() if base is None else load_manifest(folder.manifests, base)
         return LocalDatasetWriter(folder, manifest, self._new_id)
@@ -65,6 +66,8 @@ def _hold(path: Path) -> Hold | None:
         return hold(path)
     except FileNotFoundError:  # there is nothing to read, and what reads says so
         return None
+    except OSError as error:
+        raise no_space(error, path) from error
 
 
 def _random_id() -> str:

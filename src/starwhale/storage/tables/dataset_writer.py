@@ -17,7 +17,7 @@ from starwhale.storage.tables import cells
 from starwhale.storage.tables import columns as codec
 from starwhale.storage.tables.compaction import fold_layers, fold_run, fold_tail, needs_fold
 from starwhale.storage.tables.dataset_reader import DatasetFolder, LocalDatasetReader
-from starwhale.storage.tables.files import sync_files
+from starwhale.storage.tables.files import make_folder, sync_files
 from starwhale.storage.tables.fragments import FRAGMENT_BYTES, FRAGMENT_ROWS, write_fragment
 from starwhale.storage.tables.manifest import Fragment, Layer, Manifest, save_manifest
 from starwhale.storage.tables.overlay import Overlay
@@ -91,6 +91,8 @@ class LocalDatasetWriter:
         with self._lock:
             if type(key) is not self._key_type or self._is_closed:
                 self._check_key_type(key)
+            if len(self._rows) >= BLOCK_ROWS or self._block_bytes >= BLOCK_BYTES:
+                self._seal()  # first, so that a row is never kept by a call that fails for want of space
             weight = 0
             for name, value in row.items():
                 kind: type = type(value)
@@ -110,8 +112,6 @@ class LocalDatasetWriter:
                 self._block_bytes += weight
                 self._row_count += 1
                 self._note(key)
-                if len(self._rows) >= BLOCK_ROWS or self._block_bytes >= BLOCK_BYTES:
-                    self._seal()
             else:
                 self._patch(key, row, weight)
             self._updated += 1
@@ -145,10 +145,12 @@ class LocalDatasetWriter:
             is_there = entry.is_visible if entry else self._has_below(key)
             if not is_there:
                 return
+            self._make_room()
+            entry = self._overlay.entries.get(key)
             self._overlay.delete(key, is_below=entry.is_below if entry else True)
             self._row_count -= 1
             self._deleted += 1
-            self._changed_overlay()
+            self._is_changed = True
 
     def delete_range(self, start: Key | None, stop: Key | None) -> None:
         with self._lock:
@@ -216,13 +218,12 @@ class LocalDatasetWriter:
             self._compact()
             new_packs = self._packs.close()
             manifest = self._manifest((*self._base.packs, *new_packs))
-            self._folder.manifests.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder.manifests)
             live = {f"{part.file}.parquet" for part in manifest.fragments()}
             for path in [path for path in self._written if path.name not in live]:
                 path.unlink(missing_ok=True)  # folded away before anyone could name it
                 self._written.discard(path)
-            sync_files(sorted(self._written))
-            sync_files([self._folder.path, self._folder.path.parent])
+            self._sync()
             digest = save_manifest(self._folder.manifests, manifest)
             self._is_closed = True
             return DatasetCommit(
@@ -245,6 +246,18 @@ class LocalDatasetWriter:
                 path.unlink(missing_ok=True)
 
     # ---------------------------------------------------------------------------------------------------- checks of input
+
+    def _sync(self) -> None:
+        """Make durable what the manifest is going to name.
+
+        After a failure nobody knows what the disk holds of it, and a second sync would not say: nothing of it may be committed.
+        """
+        try:
+            sync_files(sorted(self._written))
+            sync_files([self._folder.path, self._folder.path.parent])
+        except OSError:
+            self.abort()
+            raise
 
     def _check_open(self) -> None:
         if self._is_closed:
@@ -313,15 +326,15 @@ class LocalDatasetWriter:
 
     def _patch(self, key: Any, row: dict[str, Any], weight: int) -> None:
         self._check_key(key)
+        self._make_room()
         entry = self._overlay.entries.get(key)
         is_below = entry.is_below if entry else self._has_below(key)
         if not (entry.is_visible if entry else is_below):
             self._row_count += 1
         self._overlay.patch(key, row, is_below=is_below, weight=weight)
-        self._changed_overlay()
 
-    def _changed_overlay(self) -> None:
-        self._is_changed = True
+    def _make_room(self) -> None:
+        """Write the overlay out when it is full; before a change is taken, which is not made then if that fails."""
         if len(self._overlay.entries) >= OVERLAY_ROWS or self._overlay.weight >= FRAGMENT_BYTES:
             self._flush()
 
@@ -329,6 +342,7 @@ class LocalDatasetWriter:
         stop = min(len(keys), start + BLOCK_ROWS)
         block = {name: _part(column, start, stop) for name, column in columns.items()}
         wanted = list(keys[start:stop])
+        self._write_full_tail()
         batch = codec.encode_batch(block, keys=wanted, sink=self._packs)
         self._tail_keys.extend(wanted)
         self._add_batch(batch)
@@ -350,13 +364,17 @@ class LocalDatasetWriter:
             columns = {name: [row[name] for row in self._rows] for name in names}
         except KeyError:  # the rows do not all have the same features
             columns = {name: [row.get(name) for row in self._rows] for name in names}
+        self._write_full_tail()
         batch = codec.encode_batch(columns, keys=keys, sink=self._packs)
-        self._rows, self._block_bytes = [], 0  # before what may fail for want of space, and is tried again
+        self._rows, self._block_bytes = [], 0
         self._add_batch(batch)
 
     def _add_batch(self, batch: Any) -> None:
         self._batches.append(batch)
         self._batch_bytes += batch.nbytes
+
+    def _write_full_tail(self) -> None:
+        """Write a fragment when enough batches wait; before the next is made, so that whatever fails can be tried again."""
         if self._batch_bytes >= FRAGMENT_BYTES or len(self._tail_keys) >= FRAGMENT_ROWS:
             self._write_tail()
 

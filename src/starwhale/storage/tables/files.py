@@ -40,6 +40,18 @@ def write_new(path: Path, content: Any, *, sync: bool) -> None:
         sync_folder(path.parent)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are not there.
+
+    Raises:
+        NoSpaceError: The disk is full.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise no_space(error, path) from error
+
+
 def no_space(error: OSError, path: Path) -> OSError:
     """Turn a full disk into an error that says so; any other error stays as it is."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
@@ -108,4 +120,14 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-__all__ = ["damaged", "digest_of", "map_file", "no_space", "read_checked", "sync_files", "sync_folder", "write_new"]
+__all__ = [
+    "damaged",
+    "digest_of",
+    "make_folder",
+    "map_file",
+    "no_space",
+    "read_checked",
+    "sync_files",
+    "sync_folder",
+    "write_new",
+]

@@ -16,7 +16,7 @@ from starwhale.storage.protocols import Key
 from starwhale.storage.tables import columns as codec
 from starwhale.storage.tables.cells import Sink
 from starwhale.storage.tables.columns import KEY_COLUMN, SourceOf
-from starwhale.storage.tables.files import damaged, digest_of, map_file, write_new
+from starwhale.storage.tables.files import damaged, digest_of, make_folder, map_file, write_new
 from starwhale.storage.tables.manifest import Fragment
 
 HIDDEN_COLUMN = "__hidden__"
@@ -237,7 +237,7 @@ def write_fragment(path: Path, batches: Sequence[Any], sink: Sink) -> Fragment:
         **options,
     )
     content = out.getvalue()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_new(path, content, sync=False)
     kinds = {
         codec.unescape_name(field.name): codec.kind_of(field)

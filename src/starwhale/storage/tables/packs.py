@@ -17,9 +17,10 @@ from typing import Any
 
 from blake3 import blake3
 
+from starwhale.errors import NoSpaceError
 from starwhale.media.source import Source
 from starwhale.storage.tables.cells import LONG_BYTES, PackRef
-from starwhale.storage.tables.files import damaged, digest_of, map_file, no_space, read_checked, sync_files, write_new
+from starwhale.storage.tables.files import damaged, digest_of, make_folder, map_file, no_space, read_checked, write_new
 from starwhale.storage.tables.manifest import Pack
 
 PACK_BYTES = 64 << 20
@@ -126,11 +127,13 @@ class PackWriter:
     def __init__(self, packs: Packs, known: Iterable[Pack], new_id: Callable[[], str]) -> None:
         self._packs = packs
         self._to_load = list(known)
+        self._named = {pack.name for pack in self._to_load}
         self._new_id = new_id
         self._items: dict[bytes, PackRef] = {}
         self._file: BufferedWriter | None = None
         self._name = ""
         self._offset = 0
+        self._is_lost = False
         self._entries: list[bytes] = []
         self._closed: list[Pack] = []
         self.limit = LONG_BYTES
@@ -139,8 +142,10 @@ class PackWriter:
         """Bytes that were new."""
 
     def adopt(self, source: Source) -> PackRef | None:
-        """Say where the content of a source lies if it is of this dataset."""
-        return source.ref if isinstance(source, PackSource) and source.packs.folder == self._packs.folder else None
+        """Say where the content of a source lies if it is in a pack that the version will name; any other pack may be collected."""
+        if not isinstance(source, PackSource) or source.packs.folder != self._packs.folder:
+            return None
+        return source.ref if source.ref["pack"] in self._named else None
 
     def source(self, ref: Mapping[str, Any]) -> PackSource:
         """Open what was put."""
@@ -175,6 +180,7 @@ class PackWriter:
             self._file.close()
             self._file = None
             self._packs.path(self._name).unlink(missing_ok=True)
+            (self._packs.folder / f"{self._name}.idx").unlink(missing_ok=True)
         for pack in self._closed:
             self._packs.path(pack.name).unlink(missing_ok=True)
             (self._packs.folder / f"{pack.name}.idx").unlink(missing_ok=True)
@@ -187,10 +193,14 @@ class PackWriter:
 
     def _begin(self) -> None:
         self._finish()
-        self._packs.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._packs.folder)
         self._name = self._new_id()
-        # Unbuffered: a value that was put can be mapped and read at once.
-        self._file = self._packs.path(self._name).open("xb", buffering=0)  # type: ignore[assignment]  # FileIO writes alike
+        path = self._packs.path(self._name)
+        try:  # unbuffered: a value that was put can be mapped and read at once
+            self._file = path.open("xb", buffering=0)  # type: ignore[assignment]  # FileIO writes alike
+        except OSError as error:
+            raise no_space(error, path) from error
+        self._named.add(self._name)
         self._offset = 0
 
     def _write(self, content: bytes) -> None:
@@ -205,18 +215,24 @@ class PackWriter:
             raise no_space(error, self._packs.path(self._name)) from error
 
     def _finish(self) -> None:
+        """Close the pack that is being written; what fails for want of space can be tried again, but for a sync."""
         if self._file is None:
             return
         path = self._packs.path(self._name)
+        if self._is_lost:
+            raise NoSpaceError(
+                f"{path} could not be made durable", hint="open the dataset again and make the changes anew"
+            )
+        self._is_lost = True  # unless the sync succeeds: after a failure nobody knows what the disk holds, and a second one would not say
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise no_space(error, path) from error
+        self._is_lost = False
+        index = b"".join(self._entries)
+        write_new(self._packs.folder / f"{self._name}.idx", index, sync=True)  # syncs the folder as well
         self._file.close()
         self._file = None
-        index = b"".join(self._entries)
-        write_new(self._packs.folder / f"{self._name}.idx", index, sync=True)
-        sync_files([path])
         items = len(self._entries)
         self._closed.append(Pack(name=self._name, size=self._offset, items=items, index=digest_of(index)))
         self._entries = []
