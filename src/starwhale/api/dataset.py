@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -152,6 +153,30 @@ class Dataset(opened.Dataset):
             )
 
         return self.share_rows(share)
+
+    def to_arrow(
+        self, columns: Sequence[str] | None = None, drop_index: bool = False
+    ) -> Any:  # Any: pyarrow has no types
+        """Return the rows, or some features of them, as a `pyarrow.Table`; the keys are the column `index`."""
+        from starwhale.datasets.ecosystem.arrow import to_arrow
+
+        return to_arrow(self._view(), columns, drop_index=drop_index)
+
+    def to_parquet(
+        self, path: str | os.PathLike[str], columns: Sequence[str] | None = None, drop_index: bool = False
+    ) -> Path:
+        """Write the rows, or some features of them, as one Parquet file, and return its path."""
+        from starwhale.datasets.ecosystem.files import to_parquet
+
+        return to_parquet(self._view(), path, columns, drop_index=drop_index)
+
+    def to_csv(
+        self, path: str | os.PathLike[str], columns: Sequence[str] | None = None, drop_index: bool = False
+    ) -> Path:
+        """Write the rows, or some features of them, as one CSV file, and return its path; bytes are refused by column."""
+        from starwhale.datasets.ecosystem.files import to_csv
+
+        return to_csv(self._view(), path, columns, drop_index=drop_index)
 
     def to_pytorch(
         self, transform: Any = None, drop_index: bool = True, skip_default_transform: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starwhale.storage.catalog.records import BundleRecord, VersionRecord
 from starwhale.storage.protocols import Damage, DatasetReader, DatasetStore, Key, Rows, Value
@@ -62,6 +62,11 @@ class NoRows:
 
     def read(self, start: int, stop: int, columns: Sequence[str] | None = None) -> Rows:
         return Rows(keys=[], columns={})
+
+    def read_arrow(self, start: int, stop: int, columns: Sequence[str] | None = None) -> Any:
+        from starwhale.storage.tables.columns import encode_batch
+
+        return encode_batch({}, keys=[])
 
     def take(self, ranks: Sequence[int], columns: Sequence[str] | None = None) -> Rows:
         return Rows(keys=[], columns={})

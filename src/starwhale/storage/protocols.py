@@ -254,6 +254,12 @@ class DatasetReader(Protocol):
         """Read the rows with ranks [start, stop); a range past the end is cut."""
         ...
 
+    def read_arrow(
+        self, start: int, stop: int, columns: Sequence[str] | None = None
+    ) -> Any:  # Any: a pyarrow.RecordBatch, which ships no types
+        """Read the rows with ranks [start, stop) as one record batch, undecoded: keys, and features with their kinds."""
+        ...
+
     def take(self, ranks: Sequence[int], columns: Sequence[str] | None = None) -> Rows:
         """Read rows by rank, in the order given."""
         ...
