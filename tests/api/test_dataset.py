@@ -99,6 +99,6 @@ def test_sharing_outside_of_a_task_gives_all_rows_and_is_asked_for_once() -> Non
 
 def test_what_is_not_built_says_so() -> None:
     ds = Dataset.from_dict_items([{"x": 1}], "d")
-    for call in (ds.to_pytorch, ds.to_tensorflow, ds.copy, ds.diff, ds.rehash, Dataset.from_huggingface):
+    for call in (ds.to_pytorch, ds.to_tensorflow, ds.copy, ds.rehash, Dataset.from_huggingface):
         with pytest.raises(NotBuiltYetError, match="not built yet"):
             call()

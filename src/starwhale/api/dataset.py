@@ -14,6 +14,7 @@ from starwhale.datasets import dataset as opened
 from starwhale.datasets import reading
 from starwhale.datasets.build import build_version
 from starwhale.datasets.describe import describe_version
+from starwhale.datasets.diff import LIMIT, DatasetDiff
 from starwhale.datasets.rows import DataRow, iterate_rows
 from starwhale.errors import ArgumentTypeError, NotBuiltYetError, UsageError
 from starwhale.handlers.context import Context, find_runtime_context
@@ -195,10 +196,26 @@ class Dataset(opened.Dataset):
         del args, kwargs
         raise _not_built("copy", "read the rows and extend another dataset with them")
 
-    def diff(self, *args: Any, **kwargs: Any) -> NoReturn:  # Any: the signature is fixed when it is built
-        """Compare two versions (not built yet)."""
-        del args, kwargs
-        raise _not_built("diff", "compare the rows of both")
+    def diff(
+        self, compare: str | Resource | opened.Dataset, show_details: bool = False, limit: int = LIMIT
+    ) -> DatasetDiff:
+        """Say what makes another version of this one: rows, columns and cells.
+
+        Args:
+            compare: The other version, of this dataset or another: a URI, or an open dataset.
+            show_details: List the changed cells too.
+            limit: Keys per list and rows with details, at most.
+
+        Returns:
+            Counts and lists; `to_json()` gives them as plain objects.
+        """
+        is_open = isinstance(compare, opened.Dataset)
+        other = compare if is_open else dataset(compare, create="forbid", readonly=True)
+        try:
+            return self.diff_to(other, show_details=show_details, limit=limit)
+        finally:
+            if not is_open:
+                other.close()
 
     def rehash(self) -> NoReturn:
         """Hash the content again (not built yet)."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import SwCommand, SwGroup, add_not_built
+from starwhale.cli.command import LazyCommand, SwCommand, SwGroup, add_not_built
 from starwhale.cli.complete_names import completes
 from starwhale.cli.versions import VersionKind, add_version_commands, emit_pairs
 from starwhale.domain.version import SHORT_VERSION
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 Row = tuple[Any, Any]  # Any: keys and features of users, checked by the dataset
 _LATER = ("huggingface", "runtime", "push")
+_LAZY = {
+    "diff": LazyCommand("starwhale.cli.dataset_diff:diff", "Compare two versions: rows, columns and cells."),
+}
 _SOURCES = ("image", "audio", "video", "handler", "json_files", "csv_files")
 
 
-@click.group(cls=SwGroup, name="dataset", aliases={"ls": "list", "cp": "copy", "rm": "remove"})
+@click.group(cls=SwGroup, name="dataset", aliases={"ls": "list", "cp": "copy", "rm": "remove"}, lazy=_LAZY)
 def dataset() -> None:
     """Build and read versioned datasets."""
 
@@ -42,7 +45,7 @@ _KIND = VersionKind(
     row=_row,
 )
 add_version_commands(dataset, _KIND)
-add_not_built(dataset, {"copy": "Copy a version", "diff": "Compare two versions"})
+add_not_built(dataset, {"copy": "Copy a version"})
 
 
 @dataset.command("build", cls=SwCommand)

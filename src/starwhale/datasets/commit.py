@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from starwhale.datasets.compare import compare_rows
 from starwhale.datasets.rows import iterate_rows
 from starwhale.datasets.stores import DatasetStores
 from starwhale.errors import ConflictError
@@ -158,18 +159,11 @@ def _refuse_overlap(bundle: BundleRecord, changed: _Difference, others: _Differe
 
 
 def _compare(older: DatasetReader, newer: DatasetReader) -> _Difference:
-    before = {key: digest for key, digest, _ in _digests(older)}
     ranks: dict[Key, int] = {}
-    for key, digest, rank in _digests(newer):
-        if before.pop(key, None) != digest:  # a loop, for it empties `before` on the way
-            ranks[key] = rank  # noqa: PERF403 - see above
-    return _Difference(ranks=ranks, deleted=frozenset(before))
-
-
-def _digests(reader: DatasetReader) -> list[tuple[Key, bytes, int]]:
-    found: list[tuple[Key, bytes, int]] = []
-    for start in range(0, reader.row_count, COMPARED_ROWS):
-        keys = reader.read(start, start + COMPARED_ROWS, []).keys
-        digests = reader.row_digests(start, start + len(keys))
-        found.extend(zip(keys, digests, range(start, start + len(keys)), strict=True))
-    return found
+    deleted: set[Key] = set()
+    for change in compare_rows(older, newer):
+        if change.after is None:
+            deleted.add(change.key)
+        else:
+            ranks[change.key] = change.after.rank
+    return _Difference(ranks=ranks, deleted=frozenset(deleted))

@@ -16,6 +16,7 @@ from starwhale.datasets import reading
 from starwhale.datasets.changes import Changes
 from starwhale.datasets.commit import SUMMARY_KEYS, CommitNote, commit_changes
 from starwhale.datasets.describe import describe_history, describe_version
+from starwhale.datasets.diff import LIMIT, DatasetDiff, diff_versions
 from starwhale.datasets.info import Info
 from starwhale.datasets.rows import DataRow, RowSink
 from starwhale.datasets.stores import DatasetStores, Opened
@@ -172,6 +173,12 @@ class Dataset:
         """The versions, newest first."""
         bundle = self._bundle
         return describe_history(self._stores.versions.history(bundle.id)) if bundle else []
+
+    def diff_to(self, other: Dataset, *, show_details: bool = False, limit: int = LIMIT) -> DatasetDiff:
+        """Say what makes another dataset or version of this one, with the changes of both that are not committed."""
+        found = diff_versions(self._view(), other._view(), show_details=show_details, limit=limit)
+        found.base, found.compare = self.uri.full, other.uri.full
+        return found
 
     # -------------------------------------------------------------------------------------------------------- reading
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from starwhale.datasets.dataset import Dataset
+from starwhale.datasets.diff import LIMIT, DatasetDiff, diff_versions
 from starwhale.datasets.open import find_dataset
 from starwhale.datasets.stores import DatasetStores
 from starwhale.domain.uri import DEFAULT_PROJECT
 from starwhale.instances.versions import VersionVerbs
 
 if TYPE_CHECKING:
+    from starwhale.domain.uri import Uri
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
 
@@ -49,3 +51,29 @@ class DatasetVerbs(VersionVerbs):
         )
         opened = find_dataset(stores, uri, create=create, readonly=readonly, default_project=self._project)
         return kind(stores, opened, readonly=readonly)
+
+    def diff(
+        self, base: str | Uri, compare: str | Uri, *, show_details: bool = False, limit: int = LIMIT
+    ) -> DatasetDiff:
+        """Say what makes the second version of the first.
+
+        Args:
+            base: A version; a name means its newest.
+            compare: Another version, of the same dataset or of another.
+            show_details: List the changed cells too.
+            limit: Keys per list and rows with details, at most.
+
+        Raises:
+            NotFoundError: There is no such version; the nearest names are said.
+            CorruptedError: A file that has to be read is damaged.
+        """
+        first, second = self.resolve(base), self.resolve(compare)
+        rows = self._stores.datasets
+        found = diff_versions(
+            rows.open_version(first.bundle_id, first.content_digest),
+            rows.open_version(second.bundle_id, second.content_digest),
+            show_details=show_details,
+            limit=limit,
+        )
+        found.base, found.compare = first.uri.full, second.uri.full
+        return found

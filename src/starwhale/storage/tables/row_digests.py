@@ -31,18 +31,29 @@ def digest_rows(rows: Rows) -> list[bytes]:
             if type(value) in _PLAIN and (type(value) is not int or -(2**63) <= value < 2**63):
                 cells.append(value)
             else:
-                cells.append(msgpack.ExtType(1, codec.pack(value, place=_content_digest)))
+                cells.append(msgpack.ExtType(1, pack_cell(value)))
         digests.append(blake3(packer.pack(cells)).digest())
     return digests
 
 
-def _content_digest(media: BaseArtifact) -> dict[str, Any] | None:
-    """Stand for large content by its digest; what lies in a pack need not be read."""
+def pack_cell(value: object) -> bytes:
+    """Return bytes that are equal for equal content; large content is in them as its digest."""
+    return codec.pack(value, place=_content_digest)
+
+
+def content_of(media: BaseArtifact) -> tuple[bytes, int]:
+    """Return digest and size of the content of a media value; what lies in a pack need not be read."""
     source = media.carried_source
     if isinstance(source, PackSource):
-        return {"digest": source.ref["digest"], "size": source.size}
+        return source.ref["digest"], source.size
     content = media.stored_bytes()
-    return {"digest": blake3(content).digest(), "size": len(content)} if len(content) > LONG_BYTES else None
+    return blake3(content).digest(), len(content)
 
 
-__all__ = ["digest_rows"]
+def _content_digest(media: BaseArtifact) -> dict[str, Any] | None:
+    """Stand for large content by its digest."""
+    digest, size = content_of(media)
+    return {"digest": digest, "size": size} if size > LONG_BYTES else None
+
+
+__all__ = ["content_of", "digest_rows", "pack_cell"]
