@@ -13,6 +13,7 @@ StarwhaleError
 │   └── MissingDatasetError        a dataset that was to be opened is not there
 ├── AlreadyExistsError (1)         a named thing is there already
 ├── DatasetSourceError (1)         a file given to a build is malformed or unreadable
+├── MediaError (1)                 media content cannot be decoded
 ├── ModelSourceError (1)           a file of a work directory cannot be packaged
 ├── ReadOnlyError (1)              a write to something opened for reading
 │   └── OldVersionError            a write to a version that is not the newest
@@ -158,6 +159,12 @@ class DatasetSourceError(StarwhaleError, ValueError):
         """Line in the file, from 1."""
         self.column = column
         """Column in the line, from 1."""
+
+
+class MediaError(StarwhaleError, ValueError):
+    """Media content cannot be decoded."""
+
+    code = "media"
 
 
 class ModelSourceError(StarwhaleError, OSError):

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from starwhale.errors import NotFoundError, UnsupportedValueError
+from starwhale.errors import MediaError, NotFoundError, UnsupportedValueError
 from starwhale.media import (
     MEDIA,
     Audio,
@@ -306,3 +306,13 @@ def test_any_values_come_back(build: Build, open_: Open, values: list[Any]) -> N
 @given(values=st.lists(VALUES, min_size=1, max_size=6))
 def test_very_many_values_come_back(build: Build, open_: Open, values: list[Any]) -> None:
     check_values(build, open_, values, f"ds{uuid.uuid4().hex}")
+
+
+def test_media_that_cannot_be_decoded_name_their_row(build: Build, open_: Open) -> None:
+    build([("a", {"picture": Image(b"no picture", "cat.png")}), ("b", {"picture": Image(b"x" * LONG)})])
+    with open_("ds", readonly=True) as opened:
+        for row in (opened["a"], next(iter(opened)), opened.head(1)[0]):
+            with pytest.raises(MediaError, match=r"'cat\.png'.* in column 'picture' of row 'a' is not a picture"):
+                row.features["picture"].to_numpy()
+        with pytest.raises(MediaError, match="of row 'b'"):
+            opened["b"].features["picture"].to_pil()

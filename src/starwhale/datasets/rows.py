@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, Self, SupportsIndex, cast
 
 from starwhale.errors import ArgumentTypeError, UnsupportedValueError, nearest
+from starwhale.media.artifact import BaseArtifact
 from starwhale.storage.protocols import Key, Rows, Value
 
 BIGGEST_KEY = 2**63 - 1
@@ -230,6 +231,8 @@ def _features(rows: Rows) -> Iterable[Features]:
         return (Features() for _ in rows.keys)
     names = tuple(rows.columns)
     columns: Sequence[Sequence[Value]] = list(rows.columns.values())
+    for name, column in zip(names, columns, strict=True):
+        BaseArtifact.note_cells(name, rows.keys, column)
     if any(type(None) in set(map(type, column)) for column in columns):
         return (
             Features([pair for pair in zip(names, values, strict=True) if pair[1] is not None])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from starwhale.errors import UnsupportedValueError
+from starwhale.errors import MediaError, UnsupportedValueError
 from starwhale.media.dtype import BYTES, DType, dtype_name, numpy_dtype
 from starwhale.media.link import Link
 from starwhale.media.mime import MIME_BY_VALUE, MIMEType
 from starwhale.media.optional import require
 from starwhale.media.source import BytesSource, FileSource, Source, content_from
+from starwhale.media.stream import PIECE_BYTES, open_source, read_pieces
 from starwhale.media.value import ArtifactType, MediaValue
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 Shape = Iterable[int | None] | None
 
@@ -31,6 +35,8 @@ class BaseArtifact(MediaValue):
     link: Link | None = None
     """Where the content lies, for a value that does not carry it."""
     _origin: bytes | Source | None = None
+    _cell: tuple[str, object] | None = None
+    """Column and row that it was read from."""
 
     def __init__(
         self,
@@ -48,6 +54,8 @@ class BaseArtifact(MediaValue):
         self.dtype: Any = dtype
         if link is not None:
             self.link = link
+            if fp == b"":  # what is given when nothing is
+                self._content = None
 
     @property
     def type(self) -> ArtifactType:
@@ -88,6 +96,46 @@ class BaseArtifact(MediaValue):
     def fetch_data(self) -> bytes:
         """Read the content from wherever it lies."""
         return self.stored_bytes()
+
+    def open(self) -> BinaryIO:
+        """Open the content as a file for reading and seeking, which reads in pieces; the caller closes it.
+
+        Raises:
+            NotFoundError: It cannot be read.
+            UnsupportedValueError: There is no content.
+        """
+        source = self.source
+        if source is None:
+            raise self._no_content()
+        return open_source(source)
+
+    def chunks(self, chunk_bytes: int = PIECE_BYTES) -> Iterator[bytes]:
+        """Read the content from its begin to its end, at most `chunk_bytes` at a time; it is never in memory as a whole."""
+        source = self.source
+        if source is None:
+            raise self._no_content()
+        return read_pieces(source, chunk_bytes)
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Length of the content, without reading it; None where only reading tells, or where there is none."""
+        source = self.source
+        return None if source is None else source.size
+
+    def described(self) -> str:
+        """Say which value this is, for messages: what it is, and the row that it was read from."""
+        if self._cell is None:
+            return repr(self)
+        column, key = self._cell
+        return f"{self!r} in column {column!r} of row {key!r}"
+
+    @staticmethod
+    def note_cells(column: str, keys: Sequence[object], values: Sequence[object]) -> None:
+        """Let the media among the values of a column know where they were read from, for their messages."""
+        if isinstance(next((value for value in values if value is not None), None), BaseArtifact):
+            for key, value in zip(keys, values, strict=True):
+                if isinstance(value, BaseArtifact):
+                    value._cell = column, key  # noqa: SLF001 - its own class
 
     def carry_raw_data(self) -> Self:
         """Read the content now, so that the value no longer needs its file, store or link."""
@@ -176,11 +224,22 @@ class BaseArtifact(MediaValue):
     def _read(self, content: bytes | Source | None) -> bytes:
         if content is None:
             if self.link is None:
-                raise UnsupportedValueError(
-                    f"{self!r} has no content", hint="give bytes, a path, an open file or a link when making it"
-                )
+                raise self._no_content()
             return self.link.to_bytes()
         return content if isinstance(content, bytes) else content.read()
+
+    def _no_content(self) -> UnsupportedValueError:
+        return UnsupportedValueError(
+            f"{self.described()} has no content", hint="give bytes, a path, an open file or a link when making it"
+        )
+
+    def _undecodable(self, error: Exception) -> MediaError:
+        """Say that a library could not read the content, in one line."""
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return MediaError(
+            f"{self.described()} cannot be decoded: {reason}",
+            hint="to_bytes() gives the content as it is; is it damaged?",
+        )
 
     def __eq__(self, other: object) -> bool:
         if self is other:

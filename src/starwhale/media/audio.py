@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 from starwhale.errors import UnsupportedValueError
 from starwhale.media.artifact import BaseArtifact, Shape
-from starwhale.media.dtype import FLOAT64, dtype_name
+from starwhale.media.dtype import FLOAT64, dtype_name, numpy_dtype
 from starwhale.media.link import Link
 from starwhale.media.mime import MIMEType
 from starwhale.media.optional import require
 from starwhale.media.source import FileSource
 from starwhale.media.value import ArtifactType
 
-AUDIO_KINDS = frozenset({MIMEType.MP3, MIMEType.WAV, MIMEType.UNDEFINED})
+AUDIO_KINDS = frozenset({MIMEType.MP3, MIMEType.WAV, MIMEType.FLAC, MIMEType.OGG, MIMEType.UNDEFINED})
 """What a sound's bytes can be."""
+_SAMPLES = frozenset({"float64", "float32", "int32", "int16"})
+"""Element types that samples are decoded to; others are made of float64."""
 
 
 class Audio(BaseArtifact):
@@ -25,7 +26,7 @@ class Audio(BaseArtifact):
         fp: Encoded bytes, a path or an open file.
         display_name: For whoever hears it.
         shape: Of the samples, None where unknown.
-        mime_type: MP3 or WAV; guessed from the suffix of a path when it is not given.
+        mime_type: MP3, WAV, FLAC or OGG; guessed from the suffix of a path when it is not given.
         dtype: Element type of `to_numpy`.
         link: Where the content lies instead.
     """
@@ -45,11 +46,39 @@ class Audio(BaseArtifact):
         super().__init__(fp, display_name, shape or (None,), mime_type, dtype, link)
         self.mime_type = mime_of(self, mime_type, AUDIO_KINDS)
 
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second, read from the header."""
+        return int(self._header("Audio.sample_rate").samplerate)
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds, read from the header."""
+        return float(self._header("Audio.duration_s").duration)
+
     def to_numpy(self) -> Any:  # Any: NumPy is optional
-        """Return the samples, shape (frames, channels)."""
+        """Return the samples, shape (frames, channels); `sample_rate` says how many frames are a second.
+
+        Raises:
+            MediaError: It is not a sound, or is damaged.
+        """
         soundfile = require("soundfile", purpose="Audio.to_numpy()")
-        samples, _rate = soundfile.read(io.BytesIO(self.to_bytes()), dtype=dtype_name(self.dtype), always_2d=True)
-        return samples
+        numpy = require("numpy", purpose="Audio.to_numpy()", extra="audio")
+        wanted = dtype_name(self.dtype)
+        with self.open() as file:
+            try:
+                samples, _rate = soundfile.read(file, dtype=wanted if wanted in _SAMPLES else "float64", always_2d=True)
+            except (soundfile.LibsndfileError, ValueError) as error:
+                raise self._undecodable(error) from error
+        return samples if wanted in _SAMPLES else samples.astype(numpy_dtype(self.dtype, numpy))
+
+    def _header(self, purpose: str) -> Any:  # Any: soundfile is optional
+        soundfile = require("soundfile", purpose=purpose)
+        with self.open() as file:
+            try:
+                return soundfile.info(file)
+            except (soundfile.LibsndfileError, ValueError) as error:
+                raise self._undecodable(error) from error
 
 
 def mime_of(value: BaseArtifact, given: object, allowed: frozenset[MIMEType]) -> MIMEType:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Mapping
 from math import prod
 from typing import Any
+from urllib.parse import urlsplit
 
-from starwhale.errors import UnsupportedValueError
+from starwhale.errors import MediaError, UnsupportedValueError
 from starwhale.media.artifact import BaseArtifact, Shape
 from starwhale.media.dtype import UINT8, dtype_name, numpy_dtype
 from starwhale.media.link import Link
@@ -16,6 +19,19 @@ from starwhale.media.optional import loaded, require
 from starwhale.media.source import FileSource
 from starwhale.media.value import ArtifactType
 
+_DECODING_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    EOFError,
+    struct.error,
+    OverflowError,
+    zlib.error,
+)
+"""What Pillow's readers raise on damaged pictures."""
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 
 IMAGE_KINDS = frozenset(
@@ -70,8 +86,12 @@ class Image(BaseArtifact):
             shape = shape or pixels_shape
             mime_type = MIMEType.PNG if mime_type == MIMEType.UNDEFINED else mime_type
         super().__init__(fp, display_name, shape or (None, None, 3), mime_type, dtype, link)
-        if self.mime_type is MIMEType.UNDEFINED and isinstance(self._content, FileSource):
-            guess = MIMEType.create_by_file_suffix(self._content.path)
+        if self.mime_type is MIMEType.UNDEFINED and (isinstance(self._content, FileSource) or self.link is not None):
+            content = self._content
+            name = (
+                content.path if isinstance(content, FileSource) else urlsplit(self.link.uri).path if self.link else ""
+            )
+            guess = MIMEType.create_by_file_suffix(name)
             self.mime_type = guess if guess in IMAGE_KINDS else MIMEType.UNDEFINED
         if self.mime_type not in IMAGE_KINDS:
             raise UnsupportedValueError(f"{self.mime_type.value!r} is not the MIME type of an image")
@@ -81,14 +101,13 @@ class Image(BaseArtifact):
             self.mask_uri = mask_uri
 
     def to_pil(self, mode: str | None = None) -> Any:  # Any: Pillow is optional
-        """Return a Pillow image, converted to `mode` ("RGB", "L", …) when one is given."""
-        pillow = require("PIL.Image", purpose="Image.to_pil()")
-        content = self.to_bytes()
-        if self._is_raw(content):
-            image = _from_array(self._raw_array(content, "Image.to_pil()"), pillow)
-        else:
-            image = pillow.open(io.BytesIO(content))
-        return image if mode is None else image.convert(mode)
+        """Return a Pillow image, decoded, and converted to `mode` ("RGB", "L", …) when one is given.
+
+        Raises:
+            MediaError: Pillow cannot decode it, or it has more pixels than Pillow's limit allows.
+            UnsupportedValueError: There is no such mode.
+        """
+        return self._picture(self.to_bytes(), mode)
 
     def to_numpy(self, mode: str | None = None) -> Any:  # Any: NumPy is optional
         """Return the pixels; raw pixels keep the declared shape, encoded ones have the shape that Pillow gives them."""
@@ -96,7 +115,7 @@ class Image(BaseArtifact):
         if mode is None and self._is_raw(content):
             return self._raw_array(content, "Image.to_numpy()")
         numpy = require("numpy", purpose="Image.to_numpy()")
-        pixels = numpy.array(self.to_pil(mode))
+        pixels = numpy.array(self._picture(content, mode))
         # The default type says nothing about a picture of 16 bits, which must not be cut down to 8.
         return pixels if self.dtype == UINT8 else pixels.astype(numpy_dtype(self.dtype, numpy))
 
@@ -104,6 +123,48 @@ class Image(BaseArtifact):
         """Return the pixels as a PyTorch tensor, in the order of `to_numpy`."""
         torch = require("torch", purpose="Image.to_tensor()")
         return torch.from_numpy(self.to_numpy(mode))
+
+    def _picture(self, content: bytes, mode: str | None) -> Any:  # Any: as above
+        pillow = require("PIL.Image", purpose="Image.to_pil()")
+        if self._is_raw(content):
+            image = _from_array(self._raw_array(content, "Image.to_pil()"), pillow)
+        else:
+            image = self._decode(content, pillow)
+        mode = mode or self._mode_of(image)
+        try:
+            return image if mode is None else image.convert(mode)
+        except (ValueError, KeyError) as error:
+            raise UnsupportedValueError(
+                f"{self.described()} of mode {image.mode!r} cannot be converted to {mode!r}",
+                hint="try 'RGB', 'RGBA' or 'L'",
+            ) from error
+
+    def _mode_of(self, image: Any) -> str | None:  # Any: as above
+        """Return the mode of a picture that nobody asked one for; None leaves it as it is."""
+        return None
+
+    def _decode(self, content: bytes, pillow: Any) -> Any:  # Any: as above
+        if self.mime_type is MIMEType.SVG or _is_svg(content):
+            raise MediaError(
+                f"{self.described()} is a drawing (SVG), which Pillow cannot turn into pixels",
+                hint="convert it to PNG when building the dataset, for example with cairosvg; to_bytes() gives the drawing",
+            )
+        try:
+            image = pillow.open(io.BytesIO(content))
+            image.load()
+        except pillow.DecompressionBombError as error:
+            raise MediaError(
+                f"{self.described()} has more pixels than Pillow's limit allows ({2 * pillow.MAX_IMAGE_PIXELS:,}): {error}",
+                hint="if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS",
+            ) from error
+        except pillow.UnidentifiedImageError as error:
+            raise MediaError(
+                f"{self.described()} is not a picture that Pillow knows: it begins with {content[:16]!r}",
+                hint="to_bytes() gives the content as it is; is it damaged?",
+            ) from error
+        except _DECODING_ERRORS as error:
+            raise self._undecodable(error) from error
+        return image
 
     def _is_raw(self, content: bytes) -> bool:
         """Tell raw pixels from an encoded picture: only the former have exactly the size that the shape asks for."""
@@ -162,6 +223,14 @@ class GrayscaleImage(Image):
         super().__init__(fp, display_name, shape or (None, None, 1), MIMEType.GRAYSCALE, as_mask, mask_uri, dtype, link)
         if shape is None and type(fp) is not bytes and _holds_pixels(fp):
             self.shape = [*_pixels_shape(fp)[:2], 1]
+
+    def _mode_of(self, image: Any) -> str | None:  # Any: Pillow is optional
+        return "L" if len(image.getbands()) > 1 or image.mode == "P" else None
+
+
+def _is_svg(content: bytes) -> bool:
+    start = content[:1024].lstrip(b"\xef\xbb\xbf \r\n\t")
+    return start.startswith(b"<svg") or (start.startswith((b"<?xml", b"<!")) and b"<svg" in content[:4096])
 
 
 def _holds_pixels(value: object) -> bool:

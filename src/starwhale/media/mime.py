@@ -20,8 +20,12 @@ class MIMEType(StrEnum):
     MP4 = "video/mp4"
     AVI = "video/avi"
     WEBM = "video/webm"
+    MOV = "video/quicktime"
+    MKV = "video/x-matroska"
     WAV = "audio/wav"
     MP3 = "audio/mp3"
+    FLAC = "audio/flac"
+    OGG = "audio/ogg"
     PLAIN = "text/plain"
     CSV = "text/csv"
     HTML = "text/html"
@@ -47,8 +51,14 @@ _BY_SUFFIX = {
     ".mp4": MIMEType.MP4,
     ".avi": MIMEType.AVI,
     ".webm": MIMEType.WEBM,
+    ".mov": MIMEType.MOV,
+    ".mkv": MIMEType.MKV,
     ".wav": MIMEType.WAV,
     ".mp3": MIMEType.MP3,
+    ".flac": MIMEType.FLAC,
+    ".ogg": MIMEType.OGG,
+    ".oga": MIMEType.OGG,
+    ".opus": MIMEType.OGG,
     ".txt": MIMEType.PLAIN,
     ".csv": MIMEType.CSV,
     ".htm": MIMEType.HTML,

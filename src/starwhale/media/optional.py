@@ -9,11 +9,16 @@ from typing import Any
 from starwhale.errors import MissingDependencyError
 
 _DISTRIBUTIONS = {"PIL": "pillow"}
-_IN_MEDIA_EXTRA = frozenset({"numpy", "PIL"})
+_EXTRAS = {"numpy": "media", "PIL": "media", "soundfile": "audio", "av": "video"}
 
 
-def require(module: str, *, purpose: str) -> Any:  # Any: a module that may be missing has no static type here
+def require(module: str, *, purpose: str, extra: str = "") -> Any:  # Any: a missing module has no static type
     """Import an optional module.
+
+    Args:
+        module: Its name.
+        purpose: What needs it, for the message.
+        extra: The extra of our package that brings it; the usual one when empty.
 
     Raises:
         MissingDependencyError: It is not installed; the message says what needs it and how to install it.
@@ -22,7 +27,7 @@ def require(module: str, *, purpose: str) -> Any:  # Any: a module that may be m
         return importlib.import_module(module)
     except ImportError as error:
         root = module.partition(".")[0]
-        extra = "media" if root in _IN_MEDIA_EXTRA else ""
+        extra = extra or _EXTRAS.get(root, "")
         raise MissingDependencyError(_DISTRIBUTIONS.get(root, root), extra=extra, purpose=purpose) from error
 
 

@@ -73,7 +73,7 @@ class FileSource:
     def read(self, offset: int = 0, size: int = -1) -> bytes:
         """Return the bytes [offset, offset + size)."""
         try:
-            with open(self.path, "rb") as file:  # noqa: PTH123 - a plain string
+            with open_file(self.path) as file:
                 return _read_part(file, offset, size)
         except OSError as error:
             raise _unreadable(self.path, error) from error
@@ -119,6 +119,18 @@ class LinkSource:
                 f"{self.uri!r} ends before the link does: {size} bytes were expected from byte {start}, {len(content)} are there"
             )
         return content
+
+
+def open_file(path: str) -> BinaryIO:
+    """Open a file of this machine for reading.
+
+    Raises:
+        NotFoundError: It cannot be read.
+    """
+    try:
+        return open(path, "rb")  # noqa: PTH123 - a plain string, for whoever closes it
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def content_from(fp: object) -> bytes | Source | None:
