@@ -163,6 +163,34 @@ class Dataset(opened.Dataset):
 
         return to_arrow(self._view(), columns, drop_index=drop_index)
 
+    def to_arrow_dataset(self, drop_index: bool = False) -> Any:  # Any: pyarrow has no types
+        """Return a `pyarrow.dataset.Dataset` over the rows: DuckDB, Polars and others read from it the columns that they need."""
+        from starwhale.datasets.ecosystem.lazy_arrow import LazyRows
+
+        return LazyRows(self._rows_ref(), drop_index=drop_index)
+
+    def to_pandas(
+        self, columns: Sequence[str] | None = None, drop_index: bool = False
+    ) -> Any:  # Any: pandas is optional
+        """Return the rows, or some features of them, as a `pandas.DataFrame` with the keys as its index; media stay unread."""
+        from starwhale.datasets.ecosystem.pandas_frame import to_pandas
+
+        return to_pandas(self._view(), columns, drop_index=drop_index)
+
+    def to_polars(
+        self, columns: Sequence[str] | None = None, drop_index: bool = False, lazy: bool = False
+    ) -> Any:  # Any: Polars is optional
+        """Return the rows, or some features of them, as a `polars.DataFrame`, or a `LazyFrame` that reads what a query needs."""
+        from starwhale.datasets.ecosystem.polars_frame import to_polars
+
+        return to_polars(self._rows_ref(), columns, drop_index=drop_index, lazy=lazy)
+
+    def query(self, sql: str) -> Any:  # Any: pyarrow has no types
+        """Run one SELECT over the table `rows` with DuckDB, and return a `pyarrow.Table`; only the columns it needs are read."""
+        from starwhale.datasets.ecosystem.duckdb_query import query
+
+        return query(self._rows_ref(), sql)
+
     def to_parquet(
         self, path: str | os.PathLike[str], columns: Sequence[str] | None = None, drop_index: bool = False
     ) -> Path:

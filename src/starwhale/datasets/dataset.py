@@ -18,6 +18,7 @@ from starwhale.datasets.commit import SUMMARY_KEYS, CommitNote, commit_changes
 from starwhale.datasets.describe import describe_history, describe_version
 from starwhale.datasets.diff import LIMIT, DatasetDiff, diff_versions
 from starwhale.datasets.info import Info
+from starwhale.datasets.reference import RowsRef, UncommittedView, VersionRef
 from starwhale.datasets.rows import DataRow, RowSink
 from starwhale.datasets.stores import DatasetStores, Opened
 from starwhale.datasets.tags import VersionTags
@@ -414,6 +415,13 @@ class Dataset:
     __str__ = __repr__
 
     # --------------------------------------------------------------------------------------------------------- inside
+
+    def _rows_ref(self) -> RowsRef:
+        """Refer to what reading sees, for whoever reads later or elsewhere."""
+        reader, shown = self._view(), self._shown()
+        if self.changed or shown is None:
+            return UncommittedView(self.name, reader)
+        return VersionRef(self.name, self._stores.ref, shown.bundle_id, shown.content_digest, reader=reader)
 
     def _shown(self) -> VersionRecord | None:
         return self._committed or self._opened.version

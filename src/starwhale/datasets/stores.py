@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.storage.catalog.records import BundleRecord, VersionRecord
 from starwhale.storage.protocols import Damage, DatasetReader, DatasetStore, Key, Rows, Value
+from starwhale.storage.stores import StoresRef
 
 if TYPE_CHECKING:
     from starwhale.media.source import Source
@@ -29,6 +30,8 @@ class DatasetStores:
     """The rows."""
     make_id: Callable[[], str]
     """Makes version ids."""
+    ref: StoresRef
+    """Opens the rows in other processes."""
 
     def open_reader(self, version: VersionRecord | None) -> DatasetReader:
         """Open the rows of a version; None has no rows."""

@@ -48,6 +48,7 @@ class DatasetVerbs(VersionVerbs):
             tags=catalog.tags,
             rows=self._stores.datasets,
             make_id=lambda: self._fixed_version or catalog.make_id(),
+            ref=self._stores.ref,
         )
         opened = find_dataset(stores, uri, create=create, readonly=readonly, default_project=self._project)
         return kind(stores, opened, readonly=readonly)
