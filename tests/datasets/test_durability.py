@@ -14,6 +14,7 @@ from starwhale.media import Image
 from starwhale.storage.catalog.versions_tags import Versions
 from starwhale.storage.tables import compaction, dataset_writer, fragments, packs
 from starwhale.storage.tables.manifest import load_manifest
+from starwhale.storage.tables.places import LocalPlaces
 
 if TYPE_CHECKING:
     from tests.datasets.conftest import Build, Open
@@ -173,7 +174,7 @@ def test_everything_that_a_version_needs_is_durable_before_the_catalog_names_it(
         def checked_add(self: Versions, bundle: Any, draft: Any, **options: Any) -> Any:
             root = instance.stores.layout.datasets
             folder = root / bundle.id
-            manifest = load_manifest(folder / "manifests", draft.content_digest)
+            manifest = load_manifest(LocalPlaces(folder), draft.content_digest)
             files = [folder / "manifests" / f"{draft.content_digest}.json"]
             files += [folder / "fragments" / f"{part.file}.parquet" for part in manifest.fragments()]
             files += [folder / "packs" / f"{pack.name}.{end}" for pack in manifest.packs for end in ("pack", "idx")]

@@ -88,7 +88,7 @@ def test_a_flipped_byte_is_reported_or_harmless(tmp_path: Path, count: int) -> N
         assert damaged_path in (None, str(path))
         if damaged_path is None and path.suffix != ".json":  # the other manifest is the other version's
             damages = LocalDatasetStore(root).open_version("d", digest).verify()
-            assert [damage.path for damage in damages] in ([], [path])
+            assert [damage.path for damage in damages] in ([], [str(path)])
         path.write_bytes(original)
     assert caught > count // 2
     assert read(root, digest) == expected
@@ -107,7 +107,7 @@ def test_verify_names_every_damaged_file_and_what_is_lost(tmp_path: Path) -> Non
         content[100] ^= 1
         path.write_bytes(content)
     found = {damage.path: damage.lost for damage in reader.verify()}
-    assert found == {pack: "one value of 6000 bytes", fragment: "300 rows with keys from 0 to 299"}
+    assert found == {str(pack): "one value of 6000 bytes", str(fragment): "300 rows with keys from 0 to 299"}
 
 
 @pytest.mark.parametrize("kind", [".json", ".parquet", ".pack"])
@@ -125,7 +125,7 @@ def test_a_missing_or_short_file_is_reported(tmp_path: Path, kind: str) -> None:
             path_named = damaged_file(copy, digest, expected)
             if path_named is None:  # keys without a gap stand in the manifest: a file of nothing else is not needed
                 damages = LocalDatasetStore(copy).open_version("d", digest).verify()
-                path_named = str(damages[0].path)
+                path_named = damages[0].path
             assert path_named == str(target)
             shutil.rmtree(copy)
 

@@ -120,7 +120,7 @@ def test_every_flipped_byte_is_found_and_named(tmp_path: Path) -> None:
         with pytest.raises(CorruptedError, match="differ from their checksum"):
             LocalResultStore(Layout(tmp_path), catalog).batch("j1", table)
     damage = store.verify("j1")
-    assert [each.path for each in damage] == [segment]
+    assert [each.path for each in damage] == [str(segment)]
     segment.write_bytes(whole)
     assert store.verify("j1") == []
 

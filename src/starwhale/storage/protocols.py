@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 if TYPE_CHECKING:
@@ -224,8 +223,8 @@ class DatasetCommit:
 class Damage:
     """A file that does not hold what was written."""
 
-    path: Path
-    """The file."""
+    path: str
+    """The file, or its address where it is not on this machine."""
     reason: str
     """What is wrong with it."""
     lost: str

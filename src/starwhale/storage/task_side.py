@@ -159,7 +159,7 @@ class LocalTaskStores:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as stream:
             stream.write_batch(batch)
-        return sink.getvalue().to_pybytes(), str(reader.pack_path("any").parent)
+        return sink.getvalue().to_pybytes(), reader.pack_folder
 
     def read_source(self, dataset_position: int, ref: Ref, offset: int, size: int) -> bytes:
         """Read a piece of a large value, verified."""

@@ -73,7 +73,7 @@ def fold_tail(folder: DatasetFolder, run: Sequence[Fragment], write: Write) -> l
     head, tail = list(run[: len(run) - small]), run[len(run) - small :]
     batches: list[Any] = []
     for part in tail:
-        reader = FragmentReader(folder.fragments, part, folder.cache)
+        reader = FragmentReader(folder.places, part, folder.cache)
         batches.extend(raw_batches(reader, 0, part.rows, list(part.columns)))
     return [*head, write(batches)]
 

@@ -20,6 +20,7 @@ from starwhale.storage.tables.columns import KEY_COLUMN
 from starwhale.storage.tables.fragments import ColumnCache, FragmentReader, unify
 from starwhale.storage.tables.manifest import Manifest, load_manifest
 from starwhale.storage.tables.packs import Packs, PackSource
+from starwhale.storage.tables.places import Places
 from starwhale.storage.tables.row_digests import digest_rows
 from starwhale.storage.tables.row_order import LayerCells, RowOrder
 
@@ -34,7 +35,9 @@ class DatasetFolder:
     """What the readers and writers of one dataset share; as long as one of them or of their values lives, nothing of it is collected."""
 
     path: Path
-    """Folder of the dataset."""
+    """Folder of the dataset; of one that is elsewhere only a name that no other has."""
+    places: Places
+    """Its files."""
     packs: Packs
     """Its large values."""
     cache: ColumnCache
@@ -89,7 +92,7 @@ class LocalDatasetReader:
         with self._lock:
             if self._order is None:
                 manifest = self.manifest
-                self._order = RowOrder(self._folder.fragments, manifest.run, manifest.layers, self._folder.cache)
+                self._order = RowOrder(self._folder.places, manifest.run, manifest.layers, self._folder.cache)
             return self._order
 
     def read(self, start: int, stop: int, columns: Sequence[str] | None = None) -> Rows:
@@ -203,23 +206,24 @@ class LocalDatasetReader:
     def source_of(self, ref: Mapping[str, Any]) -> PackSource:
         return self._folder.packs.source(ref)
 
-    def pack_path(self, name: str) -> Path:
-        """File of a pack."""
-        return self._folder.packs.path(name)
+    @property
+    def pack_folder(self) -> str:
+        """Folder of the packs, for processes of this machine; empty where they lie elsewhere."""
+        return str(self._folder.packs.folder) if self._folder.places.is_local else ""
 
     def verify(self) -> list[Damage]:
         manifest, found = self.manifest, list[Damage]()
         if self.digest:
             try:
-                load_manifest(self._folder.manifests, self.digest)
+                load_manifest(self._folder.places, self.digest)
             except CorruptedError as error:
                 found.append(_damage(error, "the version"))
         for part in manifest.fragments():
             try:  # a cache of its own: what is in memory says nothing about the file
-                FragmentReader(self._folder.fragments, part, ColumnCache(1)).check()
+                FragmentReader(self._folder.places, part, ColumnCache(1)).check()
             except CorruptedError as error:
                 found.append(_damage(error, f"{part.rows} rows with keys from {part.low!r} to {part.high!r}"))
-        packs = Packs(self._folder.packs.folder, self._folder.packs.hold)
+        packs = Packs(self._folder.packs.folder, self._folder.packs.hold, places=self._folder.places)
         for pack in manifest.packs:
             try:
                 items = packs.index(pack)
@@ -279,7 +283,7 @@ def raw_batches(reader: FragmentReader, start: int, stop: int, names: Sequence[s
 
 
 def _damage(error: CorruptedError, lost: str) -> Damage:
-    return Damage(path=Path(error.path), reason=error.message, lost=lost)
+    return Damage(path=error.path, reason=error.message, lost=lost)
 
 
 __all__ = ["DatasetFolder", "KeepRefs", "LocalDatasetReader", "raw_batches"]

@@ -15,6 +15,7 @@ from starwhale.storage.tables.files import make_folder, no_space
 from starwhale.storage.tables.fragments import ColumnCache
 from starwhale.storage.tables.manifest import Manifest, load_manifest
 from starwhale.storage.tables.packs import Packs
+from starwhale.storage.tables.places import LocalPlaces
 
 
 class LocalDatasetStore:
@@ -35,12 +36,12 @@ class LocalDatasetStore:
 
     def open_version(self, dataset_id: str, manifest_digest: str) -> LocalDatasetReader:
         folder = self._folder(dataset_id)
-        return LocalDatasetReader(folder, load_manifest(folder.manifests, manifest_digest), manifest_digest)
+        return LocalDatasetReader(folder, load_manifest(folder.places, manifest_digest), manifest_digest)
 
     def begin(self, dataset_id: str, base: str | None) -> LocalDatasetWriter:
         make_folder(self.root / dataset_id)
         folder = self._folder(dataset_id)
-        manifest = Manifest() if base is None else load_manifest(folder.manifests, base)
+        manifest = Manifest() if base is None else load_manifest(folder.places, base)
         return LocalDatasetWriter(folder, manifest, self._new_id)
 
     def keep(self, dataset_id: str) -> None:
@@ -56,7 +57,9 @@ class LocalDatasetStore:
             folder = self._folders.get(dataset_id)
             if folder is None:
                 path = self.root / dataset_id
-                folder = DatasetFolder(path, Packs(path / "packs", _hold(path)), ColumnCache())
+                places = LocalPlaces(path)
+                packs = Packs(path / "packs", _hold(path), places=places)
+                folder = DatasetFolder(path, places, packs, ColumnCache())
                 self._folders[dataset_id] = folder
             return folder
 

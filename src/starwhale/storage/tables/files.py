@@ -20,7 +20,9 @@ def digest_of(content: Any) -> str:
 
 
 def write_new(path: Path, content: Any, *, sync: bool) -> None:
-    """Write a file beside its target and rename it; without `sync`, `sync_files` must follow before anyone relies on it.
+    """Write a file, from bytes or a tuple of bytes, beside its target and rename it.
+
+    Without `sync`, `sync_files` must follow before anyone relies on it.
 
     Raises:
         NoSpaceError: The disk is full; nothing half-made is left.
@@ -28,7 +30,7 @@ def write_new(path: Path, content: Any, *, sync: bool) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         with beside.open("xb") as out:
-            out.write(content)
+            out.writelines(content if isinstance(content, tuple) else (content,))
             if sync:
                 out.flush()
                 os.fsync(out.fileno())
@@ -101,7 +103,7 @@ def read_checked(path: Path, digest: str, *, what: str) -> bytes:
     return content
 
 
-def damaged(path: Path, reason: str) -> CorruptedError:
+def damaged(path: Path | str, reason: str) -> CorruptedError:
     """Describe damage, naming the file."""
     return CorruptedError(
         f"corrupted file {path}: {reason}",

@@ -1,4 +1,4 @@
-"""Fragments: Parquet files of rows, with page checksums and a BLAKE3 of the whole, in row groups small enough for random access."""
+"""Fragments: Parquet files of rows in row groups small enough for random access, every column of which has a BLAKE3 (see `sums`)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from starwhale.storage.protocols import Key
 from starwhale.storage.tables import columns as codec
 from starwhale.storage.tables.cells import Sink
 from starwhale.storage.tables.columns import KEY_COLUMN, SourceOf
-from starwhale.storage.tables.files import damaged, digest_of, make_folder, map_file, write_new
+from starwhale.storage.tables.files import damaged, digest_of, make_folder, write_new
 from starwhale.storage.tables.manifest import Fragment
+from starwhale.storage.tables.places import Image, Places, Span
+from starwhale.storage.tables.sums import MAGIC, Tail, make_tail
 
 HIDDEN_COLUMN = "__hidden__"
 """Stored column of a patch: the names that each row hides."""
@@ -27,8 +29,8 @@ FRAGMENT_BYTES = 16 << 20
 """Bytes of a fragment, about."""
 GROUP_ROWS = 4096
 """Rows of a row group, at most."""
-GROUP_BYTES = 2 << 20
-"""Bytes of a row group, about."""
+GROUP_BYTES = 3 << 18
+"""Bytes of a row group, about: what reading one row from elsewhere fetches, at most."""
 CACHE_BYTES = 32 << 20
 """Decompressed columns that one dataset keeps in memory."""
 MAX_OPEN = 64
@@ -77,21 +79,24 @@ class ColumnCache:
 class FragmentReader:
     """One fragment, opened and verified on first use; safe to use from several threads."""
 
-    def __init__(self, folder: Path, fragment: Fragment, cache: ColumnCache) -> None:
+    def __init__(self, places: Places, fragment: Fragment, cache: ColumnCache) -> None:
         self.fragment = fragment
         """What the manifest says of it."""
-        self.path = folder / f"{fragment.file}.parquet"
-        """The file."""
+        self.name = fragment_name(fragment)
+        """Its file."""
+        self._places = places
         self._cache = cache
         self._lock = threading.Lock()
-        self._file: Any = None
+        self._image: Image | None = None
+        self._tail: Tail | None = None
+        self._file: Any = None  # of a local fragment only: an image of one that lies elsewhere comes and goes
+        self._names: list[str] = []  # of a fragment without a tail
         self._starts: list[int] = []
-        self._keys: Sequence[Key] | None = None
+        self._keys: dict[int, Sequence[Key]] = {}  # position of the first → keys that lookups have read
 
     def pieces(self, start: int, stop: int, name: str) -> list[Any]:
         """Read one column of the rows [start, stop), as one array per row group that they touch."""
-        if not self._starts:
-            self._open()
+        self._open()
         found: list[Any] = []
         group = bisect_right(self._starts, start) - 1
         while start < stop:
@@ -125,84 +130,181 @@ class FragmentReader:
 
     def lower_bound(self, key: Any) -> int:
         """Count the rows with smaller keys."""
-        if self.fragment.is_contiguous:
-            return min(max(key - int(self.fragment.low), 0), self.fragment.rows)
-        if self._keys is None:
-            self._keys = self.keys(0, self.fragment.rows)
-        return bisect_left(self._keys, key)
+        return self._search(key)[0]
 
     def find(self, key: Any) -> int | None:
         """Position of a key."""
-        position = self.lower_bound(key)
-        if position == self.fragment.rows:
-            return None
+        position, is_there = self._search(key)
+        return position if is_there else None
+
+    def _search(self, key: Any) -> tuple[int, bool]:
+        """Count the rows with smaller keys, and say whether the next one has this key."""
+        low, rows = self.fragment.low, self.fragment.rows
         if self.fragment.is_contiguous:
-            return position if key >= self.fragment.low else None
-        assert self._keys is not None  # noqa: S101  lower_bound has read them
-        return position if self._keys[position] == key else None
+            position = min(max(key - int(low), 0), rows)
+            return position, key >= low and position < rows
+        self._open()
+        group = self._tail.group_of(key) if self._tail else None
+        if group is None:  # only reading all keys tells
+            start, stop = 0, rows
+        elif group < len(self._starts) - 1:
+            start, stop = self._starts[group], self._starts[group + 1]
+        else:
+            return rows, False
+        keys: Sequence[Any] | None = self._keys.get(start)
+        if keys is None:
+            keys = self._keys[start] = self.keys(start, stop)
+        position = bisect_left(keys, key)
+        return start + position, position < len(keys) and keys[position] == key
 
     def forget_keys(self) -> None:
         """Free the keys that lookups keep in memory."""
-        self._keys = None
+        self._keys = {}
 
     def hidden(self) -> list[list[str] | None]:
         """Names that each row of a patch hides."""
-        if HIDDEN_COLUMN not in self._open().schema_arrow.names:
+        if HIDDEN_COLUMN not in self.stored_columns():
             return [None] * self.fragment.rows
         found: list[list[str] | None] = []
         for piece in self.pieces(0, self.fragment.rows, HIDDEN_COLUMN):
             found.extend(piece.to_pylist())
         return found
 
+    def stored_columns(self) -> list[str]:
+        """Names of the columns as they are stored."""
+        self._open()
+        return list(self._tail.columns) if self._tail else list(self._names)
+
+    def spans(self, start: int, stop: int, names: Sequence[str]) -> list[Span]:
+        """Say which stretches of the file hold stored columns of the rows [start, stop), without those in the cache."""
+        if not self.is_opened:
+            return [self.first_span]
+        if self._tail is None or stop <= start:
+            return []
+        first, last = bisect_right(self._starts, start) - 1, bisect_left(self._starts, stop)
+        there = [name for name in names if name in self._tail.columns]
+        chunks = [
+            self._tail.chunk(group, name)
+            for group in range(first, last)
+            for name in there
+            if self._cache.get((self.fragment.digest, group, name)) is None
+        ]
+        return [Span(chunk.offset, chunk.size) for chunk in chunks]
+
+    @property
+    def is_opened(self) -> bool:
+        """Whether its tail was read."""
+        return bool(self._starts)
+
+    @property
+    def first_span(self) -> Span:
+        """What opening it reads."""
+        part = self.fragment
+        return Span(part.size - part.tail, part.tail) if part.tail else Span(0, part.size)
+
     def check(self) -> None:
         """Read every column.
 
         Raises:
-            CorruptedError: The file or a page of it is damaged.
+            CorruptedError: The file or a column of it is damaged.
         """
-        for name in self._open().schema_arrow.names:
+        self._open()
+        if self._tail is not None and self._show([Span(0, len(MAGIC))])[: len(MAGIC)] != MAGIC:
+            raise damaged(self.address, "it does not begin like a Parquet file")
+        for name in self.stored_columns():
             self.pieces(0, self.fragment.rows, name)
+
+    @property
+    def address(self) -> str:
+        """Where the file lies, for messages."""
+        return self._places.address(self.name)
 
     def close(self) -> None:
         """Let go of the file until it is needed again."""
-        self._file = None
+        self._file = self._image = None
 
     def _column(self, group: int, name: str) -> Any:
         place = (self.fragment.digest, group, name)
         array = self._cache.get(place)
         if array is None:
-            file = self._open()
-            with self._lock:
-                try:
-                    table = file.read_row_group(group, columns=[name], use_threads=False)
-                except (OSError, pa.ArrowException) as error:
-                    raise damaged(self.path, f"row group {group} cannot be read ({error})") from error
-            array = table.column(0).combine_chunks()
-            if isinstance(array, pa.ChunkedArray):
-                array = array.chunk(0) if array.num_chunks else pa.nulls(0, array.type)
+            array = self._read_column(group, name)
             self._cache.put(place, array)
         return array
 
-    def _open(self) -> Any:
-        """Return the Parquet file; its digest is verified when this reader opens it first."""
-        file = self._file
-        if file is not None:
-            return file
+    def _read_column(self, group: int, name: str) -> Any:
+        self._open()
         with self._lock:
-            view = map_file(self.path, what="a fragment of rows")
-            if not self._starts and digest_of(view) != self.fragment.digest:
-                raise damaged(self.path, "a fragment of rows differs from its checksum")
+            view = None
+            if self._tail is not None:
+                chunk = self._tail.chunk(group, name)
+                view = self._show([Span(chunk.offset, chunk.size)])
+                if not chunk.is_intact(view):
+                    raise damaged(self.address, f"column {name!r} of row group {group} differs from its checksum")
+            file = self._parquet(view)
             try:
-                file = pq.ParquetFile(pa.py_buffer(view), page_checksum_verification=True)
+                table = file.read_row_group(group, columns=[name], use_threads=False)
             except (OSError, pa.ArrowException) as error:
-                raise damaged(self.path, f"not a Parquet file ({error})") from error
-            starts = [0]
-            for group in range(file.metadata.num_row_groups):
-                starts.append(starts[-1] + file.metadata.row_group(group).num_rows)
-            self._starts = starts
+                raise damaged(self.address, f"row group {group} cannot be read ({error})") from error
+        array = table.column(0).combine_chunks()
+        if isinstance(array, pa.ChunkedArray):
+            array = array.chunk(0) if array.num_chunks else pa.nulls(0, array.type)
+        return array
+
+    def _parquet(self, view: Any) -> Any:
+        """Return what decodes columns that a view of the file holds."""
+        file = self._file
+        if file is None:
+            if self._tail is None:
+                view = self._show(None)
+                if not self._places.is_local and digest_of(view) != self.fragment.digest:  # fetched again
+                    raise damaged(self.address, "a fragment of rows differs from its checksum")
+            file = self._decoder(view, self._tail.metadata if self._tail else None)
+        if self._places.is_local:
             self._file = file
-        self._cache.opened(self)
+            self._cache.opened(self)
         return file
+
+    def _decoder(self, view: Any, metadata: Any = None) -> Any:
+        try:
+            return pq.ParquetFile(
+                pa.py_buffer(view), metadata=metadata, page_checksum_verification=not self.fragment.tail
+            )
+        except (OSError, pa.ArrowException) as error:
+            raise damaged(self.address, f"not a Parquet file ({error})") from error
+
+    def _show(self, spans: Sequence[Span] | None) -> memoryview:
+        image = self._image
+        if image is None:
+            image = self._image = self._places.open(self.name, what="a fragment of rows")
+        return image.show(spans, size=self.fragment.size)[: self.fragment.size]
+
+    def _open(self) -> None:
+        """Read what tells where everything lies, verified."""
+        if self._starts:
+            return
+        with self._lock:
+            span = self.first_span
+            view = self._show([span])[span.offset :]
+            if digest_of(view) != self.fragment.digest:
+                raise damaged(self.address, "a fragment of rows differs from its checksum")
+            if self.fragment.tail:
+                try:
+                    self._tail = Tail(view)
+                except ValueError as error:
+                    raise damaged(self.address, f"its tail cannot be read ({error})") from error
+                metadata = self._tail.metadata
+            else:
+                file = self._decoder(view)
+                metadata, self._names = file.metadata, list(file.schema_arrow.names)
+            starts = [0]
+            for group in range(metadata.num_row_groups):
+                starts.append(starts[-1] + metadata.row_group(group).num_rows)
+            self._starts = starts
+
+
+def fragment_name(fragment: Fragment) -> str:
+    """Name the file of a fragment below its dataset's folder."""
+    return f"fragments/{fragment.file}.parquet"
 
 
 def write_fragment(path: Path, batches: Sequence[Any], sink: Sink) -> Fragment:
@@ -232,13 +334,19 @@ def write_fragment(path: Path, batches: Sequence[Any], sink: Sink) -> Fragment:
         table,
         out,
         row_group_size=rows_per_group,
-        write_page_checksum=True,
+        write_page_checksum=False,  # the sums cover every byte
         write_statistics=False,
         **options,
     )
-    content = out.getvalue()
+    content = memoryview(out.getvalue())
+    is_contiguous = isinstance(low, int) and high - low + 1 == table.num_rows
+    lasts = (
+        [] if is_contiguous else [*range(rows_per_group - 1, table.num_rows - 1, rows_per_group), table.num_rows - 1]
+    )
+    end, sums = make_tail(content, [keys[last].as_py() for last in lasts])
+    footer = content[end:]
     make_folder(path.parent)
-    write_new(path, content, sync=False)
+    write_new(path, (content[:end], sums, footer), sync=False)
     kinds = {
         codec.unescape_name(field.name): codec.kind_of(field)
         for field in table.schema
@@ -246,9 +354,10 @@ def write_fragment(path: Path, batches: Sequence[Any], sink: Sink) -> Fragment:
     }
     return Fragment(
         file=path.stem,
-        digest=digest_of(content),
+        digest=digest_of(sums + bytes(footer)),
+        tail=len(sums) + len(footer),
         rows=table.num_rows,
-        size=content.size,
+        size=len(content) + len(sums),
         low=low,
         high=high,
         columns=kinds,
@@ -319,4 +428,4 @@ def _leaf_paths(field: Any, prefix: str = "") -> Iterable[str]:
         yield path
 
 
-__all__ = ["ColumnCache", "FragmentReader", "unify", "write_fragment"]
+__all__ = ["ColumnCache", "FragmentReader", "fragment_name", "unify", "write_fragment"]

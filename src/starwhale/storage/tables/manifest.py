@@ -16,10 +16,11 @@ from typing import Any
 
 from starwhale.errors import RootError
 from starwhale.storage.protocols import Key
-from starwhale.storage.tables.files import damaged, digest_of, read_checked, write_new
+from starwhale.storage.tables.files import damaged, digest_of, write_new
+from starwhale.storage.tables.places import Places
 
-FORMAT = 1
-"""Number of the format; a higher one belongs to a newer program."""
+FORMAT = 2
+"""Number of the format; a higher one belongs to a newer program. 1 had fragments without a tail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Fragment:
     file: str
     """File name without its ending; no two writers choose the same, so that what one removes is never another's."""
     digest: str
-    """BLAKE3 of the file, in hex."""
+    """BLAKE3 of its tail, in hex; of the whole file where that has none."""
     rows: int
     """Rows in it, at least one."""
     size: int
@@ -40,6 +41,8 @@ class Fragment:
     """Largest key."""
     columns: Mapping[str, str]
     """Feature name → kind, without columns that are absent in every row."""
+    tail: int = 0
+    """Bytes at its end, which verify the others (see `sums`); 0 for a file that format 1 wrote."""
 
     @property
     def is_contiguous(self) -> bool:
@@ -157,18 +160,21 @@ def save_manifest(folder: Path, manifest: Manifest) -> str:
     return digest
 
 
-def load_manifest(folder: Path, digest: str) -> Manifest:
+def load_manifest(places: Places, digest: str) -> Manifest:
     """Read a manifest that the catalog names.
 
     Raises:
         CorruptedError: It is missing or differs from its digest.
     """
-    path = folder / f"{digest}.json"
-    text = read_checked(path, digest, what="the manifest of a dataset version")
+    name = f"manifests/{digest}.json"
+    what = "the manifest of a dataset version"
+    text = places.read(name, what=what)
+    if digest_of(text) != digest:
+        raise damaged(places.address(name), f"{what} differs from its checksum")
     try:
         return Manifest.from_json(text)
     except (ValueError, KeyError, TypeError) as error:
-        raise damaged(path, f"not a manifest ({error})") from error
+        raise damaged(places.address(name), f"not a manifest ({error})") from error
 
 
 def _fragment_state(part: Fragment | None) -> dict[str, Any] | None:

@@ -20,13 +20,14 @@ from blake3 import blake3
 from starwhale.errors import NoSpaceError
 from starwhale.media.source import Source
 from starwhale.storage.tables.cells import LONG_BYTES, PackRef
-from starwhale.storage.tables.files import damaged, digest_of, make_folder, map_file, no_space, read_checked, write_new
+from starwhale.storage.tables.files import damaged, digest_of, make_folder, no_space, write_new
 from starwhale.storage.tables.manifest import Pack
+from starwhale.storage.tables.places import Image, LocalPlaces, Places, Span
 
 PACK_BYTES = 64 << 20
 """A pack is closed when it has reached this size."""
 MAX_MAPPED = 64
-"""Packs of one dataset that are mapped at the same time: each holds a file descriptor."""
+"""Packs of one dataset that are open at the same time: each may hold a file descriptor."""
 MAX_KNOWN_ITEMS = 500_000
 """Values that a writer remembers to store equal ones once; about 100 MB of memory. Beyond it only its own are remembered."""
 _ENTRY = struct.Struct("<32sQQ")
@@ -69,44 +70,47 @@ class PackSource:
     def _check(self, content: bytes | memoryview) -> None:
         if blake3(content).digest() != self.ref["digest"]:
             raise damaged(
-                self.packs.path(self.ref["pack"]),
+                self.packs.address(self.ref["pack"]),
                 f"the value at byte {self.ref['offset']} ({self.size} bytes) differs from its checksum",
             )
 
 
 class Packs:
-    """The packs of one dataset, read through maps; safe to use from several threads."""
+    """The packs of one dataset; safe to use from several threads."""
 
-    def __init__(self, folder: Path, hold: object = None) -> None:
+    def __init__(self, folder: Path, hold: object = None, *, places: Places | None = None) -> None:
         self.folder = folder
-        """Where packs and indexes lie."""
+        """Where packs and indexes lie; of packs that are elsewhere only a name that no others have."""
+        self.places: Places = places or LocalPlaces(folder.parent)
+        """Where the dataset lies."""
         self.hold = hold
         """Keeps them from being collected as long as somebody may read them."""
-        self._maps: OrderedDict[str, memoryview] = OrderedDict()
+        self._images: OrderedDict[str, Image] = OrderedDict()
         self._lock = threading.Lock()
 
     def path(self, name: str) -> Path:
-        """File of a pack."""
+        """File of a pack that is on this machine."""
         return self.folder / f"{name}.pack"
 
     def source(self, ref: Mapping[str, Any]) -> PackSource:
         """Open a value; nothing is read yet."""
         return PackSource(self, ref)
 
+    def address(self, name: str) -> str:
+        """Where a pack lies, for messages."""
+        return self.places.address(pack_file(name))
+
     def view(self, ref: PackRef) -> memoryview:
-        """Map the bytes of a value, not verified."""
-        end = ref["offset"] + ref["size"]
+        """Show the bytes of a value, not verified."""
+        name, end = ref["pack"], ref["offset"] + ref["size"]
         with self._lock:
-            view = self._maps.get(ref["pack"])
-            if view is None or len(view) < end:  # a pack that is being written grows
-                view = map_file(self.path(ref["pack"]), what="a pack of large values")
-                self._maps[ref["pack"]] = view
-            self._maps.move_to_end(ref["pack"])
-            if len(self._maps) > MAX_MAPPED:
-                self._maps.popitem(last=False)
-        if len(view) < end:
-            raise damaged(self.path(ref["pack"]), f"it ends at byte {len(view)}, a value reaches to byte {end}")
-        return view[ref["offset"] : end]
+            image = self._images.get(name)
+            if image is None:
+                image = self._images[name] = self.places.open(pack_file(name), what="a pack of large values")
+            self._images.move_to_end(name)
+            if len(self._images) > MAX_MAPPED:
+                self._images.popitem(last=False)
+        return image.show([Span(ref["offset"], ref["size"])], size=end)[ref["offset"] : end]
 
     def index(self, pack: Pack) -> list[PackRef]:
         """Read the index of a closed pack.
@@ -114,11 +118,19 @@ class Packs:
         Raises:
             CorruptedError: It is missing or differs from its digest.
         """
-        data = read_checked(self.folder / f"{pack.name}.idx", pack.index, what="the index of a pack")
+        what, name = "the index of a pack", pack_file(pack.name, ending="idx")
+        data = self.places.read(name, what=what)
+        if digest_of(data) != pack.index:
+            raise damaged(self.places.address(name), f"{what} differs from its checksum")
         return [
             PackRef(pack=pack.name, offset=offset, size=size, digest=digest)
             for digest, offset, size in _ENTRY.iter_unpack(data)
         ]
+
+
+def pack_file(name: str, *, ending: str = "pack") -> str:
+    """Name a file of a pack below its dataset's folder."""
+    return f"packs/{name}.{ending}"
 
 
 class PackWriter:
@@ -238,4 +250,4 @@ class PackWriter:
         self._entries = []
 
 
-__all__ = ["PackSource", "PackWriter", "Packs"]
+__all__ = ["PackSource", "PackWriter", "Packs", "pack_file"]

@@ -215,10 +215,10 @@ class PartFiles:
                 try:
                     self.stretch(owner, table)
                 except CorruptedError as error:
-                    found.append(Damage(path=Path(error.path), reason=error.message, lost=describe_rows(part, table)))
+                    found.append(Damage(path=error.path, reason=error.message, lost=describe_rows(part, table)))
                 except OSError as error:
                     path = self.folder(owner) / table.file
-                    found.append(Damage(path=path, reason=f"{error.strerror}", lost=describe_rows(part, table)))
+                    found.append(Damage(path=str(path), reason=f"{error.strerror}", lost=describe_rows(part, table)))
         return found
 
     def _load(self, owner: str, table: PartTable) -> Any:

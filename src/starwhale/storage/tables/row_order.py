@@ -8,13 +8,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from starwhale.storage.protocols import Key
 from starwhale.storage.tables.columns import SourceOf
 from starwhale.storage.tables.fragments import ColumnCache, FragmentReader
 from starwhale.storage.tables.manifest import Fragment, Layer
+from starwhale.storage.tables.places import Places
 
 
 class Span(NamedTuple):
@@ -48,8 +48,8 @@ class Change:
 class Run:
     """Sorted fragments, addressed by position from 0."""
 
-    def __init__(self, folder: Path, fragments: Sequence[Fragment], cache: ColumnCache) -> None:
-        self.readers = [FragmentReader(folder, part, cache) for part in fragments]
+    def __init__(self, places: Places, fragments: Sequence[Fragment], cache: ColumnCache) -> None:
+        self.readers = [FragmentReader(places, part, cache) for part in fragments]
         """The fragments in order."""
         self._starts = [0]
         for part in fragments:
@@ -99,12 +99,12 @@ class Run:
 class RowOrder:
     """The rows of a version in key order."""
 
-    def __init__(self, folder: Path, run: Sequence[Fragment], layers: Sequence[Layer], cache: ColumnCache) -> None:
-        self.run = Run(folder, run, cache)
+    def __init__(self, places: Places, run: Sequence[Fragment], layers: Sequence[Layer], cache: ColumnCache) -> None:
+        self.run = Run(places, run, cache)
         """The sorted part."""
         self.changes: dict[Key, Change] = {}
         """What the layers say, by key."""
-        self._read_layers(folder, layers, cache)
+        self._read_layers(places, layers, cache)
         self._removed: list[int] = []
         self._inserted: list[Any] = []
         self.patched: list[tuple[int, Key]] = []
@@ -144,13 +144,13 @@ class RowOrder:
             return None
         return self.lower_bound(key)
 
-    def _read_layers(self, folder: Path, layers: Sequence[Layer], cache: ColumnCache) -> None:
+    def _read_layers(self, places: Places, layers: Sequence[Layer], cache: ColumnCache) -> None:
         for layer in layers:
             if layer.deletes is not None:
-                for key in FragmentReader(folder, layer.deletes, cache).keys(0, layer.deletes.rows):
+                for key in FragmentReader(places, layer.deletes, cache).keys(0, layer.deletes.rows):
                     self.changes[key] = Change(is_killed=True)
             if layer.patch is not None:
-                reader = FragmentReader(folder, layer.patch, cache)
+                reader = FragmentReader(places, layer.patch, cache)
                 for position, key in enumerate(reader.keys(0, layer.patch.rows)):
                     self.changes.setdefault(key, Change()).patches.append(Patch(reader, position))
 
