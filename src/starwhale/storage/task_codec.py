@@ -45,7 +45,9 @@ class TaskCodec:
         if self.form != "arrow":
             from starwhale.media import codec
 
-            unpacked: Any = codec.unpack(bytes(content))  # Any: what `LocalTaskStores.read_rows_encoded` packed
+            unpacked: Any = codec.unpack(
+                bytes(content), lazy_source(fetch)
+            )  # Any: what `LocalTaskStores.read_rows_encoded` packed
             keys, columns = unpacked
             return Rows(keys=keys, columns=columns)
         import pyarrow as pa

@@ -7,6 +7,7 @@ the part and grants the next range. Whatever happens in between, the rows are do
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from starwhale.domain.job import DatasetInput, Step, Task
 from starwhale.domain.ledger import GROWTH, Pace
 from starwhale.media import codec
+from starwhale.media.artifact import BaseArtifact
+from starwhale.media.source import Source
 from starwhale.storage.layout import Layout
 from starwhale.storage.protocols import CommitRequest, PartDraft, RangeLease, Rows, SharedRows, TablePage, TableQuery
 from starwhale.storage.remote.pipe import EncodedDraft, Ref, attempt_key
@@ -98,6 +101,10 @@ class JobSide:
         return ResultScope(owner=job_id, steps=self.steps, datasets=self.datasets, open_dataset=self.open_dataset)
 
 
+KEPT_SOURCES = 64
+"""Large values of which a worker reads pieces at the same time."""
+
+
 class LocalTaskStores:
     """`TaskStores` of one attempt, in the process that owns the stores; also with values encoded, for a pipe."""
 
@@ -112,6 +119,7 @@ class LocalTaskStores:
         """Queue → the range that the attempt holds."""
         self._lock = threading.Lock()
         self._queues: set[str] = set()
+        self._sources: OrderedDict[tuple[int, str, int], Source] = OrderedDict()
 
     def next_range(self, done: PartDraft | None = None, *, queue: str = "") -> RangeLease | None:
         return self._next_range(None if done is None else _encode(done), queue)
@@ -152,7 +160,7 @@ class LocalTaskStores:
         reader = self._reader(lease.dataset_position)
         if form != "arrow":
             rows = reader.read(lease.start, lease.stop)
-            return codec.pack((rows.keys, rows.columns)), ""
+            return codec.pack((rows.keys, rows.columns), place=_place), ""
         import pyarrow as pa
 
         batch = reader.read_arrow(lease.start, lease.stop)
@@ -163,7 +171,13 @@ class LocalTaskStores:
 
     def read_source(self, dataset_position: int, ref: Ref, offset: int, size: int) -> bytes:
         """Read a piece of a large value, verified."""
-        return self._reader(dataset_position).source_of(ref).read(offset, size)
+        name = dataset_position, ref["pack"], ref["offset"]
+        with self._lock:
+            source = self._sources.pop(name, None) or self._reader(dataset_position).source_of(ref)
+            self._sources[name] = source  # one that was verified is not verified again for its next piece
+            if len(self._sources) > KEPT_SOURCES:
+                self._sources.popitem(last=False)
+        return source.read(offset, size)
 
     def read_page_encoded(self, query: TableQuery, cursor: str | None, form: str) -> bytes:
         """`read_page`, encoded."""
@@ -292,3 +306,11 @@ def _to_part(draft: EncodedDraft) -> EncodedPart:
         seconds=draft.seconds,
         timings=draft.timings,
     )
+
+
+def _place(value: BaseArtifact) -> dict[str, Any] | None:
+    """Leave content that lies in a pack there: the worker reads it when it is asked for."""
+    from starwhale.storage.tables.packs import PackSource
+
+    source = value.carried_source
+    return {**source.ref} if isinstance(source, PackSource) else None

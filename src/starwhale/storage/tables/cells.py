@@ -21,6 +21,8 @@ from starwhale.media.source import BytesSource, Source
 
 LONG_BYTES = 4096
 """Content above this lies in a pack, not in the row."""
+STREAMED_BYTES = 1 << 20
+"""Content of files and stores above this goes into a pack piece by piece."""
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _PLAIN = frozenset({bool, float, type(None)})
 
@@ -44,6 +46,10 @@ class Sink(Protocol):
 
     def put(self, content: bytes) -> PackRef:
         """Keep the bytes and say where."""
+        ...
+
+    def put_source(self, source: Source) -> PackRef:
+        """Keep the content of a source, read in pieces, and say where."""
         ...
 
     def adopt(self, source: Source) -> PackRef | None:
@@ -192,6 +198,8 @@ def media_cell(value: Any, sink: Sink | None) -> MediaCell:
     ref = None if sink is None else sink.adopt(source)
     if ref is not None:
         return MediaCell(name, meta, None, ref)
+    if sink is not None and (source.size or 0) > max(STREAMED_BYTES, sink.limit) and type(source) is not BytesSource:
+        return MediaCell(name, meta, None, sink.put_source(source))
     content = source.content if type(source) is BytesSource else value.stored_bytes()
     if sink is not None and len(content) > sink.limit:
         return MediaCell(name, meta, None, sink.put(content))

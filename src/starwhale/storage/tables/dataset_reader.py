@@ -232,7 +232,7 @@ class LocalDatasetReader:
                 continue
             for ref in items:
                 try:
-                    packs.source(ref).read()
+                    packs.source(ref).verify()
                 except CorruptedError as error:
                     found.append(_damage(error, f"one value of {ref['size']} bytes"))
         return found
@@ -252,6 +252,10 @@ class KeepRefs:
         self._packs = packs
 
     def put(self, content: bytes) -> PackRef:
+        """Refuse; nothing is above the limit."""
+        raise NotImplementedError
+
+    def put_source(self, source: Source) -> PackRef:
         """Refuse; nothing is above the limit."""
         raise NotImplementedError
 

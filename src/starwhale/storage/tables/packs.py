@@ -19,6 +19,7 @@ from blake3 import blake3
 
 from starwhale.errors import NoSpaceError
 from starwhale.media.source import Source
+from starwhale.media.stream import read_pieces
 from starwhale.storage.tables.cells import LONG_BYTES, PackRef
 from starwhale.storage.tables.files import damaged, digest_of, make_folder, no_space, write_new
 from starwhale.storage.tables.manifest import Pack
@@ -66,6 +67,14 @@ class PackSource:
             self._is_verified = True
         end = self.size if size < 0 else min(self.size, offset + size)
         return bytes(view[offset:end])
+
+    def verify(self) -> None:
+        """Compare the value with its digest, without a copy of it.
+
+        Raises:
+            CorruptedError: They differ.
+        """
+        self._check(self.packs.view(self.ref))
 
     def _check(self, content: bytes | memoryview) -> None:
         if blake3(content).digest() != self.ref["digest"]:
@@ -166,20 +175,31 @@ class PackWriter:
     def put(self, content: bytes) -> PackRef:
         """Keep the bytes; they can be read at once, and are durable after `close`."""
         digest = blake3(content).digest()
-        if self._to_load:
-            self._load_known()
-        found = self._items.get(digest)
+        found = self._known(digest)
         if found is not None:
             return found
-        if self._file is None or self._offset >= PACK_BYTES:
-            self._begin()
-        ref = PackRef(pack=self._name, offset=self._offset, size=len(content), digest=digest)
+        self._begin_if_full()
         self._write(content)
-        self._entries.append(_ENTRY.pack(digest, self._offset, len(content)))
-        self._offset += len(content)
-        self.added_bytes += len(content)
-        self._items[digest] = ref
-        return ref
+        return self._note(digest, len(content))
+
+    def put_source(self, source: Source) -> PackRef:
+        """Keep the content of a source, read in pieces; it is never in memory as a whole."""
+        self._begin_if_full()
+        hasher, size = blake3(), 0
+        try:
+            for piece in read_pieces(source):
+                hasher.update(piece)
+                self._write(piece)
+                size += len(piece)
+        except BaseException:
+            self._rewind()
+            raise
+        digest = hasher.digest()
+        found = self._known(digest)
+        if found is not None:
+            self._rewind()
+            return found
+        return self._note(digest, size)
 
     def close(self) -> list[Pack]:
         """Sync what was written and return every pack of this writer."""
@@ -215,6 +235,30 @@ class PackWriter:
         self._named.add(self._name)
         self._offset = 0
 
+    def _known(self, digest: bytes) -> PackRef | None:
+        if self._to_load:
+            self._load_known()
+        return self._items.get(digest)
+
+    def _begin_if_full(self) -> None:
+        if self._file is None or self._offset >= PACK_BYTES:
+            self._begin()
+
+    def _note(self, digest: bytes, size: int) -> PackRef:
+        """Take up the value that was written last."""
+        ref = PackRef(pack=self._name, offset=self._offset, size=size, digest=digest)
+        self._entries.append(_ENTRY.pack(digest, self._offset, size))
+        self._offset += size
+        self.added_bytes += size
+        self._items[digest] = ref
+        return ref
+
+    def _rewind(self) -> None:
+        """Drop what was written of a value that is not taken up."""
+        assert self._file is not None  # noqa: S101  put has begun a pack
+        self._file.truncate(self._offset)
+        self._file.seek(self._offset)
+
     def _write(self, content: bytes) -> None:
         assert self._file is not None  # noqa: S101  put has begun a pack
         try:
@@ -222,8 +266,7 @@ class PackWriter:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
-            self._file.truncate(self._offset)
-            self._file.seek(self._offset)
+            self._rewind()
             raise no_space(error, self._packs.path(self._name)) from error
 
     def _finish(self) -> None:
