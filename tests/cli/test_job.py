@@ -117,6 +117,39 @@ def test_results_for_people_fit_and_say_what_is_left_out(call: Call) -> None:
     assert "x" * 100 not in out
 
 
+def test_where_nothing_is_shown_the_reason_is(call: Call) -> None:
+    _, out, _ = call("job", "results", "mine", "--where", "output == 77")
+    assert "no row of table 'results' fits --where 'output == 77'" in out
+    assert "tables of this job" not in out
+    _, out, _ = call("job", "results", "mine", "--offset", "1000")
+    assert "no rows in table 'results' behind the first 1000" in out
+
+
+def test_the_row_that_ended_a_job_is_among_those_that_failed(call: Call, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "strict.py").write_text(dedent(CODE).replace("fail_on_error=False", "fail_on_error=True"))
+    assert (
+        call("model", "run", str(tmp_path / "strict.py"), "-d", "numbers", "--replicas", "1", "--name", "strict")[0]
+        == 1
+    )
+    rows = shown(call, "job", "results", "strict", "--failed")
+    assert [(row["id"], row["exception"]) for row in rows] == [("self/numbers_#@#_7", "ValueError: no 7")]
+    assert "strict.py:7" in rows[0]["frame"]
+    assert shown(call, "job", "results", "strict", "--failed", "--where", 'exception contains "no 8"') == []
+    code, out, _ = call("job", "results", "strict", "--failed")
+    assert (code, "ValueError: no 7" in out) == (0, True), out
+
+
+def test_a_page_of_jobs_says_that_there_are_more(call: Call) -> None:
+    for name in ("two", "three"):
+        words = ("-w", str(Path(read_settings().config_path).parent), "-d", "numbers", "--limit", "1", "--name", name)
+        assert call("model", "run", *words)[0] == 0
+    _, out, _ = call("job", "list", "--size", "2")
+    assert "there are more: --page 2" in out
+    assert len(shown(call, "job", "list", "--size", "2")) == 2
+    _, out, _ = call("job", "list", "--size", "100")
+    assert "there are more" not in out
+
+
 def test_failed_rows_come_in_row_order_with_their_errors(call: Call) -> None:
     rows = shown(call, "job", "results", "mine", "--failed")
     assert [row["_index"] for row in rows] == [7, 12]

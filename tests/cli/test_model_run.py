@@ -102,6 +102,24 @@ def test_a_typing_error_is_told_before_what_came_of_it(
     assert (code, "has handlers" in err, "swcli init" in err) == (2, True, True)
 
 
+def test_an_option_of_the_handlers_is_not_blamed_for_another_mistake(call: Call, tmp_path: Path) -> None:
+    code, _, err = call("--factor", "5", "-h", "nobody")
+    assert (code, "no handler 'nobody'" in err) == (1, True), err
+    (tmp_path / "mine" / "more.py").write_text(SOURCE, encoding="utf-8")
+    code, _, err = call("--factor", "5")
+    assert (code, "several files of" in err) == (2, True), err
+    code, _, err = call("-m", "evaluation", "-m", "more", "--factr", "5")
+    assert (code, "no option '--factr'" in err) == (2, True), err
+
+
+def test_without_a_dataset_the_dataset_is_what_is_missing(call: Call, capfd: pytest.CaptureFixture[str]) -> None:
+    del call
+    assert run(["model", "run", "--factor", "5"]) == 2
+    err = capfd.readouterr().err
+    assert "needs a dataset" in err
+    assert "no option" not in err
+
+
 def test_several_that_could_be_meant_are_listed(call: Call, tmp_path: Path) -> None:
     more = "from starwhale import handler\n@handler\ndef more(): ...\n"
     (tmp_path / "mine" / "more.py").write_text(more, encoding="utf-8")

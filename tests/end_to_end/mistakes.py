@@ -85,6 +85,21 @@ def first():
     "exits/evaluation.py": "import sys\nfrom starwhale import evaluation\n\nsys.exit('bye')\n\n@evaluation.predict\ndef a(row):\n    return 1\n",
     "no_parameters/evaluation.py": "from starwhale import evaluation\n\n@evaluation.predict\ndef a():\n    return 1\n",
     "wrong_keyword/evaluation.py": "from starwhale import evaluation\n\n@evaluation.predict(batch=8)\ndef a(row):\n    return 1\n",
+    "options/evaluation.py": """
+import dataclasses
+from typing import Literal
+from starwhale import argument, evaluation
+
+@dataclasses.dataclass
+class Options:
+    factor: int
+    mode: Literal["quiet", "plain"] = "plain"
+
+@evaluation.predict(log_mode="plain")
+@argument(Options)
+def predict(row, argument):
+    return row["number"] * argument.factor
+""",
     "no_needs/evaluation.py": "from starwhale import evaluation\n\n@evaluation.evaluate\ndef a(rows):\n    return 1\n",
     "rows_fail.py": "def rows():\n    yield {'a': 1}\n    raise ValueError('the third sensor is off')\n\ndef no_rows():\n    return 7\n\nnumber = 3\n",
     "taken/evaluation.py": "# mine\n",
@@ -233,7 +248,15 @@ MISTAKES = [
     _failed("model run {place}/no_needs -d numbers", "needs"),
     _failed("model run {place}/failing -d numbers", "numbr", "evaluation.py", "--debug --row"),
     _failed("model run {place}/failing_score -d numbers", "ZeroDivisionError", "evaluation.py", "--debug"),
+    _failed("model run {place}/good -m evaluation:nobody -d numbers", "evaluation", "nobody"),
+    _failed("model build {place}/good -m evaluation:predct", "predct", "did you mean 'predict'"),
+    _wrong("model run --workdir {place}/good -m ../evaluation -d numbers", "../evaluation", "package.module"),
+    _wrong("model run {place}/options -d numbers --factor two", "--factor", "two", "INT"),
+    _wrong("model run {place}/options -d numbers --factor 1 -- --factor", "--factor", "needs a value"),
+    _wrong("model run {place}/options -d numbers --factor 1 --mode loud", "--mode", "loud", "quiet"),
+    _wrong("model run {place}/options -d numbers", "--factor", "missing"),
     # jobs
+    _wrong("job info good --max-report-cols 0", "--max-report-cols"),
     _failed("job info nobody", "nobody"),
     _failed("job info goood", "goood", "good"),
     _failed("job info abc", "abc"),

@@ -40,8 +40,8 @@ def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, 
     """List jobs, the newest first."""
     from starwhale.results.manifest import job_manifest
 
-    found = app.instance().jobs.list(project, limit=size, offset=(page - 1) * size, removed=show_removed)
-    manifests = [job_manifest(each) for each in found]
+    found = app.instance().jobs.list(project, limit=size + 1, offset=(page - 1) * size, removed=show_removed)
+    manifests = [job_manifest(each) for each in found[:size]]
 
     def render(console: Console) -> None:
         kinds = {
@@ -65,13 +65,17 @@ def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, 
             }
             cells.append({title: str(row[title]) for title in kinds})
         render_table(console, columns, cells)
+        if len(found) > size:
+            console.print(f"there are more: --page {page + 1}", markup=False)
 
     app.emit([{"manifest": each} for each in manifests], render)
 
 
 @job.command()
 @click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
-@click.option("--max-report-cols", default=20, show_default=True, help="Most columns of a table.")
+@click.option(
+    "--max-report-cols", default=20, show_default=True, type=click.IntRange(min=1), help="Most columns of a table."
+)
 @click.option("--web", is_flag=True, help="Open the report in a browser (not built yet).")
 @click.pass_obj
 def info(app: CliApp, job_address: str, max_report_cols: int, web: bool) -> None:
@@ -99,7 +103,9 @@ def info(app: CliApp, job_address: str, max_report_cols: int, web: bool) -> None
 @job.command()
 @click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option("--table", default="", metavar="NAME", help="Another table than `results`.")
-@click.option("--failed", is_flag=True, help="The rows that failed, with their errors.")
+@click.option(
+    "--failed", is_flag=True, help="The rows that failed, with their errors; last the one that ended the job."
+)
 @click.option("--where", default="", metavar="EXPR", help="Which rows: 'output == 7 and input/label != 3'.")
 @click.option("-n", "limit", default=20, show_default=True, type=click.IntRange(min=1), help="Most rows.")
 @click.option("--offset", default=0, type=click.IntRange(min=0), help="Leave out the first ones.")
@@ -125,10 +131,23 @@ def results(  # noqa: PLR0917 - click passes them by name
         words = ["swcli", "job", "results", found_job.id[:12], *(["--table", found.table] if table else [])]
         words += [*(["--failed"] if failed else []), *(["--where", where] if where else [])]
         render_rows(console, found, next_command=shlex.join([*words, "--offset", str(offset + limit)]))
-        if not found.rows and (names := [name for name in table_names(instance.stores, found_job) if not table]):
+        if found.rows:
+            return
+        console.print(_why_nothing(found.table, where, offset), markup=False, highlight=False, soft_wrap=True)
+        if (
+            not where
+            and not offset
+            and (names := [name for name in table_names(instance.stores, found_job) if not table])
+        ):
             app.say(f"tables of this job: {', '.join(names)}")
 
     app.emit(rows_to_json(found.rows), render)
+
+
+def _why_nothing(table: str, where: str, offset: int) -> str:
+    """Say why no row is shown."""
+    which = f"no row of table {table!r} fits --where {where!r}" if where else f"no rows in table {table!r}"
+    return f"{which} behind the first {offset}" if offset else which
 
 
 @job.command()

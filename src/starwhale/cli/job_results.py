@@ -21,7 +21,7 @@ Row = Mapping[str, Any]  # Any: cells of users
 
 
 def render_rows(console: Console, found: Scan, *, next_command: str) -> None:
-    """Draw rows in one table: the columns that fit, cells cut, and what was left out said.
+    """Draw rows in one table: the columns that fit, cells cut, and what was left out said; nothing where there are none.
 
     Args:
         console: Where to draw.
@@ -37,7 +37,6 @@ def render_rows(console: Console, found: Scan, *, next_command: str) -> None:
     ids = min(max(map(len, ("id", *cells.get("id", [])))), max(console.width // 2, 8))
     shown = _fitting(cells, console.width, ids)
     if not found.rows:
-        console.print(Text(f"no rows in table {found.table!r}"))
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for name in shown:

@@ -11,7 +11,13 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwOption
 from starwhale.cli.complete_names import completes
 from starwhale.cli.outcome import finish, suggest_debugging
-from starwhale.cli.run_words import RunCommand, knowing_own_options, split_words, words_after
+from starwhale.cli.run_words import (
+    RunCommand,
+    knowing_own_options,
+    split_words,
+    suspecting_typing_errors,
+    words_after,
+)
 from starwhale.domain.job import RunRequest
 from starwhale.errors import NotBuiltYetError, UsageError
 from starwhale.instances.target import Target, find_target
@@ -135,8 +141,10 @@ def run(app: CliApp, /, **given: Any) -> None:  # Any: click's values, typed by 
             raise NotBuiltYetError(message, hint="evaluate in this environment: swcli model run TARGET")
     given["target"], given["loose_options"] = split_words(given["words"])
     given["arguments"] = words_after()
-    with knowing_own_options(given["loose_options"]):
-        _run(app, make_request(app, given), shows_arguments=given["show_argument"])
+    with suspecting_typing_errors(given["loose_options"]):
+        request = make_request(app, given)
+    with knowing_own_options():
+        _run(app, request, shows_arguments=given["show_argument"])
 
 
 def _run(app: CliApp, request: RunRequest, *, shows_arguments: bool) -> None:

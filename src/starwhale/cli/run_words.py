@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import click
 
 from starwhale.cli.command import SwCommand
-from starwhale.errors import StarwhaleError, UnknownOptionError, UsageError, nearest
+from starwhale.errors import UnknownOptionError, UsageError
 
+_ALL_BUT = 0.8
+"""How alike two words are that differ by a slip of the finger: `--limt` and `--limit` are, `--factor` and `--executor` are not."""
 AFTER = "starwhale.words_after"
 """Key of the words behind `--` in a context's `meta`."""
 
@@ -58,23 +61,34 @@ def split_words(words: Sequence[str]) -> tuple[str, tuple[str, ...]]:
 
 
 @contextmanager
-def knowing_own_options(loose: Sequence[str]) -> Generator[None]:
-    """Turn an option that no handler has into an error that names the closest of all there are.
-
-    Where nothing is found to run, a mistyped option is the likelier mistake, and it is what is reported.
-    """
-    command = click.get_current_context().command
-    own = command.option_names() if isinstance(command, RunCommand) else []
-    typed = [word.partition("=")[0] for word in loose if word.startswith("--")]
+def knowing_own_options() -> Generator[None]:
+    """Turn an option that no handler has into an error that names the closest of all there are."""
     try:
         yield
     except UnknownOptionError as error:
-        raise _unknown(error.option, (*own, *error.known)) from error
-    except StarwhaleError as error:
-        mistyped = next((word for word in typed if nearest(word, own).startswith("did you mean")), "")
-        if not mistyped or error.exit_code == 1:
+        raise _unknown(error.option, (*_own_names(), *error.known)) from error
+
+
+@contextmanager
+def suspecting_typing_errors(loose: Sequence[str]) -> Generator[None]:
+    """Report an option that is all but one of the program's own where nothing is found to run: it is the likelier mistake.
+
+    What the handlers' options are called is not known then; one of theirs may look a little like one of ours.
+    """
+    own = _own_names()
+    typed = [word.partition("=")[0] for word in loose if word.startswith("--")]
+    try:
+        yield
+    except UsageError as error:
+        mistyped = next((word for word in typed if difflib.get_close_matches(word, own, cutoff=_ALL_BUT)), "")
+        if not mistyped:
             raise
         raise _unknown(mistyped, own) from error
+
+
+def _own_names() -> list[str]:
+    command = click.get_current_context().command
+    return command.option_names() if isinstance(command, RunCommand) else []
 
 
 def _unknown(option: str, known: Sequence[str]) -> UnknownOptionError:

@@ -181,7 +181,7 @@ def _plan(
     pin_all: Callable[[Sequence[str]], Sequence[DatasetInput]],
     job_id: str,
 ) -> Job:
-    from starwhale.handlers.argument import check_loose_options
+    from starwhale.handlers.argument import check_loose_options, check_values
     from starwhale.handlers.discover import select
 
     if not Path(request.workdir).is_dir():
@@ -192,9 +192,13 @@ def _plan(
         raise HandlerError(
             message, hint="decorate a function with @evaluation.predict, @evaluation.evaluate or @handler"
         )
+    check_loose_options(
+        request.loose_options, list(handlers.values())
+    )  # what nobody has is told before what came of it
     chosen = select(handlers, request.handler) if not request.step else request.step
     names = plan.plan_names(request, handlers, chosen)
     check_loose_options(request.loose_options, [handlers[name] for name in names])
+    check_values(request.handler_arguments, [handlers[name] for name in names])
     uris = request.datasets or tuple(dict.fromkeys(uri for name in names for uri in handlers[name].datasets))
     return plan.plan_job(request, handlers, chosen, pin_all(uris), job_id=job_id)
 

@@ -44,6 +44,19 @@ class Option:
     hidden: bool = False
     """From the field's metadata."""
 
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Option:
+        """Make an option from its entry in a record, as far as a process can that has not imported the user's types."""
+        kind = str(entry["type"]["param_type"])
+        return cls(
+            name=str(entry["name"]),
+            kind=kind,
+            convert=_PLAIN.get(kind, str),
+            choices=tuple(entry["type"]["choices"]),
+            required=bool(entry["required"]),
+            multiple=bool(entry["multiple"]),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the entry of the step record."""
         kind = {
@@ -111,7 +124,12 @@ def parse(cls: type, tokens: Sequence[str]) -> Any:  # Any: an instance of the u
     Raises:
         UsageError: A value has the wrong form or is missing; names the option.
     """
-    options = {option.name: option for option in options_of(cls)}
+    return cls(**_read(options_of(cls), tokens))
+
+
+def _read(declared: Sequence[Option], tokens: Sequence[str]) -> dict[str, Any]:  # Any: each field's own type
+    """Return the values that tokens give, by field; raises as `parse` does."""
+    options = {option.name: option for option in declared}
     by_flag = {f"--{name}": name for name in options} | {f"--{name.replace('_', '-')}": name for name in options}
     given: dict[str, Any] = {}
     position = 0
@@ -136,7 +154,7 @@ def parse(cls: type, tokens: Sequence[str]) -> Any:  # Any: an instance of the u
     if missing:
         message = f"option --{missing[0].replace('_', '-')} is missing"
         raise UsageError(message, hint=f"give it after --: swcli model run … -- --{missing[0].replace('_', '-')} VALUE")
-    return cls(**given)
+    return given
 
 
 def _convert(option: Option, flag: str, text: str) -> Any:  # Any: the field's own type
@@ -216,6 +234,10 @@ def _read_bool(text: str) -> bool:
     return words[text.lower()]
 
 
+_PLAIN: dict[str, Callable[[str], Any]] = {"INT": int, "FLOAT": float, "BOOL": _read_bool}  # Any: what each gives
+"""What reads the text of an option whose type is Python's own."""
+
+
 def check_loose_options(words: Sequence[str], records: Sequence[HandlerRecord]) -> None:
     """Refuse words of the program's command line that are no options of the handlers that are to run.
 
@@ -238,6 +260,19 @@ def check_loose_options(words: Sequence[str], records: Sequence[HandlerRecord]) 
             raise UnknownOptionError(flag, known=[each for each in flags if "_" not in each])
         if not flags[flag] and not has_value:
             next(rest, None)
+
+
+def check_values(tokens: Sequence[str], records: Sequence[HandlerRecord]) -> None:
+    """Refuse before anything runs what the handlers would refuse at their first row: a value of the wrong form, or none.
+
+    Types of the user's own are left to the handler, whose process knows them.
+
+    Raises:
+        UsageError: Names the option.
+    """
+    for record in records:
+        for options in (record.arguments or {}).values():
+            _read([Option.from_json(each) for each in options.values()], tokens)
 
 
 def declared_arguments(function: object) -> dict[str, Any] | None:

@@ -29,12 +29,13 @@ def discover(workdir: str | Path, modules: Sequence[str], *, arguments: Sequence
 
     Args:
         workdir: The model root; it goes to the front of `sys.path`.
-        modules: Import paths relative to it; a `:suffix` is ignored.
+        modules: Import paths relative to it; a `:suffix` names something that the module has, and all handlers of the module count.
         arguments: What stood after `--`, for constructors that look at options.
 
     Raises:
         UserCodeError: A module raised while it was imported.
-        HandlerError: A module is missing, there are no handlers, or their needs are unknown or go in a circle.
+        UsageError: The name of a module is none.
+        HandlerError: A module is missing or has not what is named, there are no handlers, or their needs are unknown or go in a circle.
     """
     root = str(Path(workdir).resolve())
     if root in sys.path:
@@ -44,9 +45,10 @@ def discover(workdir: str | Path, modules: Sequence[str], *, arguments: Sequence
     before = REGISTRY.entries()
     imported: list[ModuleType] = []
     for given in modules:
-        name = given.partition(":")[0].strip()
+        name, _, path = (each.strip() for each in given.partition(":"))
         if name and name != "__main__":
             imported.append(_import(name, Path(root)))
+            _check_object(imported[-1], path)
     outer = find_runtime_context()
     set_runtime_context(Context(workdir=root, arguments=tuple(arguments)))
     try:
@@ -160,6 +162,9 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _import(name: str, root: Path) -> ModuleType:
+    if "/" in name or not all(name.split(".")):
+        message = f"{name!r} is not the name of a module"
+        raise UsageError(message, hint=f"write it as package.module, as seen from {root}")
     for each in [name, *(loaded for loaded in sys.modules if loaded.startswith(name + "."))]:
         sys.modules.pop(each, None)
         REGISTRY.forget(each)
@@ -172,6 +177,21 @@ def _import(name: str, root: Path) -> ModuleType:
         raise user_code_error(f"importing module {name!r}", error) from error
     except (Exception, SystemExit) as error:
         raise user_code_error(f"importing module {name!r}", error) from error
+
+
+def _check_object(module: ModuleType, path: str) -> None:
+    """Refuse `module:object` where the module has no such object.
+
+    Raises:
+        HandlerError: Names the closest that there are.
+    """
+    found: object = module
+    for part in filter(None, path.split(".")):
+        if not hasattr(found, part):
+            known = [name for name in vars(found) if not name.startswith("_")] if hasattr(found, "__dict__") else []
+            message = f"module {module.__name__!r} has no {path!r}"
+            raise HandlerError(message, hint=nearest(part, known) or "leave out what follows the colon")
+        found = getattr(found, part)
 
 
 def _module_names(root: Path) -> list[str]:

@@ -9,6 +9,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.status import Status
 from starwhale.errors import NotFoundError, UsageError, nearest
 from starwhale.results.read import job_scope, table_names
 from starwhale.results.where import Where, parse_where
@@ -60,7 +61,7 @@ def scan(  # noqa: PLR0913 - the options of one command
         where: An expression of `results.where`; empty for all rows.
         limit: At most so many; None for all.
         offset: Leave out so many of the first that fit.
-        failed: The rows that failed, in row order: the table `errors`.
+        failed: The rows that failed, in row order: the table `errors`, and last the row that ended the job.
 
     Raises:
         NotFoundError: The job has no such table.
@@ -73,8 +74,29 @@ def scan(  # noqa: PLR0913 - the options of one command
     name = check_table(stores, job, ERRORS if failed else table or RESULTS)
     stop = None if limit is None else offset + limit + 1
     rows = _search(stores, job, name, wanted, stop, in_row_order=failed)
+    ending = ending_row(stores, job) if failed and (stop is None or len(rows) < stop) else None
+    if ending is not None and (wanted is None or wanted.matches(ending)):
+        rows.append(ending)
     found = rows[offset : None if limit is None else offset + limit]
     return Scan(table=name, rows=tuple(found), has_more=limit is not None and len(rows) > offset + limit)
+
+
+def ending_row(stores: Stores, job: JobRecord) -> Row | None:
+    """Return the row at which a job stopped, as the table of failed rows would have it; None where it was none.
+
+    It is in no table: the row is not done, and `resume` tries it again.
+    """
+    error = job.error
+    if job.status is not Status.FAILED or error is None or not error.row:
+        return None
+    failed = (each.step.id_step for each in stores.catalog.jobs.steps(job.id) if each.status is Status.FAILED)
+    step = next(failed, "")
+    for each in job.datasets:
+        prefix = f"{each.name}{each.id_suffix}:"
+        if error.row.startswith(prefix):
+            told = {"exception": error.exception, "message": error.message, "frame": error.frame}
+            return {"id": each.row_id(error.row.removeprefix(prefix), step), **told, "traceback": error.details}
+    return None
 
 
 def check_table(stores: Stores, job: JobRecord, table: str) -> str:
