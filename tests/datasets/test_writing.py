@@ -12,11 +12,13 @@ from starwhale.datasets.rows import DataRow
 from starwhale.errors import (
     ArgumentTypeError,
     FieldNameError,
+    InvalidNameError,
     NothingToCommitError,
     ReadOnlyError,
     UnsupportedValueError,
     UsageError,
 )
+from starwhale.media import Image
 
 if TYPE_CHECKING:
     from tests.datasets.conftest import Build, Open
@@ -90,6 +92,66 @@ def test_extend_refuses_a_bad_value_and_names_the_row(open_: Open) -> None:
     ds = open_("ds")
     with pytest.raises(UnsupportedValueError, match="x"):
         ds.extend([{"x": 1}, {"x": object()}])
+
+
+def test_rows_are_kept_as_they_were_when_they_were_written(open_: Open) -> None:
+    picture, numbers, nested = Image(b"abc", display_name="before"), [1, 2], {"a": [1]}
+    with open_("demo") as ds:
+        ds.append({"picture": picture, "numbers": numbers, "nested": nested, "label": 1})
+        picture.display_name = "after"
+        picture.shape.append(4)
+        numbers.append(3)
+        nested["a"].append(2)
+        row = ds[0].features
+        ds.commit()
+    assert row["picture"] == Image(b"abc", display_name="before")
+    assert (row["numbers"], row["nested"]) == ([1, 2], {"a": [1]})
+
+
+def test_rows_whose_features_differ_from_one_to_the_next_keep_their_order(open_: Open) -> None:
+    rows = [{"a": i, "b": "x" * 2000} if i % 3 else {"a": i, "c": Image(bytes([i % 256]))} for i in range(200)]
+    with open_("demo") as ds:
+        for row in rows:
+            ds.append(row)
+        ds[200] = {"d": None, "a": 200}
+        ds.append({"a": 201})
+        ds.commit()
+    assert [dict(row.features) for row in open_("demo", readonly=True)] == [*rows, {"a": 200}, {"a": 201}]
+
+
+def test_a_row_that_cannot_be_kept_is_refused_whole_and_named(open_: Open) -> None:
+    with open_("demo") as ds:
+        ds.append({"a": 1, "b": 2})
+        with pytest.raises(UnsupportedValueError, match="column 'b' of row 1: "):
+            ds.append({"a": 1, "b": object()})
+        with pytest.raises(UnsupportedValueError, match="column 'b' of row 7: "):
+            ds[7] = {"a": 1, "b": [object()]}
+        ds.append({"a": 3, "b": 4})
+        ds.commit()
+    assert [row.features["a"] for row in open_("demo", readonly=True)] == [1, 3]
+
+
+def test_text_that_is_no_unicode_is_no_name_and_no_key(open_: Open) -> None:
+    with open_("demo") as ds:
+        with pytest.raises(FieldNameError, match="not valid Unicode"):
+            ds.append({"\ud800": 1})
+        with pytest.raises(InvalidNameError, match="not valid Unicode"):
+            ds["\ud800"] = {"a": 1}
+        ds.append({"a": "\ud800"})
+        ds.append({"a": "x" * 9000})
+        ds.commit()
+    assert [row.features["a"] for row in open_("demo", readonly=True)] == ["\ud800", "x" * 9000]
+
+
+def test_long_texts_wait_on_disk_and_not_in_memory(open_: Open) -> None:
+    with open_("demo") as ds:
+        for i in range(40):
+            ds.append({"a": str(i) * 100_000, "b": b"x" * (4000 + i * 10)})
+        ds.commit()
+    found = open_("demo", readonly=True)
+    assert [(row.features["a"], len(row.features["b"])) for row in found] == [
+        (str(i) * 100_000, 4000 + i * 10) for i in range(40)
+    ]
 
 
 def test_the_next_key_is_above_every_key_ever_used(open_: Open, build: Build) -> None:

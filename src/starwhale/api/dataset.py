@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from starwhale.api.instance import default_instance
 from starwhale.api.resource import Resource
@@ -17,8 +17,10 @@ from starwhale.datasets.describe import describe_version
 from starwhale.datasets.diff import LIMIT, DatasetDiff
 from starwhale.datasets.rows import DataRow, iterate_rows
 from starwhale.errors import ArgumentTypeError, NotBuiltYetError, UsageError
-from starwhale.handlers.context import Context, find_runtime_context
 from starwhale.storage.protocols import DatasetReader, PartDraft, SharedRows
+
+if TYPE_CHECKING:
+    from starwhale.handlers.context import Context
 
 Records = Iterable[Any]  # Any: dicts, or pairs of index and dict
 
@@ -138,6 +140,8 @@ class Dataset(opened.Dataset):
         Asking for the next rows commits the ones before, with what was logged in between. Outside a task all rows come here.
         Of a dataset that the job was given, those rows come that `--dataset-head` and `--limit` leave; of others all.
         """
+        from starwhale.handlers.context import find_runtime_context
+
         if batch_size < 1:
             message = f"batch_size is {batch_size}"
             raise UsageError(message, hint="use at least 1")

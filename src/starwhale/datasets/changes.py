@@ -5,30 +5,37 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from starwhale.datasets.names import FeatureNames
 from starwhale.datasets.rows import check_key
-from starwhale.errors import ArgumentTypeError, ReadOnlyError
+from starwhale.errors import ArgumentTypeError, InvalidNameError, ReadOnlyError
 from starwhale.storage.protocols import DatasetCommit, DatasetReader, DatasetWriter, Key, Value
 
 GATHER_ROWS = 4096
 """Rows of one shape that are gathered before they go to the writer."""
-LONGEST_GATHERED = 4096
-"""Characters or bytes of a value that may be gathered; longer ones go to the writer at once."""
+GATHER_CELLS = 65_536
+"""Values that are gathered, whatever the number of rows."""
+GATHER_BYTES = 4 << 20
+"""Bytes that gathered values may hold, at most about."""
+FEW_ROWS = 32
+"""Fewer gathered rows go to the writer one by one: rows that differ in their features from one to the next are joined there."""
+SHORT = 1024
+"""Characters or bytes of a value that is kept as it is; the writer looks at longer ones at once."""
+KNOWN_KINDS = 256
+"""Combinations of types in a row that are remembered."""
 CHUNK_ROWS = 16_384
 """Rows of a long list that go to the writer at a time."""
 
 _SMALL = frozenset({int, float, bool, type(None)})
-_LONG = frozenset({str, bytes})
+_TEXTS = frozenset({str, bytes})
 
 
 class Changes:
     """Writes to one dataset since the version that it was opened on; every method may be called from any thread.
 
-    Rows of small immutable values are gathered and handed to the writer in columns; everything else goes to it at the call, so that a
-    list that the user changes afterwards is stored as it was.
+    Rows are gathered and handed to the writer in columns. What could change or is long goes to the writer at the call, which gives back
+    what may wait in its place: a list that the user changes afterwards is stored as it was, and no long value waits in memory.
     """
 
     def __init__(self, writer: DatasetWriter, reader: DatasetReader | None, label: str) -> None:
@@ -39,19 +46,29 @@ class Changes:
         self._key_type: type | None = None
         if reader is not None and reader.row_count:
             self._key_type = type(reader.read(0, 1, []).keys[0])
+        # Gathered rows of one shape: under given keys, or under keys that count from `_first_key`.
         self._shape: tuple[str, ...] = ()
+        self._cells: list[tuple[object, ...]] = []
         self._keys: list[Key] = []
-        self._cells: list[tuple[Value, ...]] = []
-        self._holds_given_keys = False
+        self._first_key = 0
+        self._is_appending = False
+        self._most_rows = GATHER_ROWS
+        self._bytes = 0
+        self._risky: dict[tuple[type, ...], tuple[int, ...]] = {}
         self._seen: DatasetReader | None = None
         self._done: DatasetCommit | None = None
-        self.row_count = 0
+        self._row_count = 0
+        self._is_dropped = False
+
+    @property
+    def row_count(self) -> int:
         """Rows written or deleted so far, for the warning at close."""
+        return self._row_count + len(self._cells)
 
     @property
     def is_changed(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self._keys) or self._writer.is_changed
+        return bool(self._cells) or self._writer.is_changed
 
     def put(self, key: object, features: Mapping[str, Value]) -> Key:
         """Write one row under a key; a row that is there keeps its other features.
@@ -61,17 +78,34 @@ class Changes:
             UnsupportedValueError: A value cannot be stored; nothing of the row is kept then.
         """
         checked = check_key(key)
+        if type(checked) is str and not checked.isascii():
+            _check_text(checked)
         with self._lock:
+            self._check_open()
             self._check_key_type(checked)
             own = self._names.adopt(checked, features)
-            self._put(checked, own, is_gathered=_is_gathered(own))
-            self._holds_given_keys = True  # after it, for it may have flushed the rows before
+            if self._is_appending or tuple(own) != self._shape or self._is_full():
+                self.flush()
+                self._begin(own, is_appending=False)
+            self._cells.append(self._freeze(checked, tuple(own.values())))
+            self._keys.append(checked)
+            self._key_type = type(checked)
         return checked
 
-    def append(self, features: Mapping[str, Value]) -> Key:
-        """Write one row under the next integer key and return the key."""
+    def append(self, features: Mapping[str, Value]) -> None:
+        """Write one row under the next integer key; what else is as for `put`."""
         with self._lock:
-            return self._append(features)
+            count = len(self._cells)
+            if (
+                count >= self._most_rows
+                or self._bytes >= GATHER_BYTES
+                or not self._is_appending
+                or type(features) is not dict
+                or tuple(features) != self._shape
+            ):
+                features = self._begin_appending(features)
+                count = len(self._cells)
+            self._cells.append(self._freeze(self._first_key + count, tuple(features.values())))
 
     def extend(self, rows: Sequence[Mapping[str, Value]]) -> None:
         """Append many rows; a list of dicts with the same names goes to the writer in columns."""
@@ -81,7 +115,7 @@ class Changes:
                 chunk = rows[start : start + CHUNK_ROWS]
                 if not self._extend_columns(chunk):
                     for features in chunk:
-                        self._append(features)
+                        self.append(features)
                 start += CHUNK_ROWS
 
     def delete(self, key: object) -> None:
@@ -118,11 +152,12 @@ class Changes:
     def flush(self) -> None:
         """Hand what was gathered to the writer."""
         with self._lock:
-            if self._keys:
-                columns = dict(zip(self._shape, map(list, zip(*self._cells, strict=True)), strict=True))
-                self._writer.put_columns(self._keys, columns)
+            if self._cells:
+                self._write_gathered()
+                self._note(len(self._cells))
                 # Only now: what could not be written, for want of space, is gathered still, and written by the next try.
-                self._keys, self._cells, self._holds_given_keys = [], [], False
+                self._keys, self._cells, self._bytes = [], [], 0
+            self._is_appending = False
 
     def snapshot(self) -> DatasetReader:
         """A view of the rows with all changes so far."""
@@ -143,35 +178,61 @@ class Changes:
     def abort(self) -> None:
         """Drop the changes."""
         with self._lock:
-            self._keys, self._cells = [], []
+            self._keys, self._cells, self._is_appending, self._is_dropped = [], [], False, True
             self._writer.abort()
 
-    def _append(self, features: Mapping[str, Value]) -> Key:
+    def _begin_appending(self, features: Mapping[str, Value]) -> Mapping[str, Value]:
+        self._check_open()
         self._check_key_type(0)
-        # The writer counts the keys that it has seen, so gathered rows with keys of their own go to it first.
-        if self._holds_given_keys:
-            self.flush()
         own = self._names.adopt("to append", features)
-        is_gathered = _is_gathered(own)
-        if not is_gathered:
-            self.flush()
-        key = self._writer.next_auto_key()
-        self._put(key, own, is_gathered=is_gathered)
-        return key
+        if not self._is_appending or tuple(own) != self._shape or self._is_full():
+            self.flush()  # first, so that a row is never kept by a call that fails for want of space
+            self._begin(own, is_appending=True)
+        return own
 
-    def _put(self, key: Key, features: Mapping[str, Value], *, is_gathered: bool) -> None:
-        if is_gathered:
-            shape = tuple(features)
-            if shape != self._shape or len(self._keys) >= GATHER_ROWS:
-                self.flush()
-                self._shape = shape
-            self._keys.append(key)
-            self._cells.append(tuple(features.values()))
-        else:
-            self.flush()
-            self._writer.put(key, features)
-        self._key_type = type(key)
-        self._note(1)
+    def _begin(self, features: Mapping[str, Value], *, is_appending: bool) -> None:
+        """Gather rows of another shape; nothing is gathered now."""
+        self._shape = tuple(features)
+        self._most_rows = max(1, min(GATHER_ROWS, GATHER_CELLS // len(self._shape)))
+        self._is_appending = is_appending
+        if is_appending:
+            self._first_key = self._writer.next_auto_key()
+            self._key_type = int
+
+    def _freeze(self, key: Key, values: tuple[Value, ...]) -> tuple[object, ...]:
+        """Replace what may not wait as it is: long values, and those that the user could change."""
+        kinds = tuple(map(type, values))
+        risky = self._risky.get(kinds)
+        if risky is None:
+            if len(self._risky) >= KNOWN_KINDS:
+                self._risky.clear()
+            risky = tuple(position for position, kind in enumerate(kinds) if kind not in _SMALL)
+            self._risky[kinds] = risky
+        frozen: list[object] | None = None
+        for position in risky:
+            value: Any = values[position]
+            if kinds[position] in _TEXTS and len(value) <= SHORT:
+                continue
+            frozen = list(values) if frozen is None else frozen
+            frozen[position], weight = self._writer.freeze(key, self._shape[position], value)
+            self._bytes += weight
+        return values if frozen is None else tuple(frozen)
+
+    def _is_full(self) -> bool:
+        return len(self._cells) >= self._most_rows or self._bytes >= GATHER_BYTES
+
+    def _write_gathered(self) -> None:
+        """Hand the gathered rows over in columns; a few of them one by one."""
+        count = len(self._cells)
+        keys = range(self._first_key, self._first_key + count) if self._is_appending else self._keys
+        if count >= FEW_ROWS:
+            columns = dict(zip(self._shape, map(list, zip(*self._cells, strict=True)), strict=True))
+            self._writer.put_columns(keys, columns)
+            return
+        for key, values in zip(keys, self._cells, strict=True):
+            self._writer.put(
+                key, dict(zip(self._shape, values, strict=True))
+            )  # the same again, where it is tried again
 
     def _extend_columns(self, rows: Sequence[Any]) -> bool:
         """Write rows that are dicts with the same names; False when they are not."""
@@ -182,19 +243,17 @@ class Changes:
             columns = [list(map(operator.itemgetter(name), rows)) for name in rows[0]]
         except KeyError:
             return False
+        self._check_open()
         self._check_key_type(0)
         self.flush()
-        next_key = self._writer.next_auto_key
-        keys = [next_key() for _ in islice(rows, len(rows))]
+        first = self._writer.next_auto_key()
+        keys = range(first, first + len(rows))
         self._writer.put_columns(keys, dict(zip(own, columns, strict=True)))
         self._key_type = int
         self._note(len(rows))
         return True
 
     def _check_key_type(self, key: Key) -> None:
-        if self._done is not None:
-            message = f"the changes of {self._label} are written already, and could not be committed"
-            raise ReadOnlyError(message, hint="call commit() again, or open the dataset again and make them anew")
         kind = type(key)
         if self._key_type is not None and kind is not self._key_type:
             message = (
@@ -202,17 +261,23 @@ class Changes:
             )
             raise ArgumentTypeError(message, hint="give every row a key of the same type")
 
+    def _check_open(self) -> None:
+        if self._done is not None:
+            message = f"the changes of {self._label} are written already, and could not be committed"
+            raise ReadOnlyError(message, hint="call commit() again, or open the dataset again and make them anew")
+        if self._is_dropped:
+            message = f"the changes of {self._label} were dropped already"
+            raise ReadOnlyError(message, hint="open it again to change more")
+
     def _note(self, rows: int) -> None:
         self._seen = None
-        self.row_count += rows
+        self._row_count += rows
 
 
-def _is_gathered(features: Mapping[str, Value]) -> bool:
-    """Whether all values are small, immutable and certain to be storable."""
-    for value in features.values():
-        kind = type(value)
-        if kind in _SMALL:
-            continue
-        if kind not in _LONG or len(value) > LONGEST_GATHERED or (kind is str and not value.isascii()):
-            return False
-    return True
+def _check_text(key: str) -> None:
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidNameError(
+            f"the key {key!r} is not valid Unicode text", hint="remove the lone surrogate"
+        ) from error

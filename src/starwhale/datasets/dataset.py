@@ -263,7 +263,8 @@ class Dataset:
     def append(self, item: object) -> None:
         """Write a row: a DataRow, a dict or `(features,)` under the next integer key, or `(index, features)`."""
         if type(item) is dict:  # most rows are; the rest of the checks costs more than this
-            self._writing().append(cast("Mapping[str, Value]", item))
+            changes = self._changes or self._writing()
+            changes.append(cast("Mapping[str, Value]", item))
             return
         self._check_writable()
         if isinstance(item, Mapping):

@@ -56,6 +56,11 @@ class FeatureNames:
             if not isinstance(name, str):
                 message = f"feature names are str; row {key!r} has {name!r} of type {type(name).__name__}"
                 raise ArgumentTypeError(message)
+            try:
+                name.encode()
+            except UnicodeEncodeError as error:
+                message = f"the feature name {name!r} of row {key!r} is not valid Unicode text"
+                raise FieldNameError(message, hint="remove the lone surrogate") from error
             folded = name.casefold()
             if folded in seen:
                 message = f"row {key!r} has two features that differ only in case: {seen[folded]!r} and {name!r}"

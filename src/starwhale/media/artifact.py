@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 Shape = Iterable[int | None] | None
+StateKey = tuple[type["BaseArtifact"], str, tuple[int | None, ...], MIMEType, DType]
+"""Type, display name, shape, MIME type and element type: all of the state of most values."""
 
 
 class BaseArtifact(MediaValue):
@@ -82,6 +84,12 @@ class BaseArtifact(MediaValue):
     def carried_source(self) -> Source | None:
         """Where the content that the value itself carries is read from; None for a value with only a link, or with nothing."""
         return None if self._content is None else self.source
+
+    @property
+    def held_bytes(self) -> bytes | None:
+        """The content, where the value carries it and it is in memory."""
+        content = self._content
+        return content if type(content) is bytes else None
 
     def to_bytes(self, encoding: str = "utf-8") -> bytes:
         """Return the whole content."""
@@ -210,6 +218,22 @@ class BaseArtifact(MediaValue):
         made.dtype = DType(state["dtype"])
         if len(state) > 4:  # the usual four are all there is, mostly
             made._restore(state)  # noqa: SLF001 - its own class
+        return made
+
+    def state_key(self) -> StateKey | None:
+        """Return what equal keys mean equal states by; None for a value with more to its state than the usual attributes."""
+        attributes = self.__dict__
+        if len(attributes) != 5 or type(self.display_name) is not str or type(self.dtype) is not DType:
+            return None  # a link, or what only some types have
+        return type(self), self.display_name, tuple(self.shape), self.mime_type, self.dtype
+
+    @staticmethod
+    def from_state_key(key: StateKey) -> BaseArtifact:
+        """Make a value without content that has this key."""
+        made = key[0].__new__(key[0])
+        made._content = None  # noqa: SLF001 - its own class
+        _, made.display_name, shape, made.mime_type, made.dtype = key
+        made.shape = list(shape)
         return made
 
     def _own_state(self, *, everything: bool) -> dict[str, object]:

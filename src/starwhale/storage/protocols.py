@@ -296,11 +296,27 @@ class DatasetWriter(Protocol):
         """Whether there is anything to commit."""
         ...
 
-    def put(self, key: Key, features: Mapping[str, Value]) -> None:
+    def put(self, key: Key, features: Mapping[str, object]) -> None:
         """Write a row; columns are merged with a row that is there; a None hides a column."""
         ...
 
-    def put_columns(self, keys: Sequence[Key], columns: Mapping[str, Sequence[Value]]) -> None:
+    def freeze(self, key: Key, name: str, value: Value) -> tuple[object, int]:
+        """Take what may wait in place of a value until it is put: nobody can change it, and no long content is in memory.
+
+        Args:
+            key: The row, for messages.
+            name: The feature, for messages.
+            value: What the user gave.
+
+        Returns:
+            What `put` and `put_columns` take in place of the value, and about how many bytes of memory it holds.
+
+        Raises:
+            UnsupportedValueError: The value cannot be stored faithfully.
+        """
+        ...
+
+    def put_columns(self, keys: Sequence[Key], columns: Mapping[str, Sequence[object]]) -> None:
         """Write many rows that have the same features."""
         ...
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Protocol, TypedDict, cast
 
 import msgpack
 
 from starwhale.errors import StarwhaleError, UnsupportedValueError
 from starwhale.media import codec
-from starwhale.media.artifact import BaseArtifact
+from starwhale.media.artifact import BaseArtifact, StateKey
 from starwhale.media.registry import MEDIA
-from starwhale.media.source import BytesSource, Source
+from starwhale.media.source import Source
 
 LONG_BYTES = 4096
 """Content above this lies in a pack, not in the row."""
@@ -25,6 +25,7 @@ STREAMED_BYTES = 1 << 20
 """Content of files and stores above this goes into a pack piece by piece."""
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _PLAIN = frozenset({bool, float, type(None)})
+_META_CACHE = 4096
 
 
 class PackRef(TypedDict):
@@ -126,6 +127,8 @@ def freeze(value: Any, sink: Sink) -> Any:
         return value
     if is_media_type(kind):
         return media_cell(value, sink)
+    if kind is MediaCell or kind is Packed or kind is LongStr or kind is LongBytes:
+        return value  # it was frozen before
     if kind is list or kind is dict:
         copy = _copy_plain(value)
         if copy is not None:
@@ -147,6 +150,21 @@ def thaw(cell: Any, source_of: SourceOf) -> Any:
     if kind is list or kind is dict:
         return _copy_plain(cell)
     return cell
+
+
+def weigh(cell: Any) -> int:
+    """Guess the bytes that a waiting cell holds."""
+    if isinstance(cell, str | bytes):
+        return len(cell)
+    if isinstance(cell, MediaCell):
+        return len(cell.meta) + len(cell.data or b"")
+    if isinstance(cell, Packed):
+        return len(cell.data or b"")
+    if isinstance(cell, list):
+        return sum(map(weigh, cast("list[Any]", cell))) + 16
+    if isinstance(cell, dict):
+        return sum(map(weigh, cast("dict[str, Any]", cell).values())) + 16
+    return 8
 
 
 def _encode_text(value: str) -> bytes | None:
@@ -187,23 +205,38 @@ def media_cell(value: Any, sink: Sink | None) -> MediaCell:
     """
     if type(value) is MediaCell:
         return value
-    try:
-        meta = cast("bytes", msgpack.packb(value.to_state(), unicode_errors="surrogatepass"))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise UnsupportedValueError(f"{value!r} cannot be stored: {error}") from error
+    if not isinstance(value, BaseArtifact):
+        return MediaCell(type(value).__name__, _pack_state(value), None, None)
+    state_key = value.state_key()
+    meta = _pack_state(value) if state_key is None else _pack_plain_state(state_key)
     name = type(value).__name__
-    source = value.carried_source if isinstance(value, BaseArtifact) else None
-    if source is None:
-        return MediaCell(name, meta, None, None)
-    ref = None if sink is None else sink.adopt(source)
-    if ref is not None:
-        return MediaCell(name, meta, None, ref)
-    if sink is not None and (source.size or 0) > max(STREAMED_BYTES, sink.limit) and type(source) is not BytesSource:
-        return MediaCell(name, meta, None, sink.put_source(source))
-    content = source.content if type(source) is BytesSource else value.stored_bytes()
+    content = value.held_bytes
+    if content is None:
+        source = value.carried_source
+        if source is None:
+            return MediaCell(name, meta, None, None)
+        ref = None if sink is None else sink.adopt(source)
+        if ref is not None:
+            return MediaCell(name, meta, None, ref)
+        if sink is not None and (source.size or 0) > max(STREAMED_BYTES, sink.limit):
+            return MediaCell(name, meta, None, sink.put_source(source))
+        content = value.stored_bytes()
     if sink is not None and len(content) > sink.limit:
         return MediaCell(name, meta, None, sink.put(content))
     return MediaCell(name, meta, content, None)
+
+
+def _pack_state(value: Any) -> bytes:
+    try:
+        return cast("bytes", msgpack.packb(value.to_state(), unicode_errors="surrogatepass"))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UnsupportedValueError(f"{value!r} cannot be stored: {error}") from error
+
+
+@lru_cache(maxsize=_META_CACHE)
+def _pack_plain_state(state_key: StateKey) -> bytes:
+    """Do the same for all values that differ in nothing but their content."""
+    return _pack_state(BaseArtifact.from_state_key(state_key))
 
 
 @cache
@@ -264,4 +297,5 @@ __all__ = [
     "name_cell",
     "pack_value",
     "thaw",
+    "weigh",
 ]

@@ -10,17 +10,16 @@ values are long has the physical type struct<data, ref> and keeps its kind; the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
 from starwhale.errors import FieldNameError, StarwhaleError, UnsupportedValueError
 from starwhale.media import codec
 from starwhale.media.source import Source
-from starwhale.storage.tables import cells
-from starwhale.storage.tables.cells import LongBytes, LongStr, MediaCell, Packed, Sink, SourceOf
+from starwhale.storage.tables import arrays, cells
+from starwhale.storage.tables.cells import LongBytes, LongStr, MediaCell, Packed, PackRef, Sink, SourceOf
 
 KEY_COLUMN = "__key__"
 """Stored name of the row keys; names of users never begin with two underscores in a file."""
@@ -35,12 +34,12 @@ LONG_TYPE = pa.struct([("data", pa.binary()), ("ref", REF_TYPE)])
 MEDIA_TYPE = pa.struct([("meta", pa.binary()), ("data", pa.binary()), ("ref", REF_TYPE)])
 """A media cell: its state, and its content inline or in a pack; neither where the type has no content of its own."""
 
-_SIMPLE: dict[type, tuple[str, Any]] = {
-    bool: ("bool", pa.bool_()),
-    int: ("int", pa.int64()),
-    float: ("float", pa.float64()),
-    str: ("str", pa.string()),
-    bytes: ("bytes", pa.binary()),
+_SIMPLE: dict[type, tuple[str, Callable[[Any], Any]]] = {
+    bool: ("bool", arrays.bools),
+    int: ("int", arrays.ints),
+    float: ("float", arrays.floats),
+    str: ("str", arrays.texts),
+    bytes: ("bytes", arrays.binaries),
 }
 
 
@@ -67,11 +66,17 @@ def encode_column(
         return pa.nulls(len(values)), "null"
     encoded = None
     if all(kind is MediaCell or cells.is_media_type(kind) for kind in types):
-        encoded = _encode_media(_make_cells(values, lambda value: cells.media_cell(value, sink), name, keys))
+        made: Any = values
+        if types != {MediaCell}:
+            made = _make_cells(values, lambda value: cells.media_cell(value, sink), name, keys)
+        encoded = _encode_media(made)
     elif len(types) == 1:
         encoded = _encode_one_type(types.copy().pop(), values, sink)
     elif types in ({str, LongStr}, {bytes, LongBytes}):
-        encoded = _encode_long(values, "str" if str in types else "bytes", sink)
+        try:
+            encoded = _encode_long(values, "str" if str in types else "bytes", sink)
+        except UnicodeEncodeError:  # as below, where all texts are short
+            encoded = None
     if encoded is not None:
         return encoded
     return _encode_long(_make_cells(values, lambda value: _pack(value, sink), name, keys), "variant", sink)
@@ -190,27 +195,20 @@ def null_array(arrow_type: Any, length: int) -> Any:
 
 def to_long(array: Any) -> Any:
     """Give a plain str, bytes or variant array the physical type of long ones."""
-    data = array.cast(pa.binary())
-    return pa.StructArray.from_arrays(
-        [data, pa.nulls(len(array), REF_TYPE)], fields=list(LONG_TYPE), mask=array.is_null()
-    )
+    data = array.view(pa.binary())
+    present = [value is not None for value in data.to_pylist()]
+    return arrays.structs(LONG_TYPE, [data, pa.nulls(len(array), REF_TYPE)], present)
 
 
 def _encode_one_type(kind: type, values: Sequence[object], sink: Sink | None) -> tuple[Any, str] | None:
     if kind in _SIMPLE:
-        name, arrow_type = _SIMPLE[kind]
+        name, make = _SIMPLE[kind]
         try:
-            array = pa.array(values, arrow_type)
-        except (OverflowError, UnicodeEncodeError, pa.ArrowInvalid, pa.ArrowCapacityError):
-            return None  # an integer beyond 64 bits becomes a variant; a lone surrogate is refused there, by row
-        if (
-            sink is not None
-            and (kind is str or kind is bytes)
-            and array.nbytes > sink.limit
-            and _longest(array) > sink.limit
-        ):
-            return _encode_long(values, name, sink)
-        return array, name
+            if sink is not None and (kind is str or kind is bytes) and _has_longer(cast("Any", values), sink.limit):
+                return _encode_long(values, name, sink)
+            return make(values), name
+        except (OverflowError, UnicodeEncodeError):
+            return None  # an integer beyond 64 bits becomes a variant, and so does a text with a lone surrogate
     if kind is list:
         encoded = _encode_lists(values)
     elif kind is dict:
@@ -224,10 +222,14 @@ def _encode_one_type(kind: type, values: Sequence[object], sink: Sink | None) ->
     return encoded
 
 
-def _longest(array: Any) -> int:
-    compute: Any = import_module("pyarrow.compute")  # its functions are made at run time
-
-    return compute.max(compute.binary_length(array)).as_py() or 0
+def _has_longer(values: Sequence[str | bytes | None], limit: int) -> bool:
+    """Whether a text or bytes of a column has more bytes than the limit."""
+    longest = max(map(len, filter(None, values)), default=0)
+    if longest > limit:
+        return True
+    if 4 * longest <= limit:  # no character takes more than four bytes
+        return False
+    return any(type(value) is str and len(value.encode("utf-8", "surrogatepass")) > limit for value in values)
 
 
 def _pack(value: Any, sink: Sink | None) -> Packed:
@@ -253,7 +255,10 @@ def _encode_lists(values: Sequence[Any]) -> tuple[Any, str] | None:
     if encoded is None:
         return None
     items, kind = encoded
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items), f"list<{kind}>"
+    try:
+        return pa.ListArray.from_arrays(arrays.offsets(offsets), items), f"list<{kind}>"
+    except OverflowError:
+        return None
 
 
 def _encode_structs(values: Sequence[Any]) -> tuple[Any, str] | None:
@@ -271,8 +276,9 @@ def _encode_structs(values: Sequence[Any]) -> tuple[Any, str] | None:
             return None
         children.append(encoded[0])
         kinds.append(f"{name}:{encoded[1]}")
-    mask = pa.array([value is None for value in values])
-    return pa.StructArray.from_arrays(children, names=list(names), mask=mask), f"struct<{','.join(kinds)}>"
+    arrow_type = pa.struct(list(zip(names, (child.type for child in children), strict=True)))
+    present = [value is not None for value in values]
+    return arrays.structs(arrow_type, children, present), f"struct<{','.join(kinds)}>"
 
 
 def _encode_plain(values: list[Any]) -> tuple[Any, str] | None:
@@ -304,12 +310,23 @@ def _encode_long(values: Sequence[Any], kind: str, sink: Sink | None) -> tuple[A
             content, ref = None, sink.put(content)
         data.append(content)
         refs.append(ref)
-    plain = pa.array(data, pa.binary())
+    plain = arrays.binaries(data)
     if not any(refs):
-        return (plain.cast(pa.string()) if kind == "str" else plain), kind
-    mask = pa.array([value is None for value in values])
-    children = [plain, pa.array(refs, REF_TYPE)]
-    return pa.StructArray.from_arrays(children, fields=list(LONG_TYPE), mask=mask), kind
+        return (plain.view(pa.string()) if kind == "str" else plain), kind
+    present = [value is not None for value in values]
+    return arrays.structs(LONG_TYPE, [plain, _encode_refs(refs)], present), kind
+
+
+def _encode_refs(refs: Sequence[PackRef | None]) -> Any:
+    if not any(refs):
+        return pa.nulls(len(refs), REF_TYPE)
+    children = [
+        arrays.texts([None if ref is None else ref["pack"] for ref in refs]),
+        arrays.ints([None if ref is None else ref["offset"] for ref in refs]),
+        arrays.ints([None if ref is None else ref["size"] for ref in refs]),
+        arrays.binaries([None if ref is None else ref["digest"] for ref in refs]),
+    ]
+    return arrays.structs(REF_TYPE, children, [ref is not None for ref in refs])
 
 
 def _decode_long(array: Any, source_of: SourceOf | None) -> list[bytes | None]:
@@ -326,12 +343,10 @@ def _encode_media(made: Sequence[MediaCell | None]) -> tuple[Any, str] | None:
     names = {cell.name for cell in made if cell is not None}
     if len(names) != 1:
         return None
-    meta = pa.array([None if cell is None else cell.meta for cell in made], pa.binary())
-    data = pa.array([None if cell is None else cell.data for cell in made], pa.binary())
-    refs = [None if cell is None else cell.ref for cell in made]
-    ref = pa.array(refs, REF_TYPE) if any(refs) else pa.nulls(len(made), REF_TYPE)
-    array = pa.StructArray.from_arrays([meta, data, ref], fields=list(MEDIA_TYPE), mask=meta.is_null())
-    return array, f"media:{names.pop()}"
+    meta = arrays.binaries([None if cell is None else cell.meta for cell in made])
+    data = arrays.binaries([None if cell is None else cell.data for cell in made])
+    ref = _encode_refs([None if cell is None else cell.ref for cell in made])
+    return arrays.structs(MEDIA_TYPE, [meta, data, ref], [cell is not None for cell in made]), f"media:{names.pop()}"
 
 
 def _decode_media(array: Any, name: str, source_of: SourceOf | None) -> list[Any]:

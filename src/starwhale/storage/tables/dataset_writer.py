@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from operator import lt
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from starwhale.errors import FieldNameError, InvalidNameError, ReadOnlyError, StarwhaleError, UsageError
 from starwhale.media import codec as value_codec
@@ -104,7 +104,7 @@ class LocalDatasetWriter:
                     continue
                 elif kind is not float:
                     row[name] = frozen = self._freeze(key, name, value)
-                    weight += _weigh(frozen)
+                    weight += cells.weigh(frozen)
             if self._top is None or key > self._top:
                 self._check_key(key)
                 self._tail_keys.append(key)
@@ -116,6 +116,12 @@ class LocalDatasetWriter:
                 self._patch(key, row, weight)
             self._updated += 1
             self._is_changed = True
+
+    def freeze(self, key: Key, name: str, value: Any) -> tuple[object, int]:
+        with self._lock:
+            self._check_open()
+            cell = self._freeze(key, name, value)
+            return cell, cells.weigh(cell)
 
     def put_columns(self, keys: Sequence[Key], columns: Mapping[str, Sequence[Any]]) -> None:
         with self._lock:
@@ -306,12 +312,13 @@ class LocalDatasetWriter:
         self._columns[name] = "null"
 
     def _can_append(self, keys: Sequence[Key]) -> bool:
-        kinds = set(map(type, keys))
+        is_counting = type(keys) is range
+        kinds = {int} if is_counting else set(map(type, keys))
         if self._key_type is None and len(kinds) == 1:
             self._check_key_type(keys[0])
         if kinds != {self._key_type} or (self._top is not None and not self._top < keys[0]):
             return False
-        if not all(map(lt, keys, islice(keys, 1, None))):
+        if not is_counting and not all(map(lt, keys, islice(keys, 1, None))):
             return False
         for key in keys if self._key_type is str else (keys[0], keys[-1]):
             self._check_key(key)
@@ -471,21 +478,6 @@ def _part(column: Sequence[Any], start: int, stop: int) -> Sequence[Any]:
     if hasattr(column, "tolist") and getattr(column, "ndim", 0) == 1 and getattr(column, "dtype", None) is not None:
         return list(column[start:stop])  # scalars of NumPy, each stored as what it is
     return column if (start, stop) == (0, len(column)) else column[start:stop]
-
-
-def _weigh(cell: Any) -> int:
-    """Guess the bytes that a waiting cell holds."""
-    if isinstance(cell, str | bytes):
-        return len(cell)
-    if isinstance(cell, cells.MediaCell):
-        return len(cell.meta) + len(cell.data or b"")
-    if isinstance(cell, cells.Packed):
-        return len(cell.data or b"")
-    if isinstance(cell, list):
-        return sum(map(_weigh, cast("list[Any]", cell))) + 16
-    if isinstance(cell, dict):
-        return sum(map(_weigh, cast("dict[str, Any]", cell).values())) + 16
-    return 8
 
 
 __all__ = ["LocalDatasetWriter"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from starwhale.storage.tables import arrays
 from starwhale.storage.tables import columns as codec
 from starwhale.storage.tables.cells import Sink
 from starwhale.storage.tables.fragments import HIDDEN_COLUMN
@@ -83,7 +84,7 @@ class Overlay:
         if not any(hidden):
             return batch
         field = pa.field(HIDDEN_COLUMN, pa.list_(pa.string()), metadata={codec.KIND: b"list<str>"})
-        return batch.append_column(field, pa.array(hidden, field.type))
+        return batch.append_column(field, arrays.text_lists(hidden))
 
 
 __all__ = ["Entry", "Overlay", "Write"]
