@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import pytest
@@ -75,6 +76,20 @@ def test_a_report_fits_its_width_and_loses_no_cell(width: int, classes: int) -> 
         assert not missing, f"cells of the matrix are lost: {missing}"
         assert {str(row + 1000), str(3000 + row), f"{row / 100:.4f}"} <= words
     assert "…" not in text
+
+
+def test_a_confusion_matrix_is_headed_by_its_labels() -> None:
+    report = dataclasses.replace(make_report(3), matrix_labels=("small", "tp-large", "10"))
+    lines = [line.split() for line in draw(report, 80).splitlines()]
+    head = lines.index(["true", "small", "tp-large", "10"])
+    assert [line[0] for line in lines[head + 2 : head + 5]] == ["small", "tp-large", "10"]
+    assert lines[head + 3][1:] == ["10100", "10101", "10102"]
+
+
+@pytest.mark.parametrize("labels", [(), ("a", "b"), ("a", "a", "b")])
+def test_a_confusion_matrix_whose_labels_are_not_known_has_numbers(labels: tuple[str, ...]) -> None:
+    report = dataclasses.replace(make_report(3), matrix_labels=labels)
+    assert ["true", "0", "1", "2"] in [line.split() for line in draw(report, 80).splitlines()]
 
 
 def test_a_report_says_what_it_ran_on_in_short_and_whole_when_asked() -> None:

@@ -93,3 +93,5 @@ def test_json_of_list_and_info_has_the_shapes_that_scripts_rely_on(project: Proj
     assert report["labels"]["0"]["precision"] == 1.0
     matrix = report["confusion_matrix"]["binarylabel"]
     assert [[row["id"], row["0"], row["1"]] for row in matrix] == [[0, 0.5, 0.0], [1, 0.0, 0.5]]
+    assert [sorted(row) for row in matrix] == [["0", "1", "id"]] * 2, "what the system keeps beside is not shown"
+    assert report["confusion_matrix"]["labels"] == ["0", "1"]

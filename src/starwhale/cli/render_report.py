@@ -45,7 +45,7 @@ def render_report(
         _tables(console, "per label", "label", list(report.labels.values()), max_columns)
     if report.confusion_matrix:
         title = "confusion matrix (rows: true, columns: predicted)"
-        _tables(console, title, MATRIX, report.confusion_matrix, max_columns)
+        _tables(console, title, MATRIX, _matrix(report), max_columns)
     for step in () if has_steps else report.progress:
         failed = f", {step.failed} failed" if step.failed else ""
         _line(console, f"{step.step}: {step.done} of {step.total} rows{failed}")
@@ -54,6 +54,18 @@ def render_report(
         _line(console, f"  {row.get('id', '')}: {row.get('exception') or row.get('message') or ''}{where}")
     if (more := report.failed_rows - len(report.errors)) > 0 and report.errors:
         _line(console, f"  and {more} more in the table 'errors'")
+
+
+def _matrix(report: JobReport) -> list[Row]:
+    """Return the rows of the confusion matrix with labels in place of numbers, as far as they are known and not the numbers."""
+    labels, rows = report.matrix_labels, report.confusion_matrix
+    if len(labels) != len(rows) or len(set(labels)) != len(labels):
+        return list(rows)
+    numbers = [str(number) for number in range(len(labels))]
+    named = zip(labels, rows, strict=True)
+    return [
+        {"id": label, **{labels[int(each)]: row.get(each) for each in numbers if each in row}} for label, row in named
+    ]
 
 
 def _about(report: JobReport, is_verbose: bool) -> Iterator[tuple[str, str]]:
@@ -118,18 +130,20 @@ def _tables(console: Console, title: str, id_title: str, rows: Sequence[Row], ma
     from rich.text import Text
 
     names = list(dict.fromkeys(name for row in rows for name in row if name != "id"))
-    names = sorted(names, key=int) if all(name.isdecimal() for name in names) else names
+    is_numbered = id_title == MATRIX and all(isinstance(row.get("id"), int) for row in rows)
+    names = sorted(names, key=int) if is_numbered else names
     ids = [show_value("id", row.get("id")) for row in rows]
     digits = 3 if id_title == MATRIX else 4
     cells = {name: [show_value(name, row.get(name), digits) for row in rows] for name in names}
-    widths = {name: max(map(len, (_heading(name), *cells[name]))) for name in names}
+    headings = {name: name if id_title == MATRIX else _heading(name) for name in names}
+    widths = {name: max(map(len, (headings[name], *cells[name]))) for name in names}
     id_width = min(max(map(len, (id_title, *ids))), max(console.width // 3, 8))
     console.print(Text(title, style="bold"))
     for shown in _pieces(widths, console.width - id_width - 4, max_columns):
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
         table.add_column(id_title, width=id_width, overflow="fold")
         for name in shown:
-            table.add_column(Text(_heading(name)), justify="right", overflow="fold")
+            table.add_column(Text(headings[name]), justify="right", overflow="fold")
         for position, row_id in enumerate(ids):
             table.add_row(Text(row_id), *(Text(cells[name][position]) for name in shown))
         console.print(table)

@@ -59,9 +59,20 @@ class LogBuffer:
         """Called after each logged row, outside the lock; whoever commits early sets it."""
 
     def log(
-        self, category: str, id: Key, metrics: Mapping[str, Any]
-    ) -> None:  # Any: values of users, checked by flatten
+        self,
+        category: str,
+        id: Key,
+        metrics: Mapping[str, Any],  # Any: values of users, checked by flatten
+        *,
+        hidden: Mapping[str, Value] | None = None,
+    ) -> None:
         """Keep the metrics of a row; the same id again adds columns and replaces equal ones.
+
+        Args:
+            category: The table.
+            id: The row.
+            metrics: Columns of the user's.
+            hidden: Columns of the system's own, of `HIDDEN_COLUMNS`.
 
         Raises:
             UsageError: The category cannot be a user's table, or the id is not an int or str, or differs from the table's others.
@@ -73,7 +84,7 @@ class LogBuffer:
             raise UsageError(
                 message, hint=_OWN_TABLES.get(category, "give a name") if isinstance(category, str) else "give a name"
             )
-        self._add(category, _check_id(category, id), _flatten(category, metrics))
+        self._add(category, _check_id(category, id), _flatten(category, metrics), hidden)
 
     def log_summary(self, metrics: Mapping[str, Any]) -> None:  # Any: values of users, checked by flatten
         """Merge metrics into the summary; a key `id` is ignored.
@@ -116,7 +127,7 @@ class LogBuffer:
         with self._lock:
             return sorted(name for name, table in self._tables.items() if table.rows and name != SUMMARY)
 
-    def _add(self, category: str, id: Key, row: Mapping[str, Value]) -> None:
+    def _add(self, category: str, id: Key, row: Mapping[str, Value], hidden: Mapping[str, Value] | None = None) -> None:
         with self._lock:
             table = self._tables.setdefault(category, _Table())
             if table.id_type is not None and table.id_type is not type(id):
@@ -125,7 +136,7 @@ class LogBuffer:
             table.check_names(category, row)
             table.id_type = type(id)
             kept = table.rows.setdefault(id, {})
-            for name, value in row.items():
+            for name, value in {**row, **(hidden or {})}.items():
                 if value is not None or name not in kept:
                     kept[name] = value
         if self.on_log is not None:

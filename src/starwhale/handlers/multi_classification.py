@@ -70,8 +70,13 @@ def _log(report: dict[str, Any]) -> None:
     buffer.log_summary({"kind": report["kind"], **report["summary"]})
     for label, row in report["labels"].items():
         buffer.log("labels", label, {name.lower(): value for name, value in row.items()})
-    for number, row in enumerate(report["confusion_matrix"]["binarylabel"]):
-        buffer.log("confusion_matrix/binarylabel", number, {str(each): value for each, value in enumerate(row)})
+    matrix: list[list[float]] = report["confusion_matrix"]["binarylabel"]
+    labels: list[str] = list(report["labels"])
+    for number, row in enumerate(matrix):
+        # rows and columns have numbers, which scripts rely on; a report shows the labels that they stand for
+        hidden = {"__label": labels[number]} if len(labels) == len(matrix) else None
+        columns = {str(each): value for each, value in enumerate(row)}
+        buffer.log("confusion_matrix/binarylabel", number, columns, hidden=hidden)
     for label, curve in report["roc_auc"].items():
         points = zip(curve["fpr"], curve["tpr"], curve["thresholds"], strict=True)
         for number, (fpr, tpr, threshold) in enumerate(points):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.status import Status, is_active
 from starwhale.results.manifest import job_manifest
-from starwhale.results.read import read_rows, summary, table_names
+from starwhale.results.read import job_scope, read_rows, summary, table_names
 from starwhale.results.scan import row_order
 from starwhale.results.statistics import Interval, wilson
 from starwhale.storage.protocols import StepProgress, TableQuery, Value
@@ -68,7 +68,7 @@ class JobReport:
     labels: dict[str, Row]
     """Per-label figures of a classification."""
     confusion_matrix: tuple[Row, ...]
-    """Rows of the matrix: true classes; columns: predicted ones."""
+    """Rows of the matrix: true classes; columns: predicted ones; both by number."""
     accuracy: Interval | None
     """The summary's accuracy with its error, when it is a share of counted rows."""
     inputs: tuple[str, ...]
@@ -79,6 +79,8 @@ class JobReport:
     """The first few failed rows, in row order."""
     steps: tuple[StepReport, ...] = ()
     """Its steps, needs first."""
+    matrix_labels: tuple[str, ...] = ()
+    """Labels of the matrix by number; empty where nobody knows them."""
 
     @property
     def failed_rows(self) -> int:
@@ -91,7 +93,10 @@ class JobReport:
         report: dict[str, Any] = {"kind": self.summary.get("kind", ""), "summary": self.summary}
         if self.summary.get("kind") == "multi_classification":
             report["labels"] = self.labels
-            report["confusion_matrix"] = {"binarylabel": list(self.confusion_matrix)}
+            report["confusion_matrix"] = {
+                "binarylabel": list(self.confusion_matrix),
+                "labels": list(self.matrix_labels),
+            }
         if self.accuracy is not None:
             report["accuracy"] = dataclasses.asdict(self.accuracy)
         report["steps"] = [dataclasses.asdict(each) for each in self.progress]
@@ -127,7 +132,15 @@ def make_report(stores: Stores, job: JobRecord) -> JobReport:
         progress=progress,
         errors=tuple(nsmallest(SHOWN_ERRORS, rows("errors", READ_ERRORS), key=row_order)),
         steps=_steps(stores, job, progress),
+        matrix_labels=_matrix_labels(stores, job) if CONFUSION in tables else (),
     )
+
+
+def _matrix_labels(stores: Stores, job: JobRecord) -> tuple[str, ...]:
+    """Return the labels of the confusion matrix by number; none where one of them was not kept."""
+    rows = stores.results.reader.rows(job_scope(stores, job), TableQuery(table=CONFUSION))
+    labels = [str(row.get("__label") or "") for row in rows]
+    return tuple(labels) if all(labels) else ()
 
 
 def _steps(stores: Stores, job: JobRecord, progress: tuple[StepProgress, ...]) -> tuple[StepReport, ...]:

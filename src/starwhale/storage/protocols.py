@@ -114,8 +114,9 @@ class PartDraft:
     """Seconds spent per activity: `read`, `predict`, `write`."""
 
 
-HIDDEN_COLUMNS = frozenset({"__dataset", "__dataset_version", "__key", "__step", "__pickled"})
-"""Columns of `results` that say where a row comes from; readers use them, and users see their own columns only."""
+HIDDEN_COLUMNS = frozenset({"__dataset", "__dataset_version", "__key", "__step", "__pickled", "__label"})
+"""Columns that say where a row of `results` comes from, or which label a row of a confusion matrix is of; readers use them, and users see
+their own columns only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
