@@ -13,6 +13,7 @@ StarwhaleError
 │   └── MissingDatasetError        a dataset that was to be opened is not there
 ├── AlreadyExistsError (1)         a named thing is there already
 ├── DatasetSourceError (1)         a file given to a build is malformed or unreadable
+├── LinkError (1)                  what a link names cannot be read
 ├── MediaError (1)                 media content cannot be decoded
 ├── ModelSourceError (1)           a file of a work directory cannot be packaged
 ├── ReadOnlyError (1)              a write to something opened for reading
@@ -159,6 +160,13 @@ class DatasetSourceError(StarwhaleError, ValueError):
         """Line in the file, from 1."""
         self.column = column
         """Column in the line, from 1."""
+
+
+class LinkError(StarwhaleError, OSError):
+    """What a link names cannot be read: the server refuses or is silent, or nothing reads links of its kind."""
+
+    http_status = 502
+    code = "link"
 
 
 class MediaError(StarwhaleError, ValueError):

@@ -5,16 +5,13 @@ import json
 import pickle
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 
-from starwhale.errors import NotBuiltYetError, NotFoundError, UnsupportedValueError
+from starwhale.errors import NotFoundError, UnsupportedValueError
 from starwhale.media import (
     MEDIA,
     Audio,
@@ -37,7 +34,7 @@ from starwhale.media import (
     Video,
 )
 from starwhale.media.codec import pack_media, unpack_media
-from starwhale.media.source import BytesSource, LinkSource
+from starwhale.media.source import BytesSource
 
 ALL: list[MediaValue] = [
     Audio(b"wav", display_name="a.wav"),
@@ -246,66 +243,6 @@ def test_text_keeps_its_encoding() -> None:
     assert value.stored_bytes() == "héllo".encode("utf-16")
     assert Text("\ud800") == pickle.loads(pickle.dumps(Text("\ud800")))
     assert value.to_numpy().item() == "héllo"
-
-
-def test_links_read_a_part_of_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "a b.bin"
-    path.write_bytes(b"0123456789")
-    assert Link(path, 2, 3).to_bytes() == b"234"
-    assert Link(path.as_uri(), 8).to_bytes() == b"89"
-    assert Image(link=Link(path, 2, 3)).to_bytes() == b"234"
-    assert LinkSource(str(path), 2, 5).read(3, 10) == b"56"
-    assert LinkSource(str(path), 2, 5).read(5) == b""
-    with pytest.raises(NotFoundError, match="ends before"):
-        Link(path, 8, 5).to_bytes()
-    with pytest.raises(NotFoundError, match="missing"):
-        Link(tmp_path / "missing").to_bytes()
-    with pytest.raises(UnsupportedValueError, match="negative"):
-        Link("a", -1)
-    with pytest.raises(NotBuiltYetError, match="s3"):
-        Link("s3://bucket/key").to_bytes()
-
-
-def test_relative_links_can_be_made_absolute(tmp_path: Path) -> None:
-    assert Link("a/b.png", 1).resolved(tmp_path) == Link(f"{tmp_path}/a/b.png", 1)
-    assert Link("http://h/a").resolved(tmp_path) == Link("http://h/a")
-    assert Link("http://h/a", owner="me").extra_info == {"owner": "me"}
-
-
-@pytest.fixture
-def address() -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content, status = b"0123456789", 200
-            asked = self.headers.get("Range")
-            if asked and self.path == "/ranges":
-                first, last = asked.removeprefix("bytes=").split("-")
-                content, status = content[int(first) : int(last or 9) + 1], 206
-            if self.path == "/missing":
-                status = 404
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.mark.parametrize("path", ["ranges", "whole"])
-def test_links_read_over_http_with_and_without_ranges(address: str, path: str) -> None:
-    assert Link(f"{address}/{path}", 2, 3).to_bytes() == b"234"
-    assert Link(f"{address}/{path}").to_bytes() == b"0123456789"
-    with pytest.raises(NotFoundError, match=r"missing.*Not Found"):
-        Link(f"{address}/missing").to_bytes()
 
 
 def test_boxes_in_all_their_forms() -> None:

@@ -1,7 +1,7 @@
 """WHAT A CELL CAN HOLD: images, audio, video, text, boxes, lines, links, each to and from bytes.
 
 Doors: one file per family, every public name re-exported here. `registry.MEDIA` lists the types by stored name; `codec` turns any
-storable value into bytes and back; `flatten` makes columns of a dict of metrics; `source` says where content is read from, `stream`
+storable value into bytes and back; `flatten` makes columns of a dict of metrics; `source` and `link_source` say where content is read from, `stream`
 reads it in pieces.
 
 Who may enter: storage and everything above it. What it may import: `errors` and the standard library; NumPy, Pillow, soundfile and PyAV are

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from starwhale.errors import UnsupportedValueError
 from starwhale.media.artifact import BaseArtifact, Shape
@@ -89,7 +90,13 @@ def mime_of(value: BaseArtifact, given: object, allowed: frozenset[MIMEType]) ->
     """
     if given is None:
         content = value.carried_source
-        name = content.path if isinstance(content, FileSource) else value.link.uri if value.link else value.display_name
+        name = (
+            content.path
+            if isinstance(content, FileSource)
+            else urlsplit(value.link.uri).path
+            if value.link
+            else value.display_name
+        )
         guess = MIMEType.create_by_file_suffix(name)
         return guess if guess in allowed else MIMEType.UNDEFINED
     if value.mime_type not in allowed:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from starwhale.errors import UnsupportedValueError
-from starwhale.media.source import LinkSource, Source
+from starwhale.media.link_source import LinkSource, scheme_of
+from starwhale.media.source import Source
 from starwhale.media.value import MediaValue
 
 
@@ -50,7 +50,7 @@ class Link(MediaValue):
     @property
     def scheme(self) -> str:
         """The kind of address: empty for a path, else `file`, `http`, `https`, `s3` and so on."""
-        return urlsplit(self.uri).scheme
+        return scheme_of(self.uri)
 
     @property
     def signed_uri(self) -> str:

@@ -1,4 +1,4 @@
-"""Where the bytes of a media value come from: memory, a file, a place that a link names, or a store."""
+"""Where the bytes of a media value come from: memory, a file, or whatever else meets `Source`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ import io
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
-from urllib.parse import unquote, urlsplit
 
-from starwhale.errors import NotBuiltYetError, NotFoundError, UnsupportedValueError
+from starwhale.errors import NotFoundError, UnsupportedValueError
 
 if TYPE_CHECKING:
-    from http.client import HTTPResponse
     from typing import BinaryIO
-
-HTTP_TIMEOUT_S = 30.0
-"""How long one connection or read over HTTP may be silent."""
 
 
 @runtime_checkable
@@ -79,48 +74,6 @@ class FileSource:
             raise _unreadable(self.path, error) from error
 
 
-@dataclass(frozen=True, slots=True)
-class LinkSource:
-    """The bytes [offset, offset + length) of what a URI names: a path, a `file:` URI, or an http(s) address."""
-
-    uri: str
-    """Where the whole lies."""
-    offset: int = 0
-    """First byte of the part."""
-    length: int = -1
-    """Bytes in the part; -1 means up to the end."""
-
-    @property
-    def size(self) -> int | None:
-        """Length in bytes when the link says it."""
-        return self.length if self.length >= 0 else None
-
-    def read(self, offset: int = 0, size: int = -1) -> bytes:
-        """Return the bytes [offset, offset + size) of the part."""
-        if self.length >= 0:
-            left = max(self.length - offset, 0)
-            size = left if size < 0 else min(size, left)
-        if size == 0:
-            return b""
-        start = self.offset + offset
-        scheme = urlsplit(self.uri).scheme.lower()
-        if scheme in {"http", "https"}:
-            content = _read_http(self.uri, start, size)
-        elif scheme in {"", "file"}:
-            path = unquote(urlsplit(self.uri).path) if scheme else self.uri
-            content = FileSource(path).read(start, size)
-        else:
-            raise NotBuiltYetError(
-                f"cannot read {self.uri!r}: links of the kind {scheme!r} are not built yet",
-                hint="link to a file or to an http(s) address",
-            )
-        if self.length >= 0 and len(content) < size:
-            raise NotFoundError(
-                f"{self.uri!r} ends before the link does: {size} bytes were expected from byte {start}, {len(content)} are there"
-            )
-        return content
-
-
 def open_file(path: str) -> BinaryIO:
     """Open a file of this machine for reading.
 
@@ -176,30 +129,3 @@ def _read_part(file: BinaryIO, offset: int, size: int) -> bytes:
 
 def _unreadable(path: str, error: OSError) -> NotFoundError:
     return NotFoundError(f"cannot read the file {path!r}: {error.strerror or error}")
-
-
-def _read_http(uri: str, start: int, size: int) -> bytes:
-    import urllib.error
-    import urllib.request
-    from http.client import HTTPException
-
-    request = urllib.request.Request(uri)  # noqa: S310 - the caller has checked the scheme
-    if start or size >= 0:
-        request.add_header("Range", f"bytes={start}-{start + size - 1 if size >= 0 else ''}")
-    try:
-        with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_S) as response:  # noqa: S310 - as above
-            return _take_part(response, start, size)
-    except urllib.error.HTTPError as error:
-        with error:  # it is the answer too, with a connection
-            if error.code == 416:  # the range starts behind the end
-                return b""
-            raise NotFoundError(f"cannot read {uri!r}: {error.code} {error.reason}") from error
-    except (OSError, HTTPException) as error:
-        raise NotFoundError(f"cannot read {uri!r}: {getattr(error, 'reason', None) or error}") from error
-
-
-def _take_part(response: HTTPResponse, start: int, size: int) -> bytes:
-    content = response.read()  # to the end: a connection that broke off raises IncompleteRead
-    if response.status == 206:
-        return content
-    return content[start:] if size < 0 else content[start : start + size]

@@ -61,6 +61,9 @@ def open_source(source: Source) -> BinaryIO:
         return io.BytesIO(source.content)
     if type(source) is FileSource:
         return open_file(source.path)
+    opener = getattr(source, "open", None)  # a source may know a better way
+    if opener is not None:
+        return opener()
     size = source.size
     if size is None:  # only reading tells how much there is
         return io.BytesIO(source.read())
