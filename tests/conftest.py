@@ -11,13 +11,17 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.s3_server import S3Server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,7 @@ NEEDS: Mapping[str, Need] = {
     "lance": Need(present=_has("lance"), help="pip install pylance"),
     "polars": Need(present=_has("polars"), help="pip install polars"),
     "duckdb": Need(present=_has("duckdb"), help="pip install duckdb"),
-    "s3": Need(present=_has("moto", "flask"), help="pip install 'moto[s3,server]'"),
+    "s3": Need(present=_has("moto", "flask", "boto3"), help="pip install 'moto[s3,server]' boto3"),
     "podman": Need(present=_has_program("podman"), help="install podman"),
 }
 NOT_RUN = pytest.StashKey[Counter[str]]()
@@ -247,6 +251,25 @@ def recorded_data() -> Callable[[str], Path]:
         return path
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """Address of an S3-compatible server on loopback; tests that use it are marked `needs_s3`."""
+    from tests.s3_server import moto_server
+
+    with moto_server() as address:
+        yield address
+
+
+@pytest.fixture
+def s3(s3_endpoint: str) -> S3Server:
+    """That server with an empty bucket of the test's own."""
+    from tests.s3_server import S3Server
+
+    server = S3Server(endpoint=s3_endpoint, bucket=f"bucket-{uuid.uuid4().hex[:12]}")
+    server.client().create_bucket(Bucket=server.bucket)
+    return server
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ StarwhaleError
 ├── ConflictError (1)              two writers changed the same thing
 ├── CorruptedError (1)             stored bytes differ from their checksum
 ├── NoSpaceError (1)               the disk is full
+├── ObjectStoreError (1)           an object store cannot be reached, or refuses
 ├── RootError (1)                  the storage root cannot be used
 ├── MissingDependencyError (1)     an optional package is not installed
 ├── NotBuiltYetError (1)           a public name that is not built yet
@@ -223,6 +224,18 @@ class NoSpaceError(StarwhaleError, OSError):
 
     http_status = 507
     code = "no_space"
+
+
+class ObjectStoreError(StarwhaleError, OSError):
+    """An object store cannot be reached, or refuses what was asked."""
+
+    http_status = 502
+    code = "object_store"
+
+    def __init__(self, message: str, *, address: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.address = address
+        """Of the store."""
 
 
 class RootError(StarwhaleError, RuntimeError):

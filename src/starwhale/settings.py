@@ -7,12 +7,86 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 VERSION = "0.1.0"
 """Version of the distribution `starwhale-evaluation`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Access:
+    """Where an object store that speaks the S3 protocol is, and with which keys. The secrets are never shown."""
+
+    endpoint: str = ""
+    """Address of the store; empty for Amazon's of the region."""
+    access_key: str = ""
+    """Name of the key; empty for none, which reads what everybody may read."""
+    secret: str = field(default="", repr=False)
+    """The key itself."""
+    session_token: str = field(default="", repr=False)
+    """Goes with keys that end after a while."""
+    region: str = ""
+    """Region of the bucket."""
+    bucket: str = ""
+    """Only bucket that it is for; empty for any."""
+    connect_timeout_s: float = 10.0
+    """How long making a connection may take."""
+    read_timeout_s: float = 60.0
+    """How long an answer may be silent."""
+    attempts: int = 5
+    """Tries of a request in all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Accounts:
+    """Everything that the user has set about object stores."""
+
+    environment: S3Access | None = None
+    """From SW_S3_*."""
+    configured: tuple[S3Access, ...] = ()
+    """From `link_auths` of the configuration file, the entries of type s3."""
+    usual: S3Access = S3Access()
+    """From the variables that Amazon's own tools read: fills in what the others leave empty."""
+
+    def access(self, bucket: str, *, endpoint: str = "") -> S3Access:
+        """Choose for a bucket: what the environment says, else the first entry of the configuration that fits, else the usual.
+
+        Args:
+            bucket: Its name.
+            endpoint: Address of the store, where that was named with it; only entries of that store fit then.
+        """
+        named = (each for each in (self.environment, *self.configured) if each is not None)
+        found = next((each for each in named if _fits(each, bucket, endpoint)), None)
+        usual = self.usual
+        if found is None:
+            return replace(usual, endpoint=endpoint or usual.endpoint, bucket=bucket, region=usual.region or _REGION)
+        if found.access_key:  # keys belong together
+            usual = replace(usual, access_key="", secret="", session_token="")
+        return replace(
+            found,
+            bucket=bucket,
+            endpoint=endpoint or found.endpoint or usual.endpoint,
+            access_key=found.access_key or usual.access_key,
+            secret=found.secret or usual.secret,
+            session_token=found.session_token or usual.session_token,
+            region=found.region or usual.region or _REGION,
+        )
+
+    def with_configured(self, entries: Iterable[S3Access]) -> S3Accounts:
+        """Add what the configuration file says."""
+        return replace(self, configured=tuple(entries))
+
+
+_REGION = "us-east-1"
+
+
+def _fits(access: S3Access, bucket: str, endpoint: str) -> bool:
+    def bare(address: str) -> str:
+        return address.rpartition("://")[2].rstrip("/").casefold()
+
+    return access.bucket in {"", bucket} and (not endpoint or bare(access.endpoint) in {"", bare(endpoint)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +127,8 @@ class Settings:
     """Name of the user's shell, from SHELL: bash, zsh, …"""
     strict_exit: bool = False
     """Reserved for scripts that want other exit codes, from SW_STRICT_EXIT."""
+    s3: S3Accounts = S3Accounts()
+    """Object stores, from SW_S3_* and AWS_*."""
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -87,12 +163,54 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         fish_home=Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "fish",
         shell=Path(env.get("SHELL", "")).name,
         strict_exit=env.get("SW_STRICT_EXIT") == "1",
+        s3=_read_s3(env),
     )
 
 
 def child_environment(additions: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for a process that we start."""
     return {**os.environ, **additions}
+
+
+def _read_s3(env: Mapping[str, str]) -> S3Accounts:
+    own = {name: env.get(f"SW_S3_{name}", "").strip() for name in _S3_NAMES}
+    limits = S3Access(
+        connect_timeout_s=_positive(own["CONNECT_TIMEOUT"], 10.0),
+        read_timeout_s=_positive(own["READ_TIMEOUT"], 60.0),
+        attempts=int(_positive(own["TOTAL_MAX_ATTEMPTS"], 5)),
+    )
+    usual = replace(
+        limits,
+        endpoint=env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL") or "",
+        access_key=env.get("AWS_ACCESS_KEY_ID", ""),
+        secret=env.get("AWS_SECRET_ACCESS_KEY", ""),
+        session_token=env.get("AWS_SESSION_TOKEN", ""),
+        region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "",
+    )
+    if not any(own[name] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET", "REGION")):
+        return S3Accounts(usual=usual)
+    said = replace(
+        limits,
+        endpoint=own["ENDPOINT"],
+        access_key=own["ACCESS_KEY"],
+        secret=own["SECRET"],
+        region=own["REGION"],
+        bucket=own["BUCKET"],
+    )
+    return S3Accounts(environment=said, usual=usual)
+
+
+_S3_NAMES = (
+    "ENDPOINT", "ACCESS_KEY", "SECRET", "REGION", "BUCKET", "CONNECT_TIMEOUT", "READ_TIMEOUT", "TOTAL_MAX_ATTEMPTS",
+)  # fmt: skip
+
+
+def _positive(text: str, otherwise: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return otherwise
+    return value if 0 < value < float("inf") else otherwise
 
 
 def _config_home(env: Mapping[str, str], home: Path) -> Path:

@@ -2,17 +2,19 @@
 
 storage: {root: <path>}
 instances: {local: {current_project: <name>}}
+link_auths: [{type: s3, endpoint, bucket, ak, sk, region, connect_timeout, read_timeout}]
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from starwhale.errors import UsageError
+from starwhale.settings import S3Access
 
 Section = Mapping[str, Any]  # Any: a mapping of YAML, of which we read a few keys
 
@@ -37,6 +39,19 @@ class Configuration:
         """Project of URIs that name none."""
         local = _section(_section(self.data, "instances"), "local")
         return str(local.get("current_project") or "self")
+
+    @property
+    def s3(self) -> tuple[S3Access, ...]:
+        """Object stores that the file gives keys for.
+
+        Raises:
+            UsageError: `link_auths` is no list of mappings.
+        """
+        entries = self.data.get("link_auths") or []
+        if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+            message = f"link_auths in {self.path} is not a list of mappings"
+            raise UsageError(message, hint="write it like: link_auths: [{type: s3, bucket: b, ak: …, sk: …}]")
+        return tuple(_s3_access(each) for each in entries if str(each.get("type") or "s3").casefold() == "s3")
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -87,6 +102,27 @@ def write_current_project(path: Path, project: str) -> Configuration:
 def replace_configuration(path: Path, draft: Path) -> None:
     """Put a draft in the place of the file, whole or not at all; a link stays a link."""
     draft.replace(path.resolve())
+
+
+def _s3_access(entry: Section) -> S3Access:
+    def text(name: str) -> str:
+        return str(entry.get(name) or "")
+
+    default = S3Access()
+    limits = {
+        f"{name}_s": float(entry[name])
+        for name in ("connect_timeout", "read_timeout")
+        if isinstance(entry.get(name), int | float) and entry[name] > 0
+    }
+    return replace(
+        default,
+        endpoint=text("endpoint"),
+        bucket=text("bucket"),
+        access_key=text("ak"),
+        secret=text("sk"),
+        region=text("region"),
+        **limits,
+    )
 
 
 def _section(data: Section, name: str) -> Section:

@@ -1,0 +1,13 @@
+"""Object stores that speak the S3 protocol: signed requests, ranged reads, retries. The standard library is all that it needs.
+
+Doors: `open_bucket(name, accounts)` gives a `Bucket`, which reads ranges of objects, lists them and puts new ones. Behind them:
+`signing` (pure), `connections` (kept open, tried again), `answers` (what an error answer means to a user).
+
+Who may enter: tables, stores, and whoever reads links. What it may import: settings, errors.
+"""
+
+from __future__ import annotations
+
+from starwhale.storage.objects.bucket import Bucket, ObjectInfo, open_bucket
+
+__all__ = ["Bucket", "ObjectInfo", "open_bucket"]
