@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from starwhale.api.dataset import Dataset, dataset
-from starwhale.errors import ArgumentTypeError, NotBuiltYetError, UsageError
+from starwhale.errors import ArgumentTypeError, NotBuiltYetError, NothingToCommitError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,8 +97,23 @@ def test_sharing_outside_of_a_task_gives_all_rows_and_is_asked_for_once() -> Non
         dataset("d").make_distributed_consumption("session", batch_size=0)
 
 
+def test_copy_and_diff() -> None:
+    ds = Dataset.from_dict_items([{"x": 1}], "d", tags=["gold", "old"])
+    made = ds.copy("e", ignore_tags=["old"])
+    assert content("e") == content("d")
+    assert list(dataset(str(made)).tags) == ["gold", "latest", "v0"]
+    Dataset.from_dict_items([(0, {"x": 2}), (5, {"x": 5})], "e")
+    found = dataset("d").diff("e", show_details=True)
+    assert (found.added_keys, found.changed_keys) == ([5], [0])
+    assert dataset("d").diff(dataset("d")).is_same
+    dataset("e").copy("d", mode="overwrite", force=True)
+    assert content("d") == content("e")
+    with pytest.raises(NothingToCommitError):
+        dataset("fresh").copy("other")
+
+
 def test_what_is_not_built_says_so() -> None:
     ds = Dataset.from_dict_items([{"x": 1}], "d")
-    for call in (ds.to_pytorch, ds.to_tensorflow, ds.copy, ds.rehash, Dataset.from_huggingface):
+    for call in (ds.to_pytorch, ds.to_tensorflow, ds.rehash, Dataset.from_huggingface):
         with pytest.raises(NotBuiltYetError, match="not built yet"):
             call()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SDK = {
     "dataset build": "starwhale:Dataset.from_dict_items",
+    "dataset copy": "starwhale:Dataset.copy",
     "dataset diff": "starwhale:Dataset.diff",
     "dataset head": "starwhale:Dataset.head",
     "dataset history": "starwhale:Dataset.history",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import resource
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.conftest import swcli_command
 
 if TYPE_CHECKING:
     from tests.conftest import Swcli
@@ -51,3 +54,56 @@ def test_diff_says_what_changed(swcli: Swcli) -> None:
     done = swcli("dataset", "diff", "digits", "digit")
     assert done.returncode == 1
     assert "did you mean 'digits'?" in done.stderr
+
+
+def full_disk(swcli: Swcli, limit: int, *args: str) -> str:
+    """Run a command whose files may not grow beyond a limit, which stands for a full disk; return what it said."""
+    done = subprocess.run(
+        [*swcli_command(), "dataset", *args],
+        env=dict(swcli.env),
+        cwd=swcli.cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert "space" in said
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.mark.usefixtures("digits")
+def test_copy_takes_tags_along_and_merges_or_replaces(swcli: Swcli) -> None:
+    ok(swcli, "copy", "digits/version/gold", "twin")
+    assert shown(swcli, "info", "twin")["tags"] == ["gold", "latest", "v0"]
+    assert "no difference" in ok(swcli, "diff", "digits/version/gold", "twin")
+    assert "nothing to copy" in ok(swcli, "copy", "digits/version/gold", "twin")
+    ok(swcli, "copy", "digits", "twin", "--patch")
+    assert rows(swcli, "twin") == rows(swcli, "digits")
+    ok(swcli, "copy", "digits/version/gold", "twin", "-o", "-i", "gold")
+    assert rows(swcli, "twin") == rows(swcli, "digits/version/gold")
+    done = swcli("dataset", "copy", "digits/version/gold", "local/project/self/dataset/new", "-p", "-o")
+    assert done.returncode == 2
+    done = swcli("-o", "json", "dataset", "copy", "digits", ".", "-dlp", "elsewhere")
+    assert done.returncode == 1
+    assert "no project 'elsewhere'" in json.loads(done.stdout)["error"]["message"]
+
+
+def test_a_full_disk_leaves_the_last_version_of_a_copy_whole(swcli: Swcli, tmp_path: Path) -> None:
+    texts = [{"text": f"{number:05}" * 40_000} for number in range(4)]
+    (tmp_path / "long.json").write_text(json.dumps(texts))
+    (tmp_path / "short.json").write_text(json.dumps([{"n": 1}]))
+    ok(swcli, "build", "--json", "long.json", "-n", "long")
+    ok(swcli, "build", "--json", "short.json", "-n", "short")
+    before = rows(swcli, "short")
+    folder = Path(shown(swcli, "info", "short")["path"])
+    files = sorted(folder.rglob("*"))
+    catalog = max(each.stat().st_size for each in (tmp_path / "storage").iterdir() if each.is_file())
+    full_disk(swcli, catalog + 20_000, "copy", "long", "short")
+    assert rows(swcli, "short") == before
+    assert [each for each in sorted(folder.rglob("*")) if each.is_file() and each not in files] == []
+    ok(swcli, "copy", "long", "short")
+    assert len(rows(swcli, "short")) == 4

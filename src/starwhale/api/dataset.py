@@ -16,7 +16,8 @@ from starwhale.datasets.build import build_version
 from starwhale.datasets.describe import describe_version
 from starwhale.datasets.diff import LIMIT, DatasetDiff
 from starwhale.datasets.rows import DataRow, iterate_rows
-from starwhale.errors import ArgumentTypeError, NotBuiltYetError, UsageError
+from starwhale.domain.uri import Uri
+from starwhale.errors import ArgumentTypeError, NotBuiltYetError, NothingToCommitError, UsageError
 from starwhale.storage.protocols import DatasetReader, PartDraft, SharedRows
 
 if TYPE_CHECKING:
@@ -223,10 +224,39 @@ class Dataset(opened.Dataset):
         del drop_index
         raise _not_built("to_tensorflow", "use tf.data.Dataset.from_generator")
 
-    def copy(self, *args: Any, **kwargs: Any) -> NoReturn:  # Any: the signature is fixed when it is built
-        """Copy a version (not built yet)."""
-        del args, kwargs
-        raise _not_built("copy", "read the rows and extend another dataset with them")
+    def copy(
+        self,
+        dest_uri: str,
+        dest_local_project_uri: str = "",
+        force: bool = False,
+        mode: str = "patch",
+        ignore_tags: Sequence[str] | None = None,
+    ) -> Uri:
+        """Copy the version within the instance, sharing its files, and return the URI of the copy.
+
+        Args:
+            dest_uri: `.` for the same name, a new name, the URI of a project, or a whole URI without a version.
+            dest_local_project_uri: Project of a destination that names none; the current one by default.
+            force: Move tags that point at another version there.
+            mode: "patch" merges rows into a dataset that is there, "overwrite" replaces them.
+            ignore_tags: Tags that stay behind.
+
+        Raises:
+            NothingToCommitError: The dataset has no version yet; it is a RuntimeError too.
+            AlreadyExistsError: A tag points at another version there.
+        """
+        if not self.exists():
+            message = f"dataset {self.name!r} has no version to copy"
+            raise NothingToCommitError(message, hint="call commit() first")
+        copied = default_instance().datasets.copy(
+            self.uri,
+            dest_uri,
+            project=dest_local_project_uri,
+            mode=str(getattr(mode, "value", mode)),
+            ignore_tags=tuple(ignore_tags or ()),
+            force=force,
+        )
+        return copied.version.uri
 
     def diff(
         self, compare: str | Resource | opened.Dataset, show_details: bool = False, limit: int = LIMIT

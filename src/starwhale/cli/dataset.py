@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import LazyCommand, SwCommand, SwGroup, add_not_built
+from starwhale.cli.command import LazyCommand, SwCommand, SwGroup
 from starwhale.cli.complete_names import completes
 from starwhale.cli.versions import VersionKind, add_version_commands, emit_pairs
 from starwhale.domain.version import SHORT_VERSION
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Row = tuple[Any, Any]  # Any: keys and features of users, checked by the dataset
 _LATER = ("huggingface", "runtime", "push")
 _LAZY = {
+    "copy": LazyCommand("starwhale.cli.dataset_copy:copy", "Copy a version to another name or project."),
     "diff": LazyCommand("starwhale.cli.dataset_diff:diff", "Compare two versions: rows, columns and cells."),
 }
 _SOURCES = ("image", "audio", "video", "handler", "json_files", "csv_files")
@@ -45,7 +46,6 @@ _KIND = VersionKind(
     row=_row,
 )
 add_version_commands(dataset, _KIND)
-add_not_built(dataset, {"copy": "Copy a version"})
 
 
 @dataset.command("build", cls=SwCommand)

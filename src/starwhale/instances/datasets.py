@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from starwhale.datasets.copy import Copied, CopyPlan, copy_version
 from starwhale.datasets.dataset import Dataset
 from starwhale.datasets.diff import LIMIT, DatasetDiff, diff_versions
 from starwhale.datasets.open import find_dataset
 from starwhale.datasets.stores import DatasetStores
 from starwhale.domain.uri import DEFAULT_PROJECT
+from starwhale.instances.destination import parse_destination
 from starwhale.instances.versions import VersionVerbs
 
 if TYPE_CHECKING:
@@ -36,22 +39,42 @@ class DatasetVerbs(VersionVerbs):
         Raises:
             NotFoundError: There is no such project, or no such dataset where it may not be made.
         """
-        catalog = self._stores.catalog
-        home = self.parse(uri).project
-        if home in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
-            catalog.projects.refuse_removed(home)
-        else:
-            catalog.projects.get(home)
-        stores = DatasetStores(
-            bundles=catalog.bundles,
-            versions=catalog.versions,
-            tags=catalog.tags,
-            rows=self._stores.datasets,
-            make_id=lambda: self._fixed_version or catalog.make_id(),
-            ref=self._stores.ref,
-        )
+        self._check_project(self.parse(uri).project)
+        stores = self._opened()
         opened = find_dataset(stores, uri, create=create, readonly=readonly, default_project=self._project)
         return kind(stores, opened, readonly=readonly)
+
+    def copy(
+        self,
+        source: str | Uri,
+        destination: str,
+        *,
+        project: str = "",
+        mode: str = "patch",
+        ignore_tags: Sequence[str] = (),
+        force: bool = False,
+    ) -> Copied:
+        """Copy a version within the instance, sharing its files.
+
+        Args:
+            source: A version; a name means its newest.
+            destination: `.` for the same name, a new name, the URI of a project, or a whole URI without a version.
+            project: Project of a destination that names none; empty for the current one.
+            mode: `patch` merges rows into a dataset that is there, `overwrite` replaces them.
+            ignore_tags: Tags of the user that stay behind.
+            force: Move tags that point at another version there.
+
+        Raises:
+            NotFoundError: There is no such version or project; the nearest names are said.
+            AlreadyExistsError: A tag points at another version there.
+            UsageError: The destination or mode makes no sense, or the keys have another type than those that are there.
+            CorruptedError: A file of the version is damaged.
+        """
+        found = self.resolve(source)
+        target = parse_destination(destination, self.kind, name=found.name, current=self._project, project=project)
+        self._check_project(target.project)
+        plan = CopyPlan(project=target.project, name=target.name, mode=mode, ignore_tags=ignore_tags, force=force)
+        return copy_version(self._opened(), found, plan)
 
     def diff(
         self, base: str | Uri, compare: str | Uri, *, show_details: bool = False, limit: int = LIMIT
@@ -78,3 +101,21 @@ class DatasetVerbs(VersionVerbs):
         )
         found.base, found.compare = first.uri.full, second.uri.full
         return found
+
+    def _check_project(self, project: str) -> None:
+        projects = self._stores.catalog.projects
+        if project in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
+            projects.refuse_removed(project)
+        else:
+            projects.get(project)
+
+    def _opened(self) -> DatasetStores:
+        catalog = self._stores.catalog
+        return DatasetStores(
+            bundles=catalog.bundles,
+            versions=catalog.versions,
+            tags=catalog.tags,
+            rows=self._stores.datasets,
+            make_id=lambda: self._fixed_version or catalog.make_id(),
+            ref=self._stores.ref,
+        )

@@ -369,6 +369,15 @@ class DatasetStore(Protocol):
         """Start changing a dataset, from a version or from nothing."""
         ...
 
+    def share(self, source_id: str, manifest_digest: str, target_id: str) -> DatasetReader:
+        """Give another dataset the files of a version; as long as the reader lives, nothing of them is collected there.
+
+        Raises:
+            CorruptedError: A file of the version is missing or damaged.
+            NoSpaceError: The disk is full; nothing half-made is left.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartTable:

@@ -16,6 +16,7 @@ from starwhale.storage.tables.fragments import ColumnCache
 from starwhale.storage.tables.manifest import Manifest, load_manifest
 from starwhale.storage.tables.packs import Packs
 from starwhale.storage.tables.places import LocalPlaces
+from starwhale.storage.tables.share_files import share_version
 
 
 class LocalDatasetStore:
@@ -43,6 +44,13 @@ class LocalDatasetStore:
         folder = self._folder(dataset_id)
         manifest = Manifest() if base is None else load_manifest(folder.places, base)
         return LocalDatasetWriter(folder, manifest, self._new_id)
+
+    def share(self, source_id: str, manifest_digest: str, target_id: str) -> LocalDatasetReader:
+        if source_id != target_id:
+            make_folder(self.root / target_id)
+            source, target = self._folder(source_id), self._folder(target_id)
+            share_version(source, target, load_manifest(source.places, manifest_digest), manifest_digest)
+        return self.open_version(target_id, manifest_digest)
 
     def keep(self, dataset_id: str) -> None:
         """Hold a dataset open until this store is closed, so that nothing of it is collected meanwhile."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from starwhale.errors import CorruptedError, RootError
 from starwhale.storage.tables.manifest import load_manifest
 from starwhale.storage.tables.places import LocalPlaces
+from starwhale.storage.tables.version_files import names_of
 
 _FOLDERS = ("fragments", "packs", "manifests")
 """Manifests last: until its files are gone, one that was to be deleted says which they are."""
@@ -54,9 +55,7 @@ def unused_files(folder: Path, live: Iterable[str], dead: Mapping[str, str]) -> 
 
 def _needs(folder: Path, digest: str) -> set[str]:
     manifest = load_manifest(LocalPlaces(folder), digest)
-    fragments = {f"fragments/{part.file}.parquet" for part in manifest.fragments()}
-    packs = {f"packs/{pack.name}{ending}" for pack in manifest.packs for ending in (".pack", ".idx")}
-    return {f"manifests/{digest}.json", *fragments, *packs}
+    return set(names_of(manifest, digest))
 
 
 def _files(folder: Path) -> list[Path]:

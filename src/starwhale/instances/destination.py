@@ -1,0 +1,52 @@
+"""Where a copy goes: `.`, a new name, a project, or a whole URI without a version."""
+
+from __future__ import annotations
+
+from starwhale.domain.uri import Uri, parse_project_uri, parse_uri
+from starwhale.domain.version import check_name
+from starwhale.errors import UsageError
+
+SAME_NAME = "."
+"""The same name, in the current project or the one that is given beside it."""
+
+
+def parse_destination(text: str, kind: str, *, name: str, current: str, project: str = "") -> Uri:
+    """Read where a copy goes.
+
+    Args:
+        text: `.`, `<name>`, `<instance>/project/<project>`, or a whole URI without a version.
+        kind: `dataset`, `model` or `runtime`.
+        name: Name of the original.
+        current: The current project.
+        project: Project of a destination that names none; empty for the current one.
+
+    Raises:
+        InvalidUriError: The text has another form.
+        InvalidNameError: The name breaks the naming rule.
+        UsageError: It names a version, or a project twice.
+        NotFoundError: It names an instance that is not known.
+    """
+    home = parse_project_uri(project).project if project else current
+    if text == SAME_NAME:
+        return Uri(project=home, kind=kind, name=name)
+    if _is_project(text):
+        _refuse_twice(text, project)
+        return Uri(project=parse_project_uri(text).project, kind=kind, name=name)
+    found = parse_uri(text, kind=kind, default_project=home)
+    if found.version or not found.name:
+        raise UsageError(f"{text!r} names a version, and a copy gets one of its own", hint="give a name")
+    if "/project/" in text:
+        _refuse_twice(text, project)
+    check_name(kind, found.name)
+    return found
+
+
+def _is_project(text: str) -> bool:
+    head, _, tail = text.rpartition("/project/")
+    return bool(head) and "/" not in tail
+
+
+def _refuse_twice(text: str, project: str) -> None:
+    if project:
+        message = f"{text!r} names a project, and --dest-local-project {project!r} names one too"
+        raise UsageError(message, hint="leave one of them out")

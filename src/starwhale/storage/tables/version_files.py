@@ -1,0 +1,110 @@
+"""The files that one version of a dataset consists of, and whether they are what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from blake3 import blake3
+
+from starwhale.errors import CorruptedError
+from starwhale.storage.tables.cells import PackRef
+from starwhale.storage.tables.dataset_reader import DatasetFolder
+from starwhale.storage.tables.files import damaged, map_file
+from starwhale.storage.tables.fragments import ColumnCache, FragmentReader
+from starwhale.storage.tables.manifest import Fragment, Manifest, Pack
+from starwhale.storage.tables.packs import Packs
+
+
+def names_of(manifest: Manifest, digest: str) -> list[str]:
+    """Name the files of a version below its dataset's folder, each once, its manifest last."""
+    fragments = [fragment_name(part) for part in manifest.fragments()]
+    packs = [f"packs/{pack.name}{ending}" for pack in manifest.packs for ending in (".pack", ".idx")]
+    return list(dict.fromkeys([*fragments, *packs, f"manifests/{digest}.json"]))
+
+
+def fragment_name(part: Fragment) -> str:
+    """Name the file of a fragment below its dataset's folder."""
+    return f"fragments/{part.file}.parquet"
+
+
+def check_fragment(folder: DatasetFolder, part: Fragment) -> None:
+    """Read a fragment from disk, whatever of it is in memory.
+
+    Raises:
+        CorruptedError: It is missing, or not what was written.
+    """
+    FragmentReader(folder.places, part, ColumnCache(1)).check()
+
+
+def check_pack(folder: DatasetFolder, pack: Pack) -> None:
+    """Read a pack and its index from disk.
+
+    Raises:
+        CorruptedError: One of them is missing, or not what was written.
+    """
+    for damage in damages_of_pack(folder, pack):
+        raise damage.error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackDamage:
+    """What is wrong with a pack."""
+
+    error: CorruptedError
+    """The file, and what is wrong."""
+    ref: PackRef | None = None
+    """The value that is lost; None where it is the index."""
+
+
+def damages_of_pack(folder: DatasetFolder, pack: Pack) -> Iterator[PackDamage]:
+    """Read a pack and its index, and name every value that is damaged."""
+    packs = Packs(folder.packs.folder, folder.packs.hold, places=folder.places)
+    path = packs.path(pack.name)
+    try:
+        items = packs.index(pack)
+    except CorruptedError as error:
+        yield PackDamage(error=error)
+        return
+    try:
+        view = map_file(path, what="a pack of large values")
+    except CorruptedError as error:
+        yield from (PackDamage(error=error, ref=ref) for ref in items)
+        return
+    for ref in items:
+        if blake3(view[ref["offset"] : ref["offset"] + ref["size"]]).digest() != ref["digest"]:
+            where = f"the value at byte {ref['offset']} ({ref['size']} bytes)"
+            yield PackDamage(error=damaged(path, f"{where} differs from its checksum"), ref=ref)
+
+
+def check_present(folder: DatasetFolder, pack: Pack) -> None:
+    """Look whether a pack and its index are there and as long as they were; what is in them is checked when it is read.
+
+    Raises:
+        CorruptedError: One of them is not.
+    """
+    for path, size in ((folder.packs.path(pack.name), pack.size), (index_path(folder, pack), None)):
+        try:
+            found = path.stat().st_size
+        except OSError as error:
+            raise damaged(path, f"it is missing or unreadable ({error.strerror})") from error
+        if size is not None and found != size:
+            raise damaged(path, f"it has {found} bytes instead of {size}")
+
+
+def index_path(folder: DatasetFolder, pack: Pack) -> Path:
+    """File of the index of a pack."""
+    return folder.packs.folder / f"{pack.name}.idx"
+
+
+__all__ = [
+    "PackDamage",
+    "check_fragment",
+    "check_pack",
+    "check_present",
+    "damages_of_pack",
+    "fragment_name",
+    "index_path",
+    "names_of",
+]
