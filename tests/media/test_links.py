@@ -78,9 +78,11 @@ class _Handler(BaseHTTPRequestHandler):
         if begin >= len(content):
             self.answer(416, b"", **{"Content-Range": f"bytes */{len(content)}"})
         else:
-            self.answer(206, content[begin : end + 1], **{"Content-Range": f"bytes {begin}-{end}/{len(content)}"})
+            self.answer(
+                206, memoryview(content)[begin : end + 1], **{"Content-Range": f"bytes {begin}-{end}/{len(content)}"}
+            )
 
-    def answer(self, status: int, content: bytes, **headers: str) -> None:
+    def answer(self, status: int, content: bytes | memoryview, **headers: str) -> None:
         self.send_response(status)
         for name, value in {"Content-Length": str(len(content)), **headers}.items():
             self.send_header(name, value)

@@ -16,7 +16,7 @@ from starwhale.media.stream import SourceFile
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-REMOTE_PIECE_BYTES = 8 << 20
+REMOTE_PIECE_BYTES = 4 << 20
 """Bytes that are read ahead of whoever reads a remote content as a file."""
 
 
