@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from starwhale.datasets.dataset import Dataset
 from starwhale.errors import ArgumentTypeError, UsageError
 from starwhale.media import (
     Audio,
@@ -172,3 +173,69 @@ def test_a_column_of_mixed_values_keeps_each_type(open_: Open, build: Build) -> 
     values = [1, 1.0, True, "1", b"1", [1], (1,), {"a": 1}, Text("1")]
     build([{"v": value} for value in values])
     assert [(type(row.features.v), row.features.v) for row in open_("ds")] == [(type(each), each) for each in values]
+
+
+# ------------------------------------------------------------------------------------------- several rows, some columns
+
+
+def _mixed(open_: Open) -> Dataset:
+    """Rows of several fragments, with rows that were changed, deleted, and put between others since."""
+    with open_("mixed") as ds:
+        ds.extend([{"label": i % 10, "Text": f"text {i}", "img": Image(bytes([i % 256]) * 900)} for i in range(3000)])
+        ds.commit()
+    with open_("mixed") as ds:
+        ds.extend([{"label": i, "Text": None} for i in range(3000, 5000)])
+        del ds[10:20]
+        ds[5] = {"label": -5}
+        ds[-3] = {"label": -3, "Text": "before all"}
+        ds.commit()
+    return open_("mixed", readonly=True)
+
+
+def test_rows_of_several_keys_come_in_the_order_asked_for(open_: Open) -> None:
+    ds = _mixed(open_)
+    keys = [4999, 5, 0, 12, -3, 2999, 3000, 5, 1, 2, 3, 10**6, 20]
+    assert ds.take(keys) == [ds[key] for key in keys]
+    assert ds[keys] == ds.take(keys)
+    assert ds.take([]) == []
+    assert ds[[12]] == [None]
+
+
+def test_only_the_features_that_are_asked_for_are_read(open_: Open) -> None:
+    ds = _mixed(open_)
+    assert [dict(row.features) for row in ds.take([5, 3000], columns=["LABEL"]) if row] == [
+        {"label": -5},
+        {"label": 3000},
+    ]
+    assert ds.column("label") == [row.features["label"] for row in ds]
+    assert ds.column("text") == [row.features.get("Text") for row in ds]
+    for limit in (None, 7):
+        found = [(row.index, dict(row.features)) for row in ds.scan(limit, columns=("text", "label"))]
+        whole = [(row.index, row.features) for row in ds.scan(limit)]
+        assert found == [
+            (key, {name: features[name] for name in ("Text", "label") if name in features}) for key, features in whole
+        ]
+
+
+def test_a_feature_that_is_not_there_is_named_with_the_nearest(open_: Open) -> None:
+    ds = _mixed(open_)
+    for ask in (
+        lambda: ds.column("lable"),
+        lambda: ds.take([1], columns=["lable"]),
+        lambda: ds.scan(columns=["lable"]),
+    ):
+        with pytest.raises(UsageError, match="no feature 'lable'") as caught:
+            ask()
+        assert "label" in caught.value.hint
+    with pytest.raises(ArgumentTypeError, match="several names"):
+        ds.scan(columns="label")
+
+
+def test_rows_that_were_taken_write_through(open_: Open) -> None:
+    with _mixed(open_):
+        pass
+    with open_("mixed") as ds:
+        taken = ds[[1, 4000]]
+        taken[1].features["label"] = 7
+        ds.commit()
+    assert open_("mixed", readonly=True)[4000].features["label"] == 7

@@ -189,9 +189,13 @@ class Dataset:
     def __bool__(self) -> bool:
         return True
 
-    def __getitem__(self, key: Key | slice) -> Any:  # Any: a row or None for a key, a list of rows for a slice
+    def __getitem__(
+        self, key: Key | slice | list[int] | list[str]
+    ) -> Any:  # Any: a row or None for a key, else a list of rows
         if isinstance(key, slice):
             return [self._shape(row) for row in reading.read_slice(self._view(), key, self._sink())]
+        if isinstance(key, list):
+            return self.take(key)
         row = reading.read_row(self._view(), key, self._sink())
         return row if row is None else self._shape(row)
 
@@ -210,9 +214,35 @@ class Dataset:
         """Return the first rows in key order."""
         return list(self.scan(n))
 
-    def scan(self, limit: int | None = None) -> Iterator[DataRow]:
-        """Iterate over the first rows in key order; changes of them are not written through."""
-        return map(self._shape, reading.scan(self._view(), limit))
+    def scan(self, limit: int | None = None, *, columns: Iterable[str] | None = None) -> Iterator[DataRow]:
+        """Iterate over the first rows in key order; changes of them are not written through.
+
+        Args:
+            limit: How many; None for all.
+            columns: Features to read, and nothing else; None for all.
+        """
+        return map(self._shape, reading.scan(self._view(), limit, columns))
+
+    def take(self, keys: Iterable[Key], *, columns: Iterable[str] | None = None) -> list[DataRow | None]:
+        """Return the rows of several keys at once, in that order, None for keys that are not there; `ds[[key, …]]` does the same.
+
+        Args:
+            keys: Keys, in any order.
+            columns: Features to read, and nothing else; None for all.
+
+        Raises:
+            UsageError: There is no such feature.
+        """
+        rows = reading.read_rows(self._view(), keys, columns, self._sink())
+        return [None if row is None else self._shape(row) for row in rows]
+
+    def column(self, name: str) -> list[Any]:  # Any: cells
+        """Return one feature of all rows in key order, None where a row has none; no other feature is read.
+
+        Raises:
+            UsageError: There is no such feature.
+        """
+        return reading.read_column(self._view(), name)
 
     def fetch_one(self) -> DataRow:
         """Return the first row.

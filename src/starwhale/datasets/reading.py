@@ -8,11 +8,14 @@ from itertools import islice
 from typing import Any, cast
 
 from starwhale.datasets.rows import DataRow, RowSink, check_key, iterate_rows
-from starwhale.errors import ArgumentTypeError, UsageError
+from starwhale.errors import ArgumentTypeError, UsageError, nearest
 from starwhale.storage.protocols import DatasetReader, Key
 
 SLICE_ROWS = 4096
 """Rows that a slice reads at a time."""
+
+COLUMN_ROWS = 131_072
+"""Rows of which one column is read at a time."""
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 
@@ -28,6 +31,62 @@ def read_row(reader: DatasetReader, key: object, sink: RowSink | None) -> DataRo
     if rank is None:
         return None
     return next(iterate_rows(reader.take([rank]), sink))
+
+
+def read_rows(
+    reader: DatasetReader, keys: Iterable[object], columns: Iterable[str] | None, sink: RowSink | None
+) -> list[DataRow | None]:
+    """Return the rows of several keys in the order in which they are asked for, None for keys that are not there.
+
+    Args:
+        reader: The version.
+        keys: What to look for; a key may be given twice.
+        columns: Features to read, in any case; None reads all.
+        sink: Where changes of the rows go.
+
+    Raises:
+        UsageError: There is no such feature.
+    """
+    names = own_columns(reader, columns)
+    ranks = [reader.rank(check_key(key)) for key in keys]
+    rows = iterate_rows(reader.take([rank for rank in ranks if rank is not None], names), sink)
+    return [None if rank is None else next(rows) for rank in ranks]
+
+
+def own_columns(reader: DatasetReader, columns: Iterable[str] | None) -> list[str] | None:
+    """Return the version's spelling of the names of features, in the order given; None stays None.
+
+    Raises:
+        ArgumentTypeError: They are one text instead of several.
+        UsageError: There is no such feature; the nearest names are said.
+    """
+    if columns is None:
+        return None
+    if isinstance(columns, str):
+        message = f"columns are several names, not the text {columns!r}"
+        raise ArgumentTypeError(message, hint=f"use [{columns!r}]")
+    known = {name.casefold(): name for name in reader.columns}
+    names: list[str] = []
+    for name in columns:
+        own = known.get(str(name).casefold())
+        if own is None:
+            message = f"the dataset has no feature {name!r}"
+            raise UsageError(message, hint=nearest(str(name), known.values()))
+        names.append(own)
+    return names
+
+
+def read_column(reader: DatasetReader, name: str) -> list[Any]:  # Any: cells
+    """Return one feature of all rows in key order, None where a row has none; nothing else is read.
+
+    Raises:
+        UsageError: There is no such feature.
+    """
+    names = own_columns(reader, [name]) or []
+    cells: list[Any] = []
+    for start in range(0, reader.row_count, COLUMN_ROWS):
+        cells += reader.read(start, start + COLUMN_ROWS, names).columns[names[0]]
+    return cells
 
 
 def read_slice(reader: DatasetReader, part: slice, sink: RowSink | None) -> list[DataRow]:
@@ -80,13 +139,19 @@ def iterate(reader: DatasetReader, sink: RowSink | None = None) -> Iterator[Data
         yield from iterate_rows(batch, sink)
 
 
-def scan(reader: DatasetReader, limit: int | None) -> Iterator[DataRow]:
-    """The first rows in key order, not written through; None means all."""
+def scan(reader: DatasetReader, limit: int | None, columns: Iterable[str] | None = None) -> Iterator[DataRow]:
+    """The first rows in key order, not written through; None means all rows, and all features."""
+    names = own_columns(reader, columns)
+    return _scan(reader, limit, names)
+
+
+def _scan(reader: DatasetReader, limit: int | None, names: list[str] | None) -> Iterator[DataRow]:
     if limit is None:
-        yield from iterate(reader)
+        for batch in reader.iter_batches(names):
+            yield from iterate_rows(batch)
         return
     for start in range(0, min(limit, reader.row_count), SLICE_ROWS):
-        yield from iterate_rows(reader.read(start, min(start + SLICE_ROWS, limit)))
+        yield from iterate_rows(reader.read(start, min(start + SLICE_ROWS, limit), names))
 
 
 def batches(rows: Iterable[DataRow], size: int, *, drop_not_full: bool) -> Iterator[list[DataRow]]:

@@ -223,7 +223,8 @@ class BaseArtifact(MediaValue):
     def state_key(self) -> StateKey | None:
         """Return what equal keys mean equal states by; None for a value with more to its state than the usual attributes."""
         attributes = self.__dict__
-        if len(attributes) != 5 or type(self.display_name) is not str or type(self.dtype) is not DType:
+        count = len(attributes) - ("_cell" in attributes)  # where it was read from is no part of its state
+        if count != 5 or type(self.display_name) is not str or type(self.dtype) is not DType:
             return None  # a link, or what only some types have
         return type(self), self.display_name, tuple(self.shape), self.mime_type, self.dtype
 

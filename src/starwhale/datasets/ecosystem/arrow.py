@@ -134,9 +134,12 @@ def _stored(batch: Any, name: str) -> tuple[Any, str]:
 
 def _cut_by_size(stored: Any) -> Iterator[Any]:
     """Cut a batch where the content that its rows refer to becomes too much for one."""
+    columns = [content_sizes(stored.column(position), kind_of(field)) for position, field in enumerate(stored.schema)]
+    if all(sizes is None for sizes in columns):
+        yield stored
+        return
     totals = [0] * stored.num_rows
-    for position, field in enumerate(stored.schema):
-        sizes = content_sizes(stored.column(position), kind_of(field))
+    for sizes in columns:
         if sizes is not None:
             totals = [total + (size or 0) for total, size in zip(totals, sizes.to_pylist(), strict=True)]
     start, held = 0, 0

@@ -147,20 +147,27 @@ class LocalDatasetReader:
         return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
 
     def take(self, ranks: Sequence[int], columns: Sequence[str] | None = None) -> Rows:
-        wanted = sorted(set(ranks))
-        places: dict[int, int] = {rank: place for place, rank in enumerate(wanted)}
-        keys: list[Key] = []
-        made: dict[str, list[Any]] = {}
-        first = 0
-        while first < len(wanted):
-            last = first + 1
-            while last < len(wanted) and wanted[last] == wanted[last - 1] + 1:
-                last += 1
-            rows = self.read(wanted[first], wanted[last - 1] + 1, columns)
-            keys.extend(rows.keys)
-            for name, column in rows.columns.items():
-                made.setdefault(name, []).extend(column)
-            first = last
+        names = list(self.columns) if columns is None else [name for name in columns if name in self.columns]
+        wanted = sorted({rank for rank in ranks if 0 <= rank < self.row_count})
+        keys: list[Key] = [0] * len(wanted)
+        made: dict[str, list[Any]] = {name: [None] * len(wanted) for name in names}
+        order = self.order
+        for found in order.locate(wanted):
+            for place, key in zip(found.places, found.reader.keys_at(found.ranges), strict=True):
+                keys[place] = key
+            for name, column in made.items():
+                cells = found.reader.values_at(found.ranges, name, self.source_of)
+                for place, cell in zip(found.places, cells, strict=True):
+                    column[place] = cell
+        if order.patched:
+            layers = LayerCells(self.source_of)
+            for place, rank in enumerate(wanted):
+                for _, key in order.patched_in(rank, rank + 1):
+                    keys[place] = key
+                    layers.apply(order.changes[key], place, made)
+        if wanted == list(ranks):
+            return Rows(keys=keys, columns=made)
+        places = {rank: place for place, rank in enumerate(wanted)}
         chosen = [places[rank] for rank in ranks]
         return Rows(
             keys=[keys[place] for place in chosen],

@@ -33,6 +33,8 @@ GROUP_BYTES = 3 << 18
 """Bytes of a row group, about: what reading one row from elsewhere fetches, at most."""
 CACHE_BYTES = 32 << 20
 """Decompressed columns that one dataset keeps in memory."""
+TOGETHER_BYTES = 128 << 10
+"""Bytes of a column that are read and decoded at one time where its row groups are smaller: a short column has many of them."""
 MAX_OPEN = 64
 """Fragments of one dataset that are open at the same time: each holds a file descriptor."""
 _COMPRESS_BELOW = 256
@@ -97,15 +99,15 @@ class FragmentReader:
     def pieces(self, start: int, stop: int, name: str) -> list[Any]:
         """Read one column of the rows [start, stop), as one array per row group that they touch."""
         self._open()
-        found: list[Any] = []
-        group = bisect_right(self._starts, start) - 1
-        while start < stop:
-            first, last = self._starts[group], min(stop, self._starts[group + 1])
-            array = self._column(group, name)
-            found.append(
-                array if (start, last) == (first, self._starts[group + 1]) else array[start - first : last - first]
-            )
-            start, group = last, group + 1
+        if stop <= start:
+            return []
+        starts, first = self._starts, bisect_right(self._starts, start) - 1
+        found = self._columns(first, bisect_left(starts, stop), name)
+        low, high = start - starts[first], stop - starts[first + len(found) - 1]
+        if high < len(found[-1]):
+            found[-1] = found[-1][:high]
+        if low:
+            found[0] = found[0][low:]
         return found
 
     def values(self, start: int, stop: int, name: str, source_of: SourceOf | None) -> list[Any]:
@@ -117,6 +119,34 @@ class FragmentReader:
         for piece in self.pieces(start, stop, codec.escape_name(name)):
             decoded.extend(codec.decode_column(piece, kind, source_of))
         return decoded
+
+    def values_at(self, ranges: Sequence[tuple[int, int]], name: str, source_of: SourceOf | None) -> list[Any]:
+        """Decode one feature of the rows of several ranges [start, stop), one after another."""
+        kind = self.fragment.columns.get(name)
+        if kind is None:
+            return [None] * sum(stop - start for start, stop in ranges)
+        return codec.decode_column(self._pick(ranges, codec.escape_name(name)), kind, source_of)
+
+    def keys_at(self, ranges: Sequence[tuple[int, int]]) -> list[Key]:
+        """Read the keys of the rows of several ranges."""
+        if self.fragment.is_contiguous:
+            low = int(self.fragment.low)
+            return [key for start, stop in ranges for key in range(low + start, low + stop)]
+        return self._pick(ranges, KEY_COLUMN).to_pylist()
+
+    def _pick(self, ranges: Sequence[tuple[int, int]], name: str) -> Any:
+        self._open()
+        starts, known, found = self._starts, dict[int, Any](), list[Any]()
+        for start, stop in ranges:
+            group = bisect_right(starts, start) - 1
+            while start < stop:
+                array = known.get(group)
+                if array is None:
+                    array = known[group] = self._columns(group, group + 1, name)[0]
+                first, last = starts[group], min(stop, starts[group + 1])
+                found.append(array[start - first : last - first])
+                start, group = last, group + 1
+        return found[0] if len(found) == 1 else pa.concat_arrays(found)
 
     def keys(self, start: int, stop: int) -> list[Key]:
         """Read the keys of the rows [start, stop)."""
@@ -223,32 +253,52 @@ class FragmentReader:
         """Let go of the file until it is needed again."""
         self._file = self._image = None
 
-    def _column(self, group: int, name: str) -> Any:
-        place = (self.fragment.digest, group, name)
-        array = self._cache.get(place)
-        if array is None:
-            array = self._read_column(group, name)
-            self._cache.put(place, array)
-        return array
+    def _columns(self, first: int, last: int, name: str) -> list[Any]:
+        """Read one column of the row groups [first, last), as one array each; what lies close together is decoded together."""
+        digest = self.fragment.digest
+        found = [self._cache.get((digest, group, name)) for group in range(first, last)]
+        group = first
+        while group < last:
+            if found[group - first] is not None:
+                group += 1
+                continue
+            wanted = [group]
+            weight = self._weight(group, name)
+            while (
+                group + len(wanted) < last
+                and found[group + len(wanted) - first] is None
+                and (weight := weight + self._weight(group + len(wanted), name)) <= TOGETHER_BYTES
+            ):
+                wanted.append(group + len(wanted))
+            for number, array in zip(wanted, self._read_columns(wanted, name), strict=True):
+                found[number - first] = array
+                self._cache.put((digest, number, name), array)
+            group += len(wanted)
+        return found
 
-    def _read_column(self, group: int, name: str) -> Any:
-        self._open()
+    def _weight(self, group: int, name: str) -> int:
+        """Bytes that a column of a row group has in the file; a lot where nobody knows."""
+        return TOGETHER_BYTES if self._tail is None else self._tail.chunk(group, name).size
+
+    def _read_columns(self, groups: Sequence[int], name: str) -> list[Any]:
         with self._lock:
             view = None
             if self._tail is not None:
-                chunk = self._tail.chunk(group, name)
-                view = self._show([Span(chunk.offset, chunk.size)])
-                if not chunk.is_intact(view):
-                    raise damaged(self.address, f"column {name!r} of row group {group} differs from its checksum")
+                chunks = [self._tail.chunk(group, name) for group in groups]
+                view = self._show([Span(chunk.offset, chunk.size) for chunk in chunks])
+                for group, chunk in zip(groups, chunks, strict=True):
+                    if not chunk.is_intact(view):
+                        raise damaged(self.address, f"column {name!r} of row group {group} differs from its checksum")
             file = self._parquet(view)
             try:
-                table = file.read_row_group(group, columns=[name], use_threads=False)
+                table = file.read_row_groups(groups, columns=[name], use_threads=False)
             except (OSError, pa.ArrowException) as error:
-                raise damaged(self.address, f"row group {group} cannot be read ({error})") from error
-        array = table.column(0).combine_chunks()
-        if isinstance(array, pa.ChunkedArray):
-            array = array.chunk(0) if array.num_chunks else pa.nulls(0, array.type)
-        return array
+                raise damaged(self.address, f"row groups {list(groups)} cannot be read ({error})") from error
+        array = _joined(table.column(0))
+        if len(groups) == 1:
+            return [array]
+        base = self._starts[groups[0]]
+        return [array[self._starts[group] - base : self._starts[group + 1] - base] for group in groups]
 
     def _parquet(self, view: Any) -> Any:
         """Return what decodes columns that a view of the file holds."""
@@ -300,6 +350,13 @@ class FragmentReader:
             for group in range(metadata.num_row_groups):
                 starts.append(starts[-1] + metadata.row_group(group).num_rows)
             self._starts = starts
+
+
+def _joined(column: Any) -> Any:
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        return array.chunk(0) if array.num_chunks else pa.nulls(0, array.type)
+    return array
 
 
 def fragment_name(fragment: Fragment) -> str:

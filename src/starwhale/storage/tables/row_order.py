@@ -28,6 +28,17 @@ class Span(NamedTuple):
     """Position in the run of the first; None for rows that only layers know."""
 
 
+class Found(NamedTuple):
+    """Rows of one fragment among those that were looked for."""
+
+    reader: FragmentReader
+    """The fragment."""
+    ranges: list[tuple[int, int]]
+    """Their positions in it, as ranges [start, stop)."""
+    places: list[int]
+    """Which of those that were looked for they are."""
+
+
 class Patch(NamedTuple):
     """Cells of one row in one layer."""
 
@@ -69,6 +80,22 @@ class Run:
             first, last = self._starts[number], min(stop, self._starts[number + 1])
             yield self.readers[number], start - first, last - first
             start, number = last, number + 1
+
+    def locate(self, positions: Sequence[int], places: Sequence[int]) -> Iterator[Found]:
+        """Sort rising positions by the fragment in which they lie."""
+        index = 0
+        while index < len(positions):
+            number = bisect_right(self._starts, positions[index]) - 1
+            start, stop = self._starts[number], self._starts[number + 1]
+            last = bisect_left(positions, stop, index)
+            ranges: list[tuple[int, int]] = []
+            for position in positions[index:last]:
+                if ranges and ranges[-1][1] == position - start:
+                    ranges[-1] = (ranges[-1][0], position - start + 1)
+                else:
+                    ranges.append((position - start, position - start + 1))
+            yield Found(self.readers[number], ranges, list(places[index:last]))
+            index = last
 
     def lower_bound(self, key: Any) -> int:
         """Count the rows with smaller keys."""
@@ -123,6 +150,17 @@ class RowOrder:
             last = min(stop, span.stop)
             yield Span(start, last, None if span.run_start is None else span.run_start + start - span.start)
             start, number = last, number + 1
+
+    def locate(self, ranks: Sequence[int]) -> Iterator[Found]:
+        """Find rising ranks in the fragments of the run; those that only layers know are left out."""
+        positions: list[int] = []
+        places: list[int] = []
+        for place, rank in enumerate(ranks):
+            span = self.spans[bisect_right(self._span_starts, rank) - 1]
+            if span.run_start is not None:
+                positions.append(span.run_start + rank - span.start)
+                places.append(place)
+        return self.run.locate(positions, places)
 
     def patched_in(self, start: int, stop: int) -> list[tuple[int, Key]]:
         """Rows with patches among ranks [start, stop)."""

@@ -14,8 +14,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 import pyarrow as pa
@@ -30,8 +29,7 @@ _ENTRY = struct.Struct("<QQ32s")
 _END = struct.Struct("<I4s")
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """One column of one row group."""
 
     offset: int
