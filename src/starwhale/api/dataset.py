@@ -213,16 +213,56 @@ class Dataset(opened.Dataset):
         return to_csv(self._view(), path, columns, drop_index=drop_index)
 
     def to_pytorch(
-        self, transform: Any = None, drop_index: bool = True, skip_default_transform: bool = False
-    ) -> NoReturn:
-        """Give a PyTorch dataset (not built yet)."""
-        del transform, drop_index, skip_default_transform
-        raise _not_built("to_pytorch", "iterate over the dataset in an IterableDataset of your own")
+        self,
+        transform: Any = None,
+        drop_index: bool = True,
+        skip_default_transform: bool = False,
+        *,
+        map_style: bool = False,
+        columns: Sequence[str] | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+        shard: tuple[int, int] = (0, 1),
+    ) -> Any:  # Any: PyTorch is optional
+        """Return a PyTorch dataset of the rows, each a dict of its features.
 
-    def to_tensorflow(self, drop_index: bool = True) -> NoReturn:
-        """Give a TensorFlow dataset (not built yet)."""
-        del drop_index
-        raise _not_built("to_tensorflow", "use tf.data.Dataset.from_generator")
+        Args:
+            transform: Makes a sample of the features, after the default transform.
+            drop_index: Whether a sample is the features alone, or the pair of index and features.
+            skip_default_transform: Leave pictures, sounds and boxes as they are; by default they become tensors, binary and
+                films bytes, and text str.
+            map_style: Make a dataset with random access by rank, for samplers, in place of an iterable one.
+            columns: Features to read; None for all.
+            shuffle: Let `seed` and the epoch of `set_epoch(epoch)` decide the order of an iterable dataset.
+            seed: Decides the order.
+            shard: Which share of the rows, from 0, and of how many, for training in several processes.
+        """
+        from starwhale.datasets.ecosystem.pytorch import to_pytorch
+        from starwhale.datasets.ecosystem.samples import Order, Shape
+
+        shape = Shape(
+            columns=columns,
+            transform=transform,
+            defaults=not skip_default_transform,
+            drop_index=drop_index,
+            adds=None if self._shares else self._transform,
+        )
+        order = Order(shuffle=shuffle, seed=seed, shard=shard)
+        return to_pytorch(self._rows_ref(), shape, order, map_style=map_style, shared=self if self._shares else None)
+
+    def to_tensorflow(self, drop_index: bool = True, *, columns: Sequence[str] | None = None) -> Any:
+        """Return a `tf.data.Dataset` of the rows, with the signature of the first one; mixed lists are refused by column."""
+        from starwhale.datasets.ecosystem.tensorflow_data import to_tensorflow
+
+        return to_tensorflow(self._rows_ref(), columns, drop_index=drop_index)
+
+    def to_huggingface(
+        self, columns: Sequence[str] | None = None, drop_index: bool = False, streaming: bool = False
+    ) -> Any:  # Any: the package is optional
+        """Return the rows as a Hugging Face `Dataset`, or an `IterableDataset` that reads as it goes; pictures decode there."""
+        from starwhale.datasets.ecosystem.huggingface_data import to_huggingface
+
+        return to_huggingface(self._rows_ref(), columns, drop_index=drop_index, streaming=streaming)
 
     def copy(
         self,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, cast
 
@@ -165,7 +166,24 @@ def batches(rows: Iterable[DataRow], size: int, *, drop_not_full: bool) -> Itera
             yield batch
 
 
-def make_transform(fields: Mapping[str, str]) -> Callable[[DataRow], DataRow]:
+@dataclass(frozen=True, slots=True)
+class ExtraFeatures:
+    """Adds features that are found at paths; a value, so that other processes can do the same."""
+
+    paths: Mapping[str, Sequence[str | int]]
+    """Name of the extra feature → steps to what it holds."""
+
+    def __call__(self, row: DataRow) -> DataRow:
+        """Add the features to a row, not written through, and return it."""
+        for name, steps in self.paths.items():
+            found: Any = row.features  # Any: cells hold whatever the user gave
+            for step in steps:
+                found = found[step] if isinstance(step, int) or isinstance(found, Mapping) else getattr(found, step)
+            dict.__setitem__(cast("dict[str, Any]", row.features), name, found)
+        return row
+
+
+def make_transform(fields: Mapping[str, str]) -> ExtraFeatures:
     """Return what adds a feature for each path such as `a.b[2].c`.
 
     Args:
@@ -174,17 +192,7 @@ def make_transform(fields: Mapping[str, str]) -> Callable[[DataRow], DataRow]:
     Raises:
         UsageError: A path cannot be read.
     """
-    paths = {name: _parse_path(path) for path, name in fields.items()}
-
-    def transform(row: DataRow) -> DataRow:
-        for name, steps in paths.items():
-            found: Any = row.features  # Any: cells hold whatever the user gave
-            for step in steps:
-                found = found[step] if isinstance(step, int) or isinstance(found, Mapping) else getattr(found, step)
-            dict.__setitem__(cast("dict[str, Any]", row.features), name, found)  # an extra, not written through
-        return row
-
-    return transform
+    return ExtraFeatures({name: _parse_path(path) for path, name in fields.items()})
 
 
 def _parse_path(path: str) -> list[str | int]:

@@ -166,6 +166,15 @@ class Image(BaseArtifact):
             raise self._undecodable(error) from error
         return image
 
+    def to_encoded(self) -> bytes:
+        """Return the content as the file of a picture; raw pixels become PNG, which loses nothing.
+
+        Raises:
+            UnsupportedValueError: The raw pixels have a type or a shape that PNG has not.
+        """
+        content = self.to_bytes()
+        return _encode(self._raw_array(content, "Image.to_encoded()"))[0] if self._is_raw(content) else content
+
     def _is_raw(self, content: bytes) -> bool:
         """Tell raw pixels from an encoded picture: only the former have exactly the size that the shape asks for."""
         if self.mime_type not in {MIMEType.GRAYSCALE, MIMEType.UNDEFINED}:

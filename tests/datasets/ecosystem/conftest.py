@@ -86,3 +86,8 @@ def everything() -> list[dict[str, Any]]:
 def answer_sum(lazy: Any, answers: Any) -> None:  # Any: a LazyRows, and a queue of multiprocessing
     """Sum the column `x` in a process of its own."""
     answers.put(sum(lazy.to_table()["x"].to_pylist()))
+
+
+def double_x(features: dict[str, Any]) -> dict[str, Any]:
+    """A transform that worker processes can unpickle."""
+    return {"x": features["x"] * 2, "size": len(features["image"].to_bytes())}
