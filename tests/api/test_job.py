@@ -261,6 +261,31 @@ def test_mistakes_are_told_before_a_job_exists(cell: Callable[[str], ModuleType]
     assert len(Job.list(page_size=1000)[0]) == before + 1
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"limit": -1}, {"limit": "x"}, {"dataset_head": -2}, {"replicas": 0}, {"replicas": 1.5}, {"seed": "a"}],
+)
+def test_a_number_that_means_nothing_is_refused(cell: Callable[[str], ModuleType], wrong: dict[str, Any]) -> None:
+    module = cell("""
+        from starwhale import evaluation
+
+        @evaluation.predict
+        def one(data):
+            return 1
+    """)
+    (name,) = wrong
+    with pytest.raises(UsageError, match=f"{name} is {wrong[name]!r}; use a whole number"):
+        Job.run(module.one, datasets="numbers", **wrong)
+    done = Job.run(module.one, datasets="numbers", limit=1)
+    with pytest.raises(UsageError, match="replicas is 0"):
+        done.resume(replicas=0)
+    for limit, offset in ((-1, 0), (1, -1)):
+        with pytest.raises(UsageError, match="at least 1"):
+            done.results(limit=limit, offset=offset)
+    with pytest.raises(UsageError, match="page_size is 0"):
+        Job.list(page_size=0)
+
+
 def test_create_local_sees_the_globals_of_the_script(cell: Callable[[str], ModuleType]) -> None:
     notebook = cell(FIRST + SECOND)
     vars(notebook)["FACTOR"] = 3

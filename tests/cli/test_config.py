@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import swcli_command
 from tests.end_to_end.terminal import open_terminal
 
+from starwhale.api.resource import Project, Resource
 from starwhale.cli.root import run
 
 
@@ -66,7 +67,7 @@ def test_an_edit_that_breaks_the_file_is_kept_beside_it(
         with open_terminal([*swcli_command(), "config", "edit"], env=env, cwd=tmp_path) as terminal:
             return terminal.wait(), terminal.rest()
 
-    code, said = edit("storage: [unclosed\n")
+    code, said = edit("theirs: [unclosed\n")
     assert (code, "is as it was" in " ".join(said.split())) == (2, True)
     assert config.read_text(encoding="utf-8") == "others: kept\n"
     env["EDITOR"] = env["VISUAL"] = str(tmp_path / "no-such-editor")
@@ -75,7 +76,7 @@ def test_an_edit_that_breaks_the_file_is_kept_beside_it(
     env["EDITOR"] = env["VISUAL"] = str(editor)
     code, said = edit("]\n")  # the draft is gone on with
     assert code == 0, said
-    assert config.read_text(encoding="utf-8") == "others: kept\nstorage: [unclosed\n]\n"
+    assert config.read_text(encoding="utf-8") == "others: kept\ntheirs: [unclosed\n]\n"
     assert [each.name for each in config.parent.glob("*.draft")] == []
 
 
@@ -99,6 +100,25 @@ def test_there_is_one_instance(
         assert run(words) == code, words
         said = capfd.readouterr()
         assert code == 0 or "Try:" in said.err
+
+
+def test_a_file_that_cannot_be_written_is_named(
+    config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del config
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("SW_CLI_CONFIG", str(tmp_path / "file" / "config.yaml"))
+    assert run(["project", "select", "self"]) == 2
+    err = capfd.readouterr().err
+    assert f"{tmp_path / 'file' / 'config.yaml'} cannot be" in err
+    assert "SW_CLI_CONFIG" in err
+
+
+def test_uris_are_read_in_the_current_project(config: Path) -> None:
+    config.write_text("instances: {local: {current_project: mine}}\n", encoding="utf-8")
+    assert Resource("numbers", typ="dataset").full_uri == "local/project/mine/dataset/numbers/version/latest"
+    assert (Project().name, Project("other").name) == ("mine", "other")
+    assert Resource("numbers", typ="dataset", project="other").project.name == "other"
 
 
 def test_old_names_of_instances_and_configuration_work(config: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -74,6 +75,28 @@ def test_help_for_what_is_not_there_names_what_is_close(
 ) -> None:
     assert run(words) == 2
     assert says in capsys.readouterr().err
+
+
+def test_what_is_not_built_is_named_only_where_it_is_close(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["servr"]) == 2
+    assert "did you mean 'server'" in capsys.readouterr().err
+    assert run(["zzz"]) == 2
+    said = capsys.readouterr().err
+    assert "'dataset'" in said
+    assert "'assistance'" not in said
+
+
+def test_a_folder_that_is_gone_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SW_LOCAL_STORAGE", str(tmp_path / "storage"))
+    monkeypatch.setenv("SW_CLI_CONFIG", str(tmp_path / "config.yaml"))
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for words in (["model", "run", "-d", "numbers"], ["model", "build", "."]):
+        assert run(words) == 2
+        assert "the current folder is not there any more" in capsys.readouterr().err
 
 
 def test_help_before_a_command_is_the_help_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -255,6 +255,7 @@ MISTAKES = [
     _wrong("model run {place}/options -d numbers --factor 1 -- --factor", "--factor", "needs a value"),
     _wrong("model run {place}/options -d numbers --factor 1 --mode loud", "--mode", "loud", "quiet"),
     _wrong("model run {place}/options -d numbers", "--factor", "missing"),
+    _wrong("model run {place}/good/evaluation.py:predict -d numbers", "evaluation.py:predict", "--handler predict"),
     # jobs
     _wrong("job info good --max-report-cols 0", "--max-report-cols"),
     _failed("job info nobody", "nobody"),

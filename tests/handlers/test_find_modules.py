@@ -107,6 +107,14 @@ def test_a_file_that_does_not_parse_is_named_only_where_it_is_the_only_one(tmp_p
 @pytest.mark.skipif(
     not Path("/proc/self/task").is_dir(), reason="Linux shows processes as folders that nobody may read"
 )
+def test_a_file_is_read_in_the_encoding_that_it_names(tmp_path: Path) -> None:
+    (tmp_path / "marked.py").write_bytes(b"\xef\xbb\xbf" + PREDICT.encode())
+    write(tmp_path, broken=PREDICT + "def (")
+    assert find_evaluation_modules(tmp_path) == ("marked",)
+    (tmp_path / "marked.py").write_bytes(b"# coding: latin-1\n# \xe9\n" + PREDICT.encode())
+    assert find_evaluation_modules(tmp_path) == ("marked",)
+
+
 def test_folders_and_files_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
     write(tmp_path, evaluation=PREDICT)
     (tmp_path / "nowhere.py").symlink_to(tmp_path / "gone")

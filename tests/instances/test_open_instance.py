@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,29 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
         assert _root(instance) == tmp_path / "file"
     with open_instance(_settings(tmp_path, root=tmp_path / "environment")) as instance:
         assert _root(instance) == tmp_path / "environment"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("storage: here\n", "storage is 'here' and not a mapping"),
+        ("storage: {root: 7}\n", "storage.root is 7 and not a path"),
+        ("instances: 3\n", "instances is 3 and not a mapping"),
+        ("instances: {local: [x]}\n", r"instances.local is \['x'\] and not a mapping"),
+        ("instances: {local: {current_project: [x]}}\n", r"instances.local.current_project is \['x'\] and not a name"),
+    ],
+)
+def test_a_key_that_holds_another_kind_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
+    path = _configure(tmp_path, text)
+    with pytest.raises(UsageError, match=f"{re.escape(str(path))}, {said}"):
+        open_instance(_settings(tmp_path))
+    assert not (tmp_path / "default").exists()
+
+
+def test_keys_without_a_value_and_keys_of_others_are_as_if_they_were_not_there(tmp_path: Path) -> None:
+    _configure(tmp_path, "storage:\ninstances: {local: , cloud: [7]}\nlink_auths: 3\n")
+    with open_instance(_settings(tmp_path)) as instance:
+        assert (_root(instance), instance.project) == (tmp_path / "default", "self")
 
 
 def test_a_new_root_is_private_and_opens_again(tmp_path: Path) -> None:

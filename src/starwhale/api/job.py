@@ -19,7 +19,7 @@ from starwhale.api.instance import default_instance
 from starwhale.api.job_code import local_request, make_request
 from starwhale.api.job_run import dataset_uris, resume_job, run_job
 from starwhale.domain.uri import Uri
-from starwhale.errors import NotBuiltYetError, NotFoundError, nearest
+from starwhale.errors import NotBuiltYetError, NotFoundError, UsageError, nearest
 from starwhale.storage.protocols import Key, TableQuery, Value
 
 if TYPE_CHECKING:
@@ -109,7 +109,14 @@ class Job:
 
     @classmethod
     def list(cls, project: str = "", page_index: int = 1, page_size: int = 20) -> tuple[list[Job], dict[str, Any]]:
-        """Return a page of jobs, the newest first, and what page it is."""
+        """Return a page of jobs, the newest first, and what page it is.
+
+        Raises:
+            UsageError: A page of less than one job was asked for.
+        """
+        if page_size < 1:
+            message = f"page_size is {page_size}"
+            raise UsageError(message, hint="use at least 1")
         offset = (max(page_index, 1) - 1) * page_size
         found = default_instance().jobs.list(str(project) or None, limit=page_size + 1, offset=offset)
         jobs = [Job(each.id) for each in found[:page_size]]

@@ -23,13 +23,13 @@ class ResourceType(StrEnum):
 
 
 class Project:
-    """A project of the local instance."""
+    """A project of the local instance; the current one where none is named."""
 
     def __init__(self, name: str = "", uri: str | None = None, instance: object = None) -> None:
         if instance is not None and str(getattr(instance, "alias", instance)) not in {"", LOCAL}:
             message = f"cannot reach a project of {instance!r}: servers are not built yet"
             raise NotBuiltYetError(message, hint=f"leave instance out, or say {LOCAL!r}")
-        parsed = parse_project_uri(uri or name or "self")
+        parsed = parse_project_uri(uri or name or default_instance().project)
         self.name = parsed.project
         """Name of the project."""
         self.id = parsed.project
@@ -49,7 +49,7 @@ class Resource:
     Args:
         uri: What the user would type.
         typ: What it has to name; None asks for it in the URI.
-        project: Project of a URI that names none.
+        project: Project of a URI that names none; None for the current one.
         token: Of a server's instance; the local one needs none.
         refine: Whether to look the version up; a version that is not there is left as it was typed.
 
@@ -66,7 +66,7 @@ class Resource:
         refine: bool = True,
     ) -> None:
         del token
-        name = project.name if isinstance(project, Project) else project or "self"
+        name = project.name if isinstance(project, Project) else project or default_instance().project
         kind = str(typ) if typ else None
         parsed = parse_uri(uri, kind=kind, default_project=name)
         if refine and parsed.kind in ("dataset", "model", "runtime"):

@@ -132,7 +132,7 @@ class SwGroup(click.Group):
         """Name what is close when nothing fits."""
         wanted = args[0] if args else ""
         if wanted and not wanted.startswith("-") and self.get_command(ctx, wanted) is None:
-            ctx.fail(f"no command {wanted!r} in {ctx.command_path!r}; {nearest(wanted, self.list_commands(ctx))}")
+            ctx.fail(f"no command {wanted!r} in {ctx.command_path!r}; {self._nearest(ctx, wanted)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -158,6 +158,13 @@ class SwGroup(click.Group):
             formatter.write_paragraph()
         for line in lines:
             formatter.write_text(line)
+
+    def _nearest(self, ctx: click.Context, wanted: str) -> str:
+        """Name what is close; where nothing is, list what works."""
+        names = self.list_commands(ctx)
+        close = nearest(wanted, names)
+        works = [name for name in names if not isinstance(self.commands.get(name), NotBuilt)]
+        return close if close.startswith("did you mean") else nearest(wanted, works)
 
     def _full_name(self, ctx: click.Context, given: str) -> str | None:
         names = self.list_commands(ctx)

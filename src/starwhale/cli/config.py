@@ -60,7 +60,7 @@ def show(app: CliApp) -> None:
 @click.pass_obj
 def edit(app: CliApp) -> None:
     """Open the file in your editor (VISUAL, EDITOR, or what is there); it is replaced only when it can be read."""
-    from starwhale.instances.configuration import read_configuration, replace_configuration
+    from starwhale.instances.configuration import not_writable, read_configuration, replace_configuration
 
     if not sys.stdin.isatty():
         message = "swcli config edit needs a terminal"
@@ -69,8 +69,11 @@ def edit(app: CliApp) -> None:
     draft = path.with_name(f"{path.name}.draft")
     is_fresh = not draft.exists()
     if is_fresh:  # what was left of an edit that broke the file is gone on with
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft.write_text(path.read_text(encoding="utf-8") if path.is_file() else TEMPLATE, encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft.write_text(path.read_text(encoding="utf-8") if path.is_file() else TEMPLATE, encoding="utf-8")
+        except OSError as error:
+            raise not_writable(path, error) from error
     before = draft.read_text(encoding="utf-8")
     try:
         click.edit(filename=str(draft), editor=app.settings.editor or None)

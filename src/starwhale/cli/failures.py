@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.errors import StarwhaleError, UserCodeError
+from starwhale.errors import StarwhaleError, UsageError, UserCodeError
 
 BUG = 70
 """Exit code of an error that is ours."""
@@ -46,6 +46,9 @@ def report_failure(app: CliApp, error: BaseException) -> int:
     if isinstance(error, (BrokenPipeError, SystemExit)):  # rich turns the first into the second
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    if isinstance(error, FileNotFoundError) and not _has_folder():
+        _show(app, "usage", "the current folder is not there any more", "go into another one: cd DIR")
+        return UsageError.exit_code
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _show(app, "no_space", f"cannot write: {error.strerror}", "free some space, and try again")
@@ -55,6 +58,15 @@ def report_failure(app: CliApp, error: BaseException) -> int:
         app, "bug", f"this is a bug of swcli: {type(error).__name__}: {error}", "please report it with the lines above"
     )
     return BUG
+
+
+def _has_folder() -> bool:
+    """Whether the folder in which this process works is still there."""
+    try:
+        os.getcwd()  # noqa: PTH109 - what is asked is whether this raises
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _report_usage(app: CliApp, error: click.ClickException) -> int:

@@ -46,6 +46,22 @@ def plan_job(
     )
 
 
+def check_request(request: RunRequest) -> None:
+    """Refuse numbers that mean nothing; the command line does so by itself, a call from Python does not.
+
+    Raises:
+        UsageError: Names the number.
+    """
+    least = {"limit": 0, "dataset_head": 0, "replicas": 1, "seed": None}
+    for name, floor in least.items():
+        found: object = getattr(request, name)
+        if found is None and name == "replicas":
+            continue
+        if not isinstance(found, int) or isinstance(found, bool) or (floor is not None and found < floor):
+            message = f"{name} is {found!r}"
+            raise UsageError(message, hint="use a whole number" + ("" if floor is None else f", at least {floor}"))
+
+
 def plan_names(request: RunRequest, handlers: Handlers, handler: str) -> list[str]:
     """Return the handlers that must run for `handler`, needs first; only `request.step` where that is given.
 

@@ -88,6 +88,7 @@ def start_job(request: RunRequest, stores: JobStores, *, pin: Pin, options: RunO
             outcome.
     """
     options = options or RunOptions()
+    plan.check_request(request)
     check_debug(request)
     if not request.is_debug:
         return _start(request, stores, pin, options)
@@ -139,6 +140,7 @@ def resume_job(
         StatusError: There is nothing to go on with.
     """
     options = options or RunOptions()
+    plan.check_request(RunRequest(workdir="", modules=(), replicas=replicas))
     catalog = stores.catalog
     found = catalog.jobs.get(job_id)
     if found.status is Status.SUCCESS:

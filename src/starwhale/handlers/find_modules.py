@@ -58,8 +58,10 @@ def module_name(path: Path, root: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
-def has_handlers(source: str) -> bool:
+def has_handlers(source: str | bytes) -> bool:
     """Say whether a module decorates functions as handlers or derives from PipelineHandler.
+
+    Bytes are read as Python reads a file: with its byte order mark or what it says of its encoding.
 
     Raises:
         SyntaxError: It is no Python.
@@ -123,7 +125,7 @@ def _with_handlers(paths: list[Path]) -> list[Path]:
         if b"starwhale" not in data:
             continue
         try:
-            if has_handlers(data.decode("utf-8")):
+            if has_handlers(data):
                 found.append(path)
         except (SyntaxError, ValueError, RecursionError):
             if b"@" in data or PIPELINE.encode() in data:

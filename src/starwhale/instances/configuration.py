@@ -77,26 +77,59 @@ def read_configuration(path: Path) -> Configuration:
     if data is not None and not isinstance(data, dict):
         message = f"the configuration file {path} is not a mapping"
         raise UsageError(message, hint="correct it, or name another one with SW_CLI_CONFIG")
+    _check_kinds(path, data or {})
     return Configuration(path=path, data=data or {})
 
 
+def _check_kinds(path: Path, data: Section) -> None:
+    """Refuse keys of ours that hold what they cannot mean; of others' keys nothing is known.
+
+    Raises:
+        UsageError: Names the key.
+    """
+    for keys, text in ((("storage", "root"), "a path"), (("instances", "local", "current_project"), "a name")):
+        found: Any = data  # Any: whatever the user wrote
+        for depth, key in enumerate(keys, start=1):
+            kind, what = (str, text) if depth == len(keys) else (dict, "a mapping")
+            found = found.get(key)
+            if found is None:
+                break
+            fits = isinstance(found, kind)
+            if not fits:
+                message = f"in the configuration file {path}, {'.'.join(keys[:depth])} is {found!r} and not {what}"
+                raise UsageError(message, hint="correct it, or name another one with SW_CLI_CONFIG")
+
+
 def write_current_project(path: Path, project: str) -> Configuration:
-    """Set the current project and keep everything else; comments are lost, because YAML readers drop them."""
+    """Set the current project and keep everything else; comments are lost, because YAML readers drop them.
+
+    Raises:
+        UsageError: The file cannot be read or written.
+    """
     import yaml
 
     data = dict(read_configuration(path).data)
     instances = dict(_section(data, "instances"))
     instances["local"] = {**_section(instances, "local"), "current_project": project}
     data["instances"] = instances
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        yaml.safe_dump(data, file, sort_keys=False, allow_unicode=True)
-        file.flush()
-        os.fsync(file.fileno())
-    replace_configuration(path, draft)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            yaml.safe_dump(data, file, sort_keys=False, allow_unicode=True)
+            file.flush()
+            os.fsync(file.fileno())
+        replace_configuration(path, draft)
+    except OSError as error:
+        raise not_writable(path, error) from error
     return Configuration(path=path, data=data)
+
+
+def not_writable(path: Path, error: OSError) -> UsageError:
+    """Say that the file, or the folder that it lies in, cannot be written."""
+    message = f"the configuration file {path} cannot be written: {error.strerror or error}"
+    return UsageError(message, hint="name another one with SW_CLI_CONFIG, or make its folder writable")
 
 
 def replace_configuration(path: Path, draft: Path) -> None:

@@ -46,6 +46,10 @@ def find_target(given: str, *, modules: Sequence[str] = (), model_yaml: str | No
         raise UsageError(message, hint=f"leave {option} out, or name the folder")
     if path.exists():
         return _file(path.resolve(), given)
+    file, _, name = given.partition(":")
+    if name and Path(file).is_file():
+        message = f"{given} names a file and a handler at once"
+        raise UsageError(message, hint=f"give the handler by itself: {file} --handler {name}")
     if given.startswith((".", "/", "~")) or path.suffix == ".py":
         message = f"there is no file or folder {given}"
         raise UsageError(message, hint=_near(path))

@@ -65,8 +65,11 @@ def scan(  # noqa: PLR0913 - the options of one command
 
     Raises:
         NotFoundError: The job has no such table.
-        UsageError: The expression breaks, or names a column that no row has.
+        UsageError: The expression breaks, or names a column that no row has; or a number is below its least.
     """
+    if offset < 0 or (limit is not None and limit < 1):
+        message = f"limit is {limit} and offset {offset}"
+        raise UsageError(message, hint="a limit is at least 1, an offset at least 0")
     wanted = parse_where(where) if where.strip() else None
     if failed and table.casefold() not in {"", RESULTS, ERRORS}:
         message = f"failed rows are in the table {ERRORS!r}, not in {table!r}"
