@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from starwhale.datasets.dataset import Dataset
+from starwhale.datasets.importers import RowBlock
 from starwhale.domain.version import check_user_tag
-from starwhale.errors import UsageError
+from starwhale.errors import DatasetSourceError, UsageError
 
 MODES = ("patch", "overwrite")
 """Add to the rows that are there, or replace them all."""
@@ -17,7 +18,7 @@ PROGRESS_ROWS = 1000
 
 def build_version(
     dataset: Dataset,
-    rows: Iterable[tuple[Any, Any]],  # Any: keys and features of users, checked by the dataset
+    rows: Iterable[tuple[Any, Any] | RowBlock],  # Any: keys and features of users, checked by the dataset
     *,
     mode: str = "patch",
     tags: Sequence[str] | None = None,
@@ -28,7 +29,7 @@ def build_version(
 
     Args:
         dataset: An open dataset.
-        rows: Keys with features; the key None means the next integer.
+        rows: Keys with features, where the key None means the next integer; or many rows at once.
         mode: One of `MODES`.
         tags: Tags of the new version.
         message: Why.
@@ -42,20 +43,45 @@ def build_version(
         raise UsageError(text, hint="use 'patch' or 'overwrite'")
     for tag in tags or ():
         check_user_tag(tag)
-    count = 0
     try:
         if mode == "overwrite" and len(dataset):
             dataset.clear()
-        for key, features in rows:
+        count = _write(dataset, rows, progress)
+        dataset.commit(tags=tags, message=message)
+    except BaseException:
+        dataset.abort()
+        raise
+    return count
+
+
+def refuse_none(rows: Iterable[Any], source: str) -> Iterable[Any]:  # Any: rows and blocks, passed on
+    """Pass rows on, and fail when there is none: a version without a row comes from a mistake.
+
+    Raises:
+        DatasetSourceError: The source has no rows.
+    """
+    is_empty = True
+    for row in rows:
+        is_empty = False
+        yield row
+    if is_empty:
+        raise DatasetSourceError(f"{source} has no rows", path=source, hint="a header alone makes no dataset")
+
+
+def _write(dataset: Dataset, rows: Iterable[Any], progress: Callable[[int], None] | None) -> int:
+    count = reported = 0
+    for row in rows:
+        if type(row) is RowBlock:
+            dataset.put_columns(row.keys, row.columns)
+            count += len(row)
+        else:
+            key, features = row
             if key is None:
                 dataset.append(features)
             else:
                 dataset[key] = features
             count += 1
-            if progress is not None and count % PROGRESS_ROWS == 0:
-                progress(count)
-        dataset.commit(tags=tags, message=message)
-    except BaseException:
-        dataset.abort()
-        raise
+        if progress is not None and count - reported >= PROGRESS_ROWS:
+            reported = count
+            progress(count)
     return count

@@ -118,6 +118,29 @@ class Changes:
                         self.append(features)
                 start += CHUNK_ROWS
 
+    def put_columns(self, keys: Sequence[Key], columns: Mapping[str, Sequence[Value]]) -> None:
+        """Write many rows that have the same features, under keys of one type.
+
+        Args:
+            keys: One per row.
+            columns: Feature name → one value per row, or an Arrow array of that length.
+
+        Raises:
+            ArgumentTypeError: A key is neither int nor str, or of the other type than the dataset's keys.
+            UnsupportedValueError: A value cannot be stored.
+        """
+        if not keys:
+            return
+        with self._lock:
+            self._check_open()
+            for kind in dict.fromkeys(map(type, keys)):
+                self._check_key_type(check_key(next(key for key in keys if type(key) is kind)))
+            own = self._names.adopt(keys[0], columns)
+            self.flush()
+            self._writer.put_columns(keys, own)
+            self._key_type = type(keys[0])
+            self._note(len(keys))
+
     def delete(self, key: object) -> None:
         """Delete a row; a missing one is ignored."""
         checked = check_key(key)

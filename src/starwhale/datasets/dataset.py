@@ -346,6 +346,10 @@ class Dataset:
             for each in reading.slice_keys(changes.snapshot(), key):
                 changes.delete(each)
 
+    def put_columns(self, keys: Sequence[Key], columns: Mapping[str, Sequence[Value]]) -> None:
+        """Write many rows that have the same features; a column is a list or an Arrow array, as long as `keys`."""
+        self._writing().put_columns(keys, columns)
+
     def put_feature(self, key: Key, name: str, value: Value) -> None:
         """Write one feature of a row that was read; None hides it."""
         self._writing().put(key, {name: value})

@@ -318,7 +318,7 @@ class DatasetWriter(Protocol):
         ...
 
     def put_columns(self, keys: Sequence[Key], columns: Mapping[str, Sequence[object]]) -> None:
-        """Write many rows that have the same features."""
+        """Write many rows that have the same features; a column may be an Arrow array."""
         ...
 
     def delete(self, key: Key) -> None:

@@ -1,8 +1,8 @@
 """CONFORMANCE SUITES for people who write an executor, a store or a media type.
 
-Doors: `executors.ExecutorContract` for executors, `task_stores.TaskStoresContract` for carriers of the task-side contract. A suite is
-a class whose tests are the rules of a contract; a subclass says what is tried. The suites of stores live in `tests/` until a second
-implementation outside this repository needs them.
+Doors: `executors.ExecutorContract` for executors, `importers.ImporterSuite` for importers of datasets, and
+`task_stores.TaskStoresContract` for carriers of the task-side contract. A suite is a class whose tests are the rules of a contract; a
+subclass says what is tried. The suites of stores live in `tests/` until a second implementation outside this repository needs them.
 
 Who may enter: tests, here and elsewhere. What it may import: `instances` and floors below.
 """

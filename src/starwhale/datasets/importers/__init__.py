@@ -1,15 +1,53 @@
-"""OTHER PEOPLE'S FILES AS ROWS: CSV, JSON, JSON Lines, folders of media, Python handlers.
+"""OTHER PEOPLE'S DATA AS ROWS: one file per kind of source, found by name in the table of `registry.py`.
 
-Doors: one module per source; each takes a place and yields `(key, features)`, and says file, line and column of what it cannot
-read in a `DatasetSourceError`. All of them stream, except that a JSON file which is not JSON Lines is read whole.
+Doors: `open_source(kind, places, options)` reads any source; `read_csv`, `read_folder` and the like read one kind. They yield rows
+`(key, features)`, or `RowBlock`s of many rows where the source has columns, and say file, line, column or row of what they cannot
+read in a `DatasetSourceError`. All of them stream in bounded memory, and nothing that they read is executed.
 
-Who may enter: the modules of `datasets`. What it may import: `media`, `domain`, `errors`; no store.
+An installed package adds a kind with an entry point of the group `starwhale.importer` that names an `Importer`.
+
+Start reading with `registry.py`. Who may enter: the modules of `datasets` and those above. What it may import: `media`, `domain`,
+`errors`, `plugins`, and what storage says of Arrow types; no store.
 """
 
+from starwhale.datasets.importers.arrow_files import ArrowOptions, read_arrow
+from starwhale.datasets.importers.blocks import Chunk, RowBlock
+from starwhale.datasets.importers.coco import CocoOptions, read_coco
 from starwhale.datasets.importers.csv_files import CsvOptions, read_csv
 from starwhale.datasets.importers.folder import FolderKind, read_folder
 from starwhale.datasets.importers.handler import read_handler
+from starwhale.datasets.importers.huggingface import HuggingFaceOptions, read_huggingface
 from starwhale.datasets.importers.json_files import read_json, read_json_text
+from starwhale.datasets.importers.lance_data import LanceOptions, read_lance
+from starwhale.datasets.importers.parquet_files import ParquetOptions, read_parquet
 from starwhale.datasets.importers.place import Row
+from starwhale.datasets.importers.registry import BUILTIN, Importer, open_source
+from starwhale.datasets.importers.webdataset import WebDatasetOptions, read_webdataset
 
-__all__ = ["CsvOptions", "FolderKind", "Row", "read_csv", "read_folder", "read_handler", "read_json", "read_json_text"]
+__all__ = [
+    "BUILTIN",
+    "ArrowOptions",
+    "Chunk",
+    "CocoOptions",
+    "CsvOptions",
+    "FolderKind",
+    "HuggingFaceOptions",
+    "Importer",
+    "LanceOptions",
+    "ParquetOptions",
+    "Row",
+    "RowBlock",
+    "WebDatasetOptions",
+    "open_source",
+    "read_arrow",
+    "read_coco",
+    "read_csv",
+    "read_folder",
+    "read_handler",
+    "read_huggingface",
+    "read_json",
+    "read_json_text",
+    "read_lance",
+    "read_parquet",
+    "read_webdataset",
+]

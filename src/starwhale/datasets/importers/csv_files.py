@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from starwhale.datasets.importers.place import HTTP_TIMEOUT_S, Place, Row, TextPlace, list_places
+from starwhale.datasets.importers.registry import Importer
 from starwhale.errors import DatasetSourceError, nearest
 
 _FIELD_LIMIT = 2**31 - 1
@@ -157,3 +158,6 @@ def _check_header(name: str, line: int, columns: list[str]) -> None:
             raise DatasetSourceError(f"{name}, line {line}: column {position} has no name", path=name, line=line)
         if column in columns[: position - 1]:
             raise DatasetSourceError(f"{name}, line {line}: two columns are called {column!r}", path=name, line=line)
+
+
+IMPORTER = Importer(read=read_csv, options=CsvOptions)

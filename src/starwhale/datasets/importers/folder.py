@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from starwhale.datasets.importers.csv_files import CsvOptions, read_csv_file
 from starwhale.datasets.importers.place import Place, Row, TextPlace, files_below
-from starwhale.errors import DatasetSourceError, nearest
+from starwhale.datasets.importers.registry import Importer
+from starwhale.errors import DatasetSourceError, UsageError, nearest
 from starwhale.media import Audio, BaseArtifact, Image, MIMEType, Video
 
 FolderKind = Literal["image", "audio", "video"]
@@ -145,3 +146,24 @@ def _by_file(root: Path, source: str, rows: Iterator[tuple[int, dict[str, object
         features = {key: value for key, value in row.items() if key not in _RESERVED}
         found[name] = _Metadata(source=source, line=line, features=features)
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderOptions:
+    """What is said of the files."""
+
+    auto_label: bool = True
+    """Label files by their directory."""
+
+
+def _importer(kind: FolderKind) -> Importer:
+    def read(places: Sequence[str], options: FolderOptions) -> Iterator[Row]:
+        if len(places) > 1:
+            message = f"{len(places)} folders are given, and a dataset is built of one"
+            raise UsageError(message, hint="give the folder that holds them")
+        yield from read_folder(places[0], kind, auto_label=options.auto_label)
+
+    return Importer(read=read, options=FolderOptions)
+
+
+IMAGE, AUDIO, VIDEO = _importer("image"), _importer("audio"), _importer("video")

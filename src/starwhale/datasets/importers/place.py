@@ -45,7 +45,7 @@ class TextPlace:
             DatasetSourceError: It cannot be read, or is not text in the encoding; the latter with the line.
         """
         codec = "utf-8-sig" if (self.encoding or "utf-8").lower() in {"utf-8", "utf8"} else self.encoding
-        with self._open_bytes() as binary:
+        with open_binary(self.name, self.timeout_s) as binary:
             try:
                 text = io.TextIOWrapper(cast("IO[bytes]", binary), encoding=codec, newline="")
             except LookupError as error:
@@ -60,19 +60,6 @@ class TextPlace:
             except OSError as error:
                 raise _unreadable(self.name, error) from error
 
-    @contextmanager
-    def _open_bytes(self) -> Generator[BinaryIO]:
-        if is_address(self.name):
-            with _download(self.name, self.timeout_s) as file:
-                yield file
-            return
-        try:
-            file = Path(self.name).open("rb")  # noqa: SIM115 - closed by the `with` below
-        except OSError as error:
-            raise _unreadable(self.name, error) from error
-        with file:
-            yield file
-
     def _undecodable(self, binary: BinaryIO, codec: str, error: UnicodeError) -> DatasetSourceError:
         line = _undecodable_line(binary, codec)
         where = f"{self.name}, line {line}" if line else self.name
@@ -82,6 +69,25 @@ class TextPlace:
             line=line,
             hint="name the encoding that it has with --encoding, such as latin-1, gb18030 or utf-16",
         )
+
+
+@contextmanager
+def open_binary(name: str, timeout_s: float = HTTP_TIMEOUT_S) -> Generator[BinaryIO]:
+    """Open a file, or what an address gives, for reading bytes; it can be read again from any place.
+
+    Raises:
+        DatasetSourceError: It cannot be read.
+    """
+    if is_address(name):
+        with _download(name, timeout_s) as file:
+            yield file
+        return
+    try:
+        file = Path(name).open("rb")  # noqa: SIM115 - closed by the `with` below
+    except OSError as error:
+        raise _unreadable(name, error) from error
+    with file:
+        yield file
 
 
 def is_address(name: str) -> bool:
@@ -95,10 +101,16 @@ def list_places(places: Place | Sequence[Place], suffixes: tuple[str, ...]) -> l
     Raises:
         DatasetSourceError: Something is not there, or a directory has no matching file.
     """
-    given = [places] if isinstance(places, str | os.PathLike) else list(places)
+    given = each_place(places)
     if not given:
         raise DatasetSourceError("no file was given", hint=f"give files that end in {' or '.join(suffixes)}")
-    return [name for place in given for name in _expand(os.fspath(place), suffixes)]
+    return [name for place in given for name in _expand(place, suffixes)]
+
+
+def each_place(places: Place | Sequence[Place]) -> list[str]:
+    """Return one place or several as a list of texts."""
+    given = [places] if isinstance(places, str | os.PathLike) else places
+    return [os.fspath(place) for place in given]
 
 
 def _expand(name: str, suffixes: tuple[str, ...]) -> list[str]:
@@ -115,7 +127,7 @@ def _expand(name: str, suffixes: tuple[str, ...]) -> list[str]:
     if "://" in name:
         raise DatasetSourceError(f"cannot read {name}: only files, http and https are known", path=name)
     if not path.exists():
-        raise DatasetSourceError(f"there is no file {name}", path=name, hint=_near(path))
+        raise DatasetSourceError(f"there is no file {name}", path=name, hint=near_names(path))
     return [name]
 
 
@@ -135,7 +147,8 @@ def files_below(directory: Path, suffixes: Iterable[str]) -> list[Path]:
     return sorted(found, key=lambda file: file.relative_to(directory).as_posix())
 
 
-def _near(path: Path) -> str:
+def near_names(path: Path) -> str:
+    """Return a hint that names what is beside a path that is not there."""
     from starwhale.errors import nearest
 
     try:

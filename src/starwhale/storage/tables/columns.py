@@ -19,6 +19,7 @@ from starwhale.errors import FieldNameError, StarwhaleError, UnsupportedValueErr
 from starwhale.media import codec
 from starwhale.media.source import Source
 from starwhale.storage.tables import arrays, cells
+from starwhale.storage.tables.arrow_columns import encode_arrow
 from starwhale.storage.tables.cells import LongBytes, LongStr, MediaCell, Packed, PackRef, Sink, SourceOf
 
 KEY_COLUMN = "__key__"
@@ -49,7 +50,7 @@ def encode_column(
     """Encode the cells of one column.
 
     Args:
-        values: One value per row; None where a row has none.
+        values: One value per row, None where a row has none; or an Arrow array, of which no Python values are made if they need none.
         sink: Where values over 4 KiB go; without one they stay in the column.
         name: The column, for messages.
         keys: The rows' keys, for messages.
@@ -60,6 +61,11 @@ def encode_column(
     Raises:
         UnsupportedValueError: A value cannot be stored faithfully; the message names row and column.
     """
+    if isinstance(values, pa.Array):
+        stored = encode_arrow(values, None if sink is None else sink.limit)
+        if stored is not None:
+            return stored
+        values = plain_values(values)
     types = set(map(type, values))
     types.discard(type(None))
     if not types:
@@ -94,6 +100,12 @@ def _make_cells(
         cells.name_cell(error, name, len(made) if keys is None else keys[len(made)])
         raise
     return made
+
+
+def plain_values(column: Sequence[Any]) -> Sequence[Any]:
+    """Return the Python values of an Arrow array; every other column as it is."""
+    made: Any = column  # Any: pyarrow has no types
+    return made.to_pylist() if isinstance(made, pa.Array) else column
 
 
 def decode_column(array: Any, kind: str, source_of: SourceOf | None = None) -> list[Any]:
@@ -377,5 +389,6 @@ __all__ = [
     "encode_column",
     "escape_name",
     "kind_of",
+    "plain_values",
     "unescape_name",
 ]

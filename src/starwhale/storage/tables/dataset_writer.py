@@ -135,7 +135,7 @@ class LocalDatasetWriter:
                     self._add_column(name)
             if not self._can_append(keys):
                 names = list(columns)
-                for key, *row in zip(keys, *columns.values(), strict=True):
+                for key, *row in zip(keys, *map(codec.plain_values, columns.values()), strict=True):
                     self.put(key, dict(zip(names, row, strict=True)))
                 return
             self._seal()

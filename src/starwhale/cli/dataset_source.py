@@ -1,0 +1,247 @@
+"""Which source a `swcli dataset build` reads: from the options, or from a dataset.yaml."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starwhale.domain.version import NAME
+from starwhale.errors import NotBuiltYetError, UsageError, nearest
+
+Options = Mapping[str, Any]  # Any: one value per option
+
+PLACES: Mapping[str, str] = {
+    "image": "image",
+    "audio": "audio",
+    "video": "video",
+    "csv_files": "csv",
+    "json_files": "json",
+    "parquet": "parquet",
+    "arrow": "arrow",
+    "lance": "lance",
+    "coco": "coco",
+    "webdataset": "webdataset",
+    "huggingface": "huggingface",
+}
+"""Option that names places → kind of importer."""
+_COLUMNS = {"columns": "columns"}
+_FOLDER = {"auto_label": "auto_label"}
+_CSV = ("dialect", "delimiter", "quotechar", "skipinitialspace", "strict", "encoding")
+KIND_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "image": _FOLDER,
+    "audio": _FOLDER,
+    "video": _FOLDER,
+    "csv": {name: name for name in _CSV},
+    "json": {"field_selector": "field_selector", "encoding": "encoding"},
+    "parquet": _COLUMNS,
+    "arrow": _COLUMNS,
+    "lance": _COLUMNS,
+    "coco": {"coco_images": "images"},
+    "webdataset": {"shard_keys": "shard_keys"},
+    "huggingface": {
+        "subset": "subsets",
+        "split": "split",
+        "revision": "revision",
+        "cache": "cache",
+        "add_hf_info": "add_info",
+    },
+    "handler": {"workdir": "workdir"},
+}
+"""Kind → options of the command line that say something about it, with the importer's names for them."""
+ABOUT_SOURCES = frozenset(name for names in KIND_OPTIONS.values() for name in names)
+"""Options of the command line that say something about some kind."""
+YAML_KEYS = ("name", "handler", "desc", "version", "attr", "project_uri", "runtime_uri")
+"""What a dataset.yaml can say; other keys are left alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSource:
+    """Where the rows of a build come from."""
+
+    kind: str
+    """Kind of importer, or `handler`."""
+    places: tuple[str, ...]
+    """Files, folders, addresses; or the handler."""
+    options: Options
+    """Options of the importer."""
+
+    @property
+    def shown(self) -> str:
+        """The places, for messages."""
+        return ", ".join(self.places)
+
+    @property
+    def default_name(self) -> str:
+        """Name of the dataset when none is given."""
+        place = self.places[0]
+        if self.kind in {"image", "audio", "video"}:
+            return Path(place).absolute().name
+        if self.kind == "handler":
+            return Path(str(self.options["workdir"])).absolute().name
+        if self.kind == "huggingface":
+            return Path(place).absolute().name if Path(place).is_dir() else place.replace("/", "-")
+        own = Path(place).absolute()
+        name = own.name if own.is_dir() and own.suffix != ".lance" else own.name.partition(".")[0]
+        is_usable = self.kind not in {"csv", "json"} and len(self.places) == 1 and NAME.match(name)
+        return name if is_usable else f"{self.kind}-{secrets.token_hex(4)}"
+
+    def rows(self) -> Iterator[Any]:  # Any: rows and blocks
+        """Read the rows."""
+        if self.kind == "handler":
+            return _handler_rows(str(self.options["workdir"]), self.places[0])
+        from starwhale.datasets.importers import open_source
+
+        return open_source(self.kind, self.places, self.options)
+
+
+def find_source(options: Options, typed: frozenset[str]) -> BuildSource:
+    """Return the one source that the options name.
+
+    Args:
+        options: Values of all options.
+        typed: Those that stand on the command line.
+
+    Raises:
+        UsageError: There is no source, or more than one, or an option that says nothing about it.
+    """
+    given = [name for name in (*PLACES, "handler", "sources") if options[name]]
+    if len(given) != 1:
+        message = f"give exactly one source, not {_listed(given)}" if given else "no source is given"
+        raise UsageError(
+            message,
+            hint="use one of --csv, --json, --parquet, --arrow, --lance, --image, --audio, --video, --coco, --webdataset, "
+            "--huggingface, --python-handler, or write a dataset.yaml",
+        )
+    value = options[given[0]]
+    if given[0] == "sources":
+        return _named_source(value, options["source_options"])
+    kind = PLACES.get(given[0], "handler")
+    own = KIND_OPTIONS[kind]
+    strangers = sorted(name for name in typed if name in ABOUT_SOURCES and name not in own)
+    strangers += ["source_options"] if options["source_options"] else []
+    if strangers:
+        message = f"{_listed(strangers)} says nothing about the source {_listed(given)}"
+        raise UsageError(message, hint="leave it out")
+    places = value if isinstance(value, tuple) else (value,)
+    return BuildSource(kind=kind, places=places, options={name: options[key] for key, name in own.items()})
+
+
+def read_yaml(options: Options) -> dict[str, Any]:
+    """Fill in what a dataset.yaml says, where no source is given; options of the command line win.
+
+    Raises:
+        UsageError: The file cannot be read, names no handler, or a value in it has the wrong type.
+        NotBuiltYetError: It asks for a runtime.
+    """
+    path = Path(options["dataset_yaml"] or "dataset.yaml")
+    has_source = any(options[name] for name in (*PLACES, "handler", "sources"))
+    if has_source and options["dataset_yaml"]:
+        message = "give exactly one source: --dataset-yaml names a handler, and there is another source"
+        raise UsageError(message, hint="leave one of them out")
+    if has_source or not (options["dataset_yaml"] or path.is_file()):
+        return dict(options)
+    said = _load_yaml(path)
+    if said["runtime_uri"] and not options["runtime"]:
+        message = f"{path}: runtime_uri is not built yet"
+        raise NotBuiltYetError(message, hint="take it out, and build with the Python that has what the handler needs")
+    own = {"name": "name", "desc": "desc", "project": "project_uri"}
+    filled = {name: options[name] or said[key] for name, key in own.items()}
+    return {**options, **filled, "handler": said["handler"], "workdir": str(path.absolute().parent)}
+
+
+def _load_yaml(path: Path) -> dict[str, str]:
+    import yaml
+
+    try:
+        said: Any = yaml.safe_load(path.read_text(encoding="utf-8"))  # Any: whatever the user wrote
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        said_error = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        message = f"cannot read {path}: {said_error}"
+        raise UsageError(message, hint="mend it; it should hold: handler: module:object") from error
+    if not isinstance(said, dict) or not said.get("handler"):
+        message = f"{path} names no handler"
+        near = nearest("handler", map(str, said)) if isinstance(said, dict) else ""
+        raise UsageError(message, hint=near if "did you mean" in near else "write it like: handler: module:object")
+    attr = said.get("attr")
+    if attr is not None and not isinstance(attr, dict):
+        message = f"{path}: attr is {attr!r}"
+        raise UsageError(message, hint="it holds volume_size and alignment_size, which mean nothing here; leave it out")
+    if str(said.get("version") or "1.0") != "1.0":
+        message = f"{path}: version is {said['version']!r}, and only the form 1.0 is known"
+        raise UsageError(message, hint="write version: '1.0', or upgrade this program")
+    texts: dict[str, str] = {}
+    for key in YAML_KEYS:
+        value = said.get(key)
+        if key not in {"version", "attr"}:
+            if isinstance(value, (dict, list)):
+                message = f"{path}: {key} is {value!r}, and should be text"
+                raise UsageError(message, hint=f"write it like: {key}: text")
+            texts[key] = "" if value is None else str(value)
+    return texts
+
+
+def _named_source(sources: tuple[tuple[str, str], ...], given: tuple[str, ...]) -> BuildSource:
+    kinds = list(dict.fromkeys(kind for kind, _ in sources))
+    if len(kinds) > 1:
+        message = f"--from names the importers {' and '.join(map(repr, kinds))}"
+        raise UsageError(message, hint="build them one after the other, with the same --name")
+    options: dict[str, str] = {}
+    for each in given:
+        name, sign, value = each.partition("=")
+        if not sign:
+            message = f"--option {each!r} has no value"
+            raise UsageError(message, hint="write it as name=value")
+        options[name] = value
+    return BuildSource(kind=kinds[0], places=tuple(place for _, place in sources), options=options)
+
+
+_FLAGS = {"csv_files": "csv", "json_files": "json", "sources": "from", "source_options": "option", "columns": "column"}
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join("--" + re.sub("_", "-", _FLAGS.get(name, name)) for name in names)
+
+
+def _handler_rows(workdir: str, handler: str) -> Any:
+    from starwhale.datasets.importers import read_handler
+    from starwhale.errors import StarwhaleError
+
+    module, _, path = handler.partition(":")
+    if not path:
+        message = f"{handler!r} is not a handler"
+        raise UsageError(message, hint="write it as module:object")
+    sys.path.insert(0, str(Path(workdir).absolute()))
+    try:
+        yield from read_handler(_find_handler(module, path, workdir))
+    except StarwhaleError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever user code raises
+        from starwhale.handlers.failures import user_code_error
+
+        raise user_code_error(f"handler {handler!r}", error) from error
+
+
+def _find_handler(module: str, path: str, workdir: str) -> Any:  # Any: whatever the user wrote
+    from starwhale.errors import HandlerError
+
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        message = f"no module {module!r} in {Path(workdir).absolute()}"
+        known = [file.stem for file in Path(workdir).glob("*.py")]
+        raise HandlerError(message, hint=nearest(module, known) or "name its folder with --workdir") from error
+    for part in path.split("."):
+        if not hasattr(found, part):
+            message = f"{module!r} has no {path!r}"
+            known = [name for name in vars(found) if not name.startswith("_")]
+            raise HandlerError(message, hint=nearest(part, known) or "write it as module:object")
+        found = getattr(found, part)
+    return found
