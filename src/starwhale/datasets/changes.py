@@ -20,7 +20,7 @@ GATHER_BYTES = 4 << 20
 """Bytes that gathered values may hold, at most about."""
 FEW_ROWS = 32
 """Fewer gathered rows go to the writer one by one: rows that differ in their features from one to the next are joined there."""
-SHORT = 1024
+SHORT = 256
 """Characters or bytes of a value that is kept as it is; the writer looks at longer ones at once."""
 KNOWN_KINDS = 256
 """Combinations of types in a row that are remembered."""
@@ -48,11 +48,14 @@ class Changes:
             self._key_type = type(reader.read(0, 1, []).keys[0])
         # Gathered rows of one shape: under given keys, or under keys that count from `_first_key`.
         self._shape: tuple[str, ...] = ()
-        self._cells: list[tuple[object, ...]] = []
+        self._values: list[
+            object
+        ] = []  # of one row after the other: many small tuples would keep the garbage collector busy
+        self._count = 0
         self._keys: list[Key] = []
         self._first_key = 0
         self._is_appending = False
-        self._most_rows = GATHER_ROWS
+        self._most_rows = 0
         self._bytes = 0
         self._risky: dict[tuple[type, ...], tuple[int, ...]] = {}
         self._seen: DatasetReader | None = None
@@ -63,12 +66,12 @@ class Changes:
     @property
     def row_count(self) -> int:
         """Rows written or deleted so far, for the warning at close."""
-        return self._row_count + len(self._cells)
+        return self._row_count + self._count
 
     @property
     def is_changed(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self._cells) or self._writer.is_changed
+        return self._count > 0 or self._writer.is_changed
 
     def put(self, key: object, features: Mapping[str, Value]) -> Key:
         """Write one row under a key; a row that is there keeps its other features.
@@ -84,10 +87,10 @@ class Changes:
             self._check_open()
             self._check_key_type(checked)
             own = self._names.adopt(checked, features)
-            if self._is_appending or tuple(own) != self._shape or self._is_full():
+            if self._is_appending or tuple(own) != self._shape or self._count >= self._most_rows:
                 self.flush()
                 self._begin(own, is_appending=False)
-            self._cells.append(self._freeze(checked, tuple(own.values())))
+            self._gather(checked, own)
             self._keys.append(checked)
             self._key_type = type(checked)
         return checked
@@ -95,17 +98,14 @@ class Changes:
     def append(self, features: Mapping[str, Value]) -> None:
         """Write one row under the next integer key; what else is as for `put`."""
         with self._lock:
-            count = len(self._cells)
             if (
-                count >= self._most_rows
-                or self._bytes >= GATHER_BYTES
+                self._count >= self._most_rows
                 or not self._is_appending
                 or type(features) is not dict
                 or tuple(features) != self._shape
             ):
                 features = self._begin_appending(features)
-                count = len(self._cells)
-            self._cells.append(self._freeze(self._first_key + count, tuple(features.values())))
+            self._gather(self._first_key + self._count, features)
 
     def extend(self, rows: Sequence[Mapping[str, Value]]) -> None:
         """Append many rows; a list of dicts with the same names goes to the writer in columns."""
@@ -175,11 +175,11 @@ class Changes:
     def flush(self) -> None:
         """Hand what was gathered to the writer."""
         with self._lock:
-            if self._cells:
+            if self._count:
                 self._write_gathered()
-                self._note(len(self._cells))
+                self._note(self._count)
                 # Only now: what could not be written, for want of space, is gathered still, and written by the next try.
-                self._keys, self._cells, self._bytes = [], [], 0
+                self._forget_gathered()
             self._is_appending = False
 
     def snapshot(self) -> DatasetReader:
@@ -201,14 +201,18 @@ class Changes:
     def abort(self) -> None:
         """Drop the changes."""
         with self._lock:
-            self._keys, self._cells, self._is_appending, self._is_dropped = [], [], False, True
+            self._forget_gathered()
+            self._is_appending, self._is_dropped = False, True
             self._writer.abort()
+
+    def _forget_gathered(self) -> None:
+        self._keys, self._values, self._count, self._bytes = [], [], 0, 0
 
     def _begin_appending(self, features: Mapping[str, Value]) -> Mapping[str, Value]:
         self._check_open()
         self._check_key_type(0)
         own = self._names.adopt("to append", features)
-        if not self._is_appending or tuple(own) != self._shape or self._is_full():
+        if not self._is_appending or tuple(own) != self._shape or self._count >= self._most_rows:
             self.flush()  # first, so that a row is never kept by a call that fails for want of space
             self._begin(own, is_appending=True)
         return own
@@ -222,40 +226,44 @@ class Changes:
             self._first_key = self._writer.next_auto_key()
             self._key_type = int
 
-    def _freeze(self, key: Key, values: tuple[Value, ...]) -> tuple[object, ...]:
-        """Replace what may not wait as it is: long values, and those that the user could change."""
+    def _gather(self, key: Key, features: Mapping[str, Value]) -> None:
+        """Keep the values of a row; the writer replaces long ones, and those that the user could change."""
+        values: Any = tuple(features.values())
         kinds = tuple(map(type, values))
         risky = self._risky.get(kinds)
         if risky is None:
-            if len(self._risky) >= KNOWN_KINDS:
-                self._risky.clear()
-            risky = tuple(position for position, kind in enumerate(kinds) if kind not in _SMALL)
-            self._risky[kinds] = risky
+            risky = self._learn(kinds)
         frozen: list[object] | None = None
         for position in risky:
-            value: Any = values[position]
+            value = values[position]
             if kinds[position] in _TEXTS and len(value) <= SHORT:
                 continue
             frozen = list(values) if frozen is None else frozen
             frozen[position], weight = self._writer.freeze(key, self._shape[position], value)
             self._bytes += weight
-        return values if frozen is None else tuple(frozen)
+        self._values += values if frozen is None else frozen
+        self._count += 1
+        if self._bytes >= GATHER_BYTES:
+            self._most_rows = 0
 
-    def _is_full(self) -> bool:
-        return len(self._cells) >= self._most_rows or self._bytes >= GATHER_BYTES
+    def _learn(self, kinds: tuple[type, ...]) -> tuple[int, ...]:
+        """Say at which positions of rows with values of these types something has to be looked at."""
+        if len(self._risky) >= KNOWN_KINDS:
+            self._risky.clear()
+        risky = self._risky[kinds] = tuple(place for place, kind in enumerate(kinds) if kind not in _SMALL)
+        return risky
 
     def _write_gathered(self) -> None:
         """Hand the gathered rows over in columns; a few of them one by one."""
-        count = len(self._cells)
-        keys = range(self._first_key, self._first_key + count) if self._is_appending else self._keys
-        if count >= FEW_ROWS:
-            columns = dict(zip(self._shape, map(list, zip(*self._cells, strict=True)), strict=True))
+        keys = range(self._first_key, self._first_key + self._count) if self._is_appending else self._keys
+        width = len(self._shape)
+        if self._count >= FEW_ROWS:
+            columns = {name: self._values[place::width] for place, name in enumerate(self._shape)}
             self._writer.put_columns(keys, columns)
             return
-        for key, values in zip(keys, self._cells, strict=True):
-            self._writer.put(
-                key, dict(zip(self._shape, values, strict=True))
-            )  # the same again, where it is tried again
+        for row, key in enumerate(keys):  # where it is tried again, the same rows are put again
+            values = self._values[row * width : (row + 1) * width]
+            self._writer.put(key, dict(zip(self._shape, values, strict=True)))
 
     def _extend_columns(self, rows: Sequence[Any]) -> bool:
         """Write rows that are dicts with the same names; False when they are not."""

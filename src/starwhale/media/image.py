@@ -93,7 +93,7 @@ class Image(BaseArtifact):
             )
             guess = MIMEType.create_by_file_suffix(name)
             self.mime_type = guess if guess in IMAGE_KINDS else MIMEType.UNDEFINED
-        if self.mime_type not in IMAGE_KINDS:
+        if self.mime_type is not MIMEType.GRAYSCALE and self.mime_type not in IMAGE_KINDS:
             raise UnsupportedValueError(f"{self.mime_type.value!r} is not the MIME type of an image")
         if as_mask:
             self.as_mask = True

@@ -32,6 +32,10 @@ class MIMEType(StrEnum):
     GRAYSCALE = "x/grayscale"
     UNDEFINED = "x/undefined"
 
+    __hash__ = (
+        str.__hash__
+    )  # members are equal to their text; Enum's own hash is Python code, and runs for every value that is written
+
     @classmethod
     def create_by_file_suffix(cls, name: object) -> MIMEType:
         """Guess the kind from the end of a file name, in any case; UNDEFINED when it says nothing."""

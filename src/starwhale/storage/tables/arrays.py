@@ -21,6 +21,11 @@ def ints(values: Sequence[int | None]) -> Any:
     return _numbers("q", pa.int64(), values, 0)
 
 
+def counted(values: range) -> Any:
+    """Make an int64 array of integers that follow one another."""
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(array("q", values))])
+
+
 def floats(values: Sequence[float | None]) -> Any:
     """Make a float64 array."""
     return _numbers("d", pa.float64(), values, 0.0)
@@ -102,4 +107,4 @@ def _validity(values: Sequence[object]) -> Any:
     return pa.py_buffer(pack_bits(value is not None for value in values))
 
 
-__all__ = ["binaries", "bools", "floats", "ints", "offsets", "pack_bits", "structs", "text_lists", "texts"]
+__all__ = ["binaries", "bools", "counted", "floats", "ints", "offsets", "pack_bits", "structs", "text_lists", "texts"]

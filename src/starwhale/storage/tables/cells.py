@@ -25,6 +25,7 @@ STREAMED_BYTES = 1 << 20
 """Content of files and stores above this goes into a pack piece by piece."""
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _PLAIN = frozenset({bool, float, type(None)})
+_MEDIA_TYPES = frozenset(MEDIA.values())
 _META_CACHE = 4096
 
 
@@ -115,6 +116,8 @@ def freeze(value: Any, sink: Sink) -> Any:
     kind: type = type(value)
     if kind in _PLAIN:
         return value
+    if kind in _MEDIA_TYPES:
+        return media_cell(value, sink)
     if kind is str:
         if value.isascii() and len(value) <= sink.limit:
             return value
@@ -125,8 +128,6 @@ def freeze(value: Any, sink: Sink) -> Any:
         return LongBytes(sink.put(value)) if len(value) > sink.limit else value
     if kind is int and _INT_MIN <= value <= _INT_MAX:
         return value
-    if is_media_type(kind):
-        return media_cell(value, sink)
     if kind is MediaCell or kind is Packed or kind is LongStr or kind is LongBytes:
         return value  # it was frozen before
     if kind is list or kind is dict:
@@ -154,10 +155,10 @@ def thaw(cell: Any, source_of: SourceOf) -> Any:
 
 def weigh(cell: Any) -> int:
     """Guess the bytes that a waiting cell holds."""
+    if type(cell) is MediaCell:
+        return 64 + len(cell.data or b"")  # most cells share their state
     if isinstance(cell, str | bytes):
         return len(cell)
-    if isinstance(cell, MediaCell):
-        return len(cell.meta) + len(cell.data or b"")
     if isinstance(cell, Packed):
         return len(cell.data or b"")
     if isinstance(cell, list):
@@ -194,7 +195,7 @@ def pack_value(value: object, sink: Sink | None) -> Packed:
 
 def is_media_type(kind: type) -> bool:
     """Whether values of this very type are stored as media cells; those of users' own subclasses become variants."""
-    return MEDIA.get(kind.__name__) is kind
+    return kind in _MEDIA_TYPES
 
 
 def media_cell(value: Any, sink: Sink | None) -> MediaCell:

@@ -135,17 +135,17 @@ def encode_batch(
     columns: Mapping[str, Sequence[object]], *, sink: Sink | None = None, keys: Sequence[object] | None = None
 ) -> Any:
     """Encode columns of one length to an Arrow record batch, with each kind in its field's metadata."""
-    arrays: list[Any] = []
+    made: list[Any] = []
     fields: list[Any] = []
     if keys is not None:
-        keys_array, kind = encode_column(keys, name="key")
-        arrays.append(keys_array)
+        keys_array, kind = (arrays.counted(keys), "int") if type(keys) is range else encode_column(keys, name="key")
+        made.append(keys_array)
         fields.append(pa.field(KEY_COLUMN, keys_array.type, metadata={KIND: kind.encode()}))
     for name, values in columns.items():
         array, kind = encode_column(values, sink=sink, name=name, keys=keys)
-        arrays.append(array)
+        made.append(array)
         fields.append(make_field(name, array.type, kind))
-    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+    return pa.RecordBatch.from_arrays(made, schema=pa.schema(fields))
 
 
 def decode_batch(batch: Any, source_of: SourceOf | None = None) -> dict[str, list[Any]]:
@@ -236,7 +236,8 @@ def _encode_one_type(kind: type, values: Sequence[object], sink: Sink | None) ->
 
 def _has_longer(values: Sequence[str | bytes | None], limit: int) -> bool:
     """Whether a text or bytes of a column has more bytes than the limit."""
-    longest = max(map(len, filter(None, values)), default=0)
+    there: Any = values if None not in values else filter(None, values)
+    longest = max(map(len, there), default=0)
     if longest > limit:
         return True
     if 4 * longest <= limit:  # no character takes more than four bytes

@@ -119,9 +119,10 @@ class LocalDatasetWriter:
 
     def freeze(self, key: Key, name: str, value: Any) -> tuple[object, int]:
         with self._lock:
-            self._check_open()
+            if self._is_closed:
+                self._check_open()
             cell = self._freeze(key, name, value)
-            return cell, cells.weigh(cell)
+        return cell, cells.weigh(cell)
 
     def put_columns(self, keys: Sequence[Key], columns: Mapping[str, Sequence[Any]]) -> None:
         with self._lock:
@@ -348,7 +349,7 @@ class LocalDatasetWriter:
     def _append_block(self, keys: Sequence[Key], columns: Mapping[str, Sequence[Any]], start: int) -> None:
         stop = min(len(keys), start + BLOCK_ROWS)
         block = {name: _part(column, start, stop) for name, column in columns.items()}
-        wanted = list(keys[start:stop])
+        wanted = keys[start:stop]
         self._write_full_tail()
         batch = codec.encode_batch(block, keys=wanted, sink=self._packs)
         self._tail_keys.extend(wanted)
