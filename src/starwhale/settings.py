@@ -31,6 +31,8 @@ class S3Access:
     """Region of the bucket."""
     bucket: str = ""
     """Only bucket that it is for; empty for any."""
+    addressing: str = ""
+    """Where the bucket stands in an address: `path`, `virtual` (the host name), or empty for what the store is known to want."""
     connect_timeout_s: float = 10.0
     """How long making a connection may take."""
     read_timeout_s: float = 60.0
@@ -173,8 +175,9 @@ def child_environment(additions: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read_s3(env: Mapping[str, str]) -> S3Accounts:
-    own = {name: env.get(f"SW_S3_{name}", "").strip() for name in _S3_NAMES}
+    own = {name.removeprefix("SW_S3_"): env.get(name, "").strip() for name in _S3_NAMES}
     limits = S3Access(
+        addressing=_addressing(own["EXTRA_CONFIGS"]),
         connect_timeout_s=_positive(own["CONNECT_TIMEOUT"], 10.0),
         read_timeout_s=_positive(own["READ_TIMEOUT"], 60.0),
         attempts=int(_positive(own["TOTAL_MAX_ATTEMPTS"], 5)),
@@ -201,8 +204,29 @@ def _read_s3(env: Mapping[str, str]) -> S3Accounts:
 
 
 _S3_NAMES = (
-    "ENDPOINT", "ACCESS_KEY", "SECRET", "REGION", "BUCKET", "CONNECT_TIMEOUT", "READ_TIMEOUT", "TOTAL_MAX_ATTEMPTS",
-)  # fmt: skip
+    "SW_S3_ENDPOINT",
+    "SW_S3_ACCESS_KEY",
+    "SW_S3_SECRET",
+    "SW_S3_REGION",
+    "SW_S3_BUCKET",
+    "SW_S3_CONNECT_TIMEOUT",
+    "SW_S3_READ_TIMEOUT",
+    "SW_S3_TOTAL_MAX_ATTEMPTS",
+    "SW_S3_EXTRA_CONFIGS",
+)
+
+
+def _addressing(text: str) -> str:
+    """Find the one thing that counts here in options meant for boto: `{"s3": {"addressing_style": "virtual"}}`."""
+    if not text:
+        return ""
+    import json
+
+    try:
+        style = json.loads(text).get("s3", {}).get("addressing_style", "auto")
+    except (ValueError, AttributeError):
+        return text  # whoever opens a store refuses it; commands that open none are not disturbed
+    return "" if style == "auto" else str(style)
 
 
 def _positive(text: str, otherwise: float) -> float:

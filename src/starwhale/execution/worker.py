@@ -21,6 +21,7 @@ from pathlib import Path
 from starwhale.domain.job import Task, TaskUpdate
 from starwhale.errors import InterruptedJobError, UserCodeError
 from starwhale.execution.task_output import Echo, TaskLog, TaskStream, ThreadLogs
+from starwhale.storage.object_accounts import accounts
 from starwhale.storage.remote.frames import Channel, Json, error_to_json
 from starwhale.storage.remote.pipe import PipeClient, PipeTaskStores
 
@@ -65,6 +66,7 @@ class Worker:
 
     def _begin(self, message: Json) -> None:
         self._hello = message
+        accounts.take_over(message["link_auths"])
         if message["is_debug"]:  # the streams are the terminal's, as the user's own program has them
             from starwhale.execution import debugger
 

@@ -100,6 +100,15 @@ def _check_kinds(path: Path, data: Section) -> None:
                 raise UsageError(message, hint="correct it, or name another one with SW_CLI_CONFIG")
 
 
+def read_accounts(path: Path) -> tuple[S3Access, ...]:
+    """Return the object stores that the file gives keys for.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    return read_configuration(path).s3
+
+
 def write_current_project(path: Path, project: str) -> Configuration:
     """Set the current project and keep everything else; comments are lost, because YAML readers drop them.
 

@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from starwhale.errors import UnsupportedValueError
-from starwhale.media.link_source import LinkSource, scheme_of
+from starwhale.media.link_source import LinkSource, reader_of, scheme_of
 from starwhale.media.source import Source
 from starwhale.media.value import MediaValue
 
 
 class Link(MediaValue):
-    """The bytes [offset, offset + size) of a local path, a `file:` URI or an http(s) address.
+    """The bytes [offset, offset + size) of a local path, a `file:` URI, an http(s) address or an object of a store.
+
+    Objects are written `s3://bucket/key` (also `minio`, `oss`, `aliyun`), and read with the keys of the variables SW_S3_* or of
+    `link_auths` in the configuration.
 
     Args:
         uri: Where the content lies.
@@ -54,8 +57,12 @@ class Link(MediaValue):
 
     @property
     def signed_uri(self) -> str:
-        """The address to read from: one with a signature when the instance gave one, else `uri`."""
-        return self._signed_uri or self.uri
+        """An address that can be read without keys: one with a signature for an object of a store, which holds for an hour.
+
+        Raises:
+            StarwhaleError: An object of a store whose address or keys nobody has set.
+        """
+        return self._signed_uri or reader_of(self.uri).sign(self.uri)
 
     @signed_uri.setter
     def signed_uri(self, uri: str) -> None:
@@ -64,7 +71,7 @@ class Link(MediaValue):
     @property
     def source(self) -> Source:
         """The part that the link names, readable in pieces."""
-        return LinkSource(self.signed_uri, self.offset, self.size)
+        return LinkSource(self._signed_uri or self.uri, self.offset, self.size)
 
     def to_bytes(self) -> bytes:
         """Read the part that the link names."""

@@ -22,6 +22,7 @@ from starwhale.domain.job import Task
 from starwhale.errors import UsageError
 from starwhale.execution.executors.protocol import ExecutorOptions
 from starwhale.settings import child_environment
+from starwhale.storage.object_accounts import accounts
 from starwhale.storage.remote.frames import Channel, Json
 
 Events = queue.SimpleQueue[tuple["WorkerProcess", Json | None]]
@@ -75,6 +76,7 @@ class WorkerProcess:
                 "is_verbose": options.is_verbose,
                 "is_debug": options.is_debug,
                 "log": str(self._native_log),
+                "link_auths": accounts.pass_on(),
             }
         )
         self._receiver = threading.Thread(target=self._receive, name=f"worker-{number}", daemon=True)

@@ -13,8 +13,10 @@ from starwhale.errors import NotFoundError, ObjectStoreError, UsageError
 from starwhale.settings import S3Access, S3Accounts
 from starwhale.storage.objects.answers import error_code, refusal
 from starwhale.storage.objects.connections import Answer, Connections, Request
-from starwhale.storage.objects.signing import encode_path, encode_query, hash_body, sign
+from starwhale.storage.objects.signing import encode_path, encode_query, hash_body, presign, sign
 
+_IN_HOST_NAME = (".aliyuncs.com",)
+"""Stores that answer only where the bucket stands in the host name."""
 MOST_BYTES = 5 << 30
 """What one PUT can carry."""
 
@@ -84,6 +86,24 @@ class Bucket:
         if answer.status != 200:
             raise self._refused(answer, f"look for {self.uri(key)}")
         return True
+
+    def size(self, key: str) -> int:
+        """Return the size of an object in bytes.
+
+        Raises:
+            NotFoundError: There is no such object.
+            ObjectStoreError: The store refuses, or cannot be reached.
+        """
+        answer = self._send("HEAD", key)
+        if answer.status != 200:
+            raise self._refused(answer, f"look for {self.uri(key)}")
+        return int(answer.headers["content-length"])
+
+    def signed_address(self, key: str, *, expires_s: int) -> str:
+        """Return an address from which anybody can read an object for a while; without keys it is the plain one."""
+        path = f"{self._prefix}/{encode_path(key)}"
+        query = presign(self._access, path, self._host, expires_s=expires_s, now=time.time())
+        return f"{self.address}{path}?{query}" if query else f"{self.address}{path}"
 
     def put(self, key: str, content: Any, *, if_absent: bool = False) -> bool:
         """Write an object, whole or not at all.
@@ -191,14 +211,19 @@ def open_bucket(name: str, accounts: S3Accounts, *, endpoint: str = "") -> Bucke
 
 def _place(bucket: str, access: S3Access) -> tuple[str, str]:
     """Return the address of the store and the path of the bucket there: in the host name for Amazon, else in the path."""
+    if access.addressing not in {"", "path", "virtual"}:
+        message = f"SW_S3_EXTRA_CONFIGS asks for the addressing style {access.addressing!r}"
+        raise UsageError(message, hint='write it like {"s3": {"addressing_style": "virtual"}}, or "path"')
     if access.endpoint:
         endpoint = access.endpoint if "://" in access.endpoint else f"https://{access.endpoint}"
         parts = urlsplit(endpoint)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             message = f"the endpoint {access.endpoint!r} is no address of an object store"
             raise UsageError(message, hint="write it like https://minio.example:9000")
+        if access.addressing == "virtual" or (not access.addressing and (parts.hostname or "").endswith(_IN_HOST_NAME)):
+            return f"{parts.scheme}://{bucket}.{parts.netloc}", parts.path.rstrip("/")
         return f"{parts.scheme}://{parts.netloc}", f"{parts.path.rstrip('/')}/{bucket}"
-    if "." in bucket:  # certificates do not cover such host names
+    if "." in bucket or access.addressing == "path":  # certificates do not cover such host names
         return f"https://s3.{access.region}.amazonaws.com", f"/{bucket}"
     return f"https://{bucket}.s3.{access.region}.amazonaws.com", ""
 
