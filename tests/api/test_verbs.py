@@ -25,6 +25,7 @@ SDK = {
     "dataset recover": "starwhale:Dataset.recover",
     "dataset remove": "starwhale:Dataset.remove",
     "dataset summary": "starwhale:Dataset.summary",
+    "dataset verify": "starwhale:Dataset.verify",
     "dataset tag": "starwhale:Dataset.tags",
     "instance info": "starwhale.api.instance:info",
     "instance list": "starwhale.api.instance:list",

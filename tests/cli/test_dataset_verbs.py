@@ -107,3 +107,27 @@ def test_a_full_disk_leaves_the_last_version_of_a_copy_whole(swcli: Swcli, tmp_p
     assert [each for each in sorted(folder.rglob("*")) if each.is_file() and each not in files] == []
     ok(swcli, "copy", "long", "short")
     assert len(rows(swcli, "short")) == 4
+
+
+@pytest.mark.usefixtures("digits")
+def test_verify_exits_with_1_when_anything_is_damaged(swcli: Swcli, tmp_path: Path) -> None:
+    assert "is whole: 3 rows" in ok(swcli, "verify", "digits")
+    folder = Path(shown(swcli, "info", "digits")["path"])
+    (pack,) = folder.glob("packs/*.pack")
+    pack.write_bytes(b"?" + pack.read_bytes()[1:])
+    done = swcli("dataset", "verify", "digits")
+    assert done.returncode == 1
+    assert "  lost: one value of 5000 bytes\n  which is: column long of row 2\n" in done.stdout
+    done = swcli("dataset", "verify", "digits", "-o", "json")
+    assert done.returncode == 1
+    said = json.loads(done.stdout)
+    assert (said["whole"], said["damages"][0]["cells"]) == (False, [{"column": "long", "key": 2}])
+    assert shown(swcli, "verify", "digits/version/gold")["whole"]
+    (tmp_path / "c.json").write_text(json.dumps([{"n": 7}]))
+    for path in folder.glob("fragments/*"):
+        path.write_bytes(path.read_bytes()[:-1])
+    done = swcli("dataset", "build", "--json", "c.json", "-n", "digits")
+    assert done.returncode == 1
+    assert "nothing was committed" in done.stderr
+    ok(swcli, "build", "--json", "c.json", "-n", "digits", "--overwrite")
+    assert "is whole: 1 row" in ok(swcli, "verify", "digits")

@@ -16,6 +16,7 @@ from starwhale.datasets.build import build_version
 from starwhale.datasets.describe import describe_version
 from starwhale.datasets.diff import LIMIT, DatasetDiff
 from starwhale.datasets.rows import DataRow, iterate_rows
+from starwhale.datasets.verify import Verified
 from starwhale.domain.uri import Uri
 from starwhale.errors import ArgumentTypeError, NotBuiltYetError, NothingToCommitError, UsageError
 from starwhale.storage.protocols import DatasetReader, PartDraft, SharedRows
@@ -424,6 +425,17 @@ class Dataset(opened.Dataset):
         finally:
             if not is_open:
                 other.close()
+
+    def verify(self) -> Verified:
+        """Read the whole version and name what is damaged, what is lost with it, and which versions need the same files.
+
+        Raises:
+            NothingToCommitError: The dataset has no version yet.
+        """
+        if not self.exists():
+            message = f"dataset {self.name!r} has no version to verify"
+            raise NothingToCommitError(message, hint="call commit() first")
+        return default_instance().datasets.verify(self.uri)
 
     def rehash(self) -> NoReturn:
         """Hash the content again (not built yet)."""

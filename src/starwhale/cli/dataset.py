@@ -19,6 +19,7 @@ _LAZY = {
         "starwhale.cli.dataset_build:build", "Build a version from files, other tools' data, or a handler."
     ),
     "copy": LazyCommand("starwhale.cli.dataset_copy:copy", "Copy a version to another name or project."),
+    "verify": LazyCommand("starwhale.cli.dataset_verify:verify", "Read a whole version and name what is damaged."),
     "diff": LazyCommand("starwhale.cli.dataset_diff:diff", "Compare two versions: rows, columns and cells."),
 }
 

@@ -45,7 +45,7 @@ class Changes:
         self._names = FeatureNames(reader.columns if reader else ())
         self._key_type: type | None = None
         if reader is not None and reader.row_count:
-            self._key_type = type(reader.read(0, 1, []).keys[0])
+            self._key_type = {"int": int, "str": str}.get(reader.key_type or "")
         # Gathered rows of one shape: under given keys, or under keys that count from `_first_key`.
         self._shape: tuple[str, ...] = ()
         self._values: list[
@@ -161,9 +161,7 @@ class Changes:
         """Delete all rows; the next row may have a key of the other type."""
         with self._lock:
             self.flush()
-            count = self.snapshot().row_count
-            self._writer.clear()
-            self._note(count)
+            self._note(self._writer.clear())
             self._key_type = None
 
     def set_info(self, info: Mapping[str, Value]) -> None:

@@ -60,6 +60,7 @@ class NoRows:
     """The version before the first: no rows and no info."""
 
     row_count: int = 0
+    key_type: str | None = None
     columns: Mapping[str, str] = {}
     info: Mapping[str, Value] = {}
 
@@ -90,5 +91,5 @@ class NoRows:
         message = "there are no large values in a dataset without rows"
         raise LookupError(message)
 
-    def verify(self) -> list[Damage]:
+    def verify(self, on_bytes: Callable[[int], None] | None = None) -> list[Damage]:
         return []

@@ -10,6 +10,7 @@ from starwhale.datasets.dataset import Dataset
 from starwhale.datasets.diff import LIMIT, DatasetDiff, diff_versions
 from starwhale.datasets.open import find_dataset
 from starwhale.datasets.stores import DatasetStores
+from starwhale.datasets.verify import OnBytes, Verified, verify_version
 from starwhale.domain.uri import DEFAULT_PROJECT
 from starwhale.instances.destination import parse_destination
 from starwhale.instances.versions import VersionVerbs
@@ -101,6 +102,18 @@ class DatasetVerbs(VersionVerbs):
         )
         found.base, found.compare = first.uri.full, second.uri.full
         return found
+
+    def verify(self, uri: str | Uri, on_bytes: OnBytes | None = None) -> Verified:
+        """Read a whole version and name what is damaged.
+
+        Args:
+            uri: A version; a name means its newest.
+            on_bytes: Told after each file how many bytes of how many were read.
+
+        Raises:
+            NotFoundError: There is no such version; the nearest names are said.
+        """
+        return verify_version(self._opened(), self.resolve(uri), on_bytes)
 
     def _check_project(self, project: str) -> None:
         projects = self._stores.catalog.projects

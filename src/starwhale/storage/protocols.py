@@ -230,6 +230,8 @@ class Damage:
     """What is wrong with it."""
     lost: str
     """What cannot be read any more."""
+    cells: tuple[tuple[Key, str], ...] = ()
+    """Key and column of values that are lost, as far as single values are."""
 
 
 class DatasetReader(Protocol):
@@ -238,6 +240,11 @@ class DatasetReader(Protocol):
     @property
     def row_count(self) -> int:
         """Rows of the version."""
+        ...
+
+    @property
+    def key_type(self) -> str | None:
+        """`int` or `str`; None before the first row."""
         ...
 
     @property
@@ -284,8 +291,8 @@ class DatasetReader(Protocol):
         """The content of a large value, read lazily."""
         ...
 
-    def verify(self) -> list[Damage]:
-        """Read everything and name what is damaged."""
+    def verify(self, on_bytes: Callable[[int], None] | None = None) -> list[Damage]:
+        """Read everything and name what is damaged; `on_bytes` is told after each file how many bytes it has."""
         ...
 
 
@@ -329,8 +336,8 @@ class DatasetWriter(Protocol):
         """Delete the rows with keys in [start, stop)."""
         ...
 
-    def clear(self) -> None:
-        """Delete all rows."""
+    def clear(self) -> int:
+        """Delete all rows without reading any, and return how many."""
         ...
 
     def next_auto_key(self) -> int:
@@ -367,6 +374,10 @@ class DatasetStore(Protocol):
 
     def begin(self, dataset_id: str, base: str | None) -> DatasetWriter:
         """Start changing a dataset, from a version or from nothing."""
+        ...
+
+    def files_of(self, dataset_id: str, manifest_digest: str) -> frozenset[str]:
+        """Name the files of a version below its dataset's folder; same errors as `open_version`."""
         ...
 
     def share(self, source_id: str, manifest_digest: str, target_id: str) -> DatasetReader:

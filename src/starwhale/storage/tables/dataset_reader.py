@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from starwhale.errors import CorruptedError
 from starwhale.media import codec as values
 from starwhale.media.source import Source
 from starwhale.storage.protocols import Damage, Key, Rows
@@ -18,11 +17,12 @@ from starwhale.storage.tables import columns as codec
 from starwhale.storage.tables.cells import PackRef, Sink
 from starwhale.storage.tables.columns import KEY_COLUMN
 from starwhale.storage.tables.fragments import ColumnCache, FragmentReader, unify
-from starwhale.storage.tables.manifest import Manifest, load_manifest
+from starwhale.storage.tables.manifest import Manifest
 from starwhale.storage.tables.packs import Packs, PackSource
 from starwhale.storage.tables.places import Places
 from starwhale.storage.tables.row_digests import digest_rows
 from starwhale.storage.tables.row_order import LayerCells, RowOrder
+from starwhale.storage.tables.verify_files import damages_of
 
 BATCH_ROWS = 4096
 """Rows of a batch, at most."""
@@ -42,6 +42,8 @@ class DatasetFolder:
     """Its large values."""
     cache: ColumnCache
     """Its columns that are in memory."""
+    checked: set[str] = field(default_factory=set[str])
+    """Digests of fragments that this process has read as a whole: commits that take them over need not do so again."""
 
     @property
     def fragments(self) -> Path:
@@ -218,31 +220,8 @@ class LocalDatasetReader:
         """Folder of the packs, for processes of this machine; empty where they lie elsewhere."""
         return str(self._folder.packs.folder) if self._folder.places.is_local else ""
 
-    def verify(self) -> list[Damage]:
-        manifest, found = self.manifest, list[Damage]()
-        if self.digest:
-            try:
-                load_manifest(self._folder.places, self.digest)
-            except CorruptedError as error:
-                found.append(_damage(error, "the version"))
-        for part in manifest.fragments():
-            try:  # a cache of its own: what is in memory says nothing about the file
-                FragmentReader(self._folder.places, part, ColumnCache(1)).check()
-            except CorruptedError as error:
-                found.append(_damage(error, f"{part.rows} rows with keys from {part.low!r} to {part.high!r}"))
-        packs = Packs(self._folder.packs.folder, self._folder.packs.hold, places=self._folder.places)
-        for pack in manifest.packs:
-            try:
-                items = packs.index(pack)
-            except CorruptedError as error:
-                found.append(_damage(error, "nothing: only equal values are no longer recognised"))
-                continue
-            for ref in items:
-                try:
-                    packs.source(ref).verify()
-                except CorruptedError as error:
-                    found.append(_damage(error, f"one value of {ref['size']} bytes"))
-        return found
+    def verify(self, on_bytes: Callable[[int], None] | None = None) -> list[Damage]:
+        return damages_of(self._folder, self, on_bytes or _ignore)
 
     def _cut(self, start: int, stop: int) -> tuple[int, int]:
         start = max(0, start)
@@ -293,8 +272,8 @@ def raw_batches(reader: FragmentReader, start: int, stop: int, names: Sequence[s
     ]
 
 
-def _damage(error: CorruptedError, lost: str) -> Damage:
-    return Damage(path=error.path, reason=error.message, lost=lost)
+def _ignore(_size: int) -> None:
+    """Nobody wants to know how far it is."""
 
 
 __all__ = ["DatasetFolder", "KeepRefs", "LocalDatasetReader", "raw_batches"]

@@ -17,6 +17,7 @@ from starwhale.storage.tables.manifest import Manifest, load_manifest
 from starwhale.storage.tables.packs import Packs
 from starwhale.storage.tables.places import LocalPlaces
 from starwhale.storage.tables.share_files import share_version
+from starwhale.storage.tables.version_files import names_of
 
 
 class LocalDatasetStore:
@@ -44,6 +45,10 @@ class LocalDatasetStore:
         folder = self._folder(dataset_id)
         manifest = Manifest() if base is None else load_manifest(folder.places, base)
         return LocalDatasetWriter(folder, manifest, self._new_id)
+
+    def files_of(self, dataset_id: str, manifest_digest: str) -> frozenset[str]:
+        manifest = load_manifest(self._folder(dataset_id).places, manifest_digest)
+        return frozenset(names_of(manifest, manifest_digest))
 
     def share(self, source_id: str, manifest_digest: str, target_id: str) -> LocalDatasetReader:
         if source_id != target_id:

@@ -19,9 +19,10 @@ from starwhale.storage.tables.compaction import fold_layers, fold_run, fold_tail
 from starwhale.storage.tables.dataset_reader import DatasetFolder, LocalDatasetReader
 from starwhale.storage.tables.files import make_folder, sync_files
 from starwhale.storage.tables.fragments import FRAGMENT_BYTES, FRAGMENT_ROWS, write_fragment
-from starwhale.storage.tables.manifest import Fragment, Layer, Manifest, save_manifest
+from starwhale.storage.tables.manifest import Fragment, Layer, Manifest, Pack, save_manifest
 from starwhale.storage.tables.overlay import Overlay
 from starwhale.storage.tables.packs import PackWriter
+from starwhale.storage.tables.version_files import check_carried
 
 BLOCK_ROWS = 8192
 """Rows that wait as Python values before they are encoded."""
@@ -58,7 +59,7 @@ class LocalDatasetWriter:
         self._row_count = base.row_count
         self._updated = self._deleted = 0
         self._view: LocalDatasetReader | None = None
-        self._is_changed = self._is_closed = False
+        self._is_changed = self._is_closed = self._is_cleared = False
         # Rows above every key so far: a block of Python values, then encoded batches, then a fragment.
         self._tail_keys: list[Any] = []
         self._rows: list[dict[str, Any]] = []
@@ -167,10 +168,11 @@ class LocalDatasetWriter:
                 for key in view.read(begin, min(last, begin + BLOCK_ROWS), []).keys:
                     self.delete(key)
 
-    def clear(self) -> None:
+    def clear(self) -> int:
         with self._lock:
             self._check_open()
-            self._deleted += self._row_count
+            count = self._row_count
+            self._deleted += count
             self._is_changed = self._is_changed or self._row_count > 0
             self._row_count = 0
             self._run, self._layers, self._overlay = [], [], Overlay()
@@ -178,6 +180,9 @@ class LocalDatasetWriter:
             self._block_bytes = self._batch_bytes = 0
             self._top, self._key_type, self._view = None, None, None
             self._columns, self._folded = {}, {}
+            self._packs.reused.clear()
+            self._is_cleared = True
+            return count
 
     def next_auto_key(self) -> int:
         with self._lock:
@@ -224,7 +229,8 @@ class LocalDatasetWriter:
             self._flush()
             self._compact()
             new_packs = self._packs.close()
-            manifest = self._manifest((*self._base.packs, *new_packs))
+            manifest = self._manifest((*self._old_packs(), *new_packs))
+            check_carried(self._folder, manifest, self._written)
             make_folder(self._folder.manifests)
             live = {f"{part.file}.parquet" for part in manifest.fragments()}
             for path in [path for path in self._written if path.name not in live]:
@@ -265,6 +271,11 @@ class LocalDatasetWriter:
         except OSError:
             self.abort()
             raise
+
+    def _old_packs(self) -> Sequence[Pack]:
+        """Packs of the base that rows may refer to still."""
+        packs = self._base.packs
+        return [pack for pack in packs if pack.name in self._packs.reused] if self._is_cleared else packs
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -6,6 +6,7 @@ each closed pack lies its index, (digest, offset, size) per value, by which late
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import threading
@@ -17,13 +18,15 @@ from typing import Any
 
 from blake3 import blake3
 
-from starwhale.errors import NoSpaceError
+from starwhale.errors import CorruptedError, NoSpaceError
 from starwhale.media.source import Source
 from starwhale.media.stream import read_pieces
 from starwhale.storage.tables.cells import LONG_BYTES, PackRef
 from starwhale.storage.tables.files import damaged, digest_of, make_folder, no_space, write_new
 from starwhale.storage.tables.manifest import Pack
 from starwhale.storage.tables.places import Image, LocalPlaces, Places, Span
+
+logger = logging.getLogger(__name__)
 
 PACK_BYTES = 64 << 20
 """A pack is closed when it has reached this size."""
@@ -151,12 +154,15 @@ class PackWriter:
         self._named = {pack.name for pack in self._to_load}
         self._new_id = new_id
         self._items: dict[bytes, PackRef] = {}
+        self._old: dict[bytes, PackRef] = {}
         self._file: BufferedWriter | None = None
         self._name = ""
         self._offset = 0
         self._is_lost = False
         self._entries: list[bytes] = []
         self._closed: list[Pack] = []
+        self.reused: set[str] = set()
+        """Older packs that values were found in."""
         self.limit = LONG_BYTES
         """Content above this many bytes is to be put."""
         self.added_bytes = 0
@@ -166,7 +172,10 @@ class PackWriter:
         """Say where the content of a source lies if it is in a pack that the version will name; any other pack may be collected."""
         if not isinstance(source, PackSource) or source.packs.folder != self._packs.folder:
             return None
-        return source.ref if source.ref["pack"] in self._named else None
+        if source.ref["pack"] not in self._named:
+            return None
+        self.reused.add(source.ref["pack"])
+        return source.ref
 
     def source(self, ref: Mapping[str, Any]) -> PackSource:
         """Open what was put."""
@@ -218,9 +227,15 @@ class PackWriter:
             (self._packs.folder / f"{pack.name}.idx").unlink(missing_ok=True)
 
     def _load_known(self) -> None:
-        while self._to_load and len(self._items) < MAX_KNOWN_ITEMS:
-            for ref in self._packs.index(self._to_load.pop()):  # the newest first
-                self._items.setdefault(ref["digest"], ref)
+        while self._to_load and len(self._old) < MAX_KNOWN_ITEMS:
+            pack = self._to_load.pop()  # the newest first
+            try:
+                items = self._packs.index(pack)
+            except CorruptedError as error:
+                logger.warning("%s; equal values are stored again", error.message)
+                continue
+            for ref in items:
+                self._old.setdefault(ref["digest"], ref)
         self._to_load.clear()
 
     def _begin(self) -> None:
@@ -238,7 +253,20 @@ class PackWriter:
     def _known(self, digest: bytes) -> PackRef | None:
         if self._to_load:
             self._load_known()
-        return self._items.get(digest)
+        found = self._items.get(digest)
+        if found is None and (old := self._old.pop(digest, None)) is not None and self._is_intact(old):
+            self.reused.add(old["pack"])
+            found = self._items[digest] = old
+        return found
+
+    def _is_intact(self, ref: PackRef) -> bool:
+        """Read a value of an older version before anything refers to it again: what is damaged is stored anew."""
+        try:
+            self._packs.source(ref).verify()
+        except CorruptedError as error:
+            logger.warning("%s; it is stored again", error.message)
+            return False
+        return True
 
     def _begin_if_full(self) -> None:
         if self._file is None or self._offset >= PACK_BYTES:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from blake3 import blake3
+from typing import TYPE_CHECKING
 
 from starwhale.errors import CorruptedError
 from starwhale.storage.tables.cells import PackRef
-from starwhale.storage.tables.dataset_reader import DatasetFolder
-from starwhale.storage.tables.files import damaged, map_file
+from starwhale.storage.tables.files import damaged
 from starwhale.storage.tables.fragments import ColumnCache, FragmentReader
 from starwhale.storage.tables.manifest import Fragment, Manifest, Pack
 from starwhale.storage.tables.packs import Packs
+
+if TYPE_CHECKING:
+    from starwhale.storage.tables.dataset_reader import DatasetFolder
 
 
 def names_of(manifest: Manifest, digest: str) -> list[str]:
@@ -61,21 +62,43 @@ class PackDamage:
 def damages_of_pack(folder: DatasetFolder, pack: Pack) -> Iterator[PackDamage]:
     """Read a pack and its index, and name every value that is damaged."""
     packs = Packs(folder.packs.folder, folder.packs.hold, places=folder.places)
-    path = packs.path(pack.name)
     try:
         items = packs.index(pack)
     except CorruptedError as error:
         yield PackDamage(error=error)
         return
-    try:
-        view = map_file(path, what="a pack of large values")
-    except CorruptedError as error:
-        yield from (PackDamage(error=error, ref=ref) for ref in items)
-        return
     for ref in items:
-        if blake3(view[ref["offset"] : ref["offset"] + ref["size"]]).digest() != ref["digest"]:
-            where = f"the value at byte {ref['offset']} ({ref['size']} bytes)"
-            yield PackDamage(error=damaged(path, f"{where} differs from its checksum"), ref=ref)
+        try:
+            packs.source(ref).verify()
+        except CorruptedError as error:
+            yield PackDamage(error=error, ref=ref)
+
+
+def check_carried(folder: DatasetFolder, manifest: Manifest, written: Collection[Path]) -> None:
+    """Check what a new version takes over from older ones, so that damage is not handed on in silence.
+
+    Fragments are read, once per process: they are small beside what they refer to. Of packs presence and length are looked at, and
+    every value is verified when it is read, or when a writer is about to refer to it again.
+
+    Args:
+        folder: The dataset.
+        manifest: What the new version will consist of.
+        written: Files that its writer has just written.
+
+    Raises:
+        CorruptedError: A file is missing or damaged; the hint says what to do.
+    """
+    new = {path.name for path in written}
+    try:
+        for part in manifest.fragments():
+            if f"{part.file}.parquet" not in new and part.digest not in folder.checked:
+                check_fragment(folder, part)
+                folder.checked.add(part.digest)
+        for pack in manifest.packs:
+            check_present(folder, pack)
+    except CorruptedError as error:
+        error.hint = "nothing was committed; restore the file from a copy, or build anew what it holds with --overwrite"
+        raise
 
 
 def check_present(folder: DatasetFolder, pack: Pack) -> None:
@@ -100,6 +123,7 @@ def index_path(folder: DatasetFolder, pack: Pack) -> Path:
 
 __all__ = [
     "PackDamage",
+    "check_carried",
     "check_fragment",
     "check_pack",
     "check_present",

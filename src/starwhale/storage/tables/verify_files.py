@@ -1,0 +1,120 @@
+"""Read everything that a version consists of, and say what is damaged and which rows and values are lost with it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from starwhale.errors import CorruptedError
+from starwhale.media.artifact import BaseArtifact
+from starwhale.storage.protocols import Damage, Key
+from starwhale.storage.tables import columns as codec
+from starwhale.storage.tables.cells import PackRef
+from starwhale.storage.tables.fragments import ColumnCache, FragmentReader
+from starwhale.storage.tables.manifest import load_manifest
+from starwhale.storage.tables.version_files import check_fragment, damages_of_pack
+
+if TYPE_CHECKING:
+    from starwhale.storage.tables.dataset_reader import DatasetFolder, LocalDatasetReader
+
+Place = tuple[str, int]
+"""Pack and offset of a value."""
+MAX_SOUGHT = 1000
+"""Damaged values whose rows are looked for; of more only the number is said."""
+
+
+def damages_of(folder: DatasetFolder, reader: LocalDatasetReader, on_bytes: Callable[[int], None]) -> list[Damage]:
+    """Read every byte of a version.
+
+    Args:
+        folder: Its dataset.
+        reader: The version.
+        on_bytes: Told after each file how many bytes it has.
+    """
+    manifest, found = reader.manifest, list[Damage]()
+    if reader.digest:
+        try:
+            load_manifest(folder.places, reader.digest)
+        except CorruptedError as error:
+            found.append(_damage(error, "the version"))
+    for part in manifest.fragments():
+        try:
+            check_fragment(folder, part)
+        except CorruptedError as error:
+            found.append(_damage(error, f"{part.rows} rows with keys from {part.low!r} to {part.high!r}"))
+        on_bytes(part.size)
+    values: list[tuple[CorruptedError, PackRef]] = []
+    for pack in manifest.packs:
+        for damage in damages_of_pack(folder, pack):
+            if damage.ref is None:
+                found.append(_damage(damage.error, "nothing: only equal values are no longer recognised"))
+            else:
+                values.append((damage.error, damage.ref))
+        on_bytes(pack.size)
+    sought = {(ref["pack"], ref["offset"]) for _, ref in values[:MAX_SOUGHT]}
+    cells = _cells_at(folder, reader, sought) if sought else {}
+    for error, ref in values:
+        lost = tuple(cells.get((ref["pack"], ref["offset"]), ()))
+        found.append(_damage(error, f"one value of {ref['size']} bytes", lost))
+    return found
+
+
+def _damage(error: CorruptedError, lost: str, cells: Sequence[tuple[Key, str]] = ()) -> Damage:
+    return Damage(path=error.path, reason=error.message, lost=lost, cells=tuple(cells))
+
+
+def _cells_at(
+    folder: DatasetFolder, reader: LocalDatasetReader, sought: set[Place]
+) -> Mapping[Place, list[tuple[Key, str]]]:
+    """Find the cells whose values lie at some places; those inside of lists and dicts are not found."""
+    found: defaultdict[Place, list[tuple[Key, str]]] = defaultdict(list)
+    for part in reader.manifest.fragments():
+        fragment = FragmentReader(folder.places, part, ColumnCache(1))
+        try:
+            for place, row, name in _places_in(fragment, sought):
+                key = fragment.keys(row, row + 1)[0]
+                if _is_lost(reader, key, name) and (key, name) not in found[place]:
+                    found[place].append((key, name))
+        except CorruptedError:  # said already
+            continue
+    return found
+
+
+def _places_in(fragment: FragmentReader, sought: set[Place]) -> Iterator[tuple[Place, int, str]]:
+    for name in fragment.fragment.columns:
+        row = 0
+        for piece in fragment.pieces(0, fragment.fragment.rows, codec.escape_name(name)):
+            for position, place in enumerate(_refs_of(piece)):
+                if place in sought:
+                    yield place, row + position, name
+            row += len(piece)
+
+
+def _refs_of(array: Any) -> list[Place | None]:
+    """Say where the cells of a stored column lie; None for those in the column itself."""
+    if not pa.types.is_struct(array.type) or array.type.get_field_index("ref") < 0:
+        return []
+    refs = array.field("ref")
+    if refs.null_count == len(refs) or not pa.types.is_struct(refs.type):
+        return []
+    return [None if ref is None else (ref["pack"], ref["offset"]) for ref in refs.to_pylist()]
+
+
+def _is_lost(reader: LocalDatasetReader, key: Key, name: str) -> bool:
+    """Whether the version still shows that cell: a later change may have replaced it."""
+    rank = reader.rank(key)
+    if rank is None:
+        return False
+    try:
+        (value,) = reader.read(rank, rank + 1, [name]).columns.get(name, [None])
+        if isinstance(value, BaseArtifact):
+            value.stored_bytes()
+    except CorruptedError:
+        return True
+    return False
+
+
+__all__ = ["damages_of"]
