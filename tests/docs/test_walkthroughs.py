@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.docs.walkthrough import Command, File, first_missing, follow, read_page
 
 HOUSE = Path(__file__).resolve().parent.parent.parent
+_NEEDS = re.compile(r"<!-- needs: (\w+) -->")
 PAGES = sorted([*(HOUSE / "docs" / "tutorial").glob("*.md"), *(HOUSE / "docs" / "how-to").glob("*.md")])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def marked(page: Path) -> Any:  # Any: pytest's own class of parameters
+    """Return a page as a parameter, with the marks of what it says it needs."""
+    needs = _NEEDS.findall(page.read_text(encoding="utf-8"))
+    return pytest.param(page, id=page.stem, marks=[getattr(pytest.mark, f"needs_{need}") for need in needs])
+
+
+@pytest.mark.parametrize("page", [marked(page) for page in PAGES])
 def test_a_reader_who_does_what_the_page_says_sees_what_it_shows(
     page: Path, tmp_path: Path, instance_root: dict[str, str]
 ) -> None:

@@ -2,7 +2,8 @@
 
 In a page that is followed, a code block with a title is a file (```` ```python title="evaluation.py" ````), and a block `console` is
 typed: a line that begins with `$ ` is a command, and the lines below it must occur in what it prints, in this order. `…` in such a line
-stands for anything, blanks count as one, and a command that ends with `# exit 1` must end so (0 otherwise).
+stands for anything, blanks count as one, and a command that ends with `# exit 1` must end so (0 otherwise). A comment
+`<!-- needs: huggingface -->` gives the page's test that need.
 """
 
 from __future__ import annotations

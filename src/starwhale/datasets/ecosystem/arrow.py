@@ -58,6 +58,10 @@ class ArrowRows:
             for piece in _cut_by_size(stored):
                 yield self._convert(piece, schema)
 
+    def table(self) -> Any:
+        """Read everything as a `pyarrow.Table`."""
+        return pa.Table.from_batches(list(self.batches()), schema=self.schema)
+
     def _convert(self, stored: Any, schema: Any) -> Any:
         arrays = [_stored(stored, KEY_COLUMN)[0].cast(self.key_type)] if self.index_name else []
         for name, kind in self.kinds.items():
@@ -115,8 +119,7 @@ def to_arrow(reader: DatasetReader, columns: Sequence[str] | None = None, *, dro
         columns: Features to read; None for all.
         drop_index: Leave the keys out.
     """
-    rows = arrow_rows(reader, columns, drop_index=drop_index)
-    return pa.Table.from_batches(list(rows.batches()), schema=rows.schema)
+    return arrow_rows(reader, columns, drop_index=drop_index).table()
 
 
 def _key_type(reader: DatasetReader) -> Any:

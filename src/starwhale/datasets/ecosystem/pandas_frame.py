@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from starwhale.datasets.ecosystem.arrow import ArrowRows, arrow_rows, to_arrow
+from starwhale.datasets.ecosystem.arrow import arrow_rows
 from starwhale.errors import MissingDependencyError
 from starwhale.storage.protocols import DatasetReader
 
@@ -33,12 +34,16 @@ def to_pandas(reader: DatasetReader, columns: Sequence[str] | None = None, *, dr
     except ImportError as error:
         raise MissingDependencyError("pandas", purpose="Dataset.to_pandas()") from error
     rows = arrow_rows(reader, columns, drop_index=drop_index)
-    typed = to_arrow(reader, [name for name, kind in rows.kinds.items() if kind in _TYPED], drop_index=True)
-    nullable = [name for name in typed.column_names if rows.kinds[name] in _NULLABLE and typed[name].null_count]
-    frame = typed.drop_columns(nullable).to_pandas() if typed.num_columns else pd.DataFrame()
+    names = [name for name, kind in rows.kinds.items() if kind in _TYPED]
+    typed = replace(rows, kinds={name: rows.kinds[name] for name in names}).table()
+    nullable = [name for name in names if rows.kinds[name] in _NULLABLE and typed[name].null_count]
+    frame = (
+        typed.drop_columns(nullable).to_pandas() if typed.num_columns else pd.DataFrame(index=range(reader.row_count))
+    )
+    if rows.index_name:
+        frame = frame.set_index(rows.index_name)
     others = {name: _nullable(typed[name], _NULLABLE[rows.kinds[name]], pd) for name in nullable}
-    others |= _objects(reader, [name for name, kind in rows.kinds.items() if kind not in _TYPED], pd)
-    frame.index = pd.RangeIndex(reader.row_count) if drop_index else _index(reader, rows, pd)
+    others |= _objects(reader, [name for name in rows.kinds if name not in names], pd)
     if others:
         frame = pd.concat([frame, pd.DataFrame(others, index=frame.index)], axis=1)[list(rows.kinds)]
     return frame
@@ -54,7 +59,3 @@ def _objects(reader: DatasetReader, names: list[str], pd: Any) -> dict[str, Any]
         for name in names:
             made[name].extend(batch.columns[name])
     return {name: pd.Series(values, dtype="object").array for name, values in made.items()}
-
-
-def _index(reader: DatasetReader, rows: ArrowRows, pd: Any) -> Any:
-    return pd.Index(to_arrow(reader, []).column(0).to_pandas(), name=rows.index_name)
