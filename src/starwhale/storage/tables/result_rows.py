@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, Step
-from starwhale.errors import NotFoundError
+from starwhale.errors import FieldNameError, NotFoundError
 from starwhale.media.flatten import flatten
 from starwhale.storage.protocols import HIDDEN_COLUMNS, DatasetReader, Key, PartRecord, PartTable, TableQuery, Value
 from starwhale.storage.tables.columns import decode_batch
@@ -360,10 +360,18 @@ def _spread(name: str, values: Sequence[Value]) -> Columns:
         return {name: list(values)}
     spread: Columns = {}
     for row, value in enumerate(values):
-        cells = flatten({name: value}) if isinstance(value, dict) else {name: value}
-        for column, cell in cells.items():
+        for column, cell in _columns_of(name, value).items():
             spread.setdefault(column, [None] * len(values))[row] = cell
     return spread
+
+
+def _columns_of(name: str, value: Value) -> Mapping[str, Value]:
+    if not isinstance(value, dict):
+        return {name: value}
+    try:
+        return flatten({name: value})
+    except FieldNameError:  # its keys are no names of columns, so it stays one value
+        return {name: value}
 
 
 def _is_behind(id: Key, query: TableQuery) -> bool:
