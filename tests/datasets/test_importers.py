@@ -1,17 +1,32 @@
 """Rows from other people's files, and one clear line about what cannot be read."""
 
+from __future__ import annotations
+
 import json
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from starwhale.datasets.importers import CsvOptions, read_csv, read_folder, read_handler, read_json, read_json_text
+from starwhale.datasets.build import RepeatedKeysWarning, build_version
+from starwhale.datasets.importers import (
+    CsvOptions,
+    json_stream,
+    read_csv,
+    read_folder,
+    read_handler,
+    read_json,
+    read_json_text,
+)
 from starwhale.errors import DatasetSourceError
 from starwhale.media import Audio, Image, MIMEType, Video
+
+if TYPE_CHECKING:
+    from tests.datasets.conftest import Open
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -326,3 +341,35 @@ def test_an_error_of_the_handler_is_its_own() -> None:
 
     with pytest.raises(KeyError, match="mine"):
         list(read_handler(handler))
+
+
+def test_keys_that_come_twice_are_counted_and_merged(open_: Open, recwarn: pytest.WarningsRecorder) -> None:
+    with open_("ds") as made, pytest.warns(RepeatedKeysWarning, match="2 rows have a key that came before"):
+        assert build_version(made, [(2, {"x": 1}), (1, {"x": 2}), (2, {"y": 3}), (2, {"x": 4})]) == 4
+    assert [(row.index, dict(row.features)) for row in open_("ds")] == [(1, {"x": 2}), (2, {"x": 4, "y": 3})]
+    with open_("other") as made:
+        build_version(made, [(-1, {"x": 1}), (-2, {"x": 2}), (0, {"x": 3})])
+    assert not recwarn.list
+
+
+def test_json_of_any_length_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_stream, "CHUNK_CHARACTERS", 5)
+    records = [{"n": 12345, "t": "ü\n" * k, "l": [1.5e10, None, True]} for k in range(20)]
+    for indent in (None, 1):
+        path = write(
+            tmp_path / "a.json", json.dumps({"skip": [[1], {"a": "]"}], "rows": records, "z": 1}, indent=indent)
+        )
+        assert features(read_json(path, field_selector="rows")) == records
+    text = json.dumps(records, indent=1)
+    for cut in range(1, len(text), 97):
+        assert "malformed JSON" in str(refused(read_json(write(tmp_path / "a.json", text[:-cut]))))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [("a.json", '[{"x": 1},\n {"x": 1, "x": 2}]', 2), ("a.jsonl", '{"x": 1}\n{"x": {"y": 1, "y": 1}}\n', 2)],
+)
+def test_an_object_with_two_members_of_one_name_is_refused(tmp_path: Path, name: str, content: str, line: int) -> None:
+    error = refused(read_json(write(tmp_path / name, content)))
+    assert error.line == line
+    assert "two members called" in str(error)

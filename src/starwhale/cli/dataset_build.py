@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -92,7 +94,7 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
     app.say(f"uri: {made.uri}")
     progress = _progress(app)
     try:
-        with made:
+        with made, _told_warnings():
             count = build_version(
                 made,
                 refuse_none(source.rows(), source.shown),
@@ -108,6 +110,21 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
     short = made.committed_version[:SHORT_VERSION]
     value = {"uri": str(made.uri), "name": made.name, "version": made.committed_version, "updated_rows": count}
     app.tell(value, f"done; see: swcli dataset info {made.name}/version/{short}")
+
+
+@contextmanager
+def _told_warnings() -> Generator[None]:
+    """Tell on stderr what a build warns of keys; other warnings are left alone."""
+    from starwhale.datasets.build import RepeatedKeysWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RepeatedKeysWarning)
+        yield
+    for each in caught:
+        if issubclass(each.category, RepeatedKeysWarning):
+            click.echo(f"Warning: {each.message}", err=True)
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
 
 
 def _uri(name: str, project: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import warnings
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -14,6 +17,10 @@ MODES = ("patch", "overwrite")
 """Add to the rows that are there, or replace them all."""
 PROGRESS_ROWS = 1000
 """Rows between two reports of progress."""
+
+
+class RepeatedKeysWarning(UserWarning):
+    """Rows of one source had a key that came before, and were merged with that row."""
 
 
 def build_version(
@@ -70,6 +77,7 @@ def refuse_none(rows: Iterable[Any], source: str) -> Iterable[Any]:  # Any: rows
 
 def _write(dataset: Dataset, rows: Iterable[Any], progress: Callable[[int], None] | None) -> int:
     count = reported = 0
+    keys = _Keys()
     for row in rows:
         if type(row) is RowBlock:
             dataset.put_columns(row.keys, row.columns)
@@ -80,8 +88,39 @@ def _write(dataset: Dataset, rows: Iterable[Any], progress: Callable[[int], None
                 dataset.append(features)
             else:
                 dataset[key] = features
+                keys.note(key)
             count += 1
         if progress is not None and count - reported >= PROGRESS_ROWS:
             reported = count
             progress(count)
+    keys.warn()
     return count
+
+
+class _Keys:
+    """Counts the keys that come again, in 8 bytes for each; for nothing where they ascend, as they mostly do."""
+
+    def __init__(self) -> None:
+        self._hashes = array("q")
+        self._last: Any = None
+        self._is_ascending = True
+
+    def note(self, key: Any) -> None:
+        """Look at the next key, which the dataset has checked."""
+        self._hashes.append(key if type(key) is int else hash(key))  # -1 and -2 have one hash
+        if self._is_ascending:
+            self._is_ascending = self._last is None or key > self._last
+            self._last = key
+
+    def warn(self) -> None:
+        """Say how many came again."""
+        if self._is_ascending:
+            return
+        import pyarrow as pa
+
+        compute: Any = importlib.import_module("pyarrow.compute")  # its functions are made at run time
+        hashes = pa.Array.from_buffers(pa.int64(), len(self._hashes), [None, pa.py_buffer(self._hashes)])
+        repeated = len(hashes) - compute.count_distinct(hashes).as_py()
+        if repeated:
+            text = f"{repeated} row{'s have' if repeated > 1 else ' has'} a key that came before"
+            warnings.warn(f"{text}, and {'are' if repeated > 1 else 'is'} merged with that row", RepeatedKeysWarning, 4)
