@@ -24,8 +24,8 @@ from starwhale.storage.catalog.schema import metadata
 SECOND = """
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade():
@@ -42,8 +42,8 @@ def _prepare(root: Path, plan: Plan = OURS) -> Path:
 def _later_plan(tmp_path: Path, more: str = "") -> Plan:
     scripts = tmp_path / "scripts"
     shutil.copytree(OURS.scripts, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "r0002_colour.py").write_text(SECOND.format(more=more))
-    return Plan(scripts=scripts, revisions=(*REVISIONS, "0002"))
+    (scripts / "versions" / "r0003_colour.py").write_text(SECOND.format(more=more))
+    return Plan(scripts=scripts, revisions=(*REVISIONS, "0003"))
 
 
 def _columns(path: Path) -> set[str]:
@@ -78,7 +78,7 @@ def test_a_fresh_database_is_durable_and_private(tmp_path: Path) -> None:
 def test_a_newer_database_is_refused_and_both_revisions_are_named(tmp_path: Path) -> None:
     path = _prepare(tmp_path, _later_plan(tmp_path))
     before = path.read_bytes()
-    with pytest.raises(RootError, match=rf"revision 0002.* up to {REVISIONS[-1]}"):
+    with pytest.raises(RootError, match=rf"revision 0003.* up to {REVISIONS[-1]}"):
         _prepare(tmp_path)
     assert path.read_bytes() == before
 
@@ -89,11 +89,30 @@ def test_an_older_database_is_backed_up_and_migrated(tmp_path: Path) -> None:
     catalog.close()
     path = _prepare(tmp_path, _later_plan(tmp_path))
     assert "colour" in _columns(path)
-    backup = tmp_path / "catalog.db.backup-0001"
+    backup = tmp_path / "catalog.db.backup-0002"
     assert "colour" not in _columns(backup)
     for each in (path, backup):
         with closing(sqlite3.connect(each)) as connection:
             assert connection.execute("SELECT name FROM projects").fetchall() == [("demo",)]
+
+
+def test_versions_of_the_first_revision_get_their_checksums(tmp_path: Path) -> None:
+    path = _prepare(tmp_path, Plan(revisions=("0001",)))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO projects VALUES (1, 'self', 'self', 1.5, NULL)")
+        connection.execute("INSERT INTO bundles VALUES ('b', 1, 'dataset', 'ds', 'ds', 1.5, 1)")
+        for number, removed in ((0, None), (1, 2.5)):
+            row = (f"version{number}", "b", number, number, 1.25, "why", 10, None, "d" * 64, '{"é": 1.0}', removed)
+            connection.execute("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        connection.execute("INSERT INTO tags VALUES ('b', 'latest', 'version0')")
+    catalog = open_catalog(path, tmp_path / ".lock")
+    found = catalog.versions.history("b", with_removed=True)
+    assert [(each.version, each.manifest, each.is_removed) for each in found] == [
+        ("version1", {"é": 1.0}, True),
+        ("version0", {"é": 1.0}, False),
+    ]
+    assert catalog.tags.list("b") == {"latest": "version0"}
+    catalog.close()
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:

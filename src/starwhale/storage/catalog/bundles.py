@@ -63,7 +63,7 @@ class Bundles:
 
     def find(self, project: str, kind: str, name: str) -> BundleRecord | None:
         """Return the bundle of that name in any case, or None."""
-        with self._database.read() as connection:
+        with self._database.read_checked() as connection:
             return find_bundle(connection, project, kind, name)
 
     def get(self, project: str, kind: str, name: str) -> BundleRecord:
@@ -72,12 +72,12 @@ class Bundles:
         Raises:
             NotFoundError: There is none; the nearest names are said.
         """
-        with self._database.read() as connection:
+        with self._database.read_checked() as connection:
             return get_bundle(connection, project, kind, name)
 
     def list(self, project: str, kind: str) -> list[BundleRecord]:
         """Return the bundles of one kind in a project, by name."""
-        with self._database.read() as connection:
+        with self._database.read_checked() as connection:
             return list_bundles(connection, project, kind)
 
     def _insert(self, connection: Connection, project: str, kind: str, name: str) -> BundleRecord:

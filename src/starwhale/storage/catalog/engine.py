@@ -6,6 +6,7 @@ for its turn instead (docs/decisions/0003). The driver is therefore in autocommi
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 
 from starwhale.errors import CorruptedError, NoSpaceError, RootError
+from starwhale.storage.catalog.row_sums import HINT, check_tables
 
 BUSY_TIMEOUT_S = 30.0
 """How long a transaction waits for its turn."""
@@ -28,11 +30,21 @@ class Database:
         self.path = path
         """The database file."""
         self._engine = _create_engine(path)
+        self._is_checked = False
 
     @contextmanager
     def read(self) -> Generator[Connection]:
         """A connection that sees the database as it was at one moment; nothing may be written through it."""
         with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def read_checked(self) -> Generator[Connection]:
+        """`read`, after the tables of versions and their indexes were compared, once: a lost entry shows an older version as the newest."""
+        with self.read() as connection:
+            if not self._is_checked:
+                check_tables(connection)
+                self._is_checked = True
             yield connection
 
     @contextmanager
@@ -84,6 +96,15 @@ def _set_up(connection: Any, _record: object) -> None:  # Any: a sqlite3.Connect
 
 
 _UNWRITTEN = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE}
+_DAMAGE = (
+    "malformed",
+    "not a database",
+    "Could not decode",
+    "no such table",
+    "no such column",
+    "unsupported file format",
+)
+"""What SQLite says of a file that is not what was written; a migration has made every table and column that is asked for."""
 
 
 @contextmanager
@@ -91,6 +112,9 @@ def _translated(path: Path) -> Generator[None]:
     """Turn what the driver says of the machine into our words; mistakes of ours stay what they are."""
     try:
         yield
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:  # what SQLAlchemy finds in a column
+        message = f"the catalog {path} is damaged: a row cannot be read ({error})"
+        raise CorruptedError(message, path=str(path), hint=HINT) from error
     except DatabaseError as error:
         text = str(error.orig)
         if "full" in text and "disk" in text:
@@ -99,10 +123,9 @@ def _translated(path: Path) -> Generator[None]:
         if getattr(error.orig, "sqlite_errorcode", None) in _UNWRITTEN:  # a quota or a limit on the size of files
             message = f"the catalog {path} cannot be written ({text}): there is no space left, or its disk fails"
             raise NoSpaceError(message, hint="free some space and try again; nothing was half written") from error
-        if "malformed" in text or "not a database" in text:
+        if any(words in text for words in _DAMAGE):
             message = f"the catalog {path} is damaged: {text}"
-            hint = "restore it from a copy; `sqlite3 catalog.db .recover` shows what is still readable"
-            raise CorruptedError(message, path=str(path), hint=hint) from error
+            raise CorruptedError(message, path=str(path), hint=HINT) from error
         if "readonly" in text or "unable to open" in text:
             message = f"the catalog {path} cannot be written: {text}"
             raise RootError(

@@ -65,6 +65,7 @@ versions = Table(
     Column("content_digest", String(64), nullable=False),  # datasets: the manifest's digest
     Column("manifest", JSON, nullable=False),
     Column("removed_at", Float),
+    Column("checksum", String(32), nullable=False, server_default=""),  # `row_sums.version_sum`
     UniqueConstraint("bundle_id", "sequence"),
 )
 
@@ -73,7 +74,8 @@ tags = Table(
     metadata,
     Column("bundle_id", ForeignKey("bundles.id"), primary_key=True),
     Column("tag", String(80), primary_key=True),
-    Column("version", ForeignKey("versions.version"), nullable=False),
+    Column("version", ForeignKey("versions.version"), nullable=False, index=True),
+    Column("checksum", String(32), nullable=False, server_default=""),  # `row_sums.sum_of` the other three
 )
 
 jobs = Table(

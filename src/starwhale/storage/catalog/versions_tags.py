@@ -15,6 +15,7 @@ from starwhale.storage.catalog.bundles import find_bundle
 from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.projects import get_project
 from starwhale.storage.catalog.records import BundleRecord, VersionDraft, VersionRecord
+from starwhale.storage.catalog.row_sums import check_sum, sum_of, version_sum
 from starwhale.storage.catalog.schema import bundles, projects, tags, versions
 
 LATEST = "latest"
@@ -70,12 +71,12 @@ class Versions:
         Raises:
             NotFoundError: There is none.
         """
-        with self._database.read() as connection:
+        with self._database.read_checked() as connection:
             return _get(connection, version)
 
     def newest(self, bundle_id: str) -> VersionRecord | None:
         """Return the newest version that was not removed, or None."""
-        with self._database.read() as connection:
+        with self._database.read_checked() as connection:
             return _newest(connection, bundle_id)
 
     def history(self, bundle_id: str, *, with_removed: bool = False) -> list[VersionRecord]:
@@ -83,7 +84,7 @@ class Versions:
         query = query_versions().where(versions.c.bundle_id == bundle_id).order_by(versions.c.sequence.desc())
         if not with_removed:
             query = query.where(versions.c.removed_at.is_(None))
-        with self._database.read() as connection:
+        with self._database.read_checked() as connection:
             return version_records(connection, connection.execute(query))
 
     def list_newest(self, project: str, kind: str, *, with_removed: bool = False) -> list[VersionRecord]:
@@ -93,7 +94,7 @@ class Versions:
         )
         if not with_removed:
             query = query.where(versions.c.removed_at.is_(None))
-        with self._database.read() as connection:
+        with self._database.read_checked() as connection:
             newest: dict[str, Row[Any]] = {}  # Any: what SQLAlchemy knows of a row
             for row in connection.execute(query.order_by(versions.c.sequence)):
                 newest[row.bundle_id] = row
@@ -115,7 +116,7 @@ class Versions:
             ConflictError: Several versions fit.
         """
         parsed = parse_uri(uri, kind=kind, default_project=default_project) if isinstance(uri, str) else uri
-        with self._database.read() as connection:
+        with self._database.read_checked() as connection:
             return _resolve(connection, kind, parsed, removed=removed)
 
     def remove(self, version: str) -> VersionRecord:
@@ -134,6 +135,7 @@ class Versions:
                 message = f"{found.kind} {found.name!r} version {version[:SHORT_VERSION]} is {state}"
                 raise NotFoundError(message, hint=f"see swcli {found.kind} history {found.name}")
             connection.execute(update(versions).where(versions.c.version == version).values(removed_at=removed_at))
+            _sum_up(connection, version)
             newest = _newest(connection, found.bundle_id)
             if newest is not None:
                 _point(connection, found.bundle_id, LATEST, newest.version)
@@ -177,9 +179,11 @@ class Tags:
 
     def list(self, bundle_id: str) -> Mapping[str, str]:
         """Return the tags of a bundle with the versions that they point at."""
-        with self._database.read() as connection:
-            query = select(tags.c.tag, tags.c.version).where(tags.c.bundle_id == bundle_id).order_by(tags.c.tag)
-            return {row.tag: row.version for row in connection.execute(query)}
+        with self._database.read_checked() as connection:
+            found = connection.execute(select(tags).where(tags.c.bundle_id == bundle_id).order_by(tags.c.tag)).all()
+            for row in found:
+                _check_tag(connection, row)
+            return {row.tag: row.version for row in found}
 
 
 def _refuse_removed(connection: Connection, bundle: BundleRecord) -> None:
@@ -212,7 +216,10 @@ def version_records(connection: Connection, rows: Iterable[Row[Any]]) -> list[Ve
     ):  # SQLite bounds a statement's variables
         query = select(tags).where(tags.c.version.in_([row.version for row in chunk]))
         for tag in connection.execute(query):
+            _check_tag(connection, tag)
             by_version[tag.version].append(tag.tag)
+    for row in found:
+        check_sum(connection, row.checksum, version_sum(row), f"{row.kind} {row.name!r} version {row.version!r}")
     return [
         VersionRecord(
             version=row.version,
@@ -277,12 +284,24 @@ def _insert_version(
             manifest=dict(draft.manifest),
         )
     )
+    _sum_up(connection, version)
+
+
+def _sum_up(connection: Connection, version: str) -> None:
+    """Give the row of a version its checksum, of what was just written to it."""
+    row = connection.execute(query_versions().where(versions.c.version == version)).one()
+    connection.execute(update(versions).where(versions.c.version == version).values(checksum=version_sum(row)))
+
+
+def _check_tag(connection: Connection, row: Row[Any]) -> None:  # Any: what SQLAlchemy knows of a row
+    check_sum(connection, row.checksum, sum_of(row.bundle_id, row.tag, row.version), f"the tag {row.tag!r}")
 
 
 def _point(connection: Connection, bundle_id: str, tag: str, version: str) -> None:
     same = tags.c.bundle_id == bundle_id, tags.c.tag == tag
-    if connection.execute(update(tags).where(*same).values(version=version)).rowcount == 0:
-        connection.execute(insert(tags).values(bundle_id=bundle_id, tag=tag, version=version))
+    row = {"version": version, "checksum": sum_of(bundle_id, tag, version)}
+    if connection.execute(update(tags).where(*same).values(row)).rowcount == 0:
+        connection.execute(insert(tags).values(bundle_id=bundle_id, tag=tag, **row))
 
 
 def _resolve(connection: Connection, kind: str, uri: Uri, *, removed: bool) -> VersionRecord:
@@ -311,6 +330,8 @@ def _match(
     connection: Connection, candidates: Select[Any], word: str
 ) -> list[VersionRecord]:  # Any: see query_versions
     """Versions that a tag means, else those whose id begins so."""
+    for row in connection.execute(select(tags).where(tags.c.tag == word)):
+        _check_tag(connection, row)
     tagged = select(tags.c.version).where(tags.c.tag == word)
     found = version_records(connection, connection.execute(candidates.where(versions.c.version.in_(tagged))))
     if found or len(word) < SHORTEST_PREFIX:

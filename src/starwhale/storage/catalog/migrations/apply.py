@@ -14,7 +14,7 @@ from pathlib import Path
 from starwhale.errors import RootError
 from starwhale.settings import VERSION
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Revisions that this program knows, oldest first; the last one is what it works with."""
 
 
@@ -80,7 +80,7 @@ def _revision(path: Path) -> str:
     with contextlib.closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
         try:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter of a damaged schema
             if "no such table" in str(error):
                 return ""
             message = f"the catalog {path} cannot be read: {error}"
