@@ -91,6 +91,18 @@ def map_file(path: Path, *, what: str) -> memoryview:
         raise damaged(path, f"{what} is missing or unreadable ({error.strerror or error})") from error
 
 
+def open_file(path: Path, *, what: str) -> int:
+    """Open a file for reading and return its descriptor, which the caller closes.
+
+    Raises:
+        CorruptedError: The file is missing or cannot be read.
+    """
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise damaged(path, f"{what} is missing or unreadable ({error.strerror or error})") from error
+
+
 def read_checked(path: Path, digest: str, *, what: str) -> bytes:
     """Read a whole file whose digest is known.
 
@@ -128,6 +140,7 @@ __all__ = [
     "make_folder",
     "map_file",
     "no_space",
+    "open_file",
     "read_checked",
     "sync_files",
     "sync_folder",

@@ -35,8 +35,8 @@ CACHE_BYTES = 32 << 20
 """Decompressed columns that one dataset keeps in memory."""
 TOGETHER_BYTES = 128 << 10
 """Bytes of a column that are read and decoded at one time where its row groups are smaller: a short column has many of them."""
-MAX_OPEN = 64
-"""Fragments of one dataset that are open at the same time: each holds a file descriptor."""
+MAX_OPEN = 16
+"""Fragments of one dataset that are open at the same time: each holds a map, which counts in the memory of the process once it is read."""
 _COMPRESS_BELOW = 256
 """Columns with larger cells are mostly media, which are compressed already."""
 

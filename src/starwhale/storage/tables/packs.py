@@ -24,7 +24,7 @@ from starwhale.media.stream import read_pieces
 from starwhale.storage.tables.cells import LONG_BYTES, PackRef
 from starwhale.storage.tables.files import damaged, digest_of, make_folder, no_space, write_new
 from starwhale.storage.tables.manifest import Pack
-from starwhale.storage.tables.places import Image, LocalPlaces, Places, Span
+from starwhale.storage.tables.places import Image, LocalImage, LocalPlaces, Places, Span
 
 logger = logging.getLogger(__name__)
 
@@ -57,14 +57,11 @@ class PackSource:
         Raises:
             CorruptedError: The bytes differ from their digest.
         """
-        view = self.packs.view(self.ref)
-        is_whole = offset == 0 and (size < 0 or size >= self.size)
-        if is_whole:
-            content = bytes(
-                view
-            )  # the digest is taken of these very bytes, not of the map, which could change in between
-            self._check(content)
+        if offset == 0 and (size < 0 or size >= self.size):
+            content = self.packs.content(self.ref)
+            self._check(content)  # these very bytes, not a map, which could change in between
             return content
+        view = self.packs.view(self.ref)
         if not self._is_verified:
             self._check(view)
             self._is_verified = True
@@ -112,9 +109,19 @@ class Packs:
         """Where a pack lies, for messages."""
         return self.places.address(pack_file(name))
 
+    def content(self, ref: PackRef) -> bytes:
+        """Read the bytes of a value, not verified."""
+        image = self._image(ref["pack"])
+        if isinstance(image, LocalImage):
+            return image.read(Span(ref["offset"], ref["size"]))
+        return bytes(self.view(ref))
+
     def view(self, ref: PackRef) -> memoryview:
         """Show the bytes of a value, not verified."""
-        name, end = ref["pack"], ref["offset"] + ref["size"]
+        end = ref["offset"] + ref["size"]
+        return self._image(ref["pack"]).show([Span(ref["offset"], ref["size"])], size=end)[ref["offset"] : end]
+
+    def _image(self, name: str) -> Image:
         with self._lock:
             image = self._images.get(name)
             if image is None:
@@ -122,7 +129,7 @@ class Packs:
             self._images.move_to_end(name)
             if len(self._images) > MAX_MAPPED:
                 self._images.popitem(last=False)
-        return image.show([Span(ref["offset"], ref["size"])], size=end)[ref["offset"] : end]
+            return image
 
     def index(self, pack: Pack) -> list[PackRef]:
         """Read the index of a closed pack.

@@ -5,11 +5,14 @@ Names are those below the dataset's folder: `fragments/<file>.parquet`, `packs/<
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from starwhale.storage.tables.files import damaged, map_file
+from starwhale.errors import CorruptedError
+from starwhale.storage.tables.files import damaged, map_file, open_file
 
 
 class Span(NamedTuple):
@@ -71,19 +74,48 @@ class Places(Protocol):
 
 
 class LocalImage:
-    """A mapped file; it holds a descriptor as long as it lives."""
+    """A file that is read, or mapped when it is looked at; it holds a descriptor for each as long as it lives."""
 
     def __init__(self, path: Path, what: str) -> None:
         self._path, self._what = path, what
-        self._view = map_file(path, what=what)
+        self._view: memoryview | None = None
+        self._descriptor = -1
+        if not path.is_file():
+            raise damaged(path, f"{what} is missing or unreadable")
 
     def show(self, spans: Iterable[Span] | None = None, *, size: int) -> memoryview:
         del spans
-        if len(self._view) < size:  # a pack that is being written grows
-            self._view = map_file(self._path, what=self._what)
-        if len(self._view) < size:
-            raise damaged(self._path, f"{self._what} ends at byte {len(self._view)}, and should reach to byte {size}")
-        return self._view
+        view = self._view
+        if view is None or len(view) < size:  # a pack that is being written grows
+            view = self._view = map_file(self._path, what=self._what)
+        if len(view) < size:
+            raise self._too_short(len(view), size)
+        return view
+
+    def read(self, span: Span) -> bytes:
+        """Read a stretch: faster than copying it from the map, and it counts for nothing in the memory of the process.
+
+        Raises:
+            CorruptedError: The file cannot be read, or is shorter.
+        """
+        if self._descriptor < 0:
+            self._descriptor = open_file(self._path, what=self._what)
+            weakref.finalize(self, os.close, self._descriptor)
+        pieces: list[bytes] = []
+        offset, end = span.offset, span.offset + span.size
+        while offset < end:  # one call hands over 2 GiB at most
+            try:
+                piece = os.pread(self._descriptor, end - offset, offset)
+            except OSError as error:
+                raise damaged(self._path, f"{self._what} cannot be read ({error.strerror or error})") from error
+            if not piece:
+                raise self._too_short(offset, end)
+            pieces.append(piece)
+            offset += len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _too_short(self, length: int, size: int) -> CorruptedError:
+        return damaged(self._path, f"{self._what} ends at byte {length}, and should reach to byte {size}")
 
 
 class LocalPlaces:
