@@ -316,3 +316,17 @@ def test_media_that_cannot_be_decoded_name_their_row(build: Build, open_: Open) 
                 row.features["picture"].to_numpy()
         with pytest.raises(MediaError, match="of row 'b'"):
             opened["b"].features["picture"].to_pil()
+
+
+def test_a_relative_link_still_leads_there_from_elsewhere(
+    tmp_path: Path, build: Build, open_: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.bin").write_bytes(b"0123456789")
+    monkeypatch.chdir(tmp_path)
+    link = Link("a.bin", 2, 3)
+    build([{"v": Binary(link=link), "n": [link, {"deep": Image(link=link)}], "l": link}])
+    monkeypatch.undo()
+    with open_("ds", readonly=True) as opened:
+        found = opened[0].features
+    assert found["v"].to_bytes() == found["n"][0].to_bytes() == found["n"][1]["deep"].to_bytes() == b"234"
+    assert found["l"].uri == str(tmp_path / "a.bin")

@@ -137,7 +137,7 @@ def test_times_survive(value: object) -> None:
 def test_media_inside_containers_keep_their_bytes() -> None:
     value = {
         "pictures": [Image(b"abc", display_name="a"), (Text("é"), BoundingBox(1, 2, 3, 4))],
-        "link": Link("a", 1, 2),
+        "link": Link("/a", 1, 2),
     }
     assert unpack(pack(value)) == value
     assert unpack(pack(value, pure=True), pure=True) == value

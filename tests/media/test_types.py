@@ -49,7 +49,7 @@ ALL: list[MediaValue] = [
     Image(b"png", "name", (1, 2, 3), MIMEType.PNG, as_mask=True, mask_uri="m"),
     Image(link=Link("http://127.0.0.1/a.png", 1, 2, key="value")),
     Line([Point(1, 2), Point(3, 4)]),
-    Link("a/b", 3, 4, data_type=Image, use_plain_type=True),
+    Link("/a/b", 3, 4, data_type=Image, use_plain_type=True),
     NumpyBinary(bytes(8), np.float32, (2,)),
     NumpyBinary(bytes(8)),
     Point(1, 2),

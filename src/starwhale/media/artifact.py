@@ -207,6 +207,11 @@ class BaseArtifact(MediaValue):
             state["link"] = self.link.to_state()
         return state
 
+    def stored_state(self) -> dict[str, object]:
+        """Return the attributes, with a relative path of the link made absolute."""
+        state = self.to_state()
+        return state if self.link is None else {**state, "link": self.link.stored_state()}
+
     @classmethod
     def from_state(cls, state: Mapping[str, Any], source: Source | bytes | None = None) -> Self:
         """Make the value that `to_state` described; content is read from `source` when it is asked for."""

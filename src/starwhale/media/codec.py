@@ -108,7 +108,7 @@ def pack_media(value: MediaValue) -> tuple[str, dict[str, object], bytes | None]
     if name is None:
         raise unsupported(value)
     content = value.stored_bytes() if isinstance(value, BaseArtifact) and value.carried_source is not None else None
-    return name, value.to_state(), content
+    return name, value.stored_state(), content
 
 
 def unpack_media(name: str, state: Mapping[str, Any], source: Source | None = None) -> MediaValue:
@@ -192,7 +192,7 @@ def _write_media(value: MediaValue, write: Callable[[object], bytes], place: Pla
         reference = place(value)
         if reference is not None:
             name = media_name(value)
-            return write([name, value.to_state(), reference])
+            return write([name, value.stored_state(), reference])
     return write(list(pack_media(value)))
 
 

@@ -106,7 +106,7 @@ def _take(key: str, value: Any) -> object:  # Any: any user value
 
 def _take_media(value: MediaValue) -> MediaValue:
     """Read a file now: it may be a temporary one, gone before the row is stored."""
-    state = value.to_state()
+    state = value.stored_state()
     if isinstance(value, BaseArtifact) and isinstance(value.carried_source, FileSource):
         return type(value).from_state(state, value.stored_bytes())
     return value

@@ -94,6 +94,10 @@ class Link(MediaValue):
             "extra_info": self.extra_info,
         }
 
+    def stored_state(self) -> dict[str, object]:
+        """Return the attributes, with a relative path made absolute: who reads it is elsewhere."""
+        return self.resolved(os.getcwd()).to_state()  # noqa: PTH109 - text in, text out
+
     @classmethod
     def from_state(cls, state: Mapping[str, Any], source: Source | None = None) -> Self:
         """Make the link that `to_state` described."""

@@ -31,6 +31,10 @@ class MediaValue:
         """Return the attributes without content, as values that JSON and msgpack can hold."""
         raise NotImplementedError
 
+    def stored_state(self) -> dict[str, object]:
+        """Return the state as it is stored: whatever only holds here and now is made to last."""
+        return self.to_state()
+
     @classmethod
     def from_state(cls, state: Mapping[str, Any], source: Source | None = None) -> Self:
         """Make the value that `to_state` described; content is read from `source` when it is asked for."""

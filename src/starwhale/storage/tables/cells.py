@@ -229,7 +229,7 @@ def media_cell(value: Any, sink: Sink | None) -> MediaCell:
 
 def _pack_state(value: Any) -> bytes:
     try:
-        return cast("bytes", msgpack.packb(value.to_state(), unicode_errors="surrogatepass"))
+        return cast("bytes", msgpack.packb(value.stored_state(), unicode_errors="surrogatepass"))
     except (TypeError, ValueError, OverflowError) as error:
         raise UnsupportedValueError(f"{value!r} cannot be stored: {error}") from error
 
