@@ -12,7 +12,7 @@ import pytest
 from tests.datasets.ecosystem.conftest import double_x, everything, png
 
 from starwhale.api.dataset import Dataset
-from starwhale.errors import MissingDependencyError, NothingToCommitError, UsageError
+from starwhale.errors import MediaError, MissingDependencyError, NothingToCommitError, UsageError
 from starwhale.instances import Instance
 from starwhale.media import Audio, Binary, BoundingBox, GrayscaleImage, Image, MIMEType, NumpyBinary, Text, Video
 
@@ -227,3 +227,20 @@ def test_every_kind_passes_unless_a_library_is_missing(made: Made, monkeypatch: 
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingDependencyError, match=r"Dataset.to_pytorch\(\) needs the package 'torch'"):
         ds.to_pytorch()
+
+
+def test_a_picture_that_cannot_be_decoded_is_named(made: Made) -> None:
+    ds = made([("good", {"image": Image(png())}), ("odd", {"image": Image(b"no picture"), "x": 1})])
+    for data in (ds.to_pytorch(), ds.to_pytorch(map_style=True)):
+        with pytest.raises(MediaError, match=r"column 'image' of row 'odd'"):
+            list(data)
+    assert [sample["x"] for sample in ds.to_pytorch(columns=["x"])] == [None, 1]
+    with pytest.raises(MediaError, match=r"(?s)worker process 0.*column 'image' of row 'odd'"):
+        list(_loader(ds.to_pytorch(), batch_size=None, num_workers=1, multiprocessing_context="fork"))
+
+
+def test_a_missing_library_is_named_by_workers_too(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    data = made([{"image": Image(png(), mime_type=MIMEType.PNG)}]).to_pytorch()
+    with pytest.raises(UsageError, match=r"(?s)needs the package 'pillow'.*starwhale-evaluation\[media\]"):
+        list(_loader(data, num_workers=1, multiprocessing_context="fork"))

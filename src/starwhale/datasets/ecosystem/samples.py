@@ -12,9 +12,9 @@ from typing import Any, cast
 
 from starwhale.datasets.ecosystem.arrow import choose_columns
 from starwhale.datasets.rows import DataRow
-from starwhale.errors import UsageError
+from starwhale.errors import MediaError, UsageError
 from starwhale.media import Audio, Binary, BoundingBox, Image, Text, Video
-from starwhale.storage.protocols import DatasetReader, Rows
+from starwhale.storage.protocols import DatasetReader, Key, Rows
 
 BLOCK_ROWS = 256
 """Rows that are read together; processes share the rows in blocks."""
@@ -125,10 +125,18 @@ class Shape:
                 features |= self.adds(DataRow(key, present)).features
             if self.defaults:
                 for name in special if self.adds is None else list(features):
-                    features[name] = default_transform(features[name])
+                    features[name] = _transform(features[name], name, key)
             if self.transform is not None:
                 features = self.transform(features)
             yield features if self.drop_index else (key, features)
+
+
+def _transform(value: Any, name: str, key: Key) -> Any:
+    try:
+        return default_transform(value)
+    except MediaError as error:
+        message = f"column {name!r} of row {key!r}: {error.message}"
+        raise MediaError(message, hint=error.hint) from error
 
 
 def default_transform(value: Any) -> Any:  # Any: a cell, then what a training library takes

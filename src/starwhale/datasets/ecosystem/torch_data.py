@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, SupportsIndex
 
 import torch
@@ -12,7 +12,7 @@ from torch.utils.data import Dataset, IterableDataset, get_worker_info
 from starwhale.datasets.ecosystem.samples import Order, Shape, iterate_blocks, plan_blocks
 from starwhale.datasets.reference import RowsRef
 from starwhale.datasets.rows import DataRow
-from starwhale.errors import UsageError
+from starwhale.errors import MissingDependencyError, UsageError
 from starwhale.storage.protocols import Rows
 
 
@@ -46,7 +46,7 @@ class IterableRows(IterableDataset[Any]):  # Any: samples are whatever the user'
         reader, epoch = self._ref.open(), int(self._epoch)
         blocks = plan_blocks(reader.row_count, self._order, epoch=epoch, worker=place)
         for rows in iterate_blocks(reader, blocks, self._order, columns=self._shape.names(reader), epoch=epoch):
-            yield from self._shape.samples(rows, reader.columns)
+            yield from _samples(self._shape, rows, reader.columns)
 
     def __len__(self) -> int:
         """Count the samples of the share."""
@@ -83,7 +83,7 @@ class MapRows(Dataset[Any]):  # Any: as above
                 message = f"there is no row of rank {rank}: dataset {self._ref.name!r} has {count} rows"
                 raise IndexError(message)
         rows = reader.take([rank % count for rank in wanted], self._shape.names(reader))
-        return list(self._shape.samples(rows, reader.columns))
+        return list(_samples(self._shape, rows, reader.columns))
 
 
 class SharedRows(IterableDataset[Any]):  # Any: as above
@@ -106,3 +106,13 @@ class SharedRows(IterableDataset[Any]):  # Any: as above
         for key, features in self._rows:
             one = Rows(keys=[key], columns={name: [value] for name, value in features.items()})
             yield from self._shape.samples(one, {})
+
+
+def _samples(shape: Shape, rows: Rows, kinds: Mapping[str, str]) -> Iterator[Any]:
+    """Make samples; a missing library is said in words that survive the way from a worker: PyTorch makes errors anew from their text."""
+    try:
+        yield from shape.samples(rows, kinds)
+    except MissingDependencyError as error:
+        if get_worker_info() is None:
+            raise
+        raise UsageError(error.message, hint=error.hint) from error
