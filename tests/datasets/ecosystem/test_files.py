@@ -12,6 +12,7 @@ from pyarrow import parquet as pq
 from tests.datasets.ecosystem.conftest import everything
 
 from starwhale.datasets.ecosystem import arrow, files
+from starwhale.datasets.importers.parquet_files import read_parquet
 from starwhale.errors import CorruptedError, NotFoundError, UnsupportedValueError, UsageError
 from starwhale.media import Binary, BoundingBox
 
@@ -91,3 +92,18 @@ def test_a_failed_write_leaves_what_was_there(made: Made, tmp_path: Path, write:
         getattr(ds, write)(target, columns=[], drop_index=True)
     getattr(ds, write)(target, columns=["x"])
     assert target.read_bytes() != b"before"
+
+
+def test_media_come_back_from_a_parquet_file_of_ours(made: Made, tmp_path: Path) -> None:
+    source = made(everything())
+    rows = read_parquet(source.to_parquet(tmp_path / "all.parquet", drop_index=True))
+    (block,) = list(rows)
+    back = {name: values[0] for name, values in block.columns.items() if isinstance(values, list)}
+    before = source[0].features
+    media = {name for name, kind in source._view().columns.items() if kind.startswith("media:")}
+    assert media == set(back)
+    for name in media - {"film", "link"}:  # what is special about links is not handed out
+        assert back[name] == before[name], name
+    assert (back["film"].link.uri, back["film"].link.offset, back["film"].link.size) == ("/films/a.mp4", 3, 9)
+    assert (back["link"].uri, back["link"].size) == ("/data/x", 4)
+    assert all(values[1] is None for name, values in block.columns.items() if name in media)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from starwhale.datasets.ecosystem.restore import restored
 from starwhale.datasets.importers.arrow_values import as_column
 from starwhale.datasets.importers.blocks import RowBlock
 from starwhale.datasets.importers.hf_features import feature_columns, read_features
@@ -41,21 +42,25 @@ class BlockMaker:
         features = read_features(schema)
         for batch in cut_batches(batches):
             start = self.row_count
-            columns = make_columns(batch, features, path, start)
+            columns = make_columns(batch, features, path, start, schema=schema)
             for name, value in (constants or {}).items():
                 columns[name] = [value] * batch.num_rows
             self.row_count += batch.num_rows
             yield RowBlock(range(start, self.row_count), columns)
 
 
-def make_columns(batch: Any, features: Mapping[str, Any], path: str, first_row: int) -> dict[str, Sequence[Any]]:
-    """Return the columns of a record batch as they are stored; those with a feature of `datasets` as it says."""
+def make_columns(
+    batch: Any, features: Mapping[str, Any], path: str, first_row: int, *, schema: Any = None
+) -> dict[str, Sequence[Any]]:
+    """Return the columns of a record batch as they are stored; those with a feature of `datasets`, or of a kind of ours, as it says."""
+    kinds: dict[str, Any] = {} if schema is None else {field.name: field for field in schema}
     columns: dict[str, Sequence[Any]] = {}
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
         if name in features:
             columns.update(feature_columns(array, features[name], path=path, name=name, first_row=first_row))
-        else:
-            columns[name] = as_column(array, path=path, name=name, first_row=first_row)
+            continue
+        media = restored(array, kinds[name]) if name in kinds else None
+        columns[name] = as_column(array, path=path, name=name, first_row=first_row) if media is None else media
     return columns
 
 
