@@ -190,7 +190,7 @@ def test_sound_becomes_a_tensor() -> None:
 def test_damaged_sound_is_named() -> None:
     for content in (b"", b"RIFF", tone("FLAC")[:30], b"no sound at all"):
         for decode in (Audio.to_numpy, lambda value: value.sample_rate):
-            with pytest.raises(MediaError, match=r"Audio\('bell'.* cannot be decoded"):
+            with pytest.raises(MediaError, match=r"Audio\('bell'.* cannot be decoded: [^<>]*$"):
                 decode(Audio(content, "bell"))
 
 
@@ -253,7 +253,7 @@ def test_a_video_too_large_for_one_array_is_refused(monkeypatch: pytest.MonkeyPa
 @pytest.mark.needs_audio
 def test_a_damaged_video_and_one_without_pictures_are_named() -> None:
     for content in (b"", b"no video", movie("mpeg4", "mp4")[:60]):
-        with pytest.raises(MediaError, match=r"Video\('clip'.* cannot be decoded"):
+        with pytest.raises(MediaError, match=r"Video\('clip'.* cannot be decoded: Invalid data found[^<>]*; "):
             Video(content, "clip").to_numpy()
     with pytest.raises(MediaError, match="holds no pictures"):
         Video(tone("WAV"), "clip").to_numpy()

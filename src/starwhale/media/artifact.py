@@ -265,7 +265,9 @@ class BaseArtifact(MediaValue):
 
     def _undecodable(self, error: Exception) -> MediaError:
         """Say that a library could not read the content, in one line."""
-        reason = " ".join(str(error).split()) or type(error).__name__
+        # PyAV and soundfile say it best without the number and the file object that they put around it.
+        said = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
+        reason = " ".join(str(said).split()).rstrip(".") or type(error).__name__
         return MediaError(
             f"{self.described()} cannot be decoded: {reason}",
             hint="to_bytes() gives the content as it is; is it damaged?",
