@@ -127,6 +127,8 @@ class Wire:
 
     def close(self) -> None:
         """Cut everything."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # closing alone does not end an accept that waits
         self._listener.close()
         for each in self._open:
             with suppress(OSError):

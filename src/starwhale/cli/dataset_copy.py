@@ -9,6 +9,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
+from starwhale.domain.object_uri import is_object_uri
 from starwhale.errors import UsageError
 
 
@@ -32,13 +33,19 @@ def copy(
     patch: bool,
     overwrite: bool,
 ) -> None:
-    """Copy a version to another name or project; files are shared, not written again.
+    """Copy a version to another name or project, sharing its files, or to and from an object store.
 
     DEST is a new name, the URI of a project (local/project/<project>), both, or '.' for the same name in the current project or the
     one of -dlp. Your tags travel. The copy has a version id of its own.
+
+    SRC may be s3://<bucket>/<prefix>/<dataset>, and DEST s3://<bucket>/<prefix>: there the version keeps its name and id, and only what
+    is not there yet is sent.
     """
     if patch and overwrite:
         raise UsageError("--patch and --overwrite exclude each other", hint="give one of them")
+    if (patch or overwrite) and is_object_uri(dest):
+        message = f"nothing is merged or replaced in {dest}: a version is copied there as it is"
+        raise UsageError(message, hint="leave --patch and --overwrite out")
     copied = app.instance().datasets.copy(
         src,
         dest,

@@ -61,7 +61,8 @@ def copy_version(stores: DatasetStores, source: VersionRecord, plan: CopyPlan) -
     if plan.mode not in MODES:
         raise UsageError(f"mode is {plan.mode!r}", hint="use 'patch' or 'overwrite'")
     kept = stores.open_reader(source)  # nothing of it is collected meanwhile
-    source = stores.versions.get(source.version)
+    if not source.place:  # what lies on an object store is in no catalog
+        source = stores.versions.get(source.version)
     bundle = stores.bundles.ensure(plan.project, "dataset", plan.name)
     base = stores.versions.newest(bundle.id)
     tags = _tags_that_travel(stores, source, bundle, plan)

@@ -17,6 +17,7 @@ from starwhale.datasets.changes import Changes
 from starwhale.datasets.commit import SUMMARY_KEYS, CommitNote, commit_changes
 from starwhale.datasets.describe import describe_history, describe_version
 from starwhale.datasets.diff import LIMIT, DatasetDiff, diff_versions
+from starwhale.datasets.elsewhere import refuse_write
 from starwhale.datasets.info import Info
 from starwhale.datasets.reference import RowsRef, UncommittedView, VersionRef
 from starwhale.datasets.rows import DataRow, RowSink
@@ -82,7 +83,8 @@ class Dataset:
     def uri(self) -> Uri:
         """URI of the version that was opened, and of the committed one after a commit."""
         shown = self._shown()
-        return Uri(project=self.project, kind="dataset", name=self.name, version=shown.version if shown else "")
+        version = shown.version if shown else ""
+        return Uri(project=self.project, kind="dataset", name=self.name, version=version, place=self._opened.place)
 
     @property
     def loading_version(self) -> str:
@@ -121,7 +123,7 @@ class Dataset:
     @property
     def readonly(self) -> bool:
         """Whether writes are refused."""
-        return self._readonly
+        return self._readonly or bool(self._opened.place)
 
     @property
     def approximate_size(self) -> int:
@@ -484,6 +486,8 @@ class Dataset:
             return self._changes
 
     def _check_writable(self) -> None:
+        if self._opened.place:
+            raise refuse_write(f"{self._opened.place}/{self.name}")
         if self._readonly:
             message = f"dataset {self.name!r} was opened read-only"
             raise ReadOnlyError(message, hint="open it with readonly=False")

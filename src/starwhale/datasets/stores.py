@@ -54,6 +54,8 @@ class Opened:
     """The version that is read; None when there is none yet."""
     is_newest: bool
     """Whether it may be written."""
+    place: str = ""
+    """Address of the folder that it lies in where it is on an object store, and is read only."""
 
 
 class NoRows:

@@ -43,10 +43,14 @@ class Uri:
     """Name or, for a bare word, perhaps a tag or version; the id of a job; empty when only a version was given."""
     version: str = ""
     """Version id, its beginning or a tag; empty means the latest."""
+    place: str = ""
+    """Address of the folder that it lies in where it is in no instance: `s3://<bucket>/<prefix>`."""
 
     @property
     def full(self) -> str:
         """The URI with nothing left out."""
+        if self.place:
+            return f"{self.place}/{self.name}/version/{self.version or 'latest'}"
         place = f"{self.instance}/project/{self.project}"
         if self.kind == "project":
             return place

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, TypeVar
 from starwhale.datasets.copy import Copied, CopyPlan, copy_version
 from starwhale.datasets.dataset import Dataset
 from starwhale.datasets.diff import LIMIT, DatasetDiff, diff_versions
+from starwhale.datasets.elsewhere import ElsewhereVersions, find_elsewhere, open_elsewhere, refuse_write, send_version
 from starwhale.datasets.open import find_dataset
 from starwhale.datasets.stores import DatasetStores
 from starwhale.datasets.verify import OnBytes, Verified, verify_version
+from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_destination, parse_object_uri
 from starwhale.domain.uri import DEFAULT_PROJECT
+from starwhale.errors import UsageError
 from starwhale.instances.destination import parse_destination
 from starwhale.instances.versions import VersionVerbs
 
@@ -32,7 +35,7 @@ class DatasetVerbs(VersionVerbs):
 
     def folder(self, version: VersionRecord) -> str:
         """Return the folder with the rows of a dataset."""
-        return str(self._stores.layout.datasets / version.bundle_id)
+        return version.bundle_id if version.place else str(self._stores.layout.datasets / version.bundle_id)
 
     def open(self, uri: str, kind: type[D], *, create: str = "auto", readonly: bool = False) -> D:
         """Open a dataset as `kind`, which is Dataset or the SDK's; whoever opens it closes it.
@@ -40,6 +43,8 @@ class DatasetVerbs(VersionVerbs):
         Raises:
             NotFoundError: There is no such project, or no such dataset where it may not be made.
         """
+        if is_object_uri(uri):
+            return self._open_elsewhere(parse_object_uri(uri), kind, create)
         self._check_project(self.parse(uri).project)
         stores = self._opened()
         opened = find_dataset(stores, uri, create=create, readonly=readonly, default_project=self._project)
@@ -55,11 +60,12 @@ class DatasetVerbs(VersionVerbs):
         ignore_tags: Sequence[str] = (),
         force: bool = False,
     ) -> Copied:
-        """Copy a version within the instance, sharing its files.
+        """Copy a version: within the instance, sharing its files, or to and from an object store, sending only what is not there.
 
         Args:
             source: A version; a name means its newest.
-            destination: `.` for the same name, a new name, the URI of a project, or a whole URI without a version.
+            destination: `.` for the same name, a new name, the URI of a project, a whole URI without a version, or a folder of
+                datasets on an object store, where the version keeps its name and id.
             project: Project of a destination that names none; empty for the current one.
             mode: `patch` merges rows into a dataset that is there, `overwrite` replaces them.
             ignore_tags: Tags of the user that stay behind.
@@ -70,8 +76,17 @@ class DatasetVerbs(VersionVerbs):
             AlreadyExistsError: A tag points at another version there.
             UsageError: The destination or mode makes no sense, or the keys have another type than those that are there.
             CorruptedError: A file of the version is damaged.
+            ObjectStoreError: The object store cannot be reached, or refuses; the next try goes on where this one stopped.
         """
         found = self.resolve(source)
+        if is_object_uri(destination):
+            if project:
+                message = f"{destination!r} is no project's, and --dest-local-project {project!r} names one"
+                raise UsageError(message, hint="leave it out")
+            place = parse_object_destination(destination, found.name)
+            rows = self._stores.datasets
+            version, is_new = send_version(rows, found, place, ignore_tags=ignore_tags, force=force)
+            return Copied(version=version, is_new=is_new)
         target = parse_destination(destination, self.kind, name=found.name, current=self._project, project=project)
         self._check_project(target.project)
         plan = CopyPlan(project=target.project, name=target.name, mode=mode, ignore_tags=ignore_tags, force=force)
@@ -113,7 +128,68 @@ class DatasetVerbs(VersionVerbs):
         Raises:
             NotFoundError: There is no such version; the nearest names are said.
         """
+        if is_object_uri(str(uri)):
+            place = parse_object_uri(str(uri))
+            stores, opened = open_elsewhere(self._stores.datasets, place, project=self._project, ref=self._stores.ref)
+            assert opened.version is not None  # noqa: S101  a version that is not there raises
+            return verify_version(stores, opened.version, on_bytes)
         return verify_version(self._opened(), self.resolve(uri), on_bytes)
+
+    def parse(self, uri: str) -> Uri:
+        """Read a URI of this kind, relative to the current project.
+
+        Raises:
+            InvalidUriError: The text is no URI of this kind.
+            ReadOnlyError: It is an address on an object store, and whoever parses it means to change something.
+        """
+        _refuse_elsewhere(uri)
+        return super().parse(uri)
+
+    def resolve(self, uri: str | Uri) -> VersionRecord:
+        """Find the version that a URI means, also on an object store.
+
+        Raises:
+            NotFoundError: Nothing fits; the nearest names are said.
+            ObjectStoreError: The object store cannot be reached, or refuses.
+        """
+        text = str(uri)
+        if is_object_uri(text):
+            return find_elsewhere(self._stores.datasets, parse_object_uri(text), project=self._project)
+        return super().resolve(uri)
+
+    def history(self, uri: str | Uri, *, with_removed: bool = False) -> Sequence[VersionRecord]:
+        """Return all versions of what a URI names, the newest first."""
+        text = str(uri)
+        if is_object_uri(text):
+            dataset = self._stores.datasets.elsewhere(parse_object_uri(text))
+            return ElsewhereVersions(dataset, self._project).history()
+        return super().history(uri, with_removed=with_removed)
+
+    def add_tags(self, uri: str | Uri, tags: Sequence[str]) -> VersionRecord:
+        """Point tags at a version; they move when they pointed at another."""
+        _refuse_elsewhere(uri)
+        return super().add_tags(uri, tags)
+
+    def remove_tags(self, uri: str | Uri, tags: Sequence[str]) -> VersionRecord:
+        """Take tags away from a version."""
+        _refuse_elsewhere(uri)
+        return super().remove_tags(uri, tags)
+
+    def remove(self, uri: str | Uri) -> VersionRecord:
+        """Hide a version (without one in the URI: the newest) until it is recovered."""
+        _refuse_elsewhere(uri)
+        return super().remove(uri)
+
+    def recover(self, uri: str | Uri) -> VersionRecord:
+        """Bring a removed version (without one in the URI: the newest removed one) back."""
+        _refuse_elsewhere(uri)
+        return super().recover(uri)
+
+    def _open_elsewhere(self, uri: ObjectUri, kind: type[D], create: str) -> D:
+        if create == "empty":
+            raise refuse_write(uri.dataset)
+        stores, opened = open_elsewhere(self._stores.datasets, uri, project=self._project, ref=self._stores.ref)
+        return kind(stores, opened, readonly=True)
 
     def _check_project(self, project: str) -> None:
         projects = self._stores.catalog.projects
@@ -132,3 +208,8 @@ class DatasetVerbs(VersionVerbs):
             make_id=lambda: self._fixed_version or catalog.make_id(),
             ref=self._stores.ref,
         )
+
+
+def _refuse_elsewhere(uri: str | Uri) -> None:
+    if is_object_uri(str(uri)):
+        raise refuse_write(parse_object_uri(str(uri)).dataset)

@@ -136,4 +136,5 @@ def open_instance(settings: Settings) -> Instance:
     configuration = read_configuration(settings.config_path)
     root = choose_root(settings, configuration)
     prepare_root(root, now=time.time(), allow_network=settings.allow_network_root)
-    return Instance(settings, configuration, open_stores(StoresRef(root=str(root))))
+    stores = open_stores(StoresRef(root=str(root)), lambda: settings.s3.with_configured(configuration.s3))
+    return Instance(settings, configuration, stores)

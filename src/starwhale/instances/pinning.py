@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from starwhale.datasets.elsewhere import find_elsewhere
 from starwhale.domain.job import DatasetInput
+from starwhale.domain.object_uri import is_object_uri, parse_object_uri
 from starwhale.storage.stores import Stores
 
 
@@ -17,9 +19,12 @@ def pin_dataset(stores: Stores, given: str, *, project: str) -> DatasetInput:
     Raises:
         NotFoundError: There is no such dataset or version; the nearest names are said.
     """
-    found = stores.catalog.versions.resolve("dataset", given, default_project=project)
-    stores.datasets.keep(found.bundle_id)  # until the job is written down, nothing says that somebody needs it
-    found = stores.catalog.versions.get(found.version)
+    if is_object_uri(given):
+        found = find_elsewhere(stores.datasets, parse_object_uri(given), project=project)
+    else:
+        found = stores.catalog.versions.resolve("dataset", given, default_project=project)
+        stores.datasets.keep(found.bundle_id)  # until the job is written down, nothing says that somebody needs it
+        found = stores.catalog.versions.get(found.version)
     return DatasetInput(
         uri=found.uri.full,
         given=given,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starwhale.domain.job import DatasetInput
+from starwhale.domain.object_uri import is_object_uri
 from starwhale.domain.version import is_version
-from starwhale.errors import NotFoundError
+from starwhale.errors import NotFoundError, ObjectStoreError
 from starwhale.storage.protocols import HIDDEN_COLUMNS, DatasetReader, TableQuery, Value
 
 if TYPE_CHECKING:
@@ -32,9 +33,13 @@ def job_scope(stores: Stores, job: JobRecord) -> ResultScope:
     from starwhale.storage.tables.result_rows import ResultScope
 
     def open_dataset(dataset: DatasetInput) -> DatasetReader:
-        if not (stores.layout.datasets / dataset.dataset_id).exists():
+        is_elsewhere = is_object_uri(dataset.dataset_id)
+        if not is_elsewhere and not (stores.layout.datasets / dataset.dataset_id).exists():
             raise NotFoundError(f"the data of {dataset.uri} is gone")
-        return stores.datasets.open_version(dataset.dataset_id, dataset.manifest_digest)
+        try:
+            return stores.datasets.open_version(dataset.dataset_id, dataset.manifest_digest)
+        except ObjectStoreError as error:
+            raise NotFoundError(f"the data of {dataset.uri} cannot be read: {error.message}") from error
 
     steps = tuple(each.step for each in stores.catalog.jobs.steps(job.id))
     return ResultScope(owner=job.id, steps=steps, datasets=job.datasets, open_dataset=open_dataset)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from starwhale.settings import S3Accounts, read_settings
 from starwhale.storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -40,9 +41,10 @@ class StoresRef:
 class Stores:
     """The stores of one root, each opened when it is first used. Whoever opened them closes them."""
 
-    def __init__(self, ref: StoresRef) -> None:
+    def __init__(self, ref: StoresRef, accounts: Callable[[], S3Accounts] | None = None) -> None:
         self.ref = ref
         """Opens the same stores elsewhere."""
+        self._accounts = accounts or (lambda: read_settings().s3)
         self.layout = Layout(Path(ref.root))
         """Where everything lies."""
         self._opened: dict[str, Any] = {}  # Any: stores of different classes, by name
@@ -60,7 +62,7 @@ class Stores:
         """Rows of datasets."""
         from starwhale.storage.tables.dataset_store import LocalDatasetStore
 
-        return self._once("datasets", lambda: LocalDatasetStore(self.layout.datasets))
+        return self._once("datasets", lambda: LocalDatasetStore(self.layout.datasets, accounts=self._accounts))
 
     @property
     def results(self) -> LocalResultStore:
@@ -91,6 +93,12 @@ class Stores:
                 close()
 
 
-def open_stores(ref: StoresRef) -> Stores:
-    """Open the stores of a root that is there: `instances.open_instance` made it."""
-    return Stores(ref)
+def open_stores(ref: StoresRef, accounts: Callable[[], S3Accounts] | None = None) -> Stores:
+    """Open the stores of a root that is there: `instances.open_instance` made it.
+
+    Args:
+        ref: Where they are.
+        accounts: Gives the keys of object stores, when the first one is needed; None takes them from the environment, as in a process
+            that got nothing but the reference.
+    """
+    return Stores(ref, accounts)

@@ -95,11 +95,13 @@ class VersionRecord:
     """Whether it was removed and may be recovered."""
     tags: tuple[str, ...] = ()
     """`latest`, its `v<k>` and the user's, sorted with the user's first."""
+    place: str = ""
+    """Address of the folder that it lies in where no catalog knows it: `s3://<bucket>/<prefix>`."""
 
     @property
     def uri(self) -> Uri:
         """Its URI with the whole version."""
-        return Uri(project=self.project, kind=self.kind, name=self.name, version=self.version)
+        return Uri(project=self.project, kind=self.kind, name=self.name, version=self.version, place=self.place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from starwhale.storage.protocols import Damage, Key, Rows
 from starwhale.storage.tables import columns as codec
 from starwhale.storage.tables.cells import PackRef, Sink
 from starwhale.storage.tables.columns import KEY_COLUMN
-from starwhale.storage.tables.fragments import ColumnCache, FragmentReader, unify
-from starwhale.storage.tables.manifest import Manifest
+from starwhale.storage.tables.fragments import GROUP_BYTES, ColumnCache, FragmentReader, fragment_name, unify
+from starwhale.storage.tables.manifest import Layer, Manifest
 from starwhale.storage.tables.packs import Packs, PackSource
 from starwhale.storage.tables.places import Places
+from starwhale.storage.tables.places import Span as PlaceSpan
 from starwhale.storage.tables.row_digests import digest_rows
 from starwhale.storage.tables.row_order import LayerCells, RowOrder
 from starwhale.storage.tables.verify_files import damages_of
@@ -28,6 +30,9 @@ BATCH_ROWS = 4096
 """Rows of a batch, at most."""
 BATCH_BYTES = 16 << 20
 """Bytes of a batch, about, counted as stored with the large values that they refer to."""
+
+BROUGHT_BYTES = 24 << 20
+"""Bytes that are fetched at once where files lie elsewhere; less than half of what is kept of them."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -94,6 +99,8 @@ class LocalDatasetReader:
         with self._lock:
             if self._order is None:
                 manifest = self.manifest
+                if not self._folder.places.is_local:
+                    bring_layers(self._folder.places, manifest.layers)
                 self._order = RowOrder(self._folder.places, manifest.run, manifest.layers, self._folder.cache)
             return self._order
 
@@ -102,6 +109,7 @@ class LocalDatasetReader:
         names = list(self.columns) if columns is None else [name for name in columns if name in self.columns]
         keys: list[Key] = []
         made: dict[str, list[Any]] = {name: [] for name in names}
+        self._bring([(start, stop)], names)
         for span in self.order.spans_of(start, stop):
             if span.run_start is None:
                 keys.extend([0] * (span.stop - span.start))
@@ -139,6 +147,7 @@ class LocalDatasetReader:
             rows = self.read(start, stop, names)
             return codec.encode_batch(rows.columns, keys=rows.keys, sink=sink)
         batches: list[Any] = []
+        self._bring([(start, stop)], names)
         for span in self.order.spans_of(start, stop):
             assert span.run_start is not None  # noqa: S101  rows that only layers know are patched
             run_stop = span.run_start + span.stop - span.start
@@ -151,9 +160,14 @@ class LocalDatasetReader:
     def take(self, ranks: Sequence[int], columns: Sequence[str] | None = None) -> Rows:
         names = list(self.columns) if columns is None else [name for name in columns if name in self.columns]
         wanted = sorted({rank for rank in ranks if 0 <= rank < self.row_count})
+        if not self._folder.places.is_local:
+            portions = self._groups(join_ranks(wanted))
+            if len(portions) > 1:
+                return self._take_portions(ranks, portions, names)
         keys: list[Key] = [0] * len(wanted)
         made: dict[str, list[Any]] = {name: [None] * len(wanted) for name in names}
         order = self.order
+        self._bring(join_ranks(wanted), names)
         for found in order.locate(wanted):
             for place, key in zip(found.places, found.reader.keys_at(found.ranges), strict=True):
                 keys[place] = key
@@ -196,8 +210,9 @@ class LocalDatasetReader:
 
     def iter_batches(self, columns: Sequence[str] | None = None, *, batch_rows: int = BATCH_ROWS) -> Iterator[Rows]:
         step = max(1, min(batch_rows, BATCH_BYTES * self.row_count // max(1, self.size_bytes)))
-        for start in range(0, self.row_count, step):
-            yield self.read(start, start + step, columns)
+        starts = [(start, min(start + step, self.row_count)) for start in range(0, self.row_count, step)]
+        for start, stop in self._brought(starts, columns):
+            yield self.read(start, stop, columns)
 
     def row_digests(self, start: int, stop: int) -> list[bytes]:
         start, stop = self._cut(start, stop)
@@ -223,9 +238,97 @@ class LocalDatasetReader:
     def verify(self, on_bytes: Callable[[int], None] | None = None) -> list[Damage]:
         return damages_of(self._folder, self, on_bytes or _ignore)
 
+    def _take_portions(
+        self, ranks: Sequence[int], portions: Sequence[Sequence[tuple[int, int]]], names: Sequence[str]
+    ) -> Rows:
+        """Take so many rows at a time as are brought at once."""
+        places: dict[int, int] = {}
+        keys: list[Key] = []
+        made: dict[str, list[Any]] = {name: [] for name in names}
+        for portion in portions:
+            some = [rank for start, stop in portion for rank in range(start, stop)]
+            places.update(zip(some, range(len(keys), len(keys) + len(some)), strict=True))
+            rows = self.take(some, names)
+            keys.extend(rows.keys)
+            for name, column in rows.columns.items():
+                made[name].extend(column)
+        chosen = [places[rank] for rank in ranks]
+        return Rows(
+            keys=[keys[place] for place in chosen],
+            columns={name: [column[place] for place in chosen] for name, column in made.items()},
+        )
+
+    def _brought(self, ranges: Sequence[tuple[int, int]], columns: Sequence[str] | None) -> Iterator[tuple[int, int]]:
+        """Go through ranges of ranks; what lies elsewhere is brought for several of them at once, ahead of whoever reads."""
+        if self._folder.places.is_local:
+            yield from ranges
+            return
+        names = list(self.columns) if columns is None else [name for name in columns if name in self.columns]
+        groups = [[each] for each in ranges[:2]] + self._groups(ranges[2:])  # reading begins soon
+        with ThreadPoolExecutor(1, thread_name_prefix="starwhale-ahead") as ahead:
+            coming: Future[None] | None = None
+            for number, group in enumerate(groups):
+                coming.result() if coming else self._bring(group, names)
+                # Nothing ahead of the first: who wants one batch alone should not pay for two.
+                is_ahead = 0 < number < len(groups) - 1
+                coming = ahead.submit(self._bring, groups[number + 1], names) if is_ahead else None
+                yield from group
+
+    def _groups(self, ranges: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+        """Put ranges together that are brought at once."""
+        row_bytes = sum(part.size for part in self.manifest.run) // max(1, self.manifest.row_count)
+        groups: list[list[tuple[int, int]]] = []
+        weight = BROUGHT_BYTES
+        for start, stop in ranges:
+            more = max((stop - start) * row_bytes, GROUP_BYTES)
+            if weight + more > BROUGHT_BYTES:
+                groups.append([])
+                weight = 0
+            groups[-1].append((start, stop))
+            weight += more
+        return groups
+
+    def _bring(self, ranges: Sequence[tuple[int, int]], names: Sequence[str]) -> None:
+        """Fetch what reading some ranks will look at, when it lies elsewhere: all at once instead of one after another."""
+        places = self._folder.places
+        if places.is_local:
+            return
+        order = self.order
+        slices = [
+            each
+            for start, stop in ranges
+            for span in order.spans_of(start, stop)
+            if span.run_start is not None
+            for each in order.run.slices(span.run_start, span.run_start + span.stop - span.start)
+        ]
+        places.fetch([(reader.name, reader.first_span) for reader, _, _ in slices if not reader.is_opened])
+        wanted: list[tuple[str, PlaceSpan]] = []
+        for reader, first, last in slices:
+            stored = [codec.escape_name(name) for name in names if name in reader.fragment.columns]
+            stored += [] if reader.fragment.is_contiguous else [KEY_COLUMN]
+            wanted.extend((reader.name, span) for span in reader.spans(first, last, stored))
+        places.fetch(wanted)
+
     def _cut(self, start: int, stop: int) -> tuple[int, int]:
         start = max(0, start)
         return start, max(start, min(stop, self.row_count))
+
+
+def join_ranks(ranks: Sequence[int]) -> list[tuple[int, int]]:
+    """Join sorted ranks that follow each other to ranges."""
+    joined: list[tuple[int, int]] = []
+    for rank in ranks:
+        if joined and joined[-1][1] == rank:
+            joined[-1] = joined[-1][0], rank + 1
+        else:
+            joined.append((rank, rank + 1))
+    return joined
+
+
+def bring_layers(places: Places, layers: Sequence[Layer]) -> None:
+    """Fetch the small files of layers at once."""
+    parts = [part for layer in layers for part in layer.fragments if part.size <= GROUP_BYTES]
+    places.fetch([(fragment_name(part), PlaceSpan(0, part.size)) for part in parts])
 
 
 class KeepRefs:

@@ -1,4 +1,4 @@
-"""Dataset rows on a local disk: a folder per dataset, with fragments, packs and manifests."""
+"""Dataset rows: a folder per dataset, with fragments, packs and manifests, on a local disk or on an object store."""
 
 from __future__ import annotations
 
@@ -6,18 +6,27 @@ import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_uri
+from starwhale.settings import S3Accounts
 from starwhale.storage.in_use import Hold, hold
 from starwhale.storage.tables.dataset_reader import DatasetFolder, LocalDatasetReader
 from starwhale.storage.tables.dataset_writer import LocalDatasetWriter
 from starwhale.storage.tables.files import make_folder, no_space
-from starwhale.storage.tables.fragments import ColumnCache
+from starwhale.storage.tables.fragments import ColumnCache, fragment_name
 from starwhale.storage.tables.manifest import Manifest, load_manifest
-from starwhale.storage.tables.packs import Packs
+from starwhale.storage.tables.object_copies import Sent, download_version, upload_version
+from starwhale.storage.tables.object_dataset import ObjectDataset
+from starwhale.storage.tables.object_places import ObjectPlaces
+from starwhale.storage.tables.packs import Packs, pack_file
 from starwhale.storage.tables.places import LocalPlaces
 from starwhale.storage.tables.share_files import share_version
 from starwhale.storage.tables.version_files import names_of
+
+if TYPE_CHECKING:
+    from starwhale.storage.objects import Bucket
 
 
 class LocalDatasetStore:
@@ -26,19 +35,31 @@ class LocalDatasetStore:
     Args:
         root: Folder of all datasets.
         new_id: Makes names of packs; no two calls, of whatever process, may return the same.
+        accounts: Gives the keys of object stores; asked when the first one is needed.
     """
 
-    def __init__(self, root: Path, *, new_id: Callable[[], str] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        new_id: Callable[[], str] | None = None,
+        accounts: Callable[[], S3Accounts] = S3Accounts,
+    ) -> None:
         self.root = root
         """Folder of all datasets."""
         self._new_id = new_id or _random_id
+        self._accounts = accounts
+        self._buckets: dict[str, Bucket] = {}
         self._folders: WeakValueDictionary[str, DatasetFolder] = WeakValueDictionary()
         self._kept: dict[str, DatasetFolder] = {}
         self._lock = threading.Lock()
 
     def open_version(self, dataset_id: str, manifest_digest: str) -> LocalDatasetReader:
         folder = self._folder(dataset_id)
-        return LocalDatasetReader(folder, load_manifest(folder.places, manifest_digest), manifest_digest)
+        manifest = load_manifest(folder.places, manifest_digest)
+        if isinstance(folder.places, ObjectPlaces):
+            folder.places.know(sizes_of(manifest))
+        return LocalDatasetReader(folder, manifest, manifest_digest)
 
     def begin(self, dataset_id: str, base: str | None) -> LocalDatasetWriter:
         make_folder(self.root / dataset_id)
@@ -54,27 +75,62 @@ class LocalDatasetStore:
         if source_id != target_id:
             make_folder(self.root / target_id)
             source, target = self._folder(source_id), self._folder(target_id)
-            share_version(source, target, load_manifest(source.places, manifest_digest), manifest_digest)
+            if source.places.is_local:
+                share_version(source, target, load_manifest(source.places, manifest_digest), manifest_digest)
+            else:
+                manifest = self.open_version(source_id, manifest_digest).manifest
+                download_version(source.places, target, manifest, manifest_digest)
         return self.open_version(target_id, manifest_digest)
 
     def keep(self, dataset_id: str) -> None:
         """Hold a dataset open until this store is closed, so that nothing of it is collected meanwhile."""
         self._kept[dataset_id] = self._folder(dataset_id)
 
+    def elsewhere(self, uri: ObjectUri) -> ObjectDataset:
+        """Return a dataset on an object store; nothing is sent yet."""
+        return ObjectDataset(self._bucket(uri.bucket), uri)
+
+    def send(self, dataset_id: str, manifest_digest: str, target: ObjectDataset) -> Sent:
+        """Send what a dataset on an object store lacks of the files of a version; same errors as `upload_version`."""
+        reader = self.open_version(dataset_id, manifest_digest)
+        return upload_version(self._folder(dataset_id).places, target, reader.manifest, manifest_digest)
+
     def close(self) -> None:
         """Let go what was kept; readers and writers hold what they need themselves."""
         self._kept.clear()
+        for bucket in self._buckets.values():
+            bucket.close()
 
     def _folder(self, dataset_id: str) -> DatasetFolder:
         with self._lock:
             folder = self._folders.get(dataset_id)
             if folder is None:
-                path = self.root / dataset_id
-                places = LocalPlaces(path)
-                packs = Packs(path / "packs", _hold(path), places=places)
-                folder = DatasetFolder(path, places, packs, ColumnCache())
-                self._folders[dataset_id] = folder
+                folder = self._folders[dataset_id] = self._open_folder(dataset_id)
             return folder
+
+    def _open_folder(self, dataset_id: str) -> DatasetFolder:
+        """Choose where the files of a dataset are: the id of one that is on an object store is its address."""
+        if is_object_uri(dataset_id):
+            uri = parse_object_uri(dataset_id)
+            path, places = Path(dataset_id), ObjectPlaces(self._bucket(uri.bucket), uri.folder)
+            return DatasetFolder(path, places, Packs(path / "packs", places=places), ColumnCache())
+        path = self.root / dataset_id
+        local = LocalPlaces(path)
+        return DatasetFolder(path, local, Packs(path / "packs", _hold(path), places=local), ColumnCache())
+
+    def _bucket(self, name: str) -> Bucket:
+        if name not in self._buckets:
+            from starwhale.storage.objects import open_bucket
+
+            self._buckets[name] = open_bucket(name, self._accounts())
+        return self._buckets[name]
+
+
+def sizes_of(manifest: Manifest) -> dict[str, int]:
+    """Return the bytes of every file of rows and values that a version consists of, by name."""
+    return {fragment_name(part): part.size for part in manifest.fragments()} | {
+        pack_file(pack.name): pack.size for pack in manifest.packs
+    }
 
 
 def _hold(path: Path) -> Hold | None:

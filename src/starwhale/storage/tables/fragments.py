@@ -207,8 +207,7 @@ class FragmentReader:
 
     def spans(self, start: int, stop: int, names: Sequence[str]) -> list[Span]:
         """Say which stretches of the file hold stored columns of the rows [start, stop), without those in the cache."""
-        if not self.is_opened:
-            return [self.first_span]
+        self._open()
         if self._tail is None or stop <= start:
             return []
         first, last = bisect_right(self._starts, start) - 1, bisect_left(self._starts, stop)

@@ -35,6 +35,8 @@ MAX_MAPPED = 64
 MAX_KNOWN_ITEMS = 500_000
 """Values that a writer remembers to store equal ones once; about 100 MB of memory. Beyond it only its own are remembered."""
 _ENTRY = struct.Struct("<32sQQ")
+ENTRY_BYTES = _ENTRY.size
+"""Bytes of an index for each value."""
 
 
 class PackSource:
@@ -328,4 +330,4 @@ class PackWriter:
         self._entries = []
 
 
-__all__ = ["PackSource", "PackWriter", "Packs", "pack_file"]
+__all__ = ["ENTRY_BYTES", "PackSource", "PackWriter", "Packs", "pack_file"]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgpack
@@ -76,6 +76,10 @@ class Tail:
         """Say where a column of a row group lies, and what it must be."""
         place = group * len(self._columns) + self._columns[name]
         return Chunk(*_ENTRY.unpack_from(self._entries, place * _ENTRY.size))
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Every column of every row group, as they follow in the file."""
+        return (Chunk(*entry) for entry in _ENTRY.iter_unpack(self._entries))
 
     def group_of(self, key: Any) -> int | None:
         """Row group in which a key stands if it is anywhere; None where that is not known without reading keys.
