@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,49 @@ def _columns(path: Path) -> set[str]:
         return {row[1] for row in connection.execute("PRAGMA table_info(projects)")}
 
 
+def _anatomy(path: Path) -> dict[str, object]:
+    """What a database consists of, whatever the order in which it was made."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        found: dict[str, object] = {}
+        for table in tables:
+            sql = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", [table]).fetchone()[0]
+            indexes = connection.execute(f"PRAGMA index_list({table})").fetchall()
+            found[table] = {
+                "columns": sorted(row[1:] for row in connection.execute(f"PRAGMA table_info({table})")),
+                "keys": sorted(row[2:] for row in connection.execute(f"PRAGMA foreign_key_list({table})")),
+                "counts": "AUTOINCREMENT" in sql,
+                "indexes": sorted(
+                    (is_unique, origin, [row[2] for row in connection.execute(f"PRAGMA index_info({name})")])
+                    for _, name, is_unique, origin, _ in indexes
+                ),
+            }
+        found["named indexes"] = sorted(
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")
+        )
+        found["revision"] = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    return found
+
+
+def test_a_new_catalog_is_what_the_migrations_make(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "migrated").mkdir()
+    new = _prepare(tmp_path / "new")
+    migrated = _prepare(tmp_path / "migrated", replace(OURS))
+    assert _anatomy(new) == _anatomy(migrated)
+
+
+def test_a_new_catalog_needs_no_alembic(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from starwhale.storage.catalog.migrations.apply import prepare\n"
+        "root = Path(sys.argv[1]); prepare(root / 'catalog.db', root / '.lock'); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_the_migrations_make_exactly_the_tables_of_the_schema(tmp_path: Path) -> None:
-    database = Database(_prepare(tmp_path))
+    database = Database(_prepare(tmp_path, replace(OURS)))
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     database.close()

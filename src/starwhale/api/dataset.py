@@ -12,7 +12,6 @@ from starwhale.api.instance import default_instance
 from starwhale.api.resource import Resource
 from starwhale.datasets import dataset as opened
 from starwhale.datasets import reading
-from starwhale.datasets.build import build_version
 from starwhale.datasets.describe import describe_version
 from starwhale.datasets.diff import LIMIT, DatasetDiff
 from starwhale.datasets.rows import DataRow, iterate_rows
@@ -454,6 +453,8 @@ class Dataset(opened.Dataset):
     @classmethod
     def _build(cls, name: str, rows: Any, mode: str, tags: Sequence[str] | None) -> Self:  # Any: rows of an importer
         made = default_instance().datasets.open(name, cls)
+        from starwhale.datasets.build import build_version  # it brings the importers of every kind of source
+
         build_version(made, rows, mode=mode, tags=tags)
         return made
 

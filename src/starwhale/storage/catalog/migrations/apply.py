@@ -51,7 +51,11 @@ def prepare(path: Path, lock: Path, plan: Plan = OURS) -> None:
         found = _revision(path)
         if found:
             _back_up(path, found)
-        _upgrade(path, plan)
+            _upgrade(path, plan)
+        elif plan is OURS:
+            _create(path)
+        else:
+            _upgrade(path, plan)
 
 
 @contextmanager
@@ -120,6 +124,25 @@ def _upgrade(path: Path, plan: Plan) -> None:
         with database.write() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, plan.revisions[-1])
+    finally:
+        database.close()
+
+
+def _create(path: Path) -> None:
+    """Make a new database as the migrations would (a test compares them): Alembic takes 0.2 s of CPU to be imported."""
+    from starwhale.storage.catalog.engine import Database
+    from starwhale.storage.catalog.schema import metadata
+
+    _use_write_ahead_log(path)
+    database = Database(path)
+    try:
+        with database.write() as connection:
+            metadata.create_all(connection, checkfirst=True)
+            connection.exec_driver_sql(
+                "CREATE TABLE IF NOT EXISTS alembic_version ("
+                "version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+            )
+            connection.exec_driver_sql("INSERT INTO alembic_version (version_num) VALUES (?)", (REVISIONS[-1],))
     finally:
         database.close()
 
