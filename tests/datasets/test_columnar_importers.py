@@ -202,6 +202,15 @@ def test_large_rows_come_in_small_blocks(tmp_path: Path) -> None:
         assert max(sizes) <= 60
 
 
+def test_row_groups_that_are_done_are_let_go(tmp_path: Path) -> None:
+    table = pa.table({"x": [b"%03d" % k * 100_000 for k in range(120)]})
+    place = write_parquet(table, tmp_path / "a.parquet", row_group_size=10, compression="none")
+    del table
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in read_parquet(place)]
+    assert max(held) < 18_000_000  # half of the file
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [(b"", "cannot read"), (b"PAR1" + b"x" * 50, "cannot read"), (b"x" * 20, "cannot read")],

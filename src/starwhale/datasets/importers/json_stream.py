@@ -60,7 +60,7 @@ class JsonStream:
         self._name = name
         self._text = ""
         self._position = 0
-        self._marked = (0, 0)
+        self._marked = (0, 0, line)
         self._line = line
         self._column = 1
         self._is_ended = False
@@ -79,7 +79,7 @@ class JsonStream:
     def line(self) -> int:
         """Line of the next character that is no blank."""
         self.peek()
-        return self._where(self._position)[0]
+        return self._mark(self._position)[1]
 
     def expect(self, characters: str) -> str:
         """Take one of the characters.
@@ -113,9 +113,8 @@ class JsonStream:
                 self.fail(f"it cannot be read: {error}")
             if end < len(self._text) or not self._read():  # a number may go on
                 break
-        line, _ = self._where(self._position)
-        offset = self._byte_at(self._position)
-        piece = Piece(value, offset, self._byte_at(end) - offset, line)
+        offset, line = self._mark(self._position)
+        piece = Piece(value, offset, self._mark(end)[0] - offset, line)
         self._position = end
         return piece
 
@@ -186,12 +185,14 @@ class JsonStream:
             return self._line, self._column + position
         return self._line + lines, position - self._text.rindex("\n", 0, position)
 
-    def _byte_at(self, position: int) -> int:
-        """Count the bytes before a position; positions come in order, so that each character is counted once."""
-        start, count = self._marked
+    def _mark(self, position: int) -> tuple[int, int]:
+        """Return the bytes before a position, and its line; positions come in order, so that each character is looked at once."""
+        start, count, line = self._marked
         part = self._text[start:position]
-        self._marked = (position, count + (len(part) if part.isascii() else len(part.encode(errors="surrogatepass"))))
-        return self._marked[1]
+        count += len(part) if part.isascii() else len(part.encode(errors="surrogatepass"))
+        line += part.count("\n")
+        self._marked = (position, count, line)
+        return count, line
 
     def _read(self) -> bool:
         """Read more, and forget what was taken; False at the end. What is held grows by doubling, for a value that is long."""
@@ -202,7 +203,7 @@ class JsonStream:
             self._is_ended = True
             return False
         self._line, self._column = self._where(self._position)
-        self._marked = (0, self._byte_at(self._position))
+        self._marked = (0, *self._mark(self._position))
         self._text = self._text[self._position :] + more
         self._position = 0
         return True

@@ -57,13 +57,20 @@ def _read_file(
             file = parquet.ParquetFile(given, page_checksum_verification=True, buffer_size=READ_BYTES)
             schema = file.schema_arrow
             picked = pick_columns([each for each in options.columns if each not in constants], schema, name)
-            batches = file.iter_batches(_batch_rows(file.metadata), columns=picked, use_threads=False)
+            batches = _batches(file, picked)
             wanted = {key: value for key, value in constants.items() if not options.columns or key in options.columns}
             yield from maker.blocks(batches, _picked_schema(schema, picked), name, wanted)
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, DatasetSourceError):
                 raise
             raise unreadable(name, error) from error
+
+
+def _batches(file: Any, picked: list[str] | None) -> Iterator[Any]:
+    """Read row group by row group: one reader over all of them keeps the pages of those that are done."""
+    rows = _batch_rows(file.metadata)
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(rows, row_groups=[group], columns=picked, use_threads=False)
 
 
 def _batch_rows(metadata: Any) -> int:
