@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -10,10 +11,10 @@ from starwhale.storage.tables.dataset_reader import BATCH_ROWS, DatasetFolder, L
 from starwhale.storage.tables.fragments import FRAGMENT_BYTES, FRAGMENT_ROWS, FragmentReader
 from starwhale.storage.tables.manifest import Fragment, Manifest
 from starwhale.storage.tables.overlay import Overlay, Write
-from starwhale.storage.tables.row_order import LayerCells
+from starwhale.storage.tables.row_order import LayerCells, RowOrder
 
 MAX_LAYERS = 8
-"""More are folded into one."""
+"""More of about the same size are folded into one."""
 FREE_LAYER_ROWS = 10_000
 """Layers with fewer rows are never folded into the run."""
 LAYER_SHARE = 8
@@ -21,7 +22,7 @@ LAYER_SHARE = 8
 SMALL_ROWS = 4096
 """A fragment with fewer rows is small."""
 MAX_SMALL = 8
-"""More small fragments at the end of the run are joined."""
+"""More small fragments of about the same size at the end of the run are joined."""
 
 
 def needs_fold(manifest: Manifest) -> Literal["run", "layers", ""]:
@@ -30,7 +31,33 @@ def needs_fold(manifest: Manifest) -> Literal["run", "layers", ""]:
     run_rows = sum(part.rows for part in manifest.run)
     if layer_rows > max(FREE_LAYER_ROWS, run_rows // LAYER_SHARE) or (layer_rows and not run_rows):
         return "run"
-    return "layers" if len(manifest.layers) > MAX_LAYERS else ""
+    return "layers" if first_to_join(layer_sizes(manifest), MAX_LAYERS) < len(manifest.layers) else ""
+
+
+def layer_sizes(manifest: Manifest) -> list[int]:
+    """Count the rows of each layer."""
+    return [sum(part.rows for part in layer.fragments) for layer in manifest.layers]
+
+
+def first_to_join(sizes: Sequence[int], most: int) -> int:
+    """Say from where on pieces, oldest first, are to be joined to one; their number when none are.
+
+    Those of a size class, each `most` times as large as the one before, are joined when there are more than `most` of them at the end. So
+    each row is written again about once per class: joining everything each time would write a store that grows with the square of the
+    number of commits, and never joining would make reading slower and slower.
+    """
+    first, lower, largest, step = len(sizes), 0, max(sizes, default=0), max(2, most)
+    while lower <= largest:
+        upper = max(1, lower) * step
+        begin = len(sizes)
+        while begin > 0 and sizes[begin - 1] < upper:
+            begin -= 1
+        joined = first < len(sizes) and lower <= sum(sizes[first:]) < upper
+        alike = sum(size >= lower for size in sizes[begin:first])
+        if alike + joined > most:
+            first = begin
+        lower = upper
+    return first
 
 
 def fold_run(view: LocalDatasetReader, write: Write, sink: Sink) -> list[Fragment]:
@@ -50,32 +77,42 @@ def fold_run(view: LocalDatasetReader, write: Write, sink: Sink) -> list[Fragmen
     return run
 
 
-def fold_layers(view: LocalDatasetReader) -> Overlay:
-    """Say in one overlay what all layers of a view say."""
+def fold_layers(view: LocalDatasetReader, folder: DatasetFolder) -> tuple[int, Overlay]:
+    """Say in one overlay what the layers at the end say that are to be joined; also return how many older ones stay."""
+    manifest = view.manifest
+    kept = first_to_join(layer_sizes(manifest), MAX_LAYERS)
+    older = LocalDatasetReader(folder, dataclasses.replace(manifest, layers=manifest.layers[:kept]))
+    newer = RowOrder(folder.places, manifest.run, manifest.layers[kept:], folder.cache)
     overlay = Overlay()
     decoded = LayerCells(view.source_of)
-    for key, change in view.order.changes.items():
-        is_below = view.order.run.find(key) is not None
+    for key, change in newer.changes.items():
+        is_below = older.order.rank(key) is not None
         if change.is_killed:
             overlay.delete(key, is_below=is_below)
         if change.patches:
             overlay.patch(key, decoded.merge(change), is_below=is_below)
-    return overlay
+    return kept, overlay
 
 
 def fold_tail(folder: DatasetFolder, run: Sequence[Fragment], write: Write) -> list[Fragment]:
     """Join small fragments at the end of a run when there are many."""
     small = 0
-    while small < len(run) and run[len(run) - 1 - small].rows < SMALL_ROWS:
+    while small < len(run) and is_small(run[len(run) - 1 - small]):
         small += 1
-    if small <= MAX_SMALL:
-        return list(run)
     head, tail = list(run[: len(run) - small]), run[len(run) - small :]
+    first = first_to_join([part.rows for part in tail], MAX_SMALL)
+    if first == len(tail):
+        return list(run)
     batches: list[Any] = []
-    for part in tail:
+    for part in tail[first:]:
         reader = FragmentReader(folder.places, part, folder.cache)
         batches.extend(raw_batches(reader, 0, part.rows, list(part.columns)))
-    return [*head, write(batches)]
+    return [*head, *tail[:first], write(batches)]
+
+
+def is_small(part: Fragment) -> bool:
+    """Whether joining a fragment with others is worth it."""
+    return part.rows < SMALL_ROWS and part.size < FRAGMENT_BYTES // MAX_SMALL
 
 
 __all__ = ["fold_layers", "fold_run", "fold_tail", "needs_fold"]

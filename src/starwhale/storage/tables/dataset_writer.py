@@ -478,9 +478,9 @@ class LocalDatasetWriter:
             run = fold_run(self._get_view(), self._write, self._packs)
             self._run, self._layers = run, []
         elif what == "layers":
-            overlay = fold_layers(self._get_view())
+            kept, overlay = fold_layers(self._get_view(), self._folder)
             layer = overlay.write(self._write, self._packs)
-            self._layers = [] if layer is None else [layer]
+            self._layers[kept:] = [] if layer is None else [layer]
         if what != "run":
             self._run = fold_tail(self._folder, self._run, self._write)
         self._view = None
