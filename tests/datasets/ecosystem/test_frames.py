@@ -99,6 +99,12 @@ def test_a_lazy_dataset_reads_only_what_a_scan_needs(made: Made, tmp_path: Path)
             getattr(lazy, method)(None)
 
 
+def test_the_name_of_the_keys_does_not_depend_on_what_is_read(made: Made) -> None:
+    ds = made([("k", {"index": 5, "x": 1})])
+    assert ds.to_arrow_dataset().to_table(columns=["__index__", "x"]).to_pydict() == {"__index__": ["k"], "x": [1]}
+    assert ds.to_arrow(columns=["x"]).to_pydict() == {"__index__": ["k"], "x": [1]}
+
+
 def test_a_lazy_dataset_travels_and_keeps_its_version(instance: Instance, made: Made) -> None:
     ds = made([{"x": 1}])
     lazy = ds.to_arrow_dataset(drop_index=True)

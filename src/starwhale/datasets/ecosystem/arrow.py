@@ -85,10 +85,11 @@ def arrow_rows(reader: DatasetReader, columns: Sequence[str] | None = None, *, d
         FieldNameError: Features have both names that the keys could get.
     """
     kinds = choose_columns(reader, columns)
-    names = [] if drop_index else [name for name in INDEX_NAMES if name not in {each.casefold() for each in kinds}]
+    taken = {each.casefold() for each in reader.columns}  # of all features: the name does not depend on what is chosen
+    names = [] if drop_index else [name for name in INDEX_NAMES if name not in taken]
     if not names and not drop_index:
         message = f"the features {INDEX_NAMES[0]!r} and {INDEX_NAMES[1]!r} leave no name for the column of keys"
-        raise FieldNameError(message, hint="leave the keys out with drop_index=True, or choose other columns")
+        raise FieldNameError(message, hint="leave the keys out with drop_index=True")
     return ArrowRows(reader, kinds, names[0] if names else "", _key_type(reader))
 
 
