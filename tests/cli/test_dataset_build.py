@@ -39,6 +39,7 @@ def refused(swcli: Swcli, *args: str) -> str:
     return " ".join(done.stderr.split())
 
 
+@pytest.mark.needs_time
 def test_parquet_is_named_after_its_file_patched_and_overwritten(swcli: Swcli, tmp_path: Path) -> None:
     parquet.write_table(pa.table({"x": [1, 2], "y": ["a", None]}), tmp_path / "numbers.parquet")
     parquet.write_table(pa.table({"z": [1.5]}), tmp_path / "more.parquet")
