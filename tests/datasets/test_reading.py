@@ -229,6 +229,8 @@ def test_a_feature_that_is_not_there_is_named_with_the_nearest(open_: Open) -> N
         assert "label" in caught.value.hint
     with pytest.raises(ArgumentTypeError, match="several names"):
         ds.scan(columns="label")
+    with pytest.raises(ArgumentTypeError, match="several keys"):
+        ds.take("12")
 
 
 def test_rows_that_were_taken_write_through(open_: Open) -> None:

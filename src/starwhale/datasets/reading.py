@@ -46,8 +46,12 @@ def read_rows(
         sink: Where changes of the rows go.
 
     Raises:
+        ArgumentTypeError: They are one text instead of several keys, or one of them is no key.
         UsageError: There is no such feature.
     """
+    if isinstance(keys, str):
+        message = f"take wants several keys, not the text {keys!r}"
+        raise ArgumentTypeError(message, hint=f"use [{keys!r}]")
     names = own_columns(reader, columns)
     ranks = [reader.rank(check_key(key)) for key in keys]
     rows = iterate_rows(reader.take([rank for rank in ranks if rank is not None], names), sink)
