@@ -18,6 +18,8 @@ SDK = {
     "dataset build": "starwhale:Dataset.from_dict_items",
     "dataset copy": "starwhale:Dataset.copy",
     "dataset diff": "starwhale:Dataset.diff",
+    "dataset export": "starwhale:Dataset.export",
+    "dataset import": "starwhale:Dataset.import_archive",
     "dataset head": "starwhale:Dataset.head",
     "dataset history": "starwhale:Dataset.history",
     "dataset info": "starwhale:Dataset.info",
@@ -57,6 +59,7 @@ SDK = {
 """`noun verb` → where the call is, as `module:attribute`."""
 OTHER_NAMES = {
     "dataset build": "one call per source: from_csv, from_json, from_folder, from_dict_items",
+    "dataset import": "import is a word of Python",
     "dataset tag": "old scripts say tags.add",
 }
 """Verbs whose call has another name, and why."""

@@ -131,3 +131,36 @@ def test_verify_exits_with_1_when_anything_is_damaged(swcli: Swcli, tmp_path: Pa
     assert "nothing was committed" in done.stderr
     ok(swcli, "build", "--json", "c.json", "-n", "digits", "--overwrite")
     assert "is whole: 1 row" in ok(swcli, "verify", "digits")
+
+
+@pytest.mark.usefixtures("digits")
+def test_an_archive_goes_out_and_comes_back(swcli: Swcli, tmp_path: Path) -> None:
+    assert "swcli dataset import gold.tar" in ok(swcli, "export", "digits/version/gold", "gold.tar")
+    assert "imported" in ok(swcli, "import", "gold.tar", "back")
+    assert rows(swcli, "back") == rows(swcli, "digits/version/gold")
+    assert shown(swcli, "import", "gold.tar", "back")["is_new"] is False
+    assert shown(swcli, "export", "digits", "rows.csv", "--format", "csv")["bytes"] > 0
+    (tmp_path / "cut.tar").write_bytes((tmp_path / "gold.tar").read_bytes()[:3000])
+    done = swcli("dataset", "import", "cut.tar", "cut")
+    assert done.returncode == 1
+    assert "corrupted archive cut.tar" in done.stderr
+    assert "nothing was imported" in done.stderr
+    assert swcli("dataset", "export", "digits", "gold.tar").returncode == 1
+    assert swcli("dataset", "export", "digits", "x/y/gold.tar").returncode == 2
+
+
+def test_a_full_disk_leaves_no_half_archive_and_no_half_import(swcli: Swcli, tmp_path: Path) -> None:
+    (tmp_path / "long.json").write_text(json.dumps([{"text": f"{number:05}" * 40_000} for number in range(4)]))
+    ok(swcli, "build", "--json", "long.json", "-n", "long")
+    root = tmp_path / "storage"
+    limit = max(each.stat().st_size for each in root.iterdir() if each.is_file()) + 20_000
+    full_disk(swcli, limit, "export", "long", "long.tar")
+    assert list(tmp_path.glob("*long.tar*")) == []
+    ok(swcli, "export", "long", "long.tar")
+    before = sorted(root.rglob("*"))
+    full_disk(swcli, limit, "import", "long.tar", "again")
+    assert [
+        each for each in sorted(root.rglob("*")) if each not in before and each.suffix not in {".db-wal", ".db-shm"}
+    ] == []
+    ok(swcli, "import", "long.tar", "again")
+    assert rows(swcli, "again") == rows(swcli, "long")

@@ -425,6 +425,42 @@ class Dataset(opened.Dataset):
             if not is_open:
                 other.close()
 
+    def export(self, path: str | os.PathLike[str], format: str = "archive", force: bool = False) -> Path:
+        """Write the version to one file and return its path.
+
+        Args:
+            path: The file.
+            format: "archive" (everything that belongs to the version, to be imported elsewhere), "parquet" or "csv".
+            force: Replace a file that is there.
+
+        Raises:
+            NothingToCommitError: The dataset has no version yet.
+            AlreadyExistsError: The file is there.
+            CorruptedError: A file of the version is damaged.
+        """
+        if not self.exists():
+            message = f"dataset {self.name!r} has no version to export"
+            raise NothingToCommitError(message, hint="call commit() first")
+        default_instance().datasets.export(self.uri, Path(path), form=format, force=force)
+        return Path(path)
+
+    @classmethod
+    def import_archive(cls, path: str | os.PathLike[str], name: str = "", force: bool = False) -> Self:
+        """Make a version of an archive that `export` wrote, and open it; one that is there already is left as it is.
+
+        Args:
+            path: The archive.
+            name: Name or URI of the dataset; the name that it had by default.
+            force: Move tags that point at another version.
+
+        Raises:
+            CorruptedError: It is no archive, or not whole, or damaged; nothing is imported.
+            AlreadyExistsError: A tag points at another version.
+        """
+        verbs = default_instance().datasets
+        made = verbs.import_archive(Path(path), name, force=force)
+        return verbs.open(made.version.uri.full, cls, create="forbid")
+
     def verify(self) -> Verified:
         """Read the whole version and name what is damaged, what is lost with it, and which versions need the same files.
 

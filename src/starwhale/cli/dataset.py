@@ -20,6 +20,8 @@ _LAZY = {
     ),
     "copy": LazyCommand("starwhale.cli.dataset_copy:copy", "Copy a version to another name or project."),
     "verify": LazyCommand("starwhale.cli.dataset_verify:verify", "Read a whole version and name what is damaged."),
+    "export": LazyCommand("starwhale.cli.dataset_archive:export", "Write a version to one file."),
+    "import": LazyCommand("starwhale.cli.dataset_archive:import_", "Make a version of an archive."),
     "diff": LazyCommand("starwhale.cli.dataset_diff:diff", "Compare two versions: rows, columns and cells."),
 }
 

@@ -65,7 +65,10 @@ def copy_version(stores: DatasetStores, source: VersionRecord, plan: CopyPlan) -
         source = stores.versions.get(source.version)
     bundle = stores.bundles.ensure(plan.project, "dataset", plan.name)
     base = stores.versions.newest(bundle.id)
-    tags = _tags_that_travel(stores, source, bundle, plan)
+    own = (
+        () if bundle.id == source.bundle_id else source.tags
+    )  # a tag points at one version, and there that is the original
+    tags = travelling_tags(stores, own, source.content_digest, bundle, plan)
     if base is not None and base.content_digest == source.content_digest:
         for tag in tags:
             stores.tags.add(base, tag)
@@ -75,16 +78,19 @@ def copy_version(stores: DatasetStores, source: VersionRecord, plan: CopyPlan) -
     return _merge(stores, source, kept, bundle, base, tags)
 
 
-def _tags_that_travel(
-    stores: DatasetStores, source: VersionRecord, bundle: BundleRecord, plan: CopyPlan
+def travelling_tags(
+    stores: DatasetStores, tags: Sequence[str], content_digest: str, bundle: BundleRecord, plan: CopyPlan
 ) -> tuple[str, ...]:
-    if bundle.id == source.bundle_id:  # a tag points at one version of a dataset, and here that is the original
-        return ()
-    own = tuple(tag for tag in source.tags if not is_reserved_tag(tag) and tag not in plan.ignore_tags)
+    """Return the tags that a copy gets: those of the user without the ones that are to stay behind.
+
+    Raises:
+        AlreadyExistsError: One points at another content there, and nobody said that it may be moved.
+    """
+    own = tuple(tag for tag in tags if not is_reserved_tag(tag) and tag not in plan.ignore_tags)
     there = stores.tags.list(bundle.id)
     for tag in own:
         at = there.get(tag)
-        if at is None or plan.force or stores.versions.get(at).content_digest == source.content_digest:
+        if at is None or plan.force or stores.versions.get(at).content_digest == content_digest:
             continue
         message = f"tag {tag!r} points at version {at[:SHORT_VERSION]} of dataset {bundle.name!r} in project {bundle.project!r}"
         raise AlreadyExistsError(message, hint=f"move it with --force, or leave it behind with --ignore-tag {tag}")
@@ -154,4 +160,4 @@ def _write_rows(writer: DatasetWriter, there: DatasetReader, rows: DatasetReader
         writer.put(change.key, features)
 
 
-__all__ = ["Copied", "CopyPlan", "copy_version"]
+__all__ = ["Copied", "CopyPlan", "copy_version", "travelling_tags"]

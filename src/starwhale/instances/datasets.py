@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from starwhale.datasets.copy import Copied, CopyPlan, copy_version
@@ -14,15 +15,18 @@ from starwhale.datasets.stores import DatasetStores
 from starwhale.datasets.verify import OnBytes, Verified, verify_version
 from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_destination, parse_object_uri
 from starwhale.domain.uri import DEFAULT_PROJECT
-from starwhale.errors import UsageError
-from starwhale.instances.destination import parse_destination
+from starwhale.errors import AlreadyExistsError, UsageError
+from starwhale.instances.destination import SAME_NAME, parse_destination
 from starwhale.instances.versions import VersionVerbs
+from starwhale.transfer.dataset_archive import Place, export_dataset, import_dataset
 
 if TYPE_CHECKING:
     from starwhale.domain.uri import Uri
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
 
+FORMS = ("archive", "parquet", "csv")
+"""What a version can be exported as."""
 D = TypeVar("D", bound=Dataset)
 
 
@@ -118,6 +122,67 @@ class DatasetVerbs(VersionVerbs):
         found.base, found.compare = first.uri.full, second.uri.full
         return found
 
+    def export(self, uri: str | Uri, target: Path, *, form: str = "archive", force: bool = False) -> int:
+        """Write a version to one file, and return its bytes.
+
+        Args:
+            uri: A version; a name means its newest.
+            target: The file.
+            form: One of `FORMS`; an archive can be imported again with everything that belongs to the version.
+            force: Replace a file that is there.
+
+        Raises:
+            NotFoundError: There is no such version; the nearest names are said.
+            AlreadyExistsError: The file is there.
+            UsageError: Its folder is not there, the form is not known, or an archive is asked for of what lies on an object store.
+            CorruptedError: A file of the version is damaged.
+            NoSpaceError: The disk is full; nothing is left of the file.
+        """
+        if form not in FORMS:
+            raise UsageError(f"format is {form!r}", hint=f"use one of {', '.join(FORMS)}")
+        found = self.resolve(uri)
+        if target.is_dir() or not target.parent.is_dir():
+            what = "is a folder" if target.is_dir() else f"cannot be made: there is no folder {target.parent}"
+            raise UsageError(f"{target} {what}", hint="give the name of a file")
+        if target.exists() and not force:
+            raise AlreadyExistsError(f"there is a file {target} already", hint="replace it with --force")
+        if form == "archive" and found.place:
+            message = f"{uri} lies on an object store, and archives are made of what lies here"
+            raise UsageError(message, hint=f"copy it first: swcli dataset copy {uri} {found.name}")
+        if form == "archive":
+            return export_dataset(self._place(), found, target)
+        from starwhale.datasets.ecosystem.files import to_csv, to_parquet
+
+        reader = self._stores.datasets.open_version(found.bundle_id, found.content_digest)
+        return (to_parquet if form == "parquet" else to_csv)(reader, target).stat().st_size
+
+    def import_archive(
+        self, path: Path, name: str = "", *, project: str = "", ignore_tags: Sequence[str] = (), force: bool = False
+    ) -> Copied:
+        """Make a version of an archive; one that is there already is left as it is.
+
+        Args:
+            path: The archive.
+            name: Name of the dataset, or a URI without a version; empty for the one that it had.
+            project: Project of a name that names none; empty for the current one.
+            ignore_tags: Tags of the user that are left out.
+            force: Move tags that point at another version.
+
+        Raises:
+            UsageError: It is not there, cannot be read, or holds something else.
+            CorruptedError: It is no archive, or not whole, or damaged; nothing is imported.
+            AlreadyExistsError: A tag points at another version there.
+            NoSpaceError: The disk is full; nothing is left behind.
+        """
+        target = parse_destination(name or SAME_NAME, self.kind, name="", current=self._project, project=project)
+        self._check_project(target.project)
+        plan = CopyPlan(project=target.project, name=target.name, ignore_tags=ignore_tags, force=force)
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}", hint="give the name of an archive") from error
+        return import_dataset(self._place(), path, plan)
+
     def verify(self, uri: str | Uri, on_bytes: OnBytes | None = None) -> Verified:
         """Read a whole version and name what is damaged.
 
@@ -197,6 +262,9 @@ class DatasetVerbs(VersionVerbs):
             projects.refuse_removed(project)
         else:
             projects.get(project)
+
+    def _place(self) -> Place:
+        return Place(stores=self._opened(), rows=self._stores.datasets, tmp=self._stores.layout.tmp)
 
     def _opened(self) -> DatasetStores:
         catalog = self._stores.catalog

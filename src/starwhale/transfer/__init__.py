@@ -1,6 +1,6 @@
-"""COPIES OF A VERSION BETWEEN INSTANCES, resumable, sending only what the other side lacks.
+"""COPIES OF A VERSION BETWEEN INSTANCES: as one archive file; later over HTTP, resumable, sending only what the other side lacks.
 
-Nothing is built here yet: `swcli dataset copy` and its siblings answer that they are not built.
+`archive` is the format, for versions of any kind; `dataset_archive` says what of a dataset goes into it, and brings it back.
 
 Who may enter: instances and everything above. What it may import: `handlers` and floors below; `execution` and `serving` are
 strangers.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -22,7 +22,7 @@ from starwhale.storage.tables.object_dataset import ObjectDataset
 from starwhale.storage.tables.object_places import ObjectPlaces
 from starwhale.storage.tables.packs import Packs, pack_file
 from starwhale.storage.tables.places import LocalPlaces
-from starwhale.storage.tables.share_files import share_version
+from starwhale.storage.tables.share_files import refuse_taken_names, share_version
 from starwhale.storage.tables.version_files import names_of
 
 if TYPE_CHECKING:
@@ -82,6 +82,27 @@ class LocalDatasetStore:
                 download_version(source.places, target, manifest, manifest_digest)
         return self.open_version(target_id, manifest_digest)
 
+    def take_in(self, folder: Path, manifest_digest: str, target_id: str, others: Sequence[str]) -> LocalDatasetReader:
+        """Give a dataset the files of a version that lie in a folder of nobody, such as an unpacked archive.
+
+        Args:
+            folder: Where they lie; they may be removed there afterwards.
+            manifest_digest: Digest of the version's manifest.
+            target_id: The dataset.
+            others: Manifest digests of the versions that it has.
+
+        Raises:
+            CorruptedError: A file is missing or damaged.
+            ConflictError: A file has the name of another one that a version of the dataset needs.
+            NoSpaceError: The disk is full; nothing half-made is left.
+        """
+        make_folder(self.root / target_id)
+        source, target = _open_local(folder), self._folder(target_id)
+        manifest = load_manifest(source.places, manifest_digest)
+        refuse_taken_names(target, manifest, others)
+        share_version(source, target, manifest, manifest_digest)
+        return self.open_version(target_id, manifest_digest)
+
     def keep(self, dataset_id: str) -> None:
         """Hold a dataset open until this store is closed, so that nothing of it is collected meanwhile."""
         self._kept[dataset_id] = self._folder(dataset_id)
@@ -114,9 +135,7 @@ class LocalDatasetStore:
             uri = parse_object_uri(dataset_id)
             path, places = Path(dataset_id), ObjectPlaces(self._bucket(uri.bucket), uri.folder)
             return DatasetFolder(path, places, Packs(path / "packs", places=places), ColumnCache())
-        path = self.root / dataset_id
-        local = LocalPlaces(path)
-        return DatasetFolder(path, local, Packs(path / "packs", _hold(path), places=local), ColumnCache())
+        return _open_local(self.root / dataset_id)
 
     def _bucket(self, name: str) -> Bucket:
         if name not in self._buckets:
@@ -131,6 +150,11 @@ def sizes_of(manifest: Manifest) -> dict[str, int]:
     return {fragment_name(part): part.size for part in manifest.fragments()} | {
         pack_file(pack.name): pack.size for pack in manifest.packs
     }
+
+
+def _open_local(path: Path) -> DatasetFolder:
+    local = LocalPlaces(path)
+    return DatasetFolder(path, local, Packs(path / "packs", _hold(path), places=local), ColumnCache())
 
 
 def _hold(path: Path) -> Hold | None:

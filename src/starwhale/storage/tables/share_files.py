@@ -12,10 +12,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from starwhale.errors import CorruptedError
+from starwhale.errors import ConflictError, CorruptedError
 from starwhale.storage.tables.dataset_reader import DatasetFolder
 from starwhale.storage.tables.files import make_folder, no_space, sync_files, sync_folder
-from starwhale.storage.tables.manifest import Manifest
+from starwhale.storage.tables.manifest import Manifest, load_manifest
 from starwhale.storage.tables.version_files import check_fragment, check_pack, check_present, names_of
 
 FOLDERS = ("fragments", "packs", "manifests")
@@ -54,6 +54,29 @@ def share_version(source: DatasetFolder, target: DatasetFolder, manifest: Manife
         for path in made:
             path.unlink(missing_ok=True)
         raise
+
+
+def refuse_taken_names(target: DatasetFolder, manifest: Manifest, others: Sequence[str]) -> None:
+    """Make sure that no file of a version is about to replace another one: names are random, so that only a forged one would.
+
+    Raises:
+        ConflictError: One has the name of another file that a version of the dataset needs.
+    """
+    wanted = _digests(manifest)
+    for digest in others:
+        try:
+            taken = _digests(load_manifest(target.places, digest))
+        except CorruptedError:  # nobody knows what it needs, and it cannot be read either
+            continue
+        for name in wanted.keys() & taken.keys():
+            if wanted[name] != taken[name]:
+                message = f"a version of this dataset has another file of the name {name!r}"
+                raise ConflictError(message, hint="import it under another name")
+
+
+def _digests(manifest: Manifest) -> dict[str, str]:
+    fragments = {part.file: part.digest for part in manifest.fragments()}
+    return {**fragments, **{f"{pack.name}.pack": f"{pack.index} {pack.size}" for pack in manifest.packs}}
 
 
 def _place(source: DatasetFolder, target: DatasetFolder, manifest: Manifest, name: str, made: list[Path]) -> bool:
@@ -107,4 +130,4 @@ def _is_intact(source: DatasetFolder, manifest: Manifest, name: str) -> bool:
     return True
 
 
-__all__ = ["share_version"]
+__all__ = ["refuse_taken_names", "share_version"]
