@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,16 @@ def marked(page: Path) -> Any:  # Any: pytest's own class of parameters
 
 @pytest.mark.parametrize("page", [marked(page) for page in PAGES])
 def test_a_reader_who_does_what_the_page_says_sees_what_it_shows(
-    page: Path, tmp_path: Path, instance_root: dict[str, str]
+    page: Path, tmp_path: Path, instance_root: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
     folder = tmp_path / "reader"
     folder.mkdir()
-    assert follow(page, folder, instance_root)
+    environment = dict(instance_root)
+    if "s3" in _NEEDS.findall(page.read_text(encoding="utf-8")):  # the reader has a store with a bucket of this name
+        server = replace(request.getfixturevalue("s3"), bucket="my-bucket")
+        server.client().create_bucket(Bucket=server.bucket)
+        environment |= server.environment
+    assert follow(page, folder, environment)
 
 
 def test_a_line_that_is_not_printed_is_noticed() -> None:
