@@ -56,6 +56,13 @@ def _may_make_namespaces() -> bool:
     return sys.platform == "linux" and os.geteuid() == 0 and shutil.which("ip") is not None
 
 
+def _may_mount() -> bool:
+    """Whether this process has CAP_SYS_ADMIN, which root of a container often lacks."""
+    status = Path("/proc/self/status")
+    found = [line for line in (status.read_text().splitlines() if status.exists() else []) if line.startswith("CapEff")]
+    return bool(found) and bool(int(found[0].split()[1], 16) >> 21 & 1) and shutil.which("mount") is not None
+
+
 NEEDS: Mapping[str, Need] = {
     "recorded_data": Need(
         present=lambda: _data_folder().is_dir(), help="point STARWHALE_TEST_DATA at the recorded data", dear=False
@@ -68,6 +75,7 @@ NEEDS: Mapping[str, Need] = {
         help="install chromium, and pip install playwright",
     ),
     "netns": Need(present=_may_make_namespaces, help="root on Linux, with the program ip"),
+    "mount": Need(present=_may_mount, help="root on Linux, with the right to mount"),
     "time": Need(present=lambda: True, help="takes a minute or two with the others of its kind"),
     "kills": Need(present=lambda: True, help="takes a minute or two"),
     "notebook": Need(present=_has("nbclient", "ipykernel"), help="pip install nbclient ipykernel"),

@@ -7,7 +7,6 @@ for its turn instead (docs/decisions/0003). The driver is therefore in autocommi
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from sqlalchemy.exc import DatabaseError
 
 from starwhale.errors import CorruptedError, NoSpaceError, RootError
 from starwhale.storage.catalog.row_sums import HINT, check_tables
+from starwhale.storage.catalog.sqlite_errors import UNWRITTEN_HINT, is_unwritten, unwritten_text
 
 BUSY_TIMEOUT_S = 30.0
 """How long a transaction waits for its turn."""
@@ -95,7 +95,6 @@ def _set_up(connection: Any, _record: object) -> None:  # Any: a sqlite3.Connect
     cursor.close()
 
 
-_UNWRITTEN = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE}
 _DAMAGE = (
     "malformed",
     "not a database",
@@ -120,9 +119,8 @@ def _translated(path: Path) -> Generator[None]:
         if "full" in text and "disk" in text:
             message = f"no space left for the catalog {path}"
             raise NoSpaceError(message, hint="free some space and try again; nothing was half written") from error
-        if getattr(error.orig, "sqlite_errorcode", None) in _UNWRITTEN:  # a quota or a limit on the size of files
-            message = f"the catalog {path} cannot be written ({text}): there is no space left, or its disk fails"
-            raise NoSpaceError(message, hint="free some space and try again; nothing was half written") from error
+        if is_unwritten(error.orig):
+            raise NoSpaceError(unwritten_text(path, text), hint=UNWRITTEN_HINT) from error
         if any(words in text for words in _DAMAGE):
             message = f"the catalog {path} is damaged: {text}"
             raise CorruptedError(message, path=str(path), hint=HINT) from error

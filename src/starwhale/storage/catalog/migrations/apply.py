@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from starwhale.errors import RootError
+from starwhale.errors import NoSpaceError, RootError
 from starwhale.settings import VERSION
+from starwhale.storage.catalog.sqlite_errors import UNWRITTEN_HINT, is_unwritten, unwritten_text
 
 REVISIONS = ("0001", "0002")
 """Revisions that this program knows, oldest first; the last one is what it works with."""
@@ -87,6 +88,8 @@ def _revision(path: Path) -> str:
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter of a damaged schema
             if "no such table" in str(error):
                 return ""
+            if is_unwritten(error):
+                raise NoSpaceError(unwritten_text(path, error), hint=UNWRITTEN_HINT) from error
             message = f"the catalog {path} cannot be read: {error}"
             raise RootError(
                 message, hint="restore it from a copy, or choose another root with SW_LOCAL_STORAGE"
