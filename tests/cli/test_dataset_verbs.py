@@ -164,3 +164,23 @@ def test_a_full_disk_leaves_no_half_archive_and_no_half_import(swcli: Swcli, tmp
     ] == []
     ok(swcli, "import", "long.tar", "again")
     assert rows(swcli, "again") == rows(swcli, "long")
+
+
+def test_list_filters_and_pages(swcli: Swcli, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('[{"x": 1}]')
+    for name in ("alpha", "alto", "beta"):
+        ok(swcli, "build", "--json", "a.json", "-n", name)
+    ok(swcli, "remove", "alto", "-f")
+
+    def names(*options: str) -> list[str]:
+        return [each["name"] for each in shown(swcli, "list", *options)]
+
+    assert names("--filter", "name=AL") == ["alpha"]
+    assert names("-fl", "name=al", "--show-removed") == ["alto", "alpha"]
+    assert names("-fl", "name=al", "-fl", "latest", "-sr") == ["alpha"]
+    assert names("--page", "2", "--size", "1") == ["alpha"]
+    assert names("--page", "3") == []
+    done = swcli("dataset", "list", "-fl", "owner=me", "-fl", "nam=x", "-o", "json")
+    assert len(json.loads(done.stdout)) == 2
+    assert "no owners without a server" in done.stderr
+    assert "did you mean 'name'?" in done.stderr

@@ -14,7 +14,7 @@ from starwhale.cli.command import SwCommand, SwGroup
 from starwhale.cli.complete_names import completes
 from starwhale.cli.render_table import Column, Kind, render_table, show_bytes
 from starwhale.domain.version import SHORT_VERSION
-from starwhale.errors import UsageError
+from starwhale.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.records import VersionRecord
 
 Json = dict[str, Any]  # Any: JSON objects
+FILTERS = ("name", "latest", "owner")
+"""Filters of `list`."""
 PAGE_SIZE = 20
 """Names of a page when only its number is given."""
 HISTORY = ("version", "tags", "size", "runtime", "created_at")
@@ -64,8 +66,10 @@ def _list(kind: VersionKind) -> click.Command:
         size: int | None,
         filters: Sequence[str],
     ) -> None:
-        prefix = next((each.partition("=")[2] for each in filters if each.startswith("name=")), "")
+        prefix, only_latest = _read_filters(filters)
         found = kind.verbs(app).list(project, name_prefix=prefix, with_removed=show_removed)
+        if only_latest:
+            found = [each for each in found if "latest" in each.tags and not each.is_removed]
         if size is not None or page > 1:
             size = size or PAGE_SIZE
             found = found[(page - 1) * size : page * size]
@@ -80,8 +84,24 @@ def _list(kind: VersionKind) -> click.Command:
         click.Option(["-sr", "--show-removed"], is_flag=True, help="Show removed ones too."),
         click.Option(["--page"], type=click.IntRange(min=1), default=1, show_default=True, help="Which page."),
         click.Option(["--size"], type=click.IntRange(min=1), help="Names of a page; all on one by default."),
-        click.Option(["-fl", "--filter", "filters"], multiple=True, help="name=<prefix>."),
+        click.Option(["-fl", "--filter", "filters"], multiple=True, help="name=<prefix>, or latest."),
     )
+
+
+def _read_filters(filters: Sequence[str]) -> tuple[str, bool]:
+    """Return the beginning of the names, and whether removed versions are left out; what is not known here is said and passed over."""
+    prefix, only_latest = "", False
+    for each in filters:
+        name, sign, value = each.partition("=")
+        if name == "name" and sign:
+            prefix = value
+        elif name == "latest":
+            only_latest = True
+        else:
+            why = "has no meaning here: versions have no owners without a server" if name == "owner" else "is not known"
+            hint = "" if name == "owner" else f"; {nearest(name, FILTERS)}"
+            click.echo(f"filter {each!r} {why}{hint}", err=True)
+    return prefix, only_latest
 
 
 def _history(kind: VersionKind) -> click.Command:
