@@ -151,7 +151,8 @@ class ObjectDataset:
         Raises:
             ConflictError: There is another version with its id.
         """
-        is_new = self.bucket.put(f"{self.uri.folder}/{note.key}", note.to_json(), if_absent=True)
+        key = f"{self.uri.folder}/{note.key}"  # looked for before: some stores do not know the condition
+        is_new = not self.bucket.has(key) and self.bucket.put(key, note.to_json(), if_absent=True)
         if not is_new and self.note(note.key).content_digest != note.content_digest:
             message = f"{self.uri.dataset} has another version with the id {note.version[:SHORT_VERSION]}"
             raise ConflictError(message, hint="copy to another folder")
