@@ -9,7 +9,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import LazyCommand, SwCommand, SwGroup
 from starwhale.cli.complete_names import completes
-from starwhale.cli.versions import VersionKind, add_version_commands, emit_pairs
+from starwhale.cli.versions import VersionKind, add_version_commands
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +22,10 @@ _LAZY = {
     "verify": LazyCommand("starwhale.cli.dataset_verify:verify", "Read a whole version and name what is damaged."),
     "export": LazyCommand("starwhale.cli.dataset_archive:export", "Write a version to one file."),
     "import": LazyCommand("starwhale.cli.dataset_archive:import_", "Make a version of an archive."),
+    "info": LazyCommand("starwhale.cli.dataset_facts:info", "Show a version, and what is in each of its columns."),
+    "summary": LazyCommand(
+        "starwhale.cli.dataset_facts:summary", "Show the counts of a version, and what is in each of its columns."
+    ),
     "diff": LazyCommand("starwhale.cli.dataset_diff:diff", "Compare two versions: rows, columns and cells."),
 }
 
@@ -32,7 +36,9 @@ def dataset() -> None:
 
 
 def _row(app: CliApp, version: Any) -> dict[str, Any]:  # Any: a VersionRecord, whose module is heavy
-    return {name: value for name, value in _describe(app, version).items() if name not in {"uri", "manifest"}}
+    from starwhale.cli.dataset_facts import describe
+
+    return {name: value for name, value in describe(app, version).items() if name not in {"uri", "manifest"}}
 
 
 _KIND = VersionKind(
@@ -42,22 +48,6 @@ _KIND = VersionKind(
     row=_row,
 )
 add_version_commands(dataset, _KIND)
-
-
-@dataset.command("info", cls=SwCommand)
-@click.argument("uri", shell_complete=completes("dataset"))
-@click.pass_obj
-def info(app: CliApp, uri: str) -> None:
-    """Show a version."""
-    emit_pairs(app, _describe(app, app.instance().datasets.info(uri)))
-
-
-@dataset.command("summary", cls=SwCommand)
-@click.argument("uri", shell_complete=completes("dataset"))
-@click.pass_obj
-def summary(app: CliApp, uri: str) -> None:
-    """Show the counts of a version."""
-    emit_pairs(app, dict(app.instance().datasets.info(uri).manifest["dataset_summary"]))
 
 
 @dataset.command("head", cls=SwCommand)
@@ -81,9 +71,3 @@ def head(app: CliApp, uri: str, rows: int, show_types: bool) -> None:
                 console.print(f"  {name}{kind}: {cell!r}", markup=False)
 
     app.emit(value, render)
-
-
-def _describe(app: CliApp, version: Any) -> dict[str, Any]:  # Any: a VersionRecord, whose module is heavy
-    from starwhale.datasets.describe import describe_version
-
-    return describe_version(version, path=app.instance().datasets.folder(version))

@@ -241,13 +241,14 @@ def _cell(name: str, value: Any, *, fullname: bool) -> str:  # Any: a value of J
 
 def emit_pairs(app: CliApp, value: Json) -> None:
     """Give out an object: to people a line for each of its values that is not an object itself."""
+    app.emit(value, lambda console: print_pairs(console, value))
 
-    def render(console: Console) -> None:
-        for name, each in value.items():
-            if isinstance(each, dict):
-                continue
-            text = ", ".join(map(str, each)) if isinstance(each, list) else each
-            line = f"{name}: {text}"
-            console.print(line, markup=False, soft_wrap=True)  # what is copied from here stays in one piece
 
-    app.emit(value, render)
+def print_pairs(console: Console, value: Json) -> None:
+    """Write a line for each value of an object that is not an object itself."""
+    for name, each in value.items():
+        if isinstance(each, dict):
+            continue
+        text = ", ".join(map(str, each)) if isinstance(each, list) else each
+        line = f"{name}: {text}"
+        console.print(line, markup=False, soft_wrap=True)  # what is copied from here stays in one piece

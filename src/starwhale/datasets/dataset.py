@@ -21,6 +21,8 @@ from starwhale.datasets.elsewhere import refuse_write
 from starwhale.datasets.info import Info
 from starwhale.datasets.reference import RowsRef, UncommittedView, VersionRef
 from starwhale.datasets.rows import DataRow, RowSink
+from starwhale.datasets.statistics.facts import DatasetStatistics, OnProgress
+from starwhale.datasets.statistics.kept import find_statistics
 from starwhale.datasets.stores import DatasetStores, Opened
 from starwhale.datasets.tags import VersionTags
 from starwhale.domain.uri import Uri
@@ -166,6 +168,15 @@ class Dataset:
         if shown is None:
             return dict.fromkeys(SUMMARY_KEYS, 0)
         return dict(shown.manifest["dataset_summary"])
+
+    def statistics(
+        self, columns: Sequence[str] | None = None, *, on_progress: OnProgress | None = None
+    ) -> DatasetStatistics:
+        """Say what is in each column, or in some: counts, distinct values, ranges, histograms, frequent values, balance, sizes.
+
+        Those of a committed version are computed once and kept beside it; changes that are not committed are counted too.
+        """
+        return find_statistics(self._view(), columns, on_progress)
 
     def manifest(self) -> dict[str, Any]:
         """What `swcli dataset info` shows as the manifest."""

@@ -87,7 +87,7 @@ def grandchildren(folder: Path) -> list[Path]:
 
 def remove_empty(folder: Path) -> None:
     """Remove the folder of a dataset that is not in the catalog any more, if nothing is left in it."""
-    for name in ("fragments", "packs", "manifests"):
+    for name in ("fragments", "packs", "statistics", "manifests"):
         with suppress(OSError):
             (folder / name).rmdir()
     if [each.name for each in children(folder)] == [LOCK_NAME]:

@@ -11,6 +11,7 @@ from starwhale.datasets.dataset import Dataset
 from starwhale.datasets.diff import LIMIT, DatasetDiff, diff_versions
 from starwhale.datasets.elsewhere import ElsewhereVersions, find_elsewhere, open_elsewhere, refuse_write, send_version
 from starwhale.datasets.open import find_dataset
+from starwhale.datasets.statistics.kept import find_statistics
 from starwhale.datasets.stores import DatasetStores
 from starwhale.datasets.verify import OnBytes, Verified, verify_version
 from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_destination, parse_object_uri
@@ -21,6 +22,7 @@ from starwhale.instances.versions import VersionVerbs
 from starwhale.transfer.dataset_archive import Place, export_dataset, import_dataset
 
 if TYPE_CHECKING:
+    from starwhale.datasets.statistics.facts import DatasetStatistics, OnProgress
     from starwhale.domain.uri import Uri
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
@@ -121,6 +123,25 @@ class DatasetVerbs(VersionVerbs):
         )
         found.base, found.compare = first.uri.full, second.uri.full
         return found
+
+    def statistics(
+        self, uri: str | Uri, columns: Sequence[str] | None = None, *, on_progress: OnProgress | None = None
+    ) -> DatasetStatistics:
+        """Say what is in each column of a version, or in some; computed once, and kept beside it.
+
+        Args:
+            uri: A version; a name means its newest.
+            columns: Features, in any case; None for all.
+            on_progress: Told the cells that are done, and all cells.
+
+        Raises:
+            NotFoundError: There is no such version; the nearest names are said.
+            UsageError: There is no such feature; the nearest names are said.
+            CorruptedError: What had to be read is damaged.
+        """
+        found = self.resolve(uri)
+        reader = self._stores.datasets.open_version(found.bundle_id, found.content_digest)
+        return find_statistics(reader, columns, on_progress)
 
     def export(self, uri: str | Uri, target: Path, *, form: str = "archive", force: bool = False) -> int:
         """Write a version to one file, and return its bytes.

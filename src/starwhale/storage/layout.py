@@ -4,7 +4,7 @@
 ├── STARWHALE-EVALUATION    format marker: a root without it that is not empty is never written
 ├── catalog.db              SQLite: what exists, and the ledger
 ├── .lock, .lock-gc         held by who migrates the catalog, and by who collects garbage
-├── datasets/<id>/          fragments, packs and manifests of one dataset; its .in-use is held by who has it open (`in_use`)
+├── datasets/<id>/          fragments, packs, manifests and kept statistics of one dataset; its .in-use is held by who has it open (`in_use`)
 ├── blobs/<2>/<digest>      content-addressed bytes
 ├── results/<2>/<job>/      segments and compacted parts of one job
 ├── logs/<2>/<job>/         one text file per task attempt

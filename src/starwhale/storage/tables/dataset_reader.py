@@ -235,6 +235,11 @@ class LocalDatasetReader:
         """Folder of the packs, for processes of this machine; empty where they lie elsewhere."""
         return str(self._folder.packs.folder) if self._folder.places.is_local else ""
 
+    @property
+    def statistics_folder(self) -> Path | None:
+        """Folder of the dataset, in which statistics of the version may be kept; None for uncommitted rows, and elsewhere."""
+        return self._folder.path if self.digest and self._folder.places.is_local else None
+
     def verify(self, on_bytes: Callable[[int], None] | None = None) -> list[Damage]:
         return damages_of(self._folder, self, on_bytes or _ignore)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from starwhale.errors import CorruptedError, RootError
 from starwhale.storage.tables.manifest import load_manifest
 from starwhale.storage.tables.places import LocalPlaces
-from starwhale.storage.tables.version_files import names_of
+from starwhale.storage.tables.version_files import names_of, statistics_name
 
-_FOLDERS = ("fragments", "packs", "manifests")
+_FOLDERS = ("fragments", "packs", "statistics", "manifests")
 """Manifests last: until its files are gone, one that was to be deleted says which they are."""
 
 
@@ -46,7 +46,7 @@ def unused_files(folder: Path, live: Iterable[str], dead: Mapping[str, str]) -> 
         try:
             needs = _needs(folder, digest) - taken
         except (CorruptedError, RootError):  # what else it needed is found among the orphans, once it is old enough
-            needs = {f"manifests/{digest}.json"} - taken
+            needs = {f"manifests/{digest}.json", statistics_name(digest)} - taken
         by_version[version] = tuple(path for path in there if f"{path.parent.name}/{path.name}" in needs)
         taken |= needs
     orphans = tuple(path for path in there if f"{path.parent.name}/{path.name}" not in taken)
@@ -55,7 +55,7 @@ def unused_files(folder: Path, live: Iterable[str], dead: Mapping[str, str]) -> 
 
 def _needs(folder: Path, digest: str) -> set[str]:
     manifest = load_manifest(LocalPlaces(folder), digest)
-    return set(names_of(manifest, digest))
+    return {*names_of(manifest, digest), statistics_name(digest)}
 
 
 def _files(folder: Path) -> list[Path]:

@@ -30,6 +30,11 @@ def fragment_name(part: Fragment) -> str:
     return f"fragments/{part.file}.parquet"
 
 
+def statistics_name(digest: str) -> str:
+    """Name the file of a version's statistics below its dataset's folder: no part of the version, and made again when it is gone."""
+    return f"statistics/{digest}.json"
+
+
 def check_fragment(folder: DatasetFolder, part: Fragment) -> None:
     """Read a fragment from disk, whatever of it is in memory.
 
@@ -131,4 +136,5 @@ __all__ = [
     "fragment_name",
     "index_path",
     "names_of",
+    "statistics_name",
 ]
