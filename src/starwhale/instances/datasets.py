@@ -15,7 +15,6 @@ from starwhale.datasets.statistics.kept import find_statistics
 from starwhale.datasets.stores import DatasetStores
 from starwhale.datasets.verify import OnBytes, Verified, verify_version
 from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_destination, parse_object_uri
-from starwhale.domain.uri import DEFAULT_PROJECT
 from starwhale.errors import AlreadyExistsError, UsageError
 from starwhale.instances.destination import SAME_NAME, parse_destination
 from starwhale.instances.versions import VersionVerbs
@@ -276,13 +275,6 @@ class DatasetVerbs(VersionVerbs):
             raise refuse_write(uri.dataset)
         stores, opened = open_elsewhere(self._stores.datasets, uri, project=self._project, ref=self._stores.ref)
         return kind(stores, opened, readonly=True)
-
-    def _check_project(self, project: str) -> None:
-        projects = self._stores.catalog.projects
-        if project in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
-            projects.refuse_removed(project)
-        else:
-            projects.get(project)
 
     def _place(self) -> Place:
         return Place(stores=self._opened(), rows=self._stores.datasets, tmp=self._stores.layout.tmp)
