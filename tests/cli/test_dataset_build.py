@@ -16,6 +16,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
+from starwhale.cli.dataset_source import refuse_bare
+from starwhale.errors import UsageError
+
 if TYPE_CHECKING:
     from tests.conftest import Swcli
 
@@ -142,6 +145,7 @@ def test_a_dataset_yaml_with_every_field(swcli: Swcli, tmp_path: Path) -> None:
     ):
         (tmp_path / "dataset.yaml").write_text(text.replace(old, new))
         assert says in refused(swcli)
+    assert "name another file: --dataset-yaml code/dataset.yaml" in refused(swcli, "--workdir", "code")
 
 
 def test_keys_that_come_twice_are_said(swcli: Swcli, tmp_path: Path) -> None:
@@ -149,6 +153,25 @@ def test_keys_that_come_twice_are_said(swcli: Swcli, tmp_path: Path) -> None:
     done = swcli("dataset", "build", "--handler", "twice:rows", "-n", "twice")
     assert done.returncode == 0
     assert "Warning: 2 rows have a key that came before" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "hint"),
+    [
+        ("rows.csv", "write --csv rows.csv"),
+        ("rows.tsv", "write --dialect excel-tab --csv rows.tsv"),
+        ("rows.JSONL", "write --json rows.JSONL"),
+        ("shard-{000..009}.tar", "write --webdataset shard-{000..009}.tar"),
+        ("a.lance", "write --lance a.lance"),
+        ("rows:make", "write --handler rows:make"),
+        (".", "write --image ., --audio ., --video . or --huggingface ., after what lies in it"),
+        ("reviews", "use one of --csv, --json"),
+    ],
+)
+def test_a_place_without_an_option_is_refused_with_the_option(place: str, hint: str) -> None:
+    with pytest.raises(UsageError, match="stands without an option") as refusal:
+        refuse_bare([place])
+    assert hint in refusal.value.hint
 
 
 @pytest.mark.needs_time
@@ -166,6 +189,13 @@ def test_wrong_words_are_refused_with_what_to_do(swcli: Swcli, tmp_path: Path) -
         (("--csv", "empty.csv"), "empty.csv has no rows"),
         (("--csv", "a.cvs"), "there is no file a.cvs"),
         (("--csv", "a.csv", "-p", "no/such"), "no instance 'no'"),
+        (("--csv", "a.csv", "-n", "a/b"), "'a/b' is not a valid dataset name Try: use 1 to 80 letters"),
+        (("--csv", "a.csv", "-n", ""), "'' is not a valid dataset name"),
+        (("--image", "1st"), "'1st' is not a valid dataset name Try: give it one with --name; use 1 to 80"),
+        (("--csv", "a.csv", "--push", "x"), "Try: carry the version over with: swcli dataset export"),
+        (("--parquet", "a.csv"), "it is cut off, damaged, or not a Parquet file"),
+        (("--arrow", "a.csv"), "it is cut off, damaged, or not an Arrow IPC or Feather file"),
+        (("a.csv",), "'a.csv' stands without an option that says what it is Try: write --csv a.csv"),
     ):
         assert says in refused(swcli, *words), words
     assert json.loads(swcli("dataset", "list", "-o", "json").stdout) == []

@@ -14,17 +14,20 @@ from click.core import ParameterSource
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwOption
-from starwhale.cli.dataset_source import find_source, read_yaml
+from starwhale.cli.dataset_source import find_source, pick_name, read_yaml, refuse_bare
 from starwhale.domain.uri import parse_project_uri
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import NotBuiltYetError
 
-_LATER = ("runtime", "push")
+_LATER = {
+    "runtime": "build with the Python that has what the handler needs",
+    "push": "carry the version over with: swcli dataset export, and import there",
+}
 _source_option = functools.partial(click.option, cls=SwOption, panel="Source (one of them)")
 _about_option = functools.partial(click.option, cls=SwOption, panel="About the source")
 
 
-@click.command("build", cls=SwCommand)
+@click.command("build", cls=SwCommand, context_settings={"allow_extra_args": True})
 @_source_option("-c", "--csv", "csv_files", multiple=True, help="CSV file, directory or address.")
 @_source_option("-jf", "--json", "json_files", multiple=True, help="JSON or JSON Lines file, directory or address.")
 @_source_option("--parquet", multiple=True, help="Parquet file, directory or address.")
@@ -81,14 +84,15 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
     from starwhale.datasets.dataset import Dataset
 
     app: CliApp = ctx.obj
-    for name in _LATER:
+    refuse_bare(ctx.args)
+    for name, hint in _LATER.items():
         if options[name]:
             message = f"'swcli dataset build --{name}' is not built yet"
-            raise NotBuiltYetError(message, hint="build with the Python that has what the handler needs")
+            raise NotBuiltYetError(message, hint=hint)
     typed = frozenset(name for name in options if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE)
     options = read_yaml(options)
     source = find_source(options, typed)
-    name = options["name"] or source.default_name
+    name = pick_name(options, typed, source)
     app.say(f"building a version of dataset {name} from {source.shown}")
     made = app.instance().datasets.open(_uri(name, options["project"]), Dataset)
     app.say(f"uri: {made.uri}")

@@ -6,13 +6,13 @@ import importlib
 import re
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from starwhale.domain.version import NAME
-from starwhale.errors import NotBuiltYetError, UsageError, nearest
+from starwhale.domain.version import NAME, check_name
+from starwhale.errors import InvalidNameError, NotBuiltYetError, UsageError, nearest
 
 Options = Mapping[str, Any]  # Any: one value per option
 
@@ -56,6 +56,20 @@ KIND_OPTIONS: Mapping[str, Mapping[str, str]] = {
 """Kind → options of the command line that say something about it, with the importer's names for them."""
 ABOUT_SOURCES = frozenset(name for names in KIND_OPTIONS.values() for name in names)
 """Options of the command line that say something about some kind."""
+_ALL_SOURCES = (
+    "use one of --csv, --json, --parquet, --arrow, --lance, --image, --audio, --video, --coco, --webdataset, --huggingface, "
+    "--python-handler, or write a dataset.yaml"
+)
+_SUFFIXES: Mapping[str, str] = {
+    ".csv": "csv",
+    ".tsv": "dialect excel-tab --csv",
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
+    **dict.fromkeys((".parquet", ".pq", ".parq"), "parquet"),
+    **dict.fromkeys((".arrow", ".arrows", ".feather", ".ipc"), "arrow"),
+    **dict.fromkeys((".tar", ".tgz"), "webdataset"),
+    **dict.fromkeys((".yaml", ".yml"), "dataset-yaml"),
+    ".lance": "lance",
+}
 YAML_KEYS = ("name", "handler", "desc", "version", "attr", "project_uri", "runtime_uri")
 """What a dataset.yaml can say; other keys are left alone."""
 
@@ -115,8 +129,7 @@ def find_source(options: Options, typed: frozenset[str]) -> BuildSource:
         message = f"give exactly one source, not {_listed(given)}" if given else "no source is given"
         raise UsageError(
             message,
-            hint="use one of --csv, --json, --parquet, --arrow, --lance, --image, --audio, --video, --coco, --webdataset, "
-            "--huggingface, --python-handler, or write a dataset.yaml",
+            hint=_ALL_SOURCES,
         )
     value = options[given[0]]
     if given[0] == "sources":
@@ -130,6 +143,45 @@ def find_source(options: Options, typed: frozenset[str]) -> BuildSource:
         raise UsageError(message, hint="leave it out")
     places = value if isinstance(value, tuple) else (value,)
     return BuildSource(kind=kind, places=places, options={name: options[key] for key, name in own.items()})
+
+
+def refuse_bare(places: Sequence[str]) -> None:
+    """Refuse places that stand on the command line without an option, and name the option that reads them.
+
+    Raises:
+        UsageError: There is one.
+    """
+    if not places:
+        return
+    place, path = places[0], Path(places[0])
+    suffix = path.suffix.lower()
+    if path.is_dir() and suffix != ".lance":
+        hint = (
+            f"write --image {place}, --audio {place}, --video {place} or --huggingface {place}, after what lies in it"
+        )
+    elif option := _SUFFIXES.get(suffix):
+        hint = f"write --{option} {place}"
+    elif ":" in place and "://" not in place:
+        hint = f"write --handler {place}"
+    else:
+        hint = _ALL_SOURCES
+    message = f"{place!r} stands without an option that says what it is"
+    raise UsageError(message, hint=hint)
+
+
+def pick_name(options: Options, typed: frozenset[str], source: BuildSource) -> str:
+    """Return the name of the dataset: the one that is given, else the source's own.
+
+    Raises:
+        InvalidNameError: It breaks the naming rule.
+    """
+    if "name" in typed or options["name"]:
+        return check_name("dataset", options["name"])
+    try:
+        return check_name("dataset", source.default_name)
+    except InvalidNameError as error:
+        error.hint = f"give it one with --name; {error.hint}"
+        raise
 
 
 def read_yaml(options: Options) -> dict[str, Any]:
@@ -146,6 +198,11 @@ def read_yaml(options: Options) -> dict[str, Any]:
         raise UsageError(message, hint="leave one of them out")
     if has_source or not (options["dataset_yaml"] or path.is_file()):
         return dict(options)
+    if options["workdir"] != ".":
+        message = f"--workdir says nothing about {path}, whose handlers are looked for beside it"
+        raise UsageError(
+            message, hint=f"leave it out, or name another file: --dataset-yaml {options['workdir']}/dataset.yaml"
+        )
     said = _load_yaml(path)
     if said["runtime_uri"] and not options["runtime"]:
         message = f"{path}: runtime_uri is not built yet"

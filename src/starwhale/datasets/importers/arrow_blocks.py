@@ -108,10 +108,10 @@ def pick_columns(wanted: Sequence[str] | None, schema: Any, path: str) -> list[s
     return list(wanted) if wanted else None
 
 
-def unreadable(path: str, error: Exception) -> DatasetSourceError:
+def unreadable(path: str, error: Exception, kind: str) -> DatasetSourceError:
     """Say that a file is not what its kind is, in one line."""
     text = " ".join(str(error).split())
-    return DatasetSourceError(f"cannot read {path}: {text}", path=path)
+    return DatasetSourceError(f"cannot read {path}: {text}", path=path, hint=f"it is cut off, damaged, or not {kind}")
 
 
 __all__ = ["BlockMaker", "check_names", "cut_batches", "make_columns", "pick_columns", "rows_that_fit", "unreadable"]

@@ -44,7 +44,7 @@ def read_arrow(places: Place | Sequence[Place], options: ArrowOptions | None = N
             except (pa.ArrowException, OSError) as error:
                 if isinstance(error, DatasetSourceError):
                     raise
-                raise unreadable(name, error) from error
+                raise unreadable(name, error, "an Arrow IPC or Feather file") from error
 
 
 def _read_file(maker: BlockMaker, name: str, binary: BinaryIO, options: ArrowOptions) -> Iterator[RowBlock]:

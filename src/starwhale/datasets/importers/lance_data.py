@@ -64,7 +64,7 @@ def _read_folder(maker: BlockMaker, place: str, options: LanceOptions) -> Iterat
     except (ValueError, OSError, RuntimeError) as error:
         if isinstance(error, DatasetSourceError):
             raise
-        raise unreadable(place, error) from error
+        raise unreadable(place, error, "a Lance data set") from error
 
 
 def _batch_rows(schema: Any) -> int:

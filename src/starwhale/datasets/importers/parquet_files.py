@@ -63,7 +63,7 @@ def _read_file(
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, DatasetSourceError):
                 raise
-            raise unreadable(name, error) from error
+            raise unreadable(name, error, "a Parquet file") from error
 
 
 def _batches(file: Any, picked: list[str] | None) -> Iterator[Any]:
