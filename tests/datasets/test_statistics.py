@@ -140,6 +140,21 @@ def test_media_are_told_by_sizes_types_and_shapes_without_reading_any(
     assert found["long"].sizes.maximum == len("long " * 3000) + 1
 
 
+def test_long_lists_and_odd_values_are_mixed_and_told_all_the_same(open_: Open, build: Build) -> None:
+    """A long list lies in a pack as a variant; it is a list to whoever asks."""
+    build(
+        {"vector": [0.5] * (700 + place % 3), "odd": [2**70, (1, 2), "\ud800", [1]][place % 4]} for place in range(40)
+    )
+    found = of(open_)
+    (vector,) = found["vector"].fields
+    assert [(each.value, each.count) for each in found["vector"].kinds] == [("list", 40)]
+    assert vector.sizes is not None
+    assert (vector.name, vector.sizes.minimum, vector.sizes.maximum, vector.count) == ("list", 700, 702, 40)
+    assert vector.total_size == sum(700 + place % 3 for place in range(40))
+    types = {each.value: each.count for each in found["odd"].kinds}
+    assert types == {"int over 64 bits": 10, "tuple": 10, "str with lone surrogates": 10, "list": 10}
+
+
 def test_the_merged_rows_count_not_the_files_below(open_: Open, build: Build) -> None:
     """Patches, deletions, new columns and changed kinds lie in layers over the run."""
     build({"n": place, "t": "a" * (place % 3), "long": "l" * LONG} for place in range(1500))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
@@ -11,12 +12,27 @@ import pyarrow as pa
 from starwhale.datasets.statistics.counting import count_pairs
 from starwhale.datasets.statistics.facts import ColumnStatistics
 from starwhale.datasets.statistics.media import Media
-from starwhale.datasets.statistics.parts import Bools, Bytes, Facts, Floats, Integers, Lists, Nothing, Part, Texts
+from starwhale.datasets.statistics.parts import (
+    Bools,
+    Bytes,
+    Facts,
+    Floats,
+    Integers,
+    Lists,
+    Nothing,
+    Part,
+    Texts,
+    content_sizes,
+)
+from starwhale.storage.tables import arrays
 from starwhale.storage.tables.arrow_columns import stored_type
 from starwhale.storage.tables.cells import SourceOf
 from starwhale.storage.tables.columns import decode_column, encode_column
 
-_PLAIN = ("bool", "int", "float", "str", "bytes")
+_GATHERED = ("bool", "int", "float", "str", "bytes", "list")
+"""Types of which more is told than how many there are."""
+_DECODED_BYTES = 4 << 20
+"""Bytes of mixed values that are Python values at one time, about; as such they take many times as much."""
 
 
 class Column:
@@ -67,7 +83,7 @@ def make_part(kind: str, source_of: SourceOf) -> Part:
     """Return what gathers values of a kind."""
     if kind.startswith("media:"):
         return Media()
-    if kind.startswith("list<"):
+    if _type_name(kind) == "list":
         return Lists()
     made: dict[str, Callable[[], Part]] = {
         "bool": Bools,
@@ -115,55 +131,47 @@ class Structs:
 
 
 class Mixed:
-    """Values of several kinds: counted by their types, and each plain kind gathered by itself."""
+    """Values of several kinds: counted by their types, and each of the usual types gathered by itself."""
 
     def __init__(self, source_of: SourceOf) -> None:
         self._source_of = source_of
         self._types: Counter[str] = Counter()
-        self._plain: dict[str, Column] = {}
+        self._columns: dict[str, Column] = {}
         self._again: set[str] = set()
 
     def add(self, values: Any, kind: str) -> None:
-        if kind != "variant":
-            name = _type_name(kind)
-            self._types[name] += len(values)
-            self._column(kind, lambda column: column.add(values, kind))
-            return
-        for name, cells in self._by_type(values).items():
-            self._types[name] += len(cells)
-            array, made = _encoded(name, cells)
-            if made in _PLAIN:
-                self._column(made, lambda column, array=array, made=made: column.add(array, made))
+        for name, array, made in self._by_type(values, kind):
+            self._types[name] += len(array)
+            if name in _GATHERED:
+                if name not in self._columns:
+                    self._columns[name] = Column(name, name, self._source_of)
+                self._columns[name].add(array, made)
 
     def needs_bins(self) -> bool:
-        self._again = {kind for kind, each in self._plain.items() if each.needs_bins()}
+        self._again = {name for name, each in self._columns.items() if each.needs_bins()}
         return bool(self._again)
 
     def add_to_bins(self, values: Any, kind: str) -> None:
-        if kind != "variant":
-            if kind in self._again:
-                self._plain[kind].add_to_bins(values, kind)
-            return
-        for name, cells in self._by_type(values).items():
+        for name, array, made in self._by_type(values, kind):
             if name in self._again:
-                self._plain[name].add_to_bins(*_encoded(name, cells))
+                self._columns[name].add_to_bins(array, made)
 
     def facts(self) -> Facts:
-        """Tell the types, and every plain kind."""
-        plain = tuple(self._plain[kind].statistics() for kind in _PLAIN if kind in self._plain)
-        return {"kinds": count_pairs(self._types, len(self._types)), "fields": plain}
+        """Tell the types, and what was gathered of each."""
+        fields = tuple(self._columns[name].statistics() for name in _GATHERED if name in self._columns)
+        return {"kinds": count_pairs(self._types, len(self._types)), "fields": fields}
 
-    def _column(self, kind: str, add: Callable[[Column], None]) -> None:
-        if kind in _PLAIN:
-            if kind not in self._plain:
-                self._plain[kind] = Column(kind, kind, self._source_of)
-            add(self._plain[kind])
-
-    def _by_type(self, values: Any) -> dict[str, list[Any]]:
-        found: dict[str, list[Any]] = {}
-        for cell in decode_column(values, "variant", self._source_of):
-            found.setdefault(_name_type(cell), []).append(cell)
-        return found
+    def _by_type(self, values: Any, kind: str) -> Iterator[tuple[str, Any, str]]:
+        """Return type, values and kind of what belongs together; values that are only counted may be of any kind."""
+        if kind != "variant":
+            yield _type_name(kind), values, kind
+            return
+        for piece in _pieces(values):
+            found: dict[str, list[Any]] = {}
+            for cell in decode_column(piece, "variant", self._source_of):
+                found.setdefault(_name_type(cell), []).append(cell)
+            for name, cells in found.items():
+                yield name, *_encoded(name, cells)
 
 
 def _present(array: Any, kind: str) -> Any:
@@ -182,8 +190,27 @@ def _fields_of(values: Any) -> list[tuple[str, Any, str]]:
     return found
 
 
+def _pieces(values: Any) -> Iterator[Any]:
+    """Cut mixed values where those that lie in packs become too much."""
+    if not pa.types.is_struct(values.type):
+        yield values
+        return
+    data, refs = values.flatten()
+    start, held = 0, 0
+    for place, size in enumerate(content_sizes(data, refs).to_pylist()):
+        if held and held + size > _DECODED_BYTES:
+            yield values.slice(start, place - start)
+            start, held = place, 0
+        held += size
+    yield values.slice(start)
+
+
 def _encoded(name: str, cells: list[Any]) -> tuple[Any, str]:
-    return encode_column(cells) if name in _PLAIN else (None, "")
+    """Make an Arrow array of values of one type; of lists their lengths alone, and of what is only counted the number."""
+    if name == "list":
+        ends = arrays.offsets([0, *accumulate(map(len, cells))])
+        return pa.ListArray.from_arrays(ends, pa.nulls(ends[-1].as_py())), "list<null>"
+    return encode_column(cells) if name in _GATHERED else (pa.nulls(len(cells)), "null")
 
 
 def _name_type(cell: Any) -> str:
