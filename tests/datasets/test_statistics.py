@@ -17,13 +17,12 @@ from hypothesis import strategies as st
 from starwhale.datasets.statistics import compute
 from starwhale.datasets.statistics.facts import ColumnStatistics, DatasetStatistics
 from starwhale.errors import CorruptedError, UsageError
-from starwhale.instances import Instance, open_instance
 from starwhale.media import Binary, BoundingBox, ClassLabel, Image, Link, MIMEType, Text
-from starwhale.settings import read_settings
 
 if TYPE_CHECKING:
     from tests.datasets.conftest import Build, Open
-    from tests.s3_server import S3Server
+
+    from starwhale.instances import Instance
 
 LONG = 9000
 """Bytes that lie in a pack, not in the row."""
@@ -336,20 +335,3 @@ def test_damaged_rows_are_no_statistics(open_: Open, build: Build, instance: Ins
     with open_("ds", readonly=True) as opened, pytest.raises(CorruptedError):
         opened.statistics()
     assert not list(folder.glob("statistics/*"))
-
-
-@pytest.mark.needs_s3
-def test_a_dataset_on_an_object_store_is_told_alike_and_keeps_nothing(s3: S3Server, tmp_path: Path) -> None:
-    from starwhale.datasets.dataset import Dataset
-
-    env = {**s3.environment, "HOME": str(tmp_path), "SW_LOCAL_STORAGE": str(tmp_path / "root")}
-    with open_instance(read_settings(env)) as here:
-        with here.datasets.open("ds", Dataset) as made:
-            made.extend([{"n": place, "picture": Image(bytes([place]) * LONG)} for place in range(100)])
-            made.commit()
-        there = f"s3://{s3.bucket}/stats"
-        here.datasets.copy("ds", there)
-        before = {each["Key"] for each in s3.client().list_objects_v2(Bucket=s3.bucket, Prefix="stats")["Contents"]}
-        assert here.datasets.statistics(f"{there}/ds") == here.datasets.statistics("ds")
-        after = {each["Key"] for each in s3.client().list_objects_v2(Bucket=s3.bucket, Prefix="stats")["Contents"]}
-        assert after == before

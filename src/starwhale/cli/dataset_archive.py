@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from starwhale.cli.app import CliApp
+from starwhale.cli.archive_progress import shown_bytes
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
 from starwhale.cli.render_table import show_bytes
@@ -28,7 +29,8 @@ from starwhale.cli.render_table import show_bytes
 @click.pass_obj
 def export(app: CliApp, uri: str, file: Path, form: str, force: bool) -> None:
     """Write a version to one file; every byte is verified on the way."""
-    size = app.instance().datasets.export(uri, file, form=form, force=force)
+    with shown_bytes(app) as on_bytes:
+        size = app.instance().datasets.export(uri, file, form=form, force=force, on_bytes=on_bytes)
     value = {"file": str(file.absolute()), "format": form, "bytes": size}
     after = f"; bring it in elsewhere with: swcli dataset import {file}" if form == "archive" else ""
     app.tell(value, f"wrote {file} ({show_bytes(size)}){after}")
@@ -47,7 +49,10 @@ def import_(app: CliApp, file: Path, name: str, *, project: str, ignore_tags: Se
     Everything is verified before anything is kept. An archive that was imported before changes nothing, but by --force: then files that
     were damaged since are written again.
     """
-    made = app.instance().datasets.import_archive(file, name, project=project, ignore_tags=ignore_tags, force=force)
+    with shown_bytes(app) as on_bytes:
+        made = app.instance().datasets.import_archive(
+            file, name, project=project, ignore_tags=ignore_tags, force=force, on_bytes=on_bytes
+        )
     version = made.version
     value = {
         "uri": version.uri.full,

@@ -118,17 +118,14 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
 
 @contextmanager
 def _told_warnings() -> Generator[None]:
-    """Tell on stderr what a build warns of keys and files; other warnings are left alone."""
+    """Tell on stderr what a build warns of keys; other warnings are left alone."""
     from starwhale.datasets.build import RepeatedKeysWarning
-    from starwhale.datasets.importers.folder import LeftOutWarning
 
-    told = (RepeatedKeysWarning, LeftOutWarning)
     with warnings.catch_warnings(record=True) as caught:
-        for kind in told:
-            warnings.simplefilter("always", kind)
+        warnings.simplefilter("always", RepeatedKeysWarning)
         yield
     for each in caught:
-        if issubclass(each.category, told):
+        if issubclass(each.category, RepeatedKeysWarning):
             click.echo(f"Warning: {each.message}", err=True)
         else:
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)

@@ -7,7 +7,7 @@ import re
 
 from starwhale.errors import InvalidNameError
 
-NAME = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_.-]*$")
+NAME = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_.-]*\Z")
 """One rule for the names of projects, datasets, models, runtimes and tags."""
 NAME_LENGTH = 80
 """Longest name, in characters."""
@@ -18,9 +18,9 @@ SHORT_VERSION = 12
 SHORTEST_PREFIX = 4
 """Fewest characters by which a version or a job may be addressed."""
 
-_AUTO_TAG = re.compile(r"^v\d+$")
-_JOB_ID = re.compile(r"^[a-z0-9]{4,40}$")
-_VERSION = re.compile(r"^[a-z2-7]{40}$")
+_AUTO_TAG = re.compile(r"^v\d+\Z")
+_JOB_ID = re.compile(r"^[a-z0-9]{4,40}\Z")
+_VERSION = re.compile(r"^[a-z2-7]{40}\Z")
 
 
 def make_version(random_bytes: bytes) -> str:

@@ -15,10 +15,13 @@ from starwhale.datasets.statistics.kept import find_statistics
 from starwhale.datasets.stores import DatasetStores
 from starwhale.datasets.verify import OnBytes, Verified, verify_version
 from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_destination, parse_object_uri
-from starwhale.errors import AlreadyExistsError, UsageError
-from starwhale.instances.destination import SAME_NAME, parse_destination
+from starwhale.domain.uri import DEFAULT_PROJECT
+from starwhale.errors import UsageError
+from starwhale.instances.archive_place import dataset_stores, make_place, plan_import
+from starwhale.instances.destination import parse_destination
 from starwhale.instances.versions import VersionVerbs
-from starwhale.transfer.dataset_archive import Place, export_dataset, import_dataset
+from starwhale.transfer.archive import check_target
+from starwhale.transfer.dataset_archive import export_dataset, import_dataset
 
 if TYPE_CHECKING:
     from starwhale.datasets.statistics.facts import DatasetStatistics, OnProgress
@@ -142,7 +145,15 @@ class DatasetVerbs(VersionVerbs):
         reader = self._stores.datasets.open_version(found.bundle_id, found.content_digest)
         return find_statistics(reader, columns, on_progress)
 
-    def export(self, uri: str | Uri, target: Path, *, form: str = "archive", force: bool = False) -> int:
+    def export(
+        self,
+        uri: str | Uri,
+        target: Path,
+        *,
+        form: str = "archive",
+        force: bool = False,
+        on_bytes: OnBytes | None = None,
+    ) -> int:
         """Write a version to one file, and return its bytes.
 
         Args:
@@ -150,6 +161,7 @@ class DatasetVerbs(VersionVerbs):
             target: The file.
             form: One of `FORMS`; an archive can be imported again with everything that belongs to the version.
             force: Replace a file that is there.
+            on_bytes: Told how far an archive is.
 
         Raises:
             NotFoundError: There is no such version; the nearest names are said.
@@ -161,23 +173,26 @@ class DatasetVerbs(VersionVerbs):
         if form not in FORMS:
             raise UsageError(f"format is {form!r}", hint=f"use one of {', '.join(FORMS)}")
         found = self.resolve(uri)
-        if target.is_dir() or not target.parent.is_dir():
-            what = "is a folder" if target.is_dir() else f"cannot be made: there is no folder {target.parent}"
-            raise UsageError(f"{target} {what}", hint="give the name of a file")
-        if target.exists() and not force:
-            raise AlreadyExistsError(f"there is a file {target} already", hint="replace it with --force")
+        check_target(target, force=force)
         if form == "archive" and found.place:
             message = f"{uri} lies on an object store, and archives are made of what lies here"
             raise UsageError(message, hint=f"copy it first: swcli dataset copy {uri} {found.name}")
         if form == "archive":
-            return export_dataset(self._place(), found, target)
+            return export_dataset(make_place(self._stores, self._fixed_version), found, target, on_bytes)
         from starwhale.datasets.ecosystem.files import to_csv, to_parquet
 
         reader = self._stores.datasets.open_version(found.bundle_id, found.content_digest)
         return (to_parquet if form == "parquet" else to_csv)(reader, target).stat().st_size
 
     def import_archive(
-        self, path: Path, name: str = "", *, project: str = "", ignore_tags: Sequence[str] = (), force: bool = False
+        self,
+        path: Path,
+        name: str = "",
+        *,
+        project: str = "",
+        ignore_tags: Sequence[str] = (),
+        force: bool = False,
+        on_bytes: OnBytes | None = None,
     ) -> Copied:
         """Make a version of an archive; one that is there already is left as it is.
 
@@ -187,6 +202,7 @@ class DatasetVerbs(VersionVerbs):
             project: Project of a name that names none; empty for the current one.
             ignore_tags: Tags of the user that are left out.
             force: Move tags that point at another version.
+            on_bytes: Told how far it is.
 
         Raises:
             UsageError: It is not there, cannot be read, or holds something else.
@@ -194,14 +210,10 @@ class DatasetVerbs(VersionVerbs):
             AlreadyExistsError: A tag points at another version there.
             NoSpaceError: The disk is full; nothing is left behind.
         """
-        target = parse_destination(name or SAME_NAME, self.kind, name="", current=self._project, project=project)
-        self._check_project(target.project)
-        plan = CopyPlan(project=target.project, name=target.name, ignore_tags=ignore_tags, force=force)
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            raise UsageError(f"cannot read {path}: {error.strerror}", hint="give the name of an archive") from error
-        return import_dataset(self._place(), path, plan)
+        plan = plan_import(
+            self._stores, self.kind, self._project, name, project=project, ignore_tags=ignore_tags, force=force
+        )
+        return import_dataset(make_place(self._stores, self._fixed_version), path, plan, on_bytes)
 
     def verify(self, uri: str | Uri, on_bytes: OnBytes | None = None) -> Verified:
         """Read a whole version and name what is damaged.
@@ -276,19 +288,15 @@ class DatasetVerbs(VersionVerbs):
         stores, opened = open_elsewhere(self._stores.datasets, uri, project=self._project, ref=self._stores.ref)
         return kind(stores, opened, readonly=True)
 
-    def _place(self) -> Place:
-        return Place(stores=self._opened(), rows=self._stores.datasets, tmp=self._stores.layout.tmp)
+    def _check_project(self, project: str) -> None:
+        projects = self._stores.catalog.projects
+        if project in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
+            projects.refuse_removed(project)
+        else:
+            projects.get(project)
 
     def _opened(self) -> DatasetStores:
-        catalog = self._stores.catalog
-        return DatasetStores(
-            bundles=catalog.bundles,
-            versions=catalog.versions,
-            tags=catalog.tags,
-            rows=self._stores.datasets,
-            make_id=lambda: self._fixed_version or catalog.make_id(),
-            ref=self._stores.ref,
-        )
+        return dataset_stores(self._stores, self._fixed_version)
 
 
 def _refuse_elsewhere(uri: str | Uri) -> None:

@@ -13,13 +13,9 @@ from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_project_uri
 from starwhale.domain.version import check_name, check_user_tag
 from starwhale.errors import HandlerError, InvalidNameError, UsageError, nearest
 from starwhale.handlers.find_modules import find_evaluation_modules
-from starwhale.instances.destination import parse_destination
 from starwhale.instances.snapshots import hold_blobs
 from starwhale.instances.versions import VersionVerbs
 from starwhale.models import describe
-from starwhale.models.copy import CopiedModel, ModelCopyPlan, copy_model
-from starwhale.models.diff import LIMIT, ModelDiff, diff_contents, diff_files, diff_handlers
-from starwhale.models.extract import extract
 from starwhale.models.ignore import read_rules
 from starwhale.models.listing import Listing, read_listing
 from starwhale.models.model_yaml import ModelYaml, read_model_yaml, write_model_yaml
@@ -29,8 +25,10 @@ from starwhale.settings import VERSION
 from starwhale.storage.catalog.records import VersionDraft
 
 if TYPE_CHECKING:
+    from starwhale.datasets.copy import Copied
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
+    from starwhale.transfer.archive import OnBytes
 
 Progress = Callable[[int, int], None]
 """Called with the number of files and bytes that were packaged so far."""
@@ -161,87 +159,63 @@ class ModelVerbs(VersionVerbs):
             unpack(self.files(found), self._stores.blobs, target, is_writable=is_writable)
         return found
 
-    def diff(self, base: str | Uri, compare: str | Uri, *, show_details: bool = False, limit: int = LIMIT) -> ModelDiff:
-        """Say what makes the second version of the first.
-
-        Args:
-            base: A version; a name means its newest.
-            compare: Another version, of the same model or of another.
-            show_details: Compare the lines of texts too.
-            limit: Files whose lines are compared, at most.
-
-        Raises:
-            NotFoundError: There is no such version; the nearest names are said.
-            CorruptedError: A file that has to be read is damaged.
-        """
-        first, second = self.resolve(base), self.resolve(compare)
-        with hold_blobs(self._stores):
-            files = diff_files(self.files(first), self.files(second))
-            details, left = diff_contents(files, self._stores.blobs, limit) if show_details else (None, 0)
-        return ModelDiff(
-            base=first.uri.full,
-            compare=second.uri.full,
-            files=files,
-            handlers=diff_handlers(self.handlers(first), self.handlers(second)),
-            details=details,
-            details_left=left,
-        )
-
-    def extract(self, uri: str | Uri, target: Path, *, force: bool = False) -> VersionRecord:
-        """Write the files of a version below a folder, beside what is there; every byte is verified before anything is overwritten.
+    def export(self, uri: str | Uri, target: Path, *, force: bool = False, on_bytes: OnBytes | None = None) -> int:
+        """Write a version to one file that `import_archive` takes elsewhere, and return its bytes.
 
         Args:
             uri: A version; a name means its newest.
-            target: The folder; made if it is not there.
-            force: Overwrite files that are there.
+            target: The file.
+            force: Replace a file that is there.
+            on_bytes: Told how far it is.
 
         Raises:
             NotFoundError: There is no such version; the nearest names are said.
-            AlreadyExistsError: Files are there already, or something is in the way; the names are said.
-            CorruptedError: A file's content is damaged.
-            NoSpaceError: There is not enough space.
+            AlreadyExistsError: The file is there.
+            UsageError: Its folder is not there.
+            CorruptedError: A file of the version is damaged.
+            NoSpaceError: The disk is full; nothing is left of the file.
         """
-        found = self.resolve(uri)
-        with hold_blobs(self._stores):
-            extract(self.files(found), self._stores.blobs, target, overwrite=force)
-        return found
+        from starwhale.instances.archive_place import make_place
+        from starwhale.transfer.archive import check_target
+        from starwhale.transfer.model_archive import export_model
 
-    def copy(
+        found = self.resolve(uri)
+        check_target(target, force=force)
+        return export_model(make_place(self._stores, self._fixed_version), found, target, on_bytes)
+
+    def import_archive(
         self,
-        source: str | Uri,
-        destination: str,
+        path: Path,
+        name: str = "",
         *,
         project: str = "",
         ignore_tags: Sequence[str] = (),
         force: bool = False,
-    ) -> CopiedModel:
-        """Copy a version within the instance, sharing its files.
+        on_bytes: OnBytes | None = None,
+    ) -> Copied:
+        """Make a version of an archive; one that is there already is left as it is. No code of the model runs.
 
         Args:
-            source: A version; a name means its newest.
-            destination: `.` for the same name, a new name, the URI of a project, or a whole URI without a version.
-            project: Project of a destination that names none; empty for the current one.
-            ignore_tags: Tags of the user that stay behind.
-            force: Move tags that point at another version there.
+            path: The archive.
+            name: Name of the model, or a URI without a version; empty for the one that it had.
+            project: Project of a name that names none; empty for the current one.
+            ignore_tags: Tags of the user that are left out.
+            force: Move tags that point at another version, and write damaged files again.
+            on_bytes: Told how far it is.
 
         Raises:
-            NotFoundError: There is no such version or project; the nearest names are said.
+            UsageError: It is not there, cannot be read, or holds something else.
+            CorruptedError: It is no archive, or not whole, or damaged; nothing is imported.
             AlreadyExistsError: A tag points at another version there.
-            UsageError: The destination makes no sense.
-            CorruptedError: A file of the version is gone.
+            NoSpaceError: The disk is full; no version is left behind.
         """
-        found = self.resolve(source)
-        target = parse_destination(destination, self.kind, name=found.name, current=self._project, project=project)
-        self._check_project(target.project)
-        plan = ModelCopyPlan(
-            project=target.project,
-            name=target.name,
-            version=self._fixed_version,
-            ignore_tags=ignore_tags,
-            force=force,
+        from starwhale.instances.archive_place import make_place, plan_import
+        from starwhale.transfer.model_archive import import_model
+
+        plan = plan_import(
+            self._stores, self.kind, self._project, name, project=project, ignore_tags=ignore_tags, force=force
         )
-        with hold_blobs(self._stores):
-            return copy_model(self._stores.catalog, self._stores.blobs, found, plan)
+        return import_model(make_place(self._stores, self._fixed_version), path, plan, on_bytes)
 
     def _plan(
         self, workdir: Path, said: ModelYaml, modules: Sequence[str], name: str, project: str, desc: str

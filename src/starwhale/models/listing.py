@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import Any
 
 from starwhale.errors import CorruptedError, NotFoundError
+from starwhale.models.inside import check_inside
 from starwhale.storage.protocols import BlobStore
 
 SOURCE_BYTES = 10 * 1024
@@ -80,12 +80,10 @@ class Listing:
         try:
             data: Any = json.loads(content)  # Any: JSON, checked here
             entries = tuple(_read_entry(each) for each in data["entries"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             message = f"the list of a model's files cannot be read: {error}"
             raise CorruptedError(message, hint="a newer program may have written it") from error
-        for each in entries:
-            if not _stays_inside(each):
-                raise CorruptedError(f"the list of a model's files holds a path that leads out of it: {each.path!r}")
+        check_inside(entries)
         return cls(entries=entries)
 
 
@@ -111,17 +109,3 @@ def digests_of(blobs: BlobStore, content_digest: str) -> frozenset[str]:
 def _read_entry(data: dict[str, Any]) -> Entry:  # Any: JSON
     values: dict[str, Any] = {**data, "kind": EntryKind(data["kind"])}
     return Entry(**values)
-
-
-def _stays_inside(entry: Entry) -> bool:
-    path = PurePosixPath(entry.path)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        return False
-    if entry.kind is not EntryKind.LINK:
-        return True
-    depth = len(path.parts) - 1
-    for part in PurePosixPath(entry.target).parts:
-        depth += -1 if part == ".." else 1
-        if depth < 0 or part == "/":
-            return False
-    return bool(entry.target)

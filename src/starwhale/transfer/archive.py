@@ -1,4 +1,4 @@
-"""One version in one file: a plain tar that any tar program can list, with an index first and the checksums of everything last.
+"""One version or job in one file: a plain tar that any tar program can list, with an index first and the checksums of everything last.
 
     index.json        what it is (`ArchiveIndex`), and the name and size of each file, in order
     files/<name>      the files
@@ -6,120 +6,142 @@
 
 It is written and read in one pass, so that it may be larger than the memory. Reading takes the entries of the index in their order and
 no others: regular files, with names below the folder that is read into. Nothing in it is executed or unpickled. The format knows nothing
-of datasets; models and runtimes go the same way. Decision record 0022.
+of datasets, models and jobs; the modules beside this one do. Decision records 0022 and 0023.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
+import secrets
+import shutil
 import tarfile
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from blake3 import blake3
 
-from starwhale.errors import CorruptedError, RootError
+from starwhale.errors import AlreadyExistsError, CorruptedError, NoSpaceError, UsageError
 from starwhale.storage.tables.files import make_folder, no_space, sync_folder
+from starwhale.transfer.archive_index import MEMBERS, ArchiveIndex, canonical
+from starwhale.transfer.archive_reader import EntryReader, damaged
 
-FORMAT = 1
-"""Number of the format; a higher one belongs to a newer program."""
 INDEX, CHECKSUMS, FILES = "index.json", "checksums.json", "files/"
 MAX_INDEX_BYTES = 64 << 20
-"""Bytes of an index: a million files and more."""
+"""Bytes of an index: half a million files and more."""
 _PIECE = 1 << 20
-_NAME = re.compile(r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$")
+OnBytes = Callable[[int, int], None]
+"""Told after each piece how many bytes of how many have gone by."""
+
+
+class Readable(Protocol):
+    """Something that gives bytes until it has no more."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most so many bytes; none at the end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArchiveIndex:
-    """What an archive holds."""
+class Source:
+    """Where one file of an archive comes from."""
 
-    kind: str
-    """`dataset`, later `model` and `runtime`."""
-    name: str
-    """Name of the thing."""
-    project: str
-    """Project that it came from."""
-    version: str
-    """Whole version id."""
-    content_digest: str
-    """Digest of the version's content."""
-    message: str = ""
-    """What the user said about it."""
-    tags: tuple[str, ...] = ()
-    """The user's tags."""
-    manifest: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What `info` shows."""
-    files: tuple[tuple[str, int], ...] = ()
-    """Name and bytes of each file, in the order of the archive."""
-
-    def to_json(self) -> bytes:
-        """Write canonical JSON."""
-        return _canonical({**asdict(self), "format": FORMAT})
-
-    @classmethod
-    def from_json(cls, text: bytes) -> ArchiveIndex:
-        """Read what `to_json` wrote.
-
-        Raises:
-            ValueError: It is no index.
-            RootError: A newer program wrote it.
-        """
-        state: Any = json.loads(text)
-        if not isinstance(state, dict) or type(state.get("format")) is not int:
-            raise ValueError("its index is not one of this program")
-        if state.pop("format") > FORMAT:
-            raise RootError("this archive was written by a newer program", hint="upgrade starwhale-evaluation")
-        if set(state) != {each.name for each in fields(cls)}:
-            raise ValueError("its index has other fields than it should")
-        for name in ("kind", "name", "project", "version", "content_digest", "message"):
-            if type(state[name]) is not str:
-                raise ValueError(f"{name} in its index is not a text")
-        tags, files = cast("list[Any]", state["tags"]), cast("list[Any]", state["files"])
-        if not (isinstance(state["manifest"], dict) and all(type(tag) is str for tag in tags)):
-            raise ValueError("its index has other fields than it should")
-        checked: dict[str, Any] = {"tags": tuple(tags), "files": tuple(_checked_file(each) for each in files)}
-        return cls(**{**state, **checked})
+    path: Path
+    """The file; for messages too."""
+    digest: str = ""
+    """Its BLAKE3 where that is known: other bytes are not exported."""
+    content: Readable | None = None
+    """What to read in place of the file."""
 
 
-def write_archive(target: Path, index: ArchiveIndex, files: Iterable[Path]) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """What goes into an archive."""
+
+    index: ArchiveIndex
+    """What it holds."""
+    sources: Iterable[Source]
+    """Its files in the order of the index; asked for one after another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpacked:
+    """An archive, or a member of one, whose files lie in a folder of nobody; all of it is verified."""
+
+    index: ArchiveIndex
+    """What it holds."""
+    folder: Path
+    """Where its files lie, by their names; whoever takes them may move them."""
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Name → BLAKE3 of each file."""
+
+    def members(self) -> tuple[Unpacked, ...]:
+        """What else the archive holds."""
+        found: list[Unpacked] = []
+        for number, member in enumerate(self.index.members):
+            prefix = f"{MEMBERS}/{number}/"
+            digests = {name: self.digests[prefix + name] for name, _ in member.files}
+            found.append(Unpacked(index=member, folder=self.folder / MEMBERS / str(number), digests=digests))
+        return tuple(found)
+
+
+def check_target(target: Path, *, force: bool) -> None:
+    """Refuse a place where no archive can be written.
+
+    Raises:
+        UsageError: It is a folder, or its folder is not there.
+        AlreadyExistsError: The file is there, and nobody said that it may be replaced.
+    """
+    if target.is_dir() or not target.parent.is_dir():
+        what = "is a folder" if target.is_dir() else f"cannot be made: there is no folder {target.parent}"
+        raise UsageError(f"{target} {what}", hint="give the name of a file")
+    if target.exists() and not force:
+        raise AlreadyExistsError(f"there is a file {target} already", hint="replace it with --force")
+
+
+def join_members(packed: Packed, members: Iterable[Packed]) -> Packed:
+    """Put what else goes into an archive behind its own files."""
+    from dataclasses import replace
+    from itertools import chain
+
+    more = tuple(members)
+    index = replace(packed.index, members=tuple(each.index for each in more))
+    return Packed(index=index, sources=chain(packed.sources, *(each.sources for each in more)))
+
+
+def write_archive(target: Path, packed: Packed, on_bytes: OnBytes | None = None) -> int:
     """Write an archive beside its target, sync and rename it; what fails leaves nothing.
 
     Args:
         target: File to make or replace.
-        index: What it holds.
-        files: Where the files of the index lie, in its order; asked for one after another, so that each can be checked before.
+        packed: What goes into it.
+        on_bytes: Told how far it is.
 
     Returns:
         Bytes of the archive.
 
     Raises:
-        NoSpaceError: The disk is full.
+        CorruptedError: A file is missing, too short, or differs from its digest.
+        NoSpaceError: The disk is full, or has less room than the archive needs.
     """
+    _check_room(target.parent, packed.index.size_bytes, target)
     beside = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    sums: dict[str, str] = {}
     try:
         with beside.open("xb") as out:
             with tarfile.open(fileobj=out, mode="w|", format=tarfile.GNU_FORMAT) as tar:
-                text = index.to_json()
-                _add(tar, INDEX, len(text), BytesIO(text), sums)
-                for (name, size), path in zip(index.files, files, strict=True):
-                    with path.open("rb") as source:
-                        _add(tar, f"{FILES}{name}", size, source, sums)
-                text = _canonical(sums)
-                _add(tar, CHECKSUMS, len(text), BytesIO(text), {})
+                _write_entries(tar, packed, on_bytes)
             out.flush()
             os.fsync(out.fileno())
             size = out.tell()
         beside.replace(target)
         sync_folder(target.parent)
         return size
+    except CorruptedError:
+        raise
     except OSError as error:
         raise no_space(error, target) from error
     finally:
@@ -130,44 +152,98 @@ def read_index(path: Path) -> ArchiveIndex:
     """Read what an archive says that it holds; nothing is verified yet.
 
     Raises:
+        UsageError: It cannot be read, or is no file.
         CorruptedError: It is no archive of this program.
         RootError: A newer program wrote it.
-        OSError: It cannot be read.
     """
-    with _opened(path) as tar:
-        return _read_index(path, tar)[0]
+    with _opened(path) as (entries, _):
+        return _read_index(entries)[0]
 
 
-def unpack_archive(path: Path, folder: Path) -> ArchiveIndex:
-    """Write the files of an archive into a folder, verified and synced; whoever calls removes the folder when that fails.
+@contextmanager
+def unpacked_archive(path: Path, tmp: Path, on_bytes: OnBytes | None = None) -> Generator[Unpacked]:
+    """Give an archive whose files were verified, synced and written below `tmp`; whatever of them is there at the end goes.
 
     Raises:
+        UsageError: It cannot be read, or is no file.
         CorruptedError: It is no archive of this program, or not whole, or damaged.
         RootError: A newer program wrote it.
-        NoSpaceError: The disk is full.
-        OSError: It cannot be read.
+        NoSpaceError: The disk is full, or has less room than the archive needs; that is found before anything is written.
     """
-    sums: dict[str, str] = {}
-    with _opened(path) as tar:
-        index, text = _read_index(path, tar)
-        sums[INDEX] = blake3(text).hexdigest()
-        for name, size in index.files:
-            source = _entry(path, tar, f"{FILES}{name}", size)
+    folder = tmp / f"import-{secrets.token_hex(12)}"
+    try:
+        make_folder(folder)
+        yield _unpack(path, folder, on_bytes)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unpack(path: Path, folder: Path, on_bytes: OnBytes | None) -> Unpacked:
+    with _opened(path) as (entries, size_bytes):
+        index, text = _read_index(entries)
+        total, done = index.size_bytes, 0
+        if total > size_bytes:
+            raise damaged(path, f"its files have {total} bytes, and it has {size_bytes}")
+        _check_room(folder, total, path)
+        sums = {INDEX: blake3(text).hexdigest()}
+        for name, size in index.all_files():
             make_folder((folder / name).parent)
-            sums[f"{FILES}{name}"] = _write(path, source, size, folder / name)
-        expected = _canonical(sums)
-        found = _entry(path, tar, CHECKSUMS, len(expected)).read()
-        if found != expected:
-            try:
-                said: Any = json.loads(found)
-                wrong = next(name for name, digest in sums.items() if said.get(name) != digest)
-            except (ValueError, AttributeError, StopIteration):
-                wrong = CHECKSUMS
-            raise _damaged(path, f"{wrong} differs from its checksum")
-    return index
+            entries.open(f"{FILES}{name}", size)
+            sums[f"{FILES}{name}"] = _write(entries, folder / name)
+            done += size
+            if on_bytes is not None:
+                on_bytes(done, total)
+        _check_sums(entries, sums)
+    digests = {name.removeprefix(FILES): digest for name, digest in sums.items() if name != INDEX}
+    return Unpacked(index=index, folder=folder, digests=digests)
 
 
-def _add(tar: tarfile.TarFile, name: str, size: int, source: BinaryIO, sums: dict[str, str]) -> None:
+def _check_sums(entries: EntryReader, sums: Mapping[str, str]) -> None:
+    expected = canonical(sums)
+    entries.open(CHECKSUMS, len(expected))
+    found = entries.read_all()
+    if found == expected:
+        return
+    wrong = CHECKSUMS
+    try:
+        said: Any = json.loads(found)  # Any: JSON of anybody
+        wrong = next(name for name, digest in sums.items() if said.get(name) != digest)
+    except (ValueError, AttributeError, StopIteration, RecursionError):
+        pass
+    raise damaged(entries.path, f"{wrong} differs from its checksum")
+
+
+def _write_entries(tar: tarfile.TarFile, packed: Packed, on_bytes: OnBytes | None) -> None:
+    index = packed.index
+    sums: dict[str, str] = {}
+    text = index.to_json()
+    _add(tar, INDEX, len(text), BytesIO(text), sums)
+    total, done = index.size_bytes, 0
+    for (name, size), source in zip(index.all_files(), packed.sources, strict=True):
+        try:
+            if source.content is not None:
+                _add(tar, f"{FILES}{name}", size, source.content, sums)
+            else:
+                with source.path.open("rb") as content:
+                    _add(tar, f"{FILES}{name}", size, content, sums)
+        except FileNotFoundError as error:
+            raise _not_exported(source, "is gone") from error
+        except OSError as error:
+            if error.errno is None and not isinstance(
+                error, CorruptedError
+            ):  # tarfile's word for a file that ends early
+                raise _not_exported(source, "is shorter than it was") from error
+            raise
+        if source.digest and sums[f"{FILES}{name}"] != source.digest:
+            raise _not_exported(source, "differs from its checksum")
+        done += size
+        if on_bytes is not None:
+            on_bytes(done, total)
+    text = canonical(sums)
+    _add(tar, CHECKSUMS, len(text), BytesIO(text), {})
+
+
+def _add(tar: tarfile.TarFile, name: str, size: int, source: Readable, sums: dict[str, str]) -> None:
     entry = tarfile.TarInfo(name)
     entry.size = size
     hashing = _Hashing(source)
@@ -178,7 +254,7 @@ def _add(tar: tarfile.TarFile, name: str, size: int, source: BinaryIO, sums: dic
 class _Hashing:
     """Hashes what is read through it."""
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: Readable) -> None:
         self._source = source
         self.hasher = blake3()
 
@@ -189,77 +265,64 @@ class _Hashing:
 
 
 @contextmanager
-def _opened(path: Path) -> Generator[tarfile.TarFile]:
-    with path.open("rb") as file:
-        try:
-            with tarfile.open(fileobj=file, mode="r|") as tar:
-                yield tar
-        except (tarfile.TarError, EOFError) as error:
-            raise _damaged(path, f"it is no archive, or not whole ({error})") from error
-
-
-def _entry(path: Path, tar: tarfile.TarFile, name: str, size: int) -> BinaryIO:
-    """Open the next entry, which has to be this one."""
-    found = tar.next()
-    if found is None:
-        raise _damaged(path, f"it ends before {name}")
-    tar.members = []  # type: ignore[attr-defined]  # it would remember every entry that has gone by
-    if found.name != name or found.type != tarfile.REGTYPE or (size >= 0 and found.size != size):
-        raise _damaged(path, f"{found.name!r} stands where {name!r} should, or has another size")
-    source = tar.extractfile(found)
-    assert source is not None  # noqa: S101  it is a regular file
-    return cast("BinaryIO", source)
-
-
-def _read_index(path: Path, tar: tarfile.TarFile) -> tuple[ArchiveIndex, bytes]:
-    source = _entry(path, tar, INDEX, -1)
-    text = source.read(MAX_INDEX_BYTES + 1)
+def _opened(path: Path) -> Generator[tuple[EntryReader, int]]:
+    """Open an archive, and say how many bytes it has."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"cannot read {path}: it is not a file", hint="give the name of an archive")
     try:
-        index = ArchiveIndex.from_json(text)
+        file = path.open("rb")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint="give the name of an archive") from error
+    with file:
+        yield EntryReader(path, file), os.fstat(file.fileno()).st_size
+
+
+def _read_index(entries: EntryReader) -> tuple[ArchiveIndex, bytes]:
+    size = entries.open(INDEX)
+    if size > MAX_INDEX_BYTES:
+        raise damaged(entries.path, f"its index has {size} bytes, and may have {MAX_INDEX_BYTES}")
+    text = entries.read_all()
+    try:
+        return ArchiveIndex.from_json(text), text
     except (ValueError, TypeError, KeyError) as error:
-        raise _damaged(path, f"its index cannot be read ({error})") from error
-    return index, text
+        raise damaged(entries.path, f"its index cannot be read: {error}") from error
 
 
-def _write(path: Path, source: BinaryIO, size: int, target: Path) -> str:
-    hasher, done = blake3(), 0
+def _write(entries: EntryReader, target: Path) -> str:
+    hasher = blake3()
     try:
         with target.open("xb") as out:
-            while piece := _read(path, source):
+            while piece := entries.read(_PIECE):
                 hasher.update(piece)
                 out.write(piece)
-                done += len(piece)
             out.flush()
             os.fsync(out.fileno())
     except OSError as error:
         raise error if isinstance(error, CorruptedError) else no_space(error, target) from error
-    if done != size:
-        raise _damaged(path, f"it ends within {target.name}")
     return hasher.hexdigest()
 
 
-def _read(path: Path, source: BinaryIO) -> bytes:
-    try:
-        return source.read(_PIECE)
-    except tarfile.TarError as error:
-        raise _damaged(path, f"it is not whole ({error})") from error
+def _check_room(folder: Path, needed: int, path: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        message = f"no space left for {path}: it needs {needed} bytes, and {folder} has {free} free"
+        raise NoSpaceError(message, hint="free some space; nothing was written")
 
 
-def _checked_file(entry: Any) -> tuple[str, int]:  # Any: JSON of anybody
-    name, size = entry
-    if type(name) is not str or not _NAME.match(name) or type(size) is not int or size < 0:
-        raise ValueError(f"{name!r} is not a name of a file in an archive")
-    return name, size
+def _not_exported(source: Source, what: str) -> CorruptedError:
+    message = f"corrupted file {source.path}: it {what}"
+    return CorruptedError(message, path=str(source.path), hint="nothing was exported; restore the file from a copy")
 
 
-def _canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
-
-
-def _damaged(path: Path, reason: str) -> CorruptedError:
-    return CorruptedError(
-        f"corrupted archive {path}: {reason}", path=str(path), hint="get the file again; nothing was imported"
-    )
-
-
-__all__ = ["ArchiveIndex", "read_index", "unpack_archive", "write_archive"]
+__all__ = [
+    "ArchiveIndex",
+    "OnBytes",
+    "Packed",
+    "Source",
+    "Unpacked",
+    "check_target",
+    "join_members",
+    "read_index",
+    "unpacked_archive",
+    "write_archive",
+]

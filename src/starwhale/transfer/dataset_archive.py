@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starwhale.datasets.commit import SUMMARY_KEYS, make_manifest
 from starwhale.datasets.copy import Copied, CopyPlan, travelling_tags
-from starwhale.datasets.stores import DatasetStores
-from starwhale.domain.version import check_name, check_user_tag, is_reserved_tag, is_version
-from starwhale.errors import AlreadyExistsError, CorruptedError, NotFoundError, UsageError
+from starwhale.domain.version import check_name
+from starwhale.errors import CorruptedError
 from starwhale.storage.catalog.records import BundleRecord, VersionDraft, VersionRecord
 from starwhale.storage.protocols import DatasetCommit
-from starwhale.transfer.archive import ArchiveIndex, read_index, unpack_archive, write_archive
-
-if TYPE_CHECKING:
-    from starwhale.storage.tables.dataset_store import LocalDatasetStore
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where datasets lie on this machine."""
-
-    stores: DatasetStores
-    """The catalog."""
-    rows: LocalDatasetStore
-    """The files."""
-    tmp: Path
-    """Folder for files being written."""
+from starwhale.transfer.archive import (
+    ArchiveIndex,
+    OnBytes,
+    Packed,
+    Source,
+    Unpacked,
+    read_index,
+    unpacked_archive,
+    write_archive,
+)
+from starwhale.transfer.places import Place, check_kind, find_version, free_id, make_index, origin
 
 
-def export_dataset(place: Place, version: VersionRecord, target: Path) -> int:
-    """Write a version with its message, info and tags as one file; every byte of it is verified on the way.
-
-    Returns:
-        Bytes of the archive.
+def pack_dataset(place: Place, version: VersionRecord) -> Packed:
+    """Gather a version with its message, info and tags; every byte of it is verified.
 
     Raises:
-        CorruptedError: A file of the version is damaged; nothing is written then.
-        NoSpaceError: The disk is full.
+        CorruptedError: A file of the version is damaged.
     """
-    reader = place.rows.open_version(version.bundle_id, version.content_digest)  # holds the files
+    reader = place.rows.open_version(version.bundle_id, version.content_digest)
     folder = place.rows.root / version.bundle_id
     names = sorted(place.rows.files_of(version.bundle_id, version.content_digest))
     damages = reader.verify()
@@ -51,25 +39,22 @@ def export_dataset(place: Place, version: VersionRecord, target: Path) -> int:
         raise CorruptedError(
             damages[0].reason, path=damages[0].path, hint="see what is lost with: swcli dataset verify"
         )
-    index = ArchiveIndex(
-        kind="dataset",
-        name=version.name,
-        project=version.project,
-        version=version.version,
-        content_digest=version.content_digest,
-        message=version.message,
-        tags=tuple(tag for tag in version.tags if not is_reserved_tag(tag)),
-        manifest=version.manifest,
-        files=tuple((name, (folder / name).stat().st_size) for name in names),
-    )
-
-    def files() -> Iterator[Path]:
-        yield from (folder / name for name in names)
-
-    return write_archive(target, index, files())
+    place.rows.keep(version.bundle_id)
+    files = tuple((name, (folder / name).stat().st_size) for name in names)
+    return Packed(index=make_index(version, files), sources=[Source(path=folder / name) for name in names])
 
 
-def import_dataset(place: Place, path: Path, plan: CopyPlan) -> Copied:
+def export_dataset(place: Place, version: VersionRecord, target: Path, on_bytes: OnBytes | None = None) -> int:
+    """Write a version as one file, and return its bytes.
+
+    Raises:
+        CorruptedError: A file of the version is damaged; nothing is written then.
+        NoSpaceError: The disk is full.
+    """
+    return write_archive(target, pack_dataset(place, version), on_bytes)
+
+
+def import_dataset(place: Place, path: Path, plan: CopyPlan, on_bytes: OnBytes | None = None) -> Copied:
     """Make a version of an archive, with the id that it had where that is free; whatever fails leaves nothing behind.
 
     Args:
@@ -77,6 +62,7 @@ def import_dataset(place: Place, path: Path, plan: CopyPlan) -> Copied:
         path: The archive.
         plan: Name and project; an empty name is the one that it had. By force the files of a version that is there already are written
             again where they are damaged.
+        on_bytes: Told how far it is.
 
     Raises:
         CorruptedError: It is no archive, or not whole, or damaged.
@@ -85,47 +71,34 @@ def import_dataset(place: Place, path: Path, plan: CopyPlan) -> Copied:
         NoSpaceError: The disk is full.
     """
     index = read_index(path)
-    if index.kind != "dataset":
-        raise UsageError(f"{path} holds a {index.kind}, not a dataset")
-    name = check_name("dataset", plan.name or index.name)
-    there = place.stores.bundles.find(plan.project, "dataset", name)
-    known = _known(place.stores, there, index)
+    check_kind(index, "dataset", path)
+    plan = dataclasses.replace(plan, name=check_name("dataset", plan.name or index.name))
+    known = find_version(place, index, plan)
     if known is not None and not plan.force:
         return Copied(version=known, is_new=False)
-    tmp = place.tmp / f"import-{place.stores.make_id()}"
-    try:
-        tmp.mkdir(parents=True)
-        index = unpack_archive(path, tmp / "dataset")
-        for tag in index.tags:
-            check_user_tag(tag)
-        bundle = place.stores.bundles.ensure(plan.project, "dataset", name)
-        if known is not None:
-            place.rows.take_in(tmp / "dataset", index.content_digest, bundle.id, [])
-            return Copied(version=known, is_new=False)
-        return Copied(version=_commit(place, tmp, bundle, index, plan), is_new=True)
-    finally:
-        shutil.rmtree(tmp, ignore_errors=True)
+    with unpacked_archive(path, place.tmp, on_bytes) as found:
+        return take_dataset(place, found, plan)
 
 
-def _known(stores: DatasetStores, there: BundleRecord | None, index: ArchiveIndex) -> VersionRecord | None:
-    """Return the version if the dataset has it already."""
-    history = stores.versions.history(there.id, with_removed=True) if there else []
-    for each in sorted(history, key=lambda each: each.version != index.version):  # the very same first
-        if each.content_digest != index.content_digest:
-            continue
-        if not each.is_removed:
-            return each
-        if each.version == index.version:
-            message = f"version {each.version[:12]} of dataset {each.name!r} was removed"
-            raise AlreadyExistsError(message, hint=f"bring it back with: swcli dataset recover {each.uri.full}")
-    return None
+def take_dataset(place: Place, found: Unpacked, plan: CopyPlan) -> Copied:
+    """Make a version of what an archive held; see `import_dataset`."""
+    index = found.index
+    plan = dataclasses.replace(plan, name=check_name("dataset", plan.name or index.name))
+    known = find_version(place, index, plan)
+    if known is not None and not plan.force:
+        return Copied(version=known, is_new=False)
+    bundle = place.stores.bundles.ensure(plan.project, "dataset", plan.name)
+    if known is not None:
+        place.rows.take_in(found.folder, index.content_digest, bundle.id, [])
+        return Copied(version=known, is_new=False)
+    return Copied(version=_commit(place, found.folder, bundle, index, plan), is_new=True)
 
 
-def _commit(place: Place, tmp: Path, bundle: BundleRecord, index: ArchiveIndex, plan: CopyPlan) -> VersionRecord:
+def _commit(place: Place, folder: Path, bundle: BundleRecord, index: ArchiveIndex, plan: CopyPlan) -> VersionRecord:
     stores = place.stores
     tags = travelling_tags(stores, index.tags, index.content_digest, bundle, plan)
     others = [each.content_digest for each in stores.versions.history(bundle.id, with_removed=True)]
-    kept = place.rows.take_in(tmp / "dataset", index.content_digest, bundle.id, others)
+    kept = place.rows.take_in(folder, index.content_digest, bundle.id, others)
     written = DatasetCommit(
         manifest_digest=index.content_digest,
         row_count=kept.row_count,
@@ -133,12 +106,9 @@ def _commit(place: Place, tmp: Path, bundle: BundleRecord, index: ArchiveIndex, 
         **_counts(index),
     )
     draft = VersionDraft(
-        version=_free_id(stores, index.version),
+        version=free_id(stores, index.version),
         content_digest=index.content_digest,
-        manifest={
-            **make_manifest(written, index.message),
-            "imported_from": f"{index.project}/{index.name}/{index.version}",
-        },
+        manifest={**make_manifest(written, index.message), "imported_from": origin(index)},
         message=index.message,
         size_bytes=kept.size_bytes,
         row_count=kept.row_count,
@@ -154,15 +124,4 @@ def _counts(index: ArchiveIndex) -> dict[str, int]:
     return {name: found[name] if type(found.get(name)) is int else 0 for name in SUMMARY_KEYS if name != "rows"}
 
 
-def _free_id(stores: DatasetStores, version: str) -> str:
-    """Return the id that the version had, or a new one where another dataset of this instance has taken it."""
-    if not is_version(version):
-        return stores.make_id()
-    try:
-        stores.versions.get(version)
-    except NotFoundError:
-        return version
-    return stores.make_id()
-
-
-__all__ = ["Place", "export_dataset", "import_dataset"]
+__all__ = ["Place", "export_dataset", "import_dataset", "pack_dataset", "take_dataset"]

@@ -85,13 +85,6 @@ class LocalBlobStore:
     def has(self, digest: str) -> bool:
         return self.place(digest).is_file()
 
-    def size_of(self, digest: str) -> int | None:
-        """Bytes of a blob, or None when nothing has that digest; what is in it is not verified."""
-        try:
-            return self.place(digest).stat().st_size
-        except FileNotFoundError:
-            return None
-
     def path(self, digest: str) -> Path:
         """File of a blob, to be linked to or mapped; what is in it is not verified.
 
@@ -125,6 +118,30 @@ class LocalBlobStore:
             if not isinstance(error, FileExistsError):
                 target.unlink(missing_ok=True)
             raise _no_space(error, target) from error
+
+    def take_in(self, path: Path, digest: str) -> None:
+        """Move a file of this file system, verified and synced, to its place; one that is there already and intact stays.
+
+        Args:
+            path: The file; nobody else may have it.
+            digest: Its BLAKE3, which the caller has computed.
+
+        Raises:
+            NoSpaceError: The disk is full.
+        """
+        place = self.place(digest)
+        if self.is_intact(digest):
+            path.unlink()
+            return
+        try:
+            path.chmod(0o444)
+            with hold(self.root):
+                place.parent.mkdir(exist_ok=True)
+                path.replace(place)
+            _sync_folder(place.parent)
+            _sync_folder(self.root)
+        except OSError as error:
+            raise _no_space(error, place) from error
 
     def place(self, digest: str) -> Path:
         """Where a blob lies, if it is there."""
