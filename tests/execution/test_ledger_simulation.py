@@ -33,7 +33,7 @@ class Rules:
     commit: Commit = ledger.commit
     grant: Callable[[RowRange, str, float | None], RowRange] = ledger.grant
     release: Callable[..., RowRange] = ledger.release
-    halve: Callable[[RowRange, int], Sequence[RowRange]] = ledger.halve
+    give_back_suspect: Callable[..., Sequence[RowRange]] = ledger.give_back_suspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,8 @@ class Simulation:
             self.in_flight.append(message)
         for each in [r for r in self.ranges.values() if r.state is RangeState.LEASED]:
             if each.holder == self.holder(task):
-                for half in self.rules.halve(self.rules.release(each, crashed=True), self.queue.batch):
+                is_alone = self.random.random() < 0.5
+                for half in self.rules.give_back_suspect(each, self.queue.batch, is_alone=is_alone):
                     self.ranges[half.start] = half
                 self.forget(each)
         self.held[task] = None
@@ -310,12 +311,12 @@ def never_released(each: RowRange, **_: bool) -> RowRange:
     return each
 
 
-def second_half_is_lost(each: RowRange, batch: int) -> Sequence[RowRange]:
-    return ledger.halve(each, batch)[:1]
+def second_half_is_lost(each: RowRange, batch: int, *, is_alone: bool) -> Sequence[RowRange]:
+    return ledger.give_back_suspect(each, batch, is_alone=is_alone)[:1]
 
 
-def halves_overlap(each: RowRange, batch: int) -> Sequence[RowRange]:
-    first, *rest = ledger.halve(each, batch)
+def halves_overlap(each: RowRange, batch: int, *, is_alone: bool) -> Sequence[RowRange]:
+    first, *rest = ledger.give_back_suspect(each, batch, is_alone=is_alone)
     return [dataclasses.replace(first, stop=each.stop), *rest]
 
 
@@ -330,8 +331,8 @@ def halves_overlap(each: RowRange, batch: int) -> Sequence[RowRange]:
         pytest.param(Rules(commit=whole_range_is_done), id="a partial commit counts for all"),
         pytest.param(Rules(grant=same_epoch_again), id="epochs come again"),
         pytest.param(Rules(release=never_released), id="leases never end"),
-        pytest.param(Rules(halve=second_half_is_lost), id="half a suspect is lost"),
-        pytest.param(Rules(halve=halves_overlap), id="halves overlap"),
+        pytest.param(Rules(give_back_suspect=second_half_is_lost), id="half a suspect is lost"),
+        pytest.param(Rules(give_back_suspect=halves_overlap), id="halves overlap"),
     ],
 )
 def test_a_broken_rule_is_noticed(rules: Rules) -> None:

@@ -148,16 +148,48 @@ def test_a_crash_makes_suspects_in_halves_that_come_first(catalog: SqlCatalog) -
     wide = _next(catalog, job, "a#1", commit=CommitRequest(lease=first, rows_done=2), pace=Pace(rows=2, seconds=0.25))
     assert (wide.start, wide.stop) == (4, 12)
     catalog.ledger.release_holder(job, "b#1")
-    assert catalog.ledger.release_holder(job, "a#1", crashed=True) == 1
+    assert catalog.ledger.release_holder(job, "a#1", suspects=[wide], is_alone=True) == 1
     assert [(each.start, each.stop, each.rebatched) for each in catalog.ledger.suspects(job, STEP)] == [
         (4, 8, False),
         (8, 12, False),
     ]
-    assert _next(catalog, job).start == 4
-    catalog.ledger.release_holder(job, "t#1", crashed=True)
+    half = _next(catalog, job)
+    catalog.ledger.release_holder(job, "t#1", suspects=[half], is_alone=True)
     lone = _next(catalog, job)
-    assert (lone.start, lone.stop, lone.rebatched) == (4, 6, True)
+    assert (lone.start, lone.stop, lone.rebatched, lone.is_suspect) == (4, 6, True, True)
     assert [_next(catalog, job).start for _ in range(3)] == [6, 8, 2]
+
+
+def test_ranges_in_one_worker_are_tried_alone_before_they_are_cut(catalog: SqlCatalog) -> None:
+    job = _job(catalog)
+    catalog.ledger.create_queue(job, STEP, "", 0, 100, 1)
+    first = _next(catalog, job, "a#1")
+    wide = _next(catalog, job, "a#1", commit=CommitRequest(lease=first, rows_done=1), pace=Pace(rows=1, seconds=0.25))
+    ahead = _next(catalog, job, "a#1")
+    assert (wide.start, wide.stop, ahead.start) == (1, 5, 5)
+    catalog.ledger.release_holder(job, "a#1", suspects=[wide], is_alone=False)
+    assert [(each.start, each.stop) for each in catalog.ledger.suspects(job, STEP)] == [(1, 5)], "and not what was read"
+    again = _next(catalog, job, "a#2")
+    assert (again.start, again.stop, again.is_suspect) == (1, 5, True)
+    catalog.ledger.release_holder(job, "a#2", suspects=[again], is_alone=True)
+    assert [(each.start, each.stop) for each in catalog.ledger.suspects(job, STEP)] == [(1, 3), (3, 5)]
+
+
+def test_deaths_on_a_lone_batch_are_counted_for_whoever_comes_later(tmp_path: Path) -> None:
+    catalog = _open(tmp_path)
+    job = _job(catalog)
+    catalog.ledger.create_queue(job, STEP, "", 0, 4, 2)
+    for is_alone, deaths in ((False, 0), (True, 1), (True, 2)):
+        lease = _next(catalog, job, "a#1")
+        catalog.ledger.release_holder(job, "a#1", suspects=[lease], is_alone=is_alone)
+        assert catalog.ledger.deaths(lease) == deaths
+    catalog.close()
+    catalog = _open(tmp_path)
+    lease = _next(catalog, job, "a#1")
+    assert (lease.start, lease.rebatched, catalog.ledger.deaths(lease)) == (0, True, 2)
+    rest = _next(catalog, job, "a#1", commit=CommitRequest(lease=lease, stop=1, rows_done=1))
+    assert (rest.start, rest.rebatched, catalog.ledger.deaths(rest)) == (1, True, 0), "another row is not to blame"
+    catalog.close()
 
 
 def test_a_new_driver_ends_all_leases(catalog: SqlCatalog) -> None:
@@ -225,13 +257,18 @@ class _Memory:
         done, rest = rules.commit(self.ranges[position][index], lease.epoch, holder, 0.0, stop)
         self.ranges[position][index : index + 1] = [done] if rest is None else [done, rest]
 
-    def release(self, holder: str | None, *, crashed: bool) -> None:
+    def release(self, holder: str | None, *, is_alone: bool | None = None) -> None:
+        """Give back what a holder, or anybody, has; `is_alone` is said after a death only."""
         for position, row_ranges in enumerate(self.ranges):
             after: list[RowRange] = []
             for each in row_ranges:
                 if each.state is RangeState.LEASED and holder in {None, each.holder}:
-                    free = rules.release(each, crashed=crashed)
-                    after.extend(rules.halve(free, self.queues[position].batch) if crashed else [free])
+                    batch = self.queues[position].batch
+                    after.extend(
+                        [rules.release(each)]
+                        if is_alone is None
+                        else rules.give_back_suspect(each, batch, is_alone=is_alone)
+                    )
                 else:
                     after.append(each)
             self.ranges[position] = after
@@ -289,12 +326,14 @@ def test_sql_and_pure_rules_agree_on_every_schedule(
             with pytest.raises(LeaseLostError):
                 catalog.ledger.commit_range(CommitRequest(lease=lease, rows_done=1), owner)
         elif action in {"crash", "release"}:
-            memory.release(holder, crashed=action == "crash")
-            catalog.ledger.release_holder(job, holder, crashed=action == "crash")
+            is_alone = number > 0 if action == "crash" else None
+            memory.release(holder, is_alone=is_alone)
+            suspects = [lease for _, _, lease in held[holder]] if action == "crash" else []
+            catalog.ledger.release_holder(job, holder, suspects=suspects, is_alone=bool(is_alone))
             ended += [(holder, lease) for _, _, lease in held[holder]]
             held[holder] = []
         elif action == "all":
-            memory.release(None, crashed=False)
+            memory.release(None)
             catalog.ledger.release_all(job)
             ended += [(owner, lease) for owner, leases in held.items() for _, _, lease in leases]
             held = {owner: [] for owner in held}
@@ -306,9 +345,9 @@ def _compare(catalog: SqlCatalog, job: str, memory: _Memory) -> None:
         rows = connection.execute(
             ranges.select().where(ranges.c.job_id == job).order_by(ranges.c.dataset_position, ranges.c.start)
         ).all()
-    found = [(r.dataset_position, r.start, r.stop, r.state, r.epoch, r.holder, r.crashes) for r in rows]
+    found = [(r.dataset_position, r.start, r.stop, r.state, r.epoch, r.holder, r.crashes, r.deaths) for r in rows]
     expected = [
-        (position, r.start, r.stop, r.state.value, r.epoch, r.holder, r.crashes)
+        (position, r.start, r.stop, r.state.value, r.epoch, r.holder, r.crashes, r.deaths)
         for position, row_ranges in enumerate(memory.ranges)
         for r in sorted(row_ranges, key=lambda each: each.start)
     ]

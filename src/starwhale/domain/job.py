@@ -262,6 +262,20 @@ class TaskError:
     """What to try, or empty."""
     is_user_error: bool = True
     """Whether user code failed; otherwise it is the machine or the program."""
+    step: str = ""
+    """Step in which it happened, or empty."""
+    task: int | None = None
+    """Index of the task; None outside of tasks."""
+    attempt: int = 0
+    """Attempt of the task, from 1; 0 outside of tasks."""
+    tries: int = 0
+    """How often the row was tried; 0 where it was not one row."""
+    output: str = ""
+    """The end of what the task, or its worker process, had printed."""
+    exit_code: int | None = None
+    """With which the worker process ended; None where it lives on, or was killed by a signal."""
+    signal: str = ""
+    """By which the worker process was killed, as `SIGSEGV`; or empty."""
 
     def to_json(self) -> Json:
         """Return a JSON object from which `from_json` makes an equal value."""
@@ -271,6 +285,22 @@ class TaskError:
     def from_json(cls, data: Mapping[str, Any]) -> TaskError:
         """Read what `to_json` wrote."""
         return cls(**_tuples(cls, data))
+
+    def columns(self) -> dict[str, Any]:  # Any: cells
+        """Return what the table `errors` keeps of a failed row, beside its key; what is not known is None."""
+        return {
+            "exception": self.exception,
+            "message": self.message,
+            "frame": self.frame,
+            "traceback": self.details,
+            "step": self.step or None,
+            "task": self.task,
+            "attempt": self.attempt or None,
+            "tries": self.tries or None,
+            "output": self.output or None,
+            "exit_code": self.exit_code,
+            "signal": self.signal or None,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

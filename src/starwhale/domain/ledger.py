@@ -52,7 +52,9 @@ class RowRange:
     deadline_s: float | None = None
     """When the lease ends by the catalog's clock; None when it ends with the holder's process."""
     crashes: int = 0
-    """How many workers died while they held it."""
+    """How many workers died while they held it; above 0, the range is a suspect."""
+    deaths: int = 0
+    """How many of them died while it was all that they worked on, since it was cut to what it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,24 @@ def commit(
     if end == row_range.stop:
         return done, None
     return done, RowRange(start=end, stop=row_range.stop, epoch=row_range.epoch, crashes=row_range.crashes)
+
+
+def give_back_suspect(row_range: RowRange, batch: int, *, is_alone: bool) -> Sequence[RowRange]:
+    """Give back a leased range whose worker died while it worked on it.
+
+    Args:
+        row_range: The range; one that is not leased is returned as it is.
+        batch: Rows per batch.
+        is_alone: Whether the worker worked on nothing else. Otherwise another range may have killed it: each is tried alone first. A
+            range that was alone is cut in halves, or when it is a single batch the death is counted.
+    """
+    free = release(row_range, crashed=True)
+    if row_range.state is not RangeState.LEASED or not is_alone:
+        return [free]
+    halves = halve(free, batch)
+    if len(halves) == 1:
+        return [dataclasses.replace(free, deaths=free.deaths + 1)]
+    return [dataclasses.replace(half, deaths=0) for half in halves]
 
 
 def release(row_range: RowRange, *, crashed: bool = False) -> RowRange:

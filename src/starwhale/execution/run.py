@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +98,11 @@ class Desk:
         """Forget an attempt that has ended, and return what answered for it."""
         return self._open.pop((task_id, attempt), None)
 
+    def count_worked_on(self, task_id: str, attempt: int) -> int:
+        """Return at how many ranges an attempt is."""
+        stores = self._open.get((task_id, attempt))
+        return 0 if stores is None else len(stores.worked_on)
+
 
 class JobRun:
     """One driver's run of one job, new or resumed."""
@@ -136,8 +141,9 @@ class JobRun:
                 continue
             self._start_tasks()
             updates = self._executor.wait(TICK_S)
+            alone = self._alone(updates)
             for update in updates:
-                self._take(update)
+                self._take(update, is_alone=update.task_id in alone)
             self._settle(has_news=bool(updates))
             if self._results.should_compact(self._job.id):
                 self._results.compact(self._job.id)
@@ -186,17 +192,27 @@ class JobRun:
             self._record_steps()
             self._executor.submit(task)
 
-    def _take(self, update: TaskUpdate) -> None:
-        task = self._tasks[update.task_id]
+    def _alone(self, updates: Sequence[TaskUpdate]) -> set[str]:
+        """Return the tasks whose worker died while it was at one range only, so that no other can have killed it."""
+        died = [each for each in updates if each.worker_died]
+        at = {each.task_id: self._desk.count_worked_on(each.task_id, each.attempt) for each in died}
+        if self._executor.shares_workers and sum(at.values()) > 1:
+            return set()
+        return {task_id for task_id, count in at.items() if count == 1}
+
+    def _take(self, update: TaskUpdate, *, is_alone: bool) -> None:
+        task = dataclasses.replace(self._tasks[update.task_id], attempt=update.attempt)
         update = self._describe(task, update)
         stores = self._desk.close(update.task_id, update.attempt)
-        holder = f"{update.task_id}#{update.attempt}"
-        held = [] if stores is None else list(stores.held.values())
+        held = [] if stores is None else stores.worked_on
+        culprit: TaskError | None = None
         if update.worker_died:
             reason = "" if update.error is None else update.error.message
             logger.warning("job=%s task=%s attempt=%s: %s", task.job_id, task.id, update.attempt, reason)
-        if held or update.worker_died:
-            self._catalog.ledger.release_holder(task.job_id, holder, crashed=update.worker_died)
+            if stores is not None:
+                culprit = self._suspects.died(task, stores, update, is_alone=is_alone)
+        elif held and stores is not None:
+            self._catalog.ledger.release_holder(task.job_id, stores.holder)
         self._state = schedule.apply(self._state, update, counts=not held)
         self._crash_point("update_taken")
         self._catalog.jobs.record_attempt_end(update, lambda connection: self._settle_parts(connection, task, update))
@@ -204,8 +220,8 @@ class JobRun:
         if update.status is Status.INTERRUPTED and update.error is not None and self._halt is None:
             self._halt = update.error  # the disk is full, or the lease was taken away: the job can go on later
             self._state = schedule.stop(self._state)
-        if update.worker_died and held and (error := self._suspects.died(task, held)) is not None:
-            self._state = schedule.fail(self._state, task.id, error)
+        if culprit is not None:
+            self._state = schedule.fail(self._state, task.id, culprit)
 
     def _describe(self, task: Task, update: TaskUpdate) -> TaskUpdate:
         """Say where the log lies; in a debug run, a worker that died is not started again."""

@@ -1,22 +1,23 @@
-"""Rows on which a worker has died: found by halving, tried alone, and in the end named or recorded as failed."""
+"""Rows on which a worker has died: tried alone, found by halving, and in the end named or recorded as failed.
+
+How many workers died on which rows stands in the ledger, so that a resumed job does not begin to count anew.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import dataclasses
 from typing import TYPE_CHECKING
 
-from starwhale.domain.job import Job, Task, TaskError
-from starwhale.storage.protocols import PartDraft, RangeLease, TableDraft, Value
-from starwhale.storage.task_side import JobSide, LocalTaskStores
+from starwhale.domain.job import Job, Task, TaskError, TaskUpdate
+from starwhale.execution.task_output import TAIL_BYTES, read_tail
+from starwhale.storage.protocols import PartDraft, RangeLease, TableDraft
+from starwhale.storage.task_side import JobSide, LocalTaskStores, log_path
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.catalog import SqlCatalog
 
 DEATHS_ALONE = 2
 """A row that was tried alone and killed its worker so many times is the culprit."""
-_MOST_SUSPECTS = 100
-"""More are not looked through: another task may have the row already."""
 
 
 class Suspects:
@@ -26,7 +27,6 @@ class Suspects:
         self._job = job
         self._side = side
         self._catalog: SqlCatalog = side.stores.catalog
-        self._deaths: Counter[tuple[str, int, int]] = Counter()
 
     def remain(self) -> bool:
         """Whether rows are still to be tried alone."""
@@ -34,31 +34,37 @@ class Suspects:
             self._catalog.ledger.suspects(self._job.id, step.name) for step in self._job.steps if step.consumes_rows
         )
 
-    def died(self, task: Task, held: Sequence[RangeLease]) -> TaskError | None:
-        """Take note of a death, after the ranges were given back.
+    def died(self, task: Task, stores: LocalTaskStores, update: TaskUpdate, *, is_alone: bool) -> TaskError | None:
+        """Take note of a death, and give the ranges of the attempt back.
+
+        A culprit is recorded as failed in the name of the attempt that died, while its lease still holds; so nobody tries it again.
 
         Args:
             task: The task whose worker died.
-            held: The ranges that it held.
+            stores: What answered for the attempt.
+            update: How it ended.
+            is_alone: Whether the worker was at one range only.
 
         Returns:
             Why the step has to fail: a row that kills its worker, in a step that does not put up with failed rows.
         """
-        for lease in held:
-            if lease.stop - lease.start > lease.batch:
+        culprit: TaskError | None = None
+        suspects = stores.worked_on
+        for lease in suspects:
+            if not is_alone or lease.stop - lease.start > lease.batch:
                 continue
-            place = lease.step, lease.dataset_position, lease.start
-            self._deaths[place] += 1
-            if self._deaths[place] < DEATHS_ALONE:
+            deaths = self._catalog.ledger.deaths(lease) + 1
+            if deaths < DEATHS_ALONE:
                 continue
-            error = self._describe(task, lease)
+            error = self._describe(task, lease, update, deaths)
             if task.step.record.fail_on_error or lease.queue:
-                return error
-            self._record(task, lease, error)
-            del self._deaths[place]
-        return None
+                culprit = error
+            else:
+                self._record(task, stores, lease, error)
+        self._catalog.ledger.release_holder(task.job_id, stores.holder, suspects=suspects, is_alone=is_alone)
+        return culprit
 
-    def _describe(self, task: Task, lease: RangeLease) -> TaskError:
+    def _describe(self, task: Task, lease: RangeLease, update: TaskUpdate, deaths: int) -> TaskError:
         if lease.queue:  # rows that a step shares by itself; the job does not know their dataset
             what, key, place = f"row {lease.start} of the session {lease.queue.rpartition('@')[0]!r}", "", ""
         else:
@@ -66,34 +72,27 @@ class Suspects:
             row = self._side.open_dataset(dataset).read(lease.start, lease.start + 1).keys[0]
             what, key = f"row {row!r} of {dataset.name}", f"{dataset.name}: {row}"
             place = f"{dataset.name}{dataset.id_suffix}:{row}"
-        return TaskError(
-            message=f"{what} killed the worker process {DEATHS_ALONE} times",
+        death = update.error or TaskError(message="")
+        how = f"the last one was killed by {death.signal}" if death.signal else ""
+        how = f"the last one ended with exit code {death.exit_code}" if death.exit_code is not None else how
+        printed = read_tail(log_path(self._side.stores.layout, task))
+        message = f"{what} killed the worker process {deaths} times" + (f"; {how}" if how else "")
+        return dataclasses.replace(
+            death,
+            message=message,
+            exception=f"WorkerDiedError: {message}",
             key=key,
             row=place,
+            tries=deaths,
+            output="\n".join(filter(None, (printed, death.output)))[-TAIL_BYTES:],
             hint="native code may crash on it or its memory may not suffice; with fail_on_error=False the row is recorded as failed",
+            is_user_error=False,
         )
 
-    def _record(self, task: Task, lease: RangeLease, error: TaskError) -> None:
+    def _record(self, task: Task, stores: LocalTaskStores, lease: RangeLease, error: TaskError) -> None:
         """Commit the row as failed; the other rows of its batch are given back."""
-        stores = LocalTaskStores(task, self._side, holder=f"{task.id}#driver")
         dataset = task.datasets[lease.dataset_position]
         key = self._side.open_dataset(dataset).read(lease.start, lease.start + 1).keys[0]
-        for _ in range(_MOST_SUSPECTS):  # suspects come first
-            granted = stores.next_range()
-            if granted is None:
-                break
-            if (granted.dataset_position, granted.start) != (lease.dataset_position, lease.start):
-                continue
-            columns: dict[str, list[Value]] = {
-                "_index": [key],
-                "exception": ["WorkerDiedError"],
-                "message": [error.message],
-                "frame": [""],
-                "traceback": [error.details],
-            }
-            table = TableDraft(name="errors", ids=[dataset.row_id(key, task.step.id_step)], columns=columns)
-            stop = lease.start + 1
-            draft = PartDraft(lease=granted, stop=stop, tables=[table], rows_done=1, rows_failed=1)
-            stores.commit(draft)
-            break
-        self._catalog.ledger.release_holder(self._job.id, stores.holder)
+        columns = {name: [value] for name, value in {"_index": key, **error.columns()}.items()}
+        table = TableDraft(name="errors", ids=[dataset.row_id(key, task.step.id_step)], columns=columns)
+        stores.commit(PartDraft(lease=lease, stop=lease.start + 1, tables=[table], rows_done=1, rows_failed=1))

@@ -38,6 +38,17 @@ class TaskSide(TaskStores, Protocol):
         ...
 
 
+class Output(Protocol):
+    """What keeps what a task prints."""
+
+    sends_at_once: bool
+    """Whether every line is sent when it is whole."""
+
+    def tail(self) -> str:
+        """Return the end of what was printed."""
+        ...
+
+
 def run_task(
     task: Task,
     stores: TaskSide,
@@ -45,6 +56,7 @@ def run_task(
     should_stop: Callable[[], bool],
     clock: Callable[[], float] = time.perf_counter,
     on_failure: Callable[[UserCodeError], None] | None = None,
+    output: Output | None = None,
 ) -> TaskUpdate:
     """Run one attempt to its end.
 
@@ -54,6 +66,7 @@ def run_task(
         should_stop: Whether to stop at the next batch boundary.
         clock: Seconds, for timings.
         on_failure: Called with what user code raised, while everything that it uses is still open.
+        output: What keeps what the task prints; its end is kept with a failure.
 
     Returns:
         How it ended; never raises for what user code or the stores do.
@@ -61,7 +74,7 @@ def run_task(
     context = make_context(task, stores)
     set_runtime_context(context)
     attempt = _Attempt(task, stores, context, should_stop, clock)
-    attempt.on_failure = on_failure
+    attempt.on_failure, attempt.output = on_failure, output
     failed: TaskError | None = None
     try:
         status = attempt.run()
@@ -82,6 +95,11 @@ def run_task(
         status, failed = Status.FAILED, describe_error(error)
     finally:
         set_runtime_context(None)
+    if failed is not None:
+        tail = "" if output is None else output.tail()
+        failed = dataclasses.replace(
+            failed, step=task.step.name, task=task.index, attempt=task.attempt, output=failed.output or tail
+        )
     return TaskUpdate(task_id=task.id, attempt=task.attempt, status=status, error=failed, timings=attempt.timings)
 
 
@@ -127,6 +145,8 @@ class _Attempt:
         """Seconds that were spent so far, by activity."""
         self.on_failure: Callable[[UserCodeError], None] | None = None
         """Called with what user code raised, before its instance is closed."""
+        self.output: Output | None = None
+        """What keeps what the task prints."""
 
     def run(self) -> Status:
         """Run the handler; returns success or interrupted."""
@@ -149,9 +169,14 @@ class _Attempt:
         info = {each.uri: self._stores.dataset_info(n) for n, each in enumerate(self._task.datasets)}
         self._context.dataset_info = info
         is_debug = self._task.request.is_debug
-        return self._run_rows(
-            call.PredictRunner(step.record, bound, self._context, id_step=step.id_step, is_debug=is_debug)
+        origin = call.Origin(
+            id_step=step.id_step,
+            step=step.name,
+            task=self._task.index,
+            attempt=self._task.attempt,
+            output=self.output.tail if self.output is not None else lambda: "",
         )
+        return self._run_rows(call.PredictRunner(step.record, bound, self._context, origin, is_debug=is_debug))
 
     @contextmanager
     def _watch(self) -> Generator[None]:
@@ -188,6 +213,8 @@ class _Attempt:
 
     def _run_range(self, runner: call.PredictRunner, lease: RangeLease) -> PartDraft | None:
         began = self._clock()
+        if self.output is not None:
+            self.output.sends_at_once = lease.is_suspect
         rows = self._stores.read_rows(lease)
         read_s = self._clock() - began
         used = lease

@@ -9,12 +9,15 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 _FLUSH_CHARACTERS = 4096
 _FLUSH_S = 0.2
 _LINE_CHARACTERS = 1 << 20
 """A longer line is not kept until it ends."""
+TAIL_BYTES = 4000
+"""So much of the last output is kept with a failure."""
 
 
 class LogSink(Protocol):
@@ -85,6 +88,14 @@ class TaskLog:
         self._size = 0
         self._sent_at = 0.0
         self._lock = threading.Lock()
+        self._tail = ""
+        self.sends_at_once = False
+        """Whether every line is sent when it is whole, because the process may not live to send it later."""
+
+    def tail(self) -> str:
+        """Return the end of what was printed."""
+        with self._lock:
+            return self._tail.strip()
 
     def write(self, text: str) -> None:
         """Keep text for the log."""
@@ -104,8 +115,9 @@ class TaskLog:
         with self._lock:
             self._pieces.append(text)
             self._size += len(text)
+            self._tail = (self._tail + text)[-TAIL_BYTES:]
             now = time.monotonic()
-            if self._size >= _FLUSH_CHARACTERS or now - self._sent_at > _FLUSH_S:
+            if self.sends_at_once or self._size >= _FLUSH_CHARACTERS or now - self._sent_at > _FLUSH_S:
                 self._send(now)
         if self._echo is not None:
             self._echo.write(text)
@@ -114,6 +126,16 @@ class TaskLog:
         if self._pieces:
             self._stores.log("".join(self._pieces))
         self._pieces, self._size, self._sent_at = [], 0, now
+
+
+def read_tail(path: Path, start: int = 0) -> str:
+    """Return the end of a log, but nothing before the byte `start`; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - TAIL_BYTES, start))
+            return file.read(TAIL_BYTES).decode(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 class ThreadLogs:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import faulthandler
 import os
 import queue
 import signal
@@ -72,6 +73,7 @@ class Worker:
 
             debugger.attach()
         else:
+            faulthandler.enable()  # a crash in native code says in which line of Python it was
             self._echo = Echo() if message["is_verbose"] else None
             self._logs.follow_threads()
             for name in ("stdout", "stderr"):
@@ -140,7 +142,9 @@ class Worker:
                 self._open_log()
                 self._import_modules()
             with self._interruptible():
-                update = task_entry.run_task(task, stores, should_stop=stop.is_set, on_failure=self._on_failure())
+                update = task_entry.run_task(
+                    task, stores, should_stop=stop.is_set, on_failure=self._on_failure(), output=log
+                )
         except BaseException as error:
             is_stopped = self._hello["is_debug"] and isinstance(error, KeyboardInterrupt)
             update = TaskUpdate(

@@ -158,11 +158,33 @@ class _Progress:
     failure: tuple[int, TaskError, BaseException] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Which attempt rows are predicted by: kept with those that fail."""
+
+    id_step: str = ""
+    """What distinguishes the ids of this step's rows; see `Step.id_step`."""
+    step: str = ""
+    """Name of the step."""
+    task: int | None = None
+    """Index of the task."""
+    attempt: int = 0
+    """Its attempt, from 1."""
+    output: Callable[[], str] = lambda: ""
+    """Returns the end of what the task has printed."""
+
+
 class PredictRunner:
     """Calls predict for the rows of ranges; one per task."""
 
     def __init__(
-        self, record: HandlerRecord, bound: Bound, context: Context, *, id_step: str = "", is_debug: bool = False
+        self,
+        record: HandlerRecord,
+        bound: Bound,
+        context: Context,
+        origin: Origin | None = None,
+        *,
+        is_debug: bool = False,
     ) -> None:
         """Decide how the function is called.
 
@@ -170,7 +192,7 @@ class PredictRunner:
             record: The handler.
             bound: It, loaded.
             context: The context of the task.
-            id_step: What distinguishes the ids of this step's rows; see `Step.id_step`.
+            origin: Which attempt it is.
             is_debug: Whether an error ends the task whatever the handler says: the user wants to see it.
 
         Raises:
@@ -181,7 +203,7 @@ class PredictRunner:
         self._function = bound.function
         self._with_external = _calling(record, bound.function)
         self._context = context
-        self._id_step = id_step
+        self._origin = origin or Origin()
 
     def run(
         self,
@@ -307,14 +329,20 @@ class PredictRunner:
     def _record_errors(
         self, table: TableDraft, error: BaseException, dataset: DatasetInput, keys: Sequence[Key]
     ) -> None:
-        told = {
-            "exception": exception_text(error),
-            "message": str(error),
-            "frame": user_frame(error),
-            "traceback": details(error),
-        }
+        origin = self._origin
+        told = TaskError(
+            message=str(error),
+            exception=exception_text(error),
+            frame=user_frame(error),
+            details=details(error),
+            step=origin.step,
+            task=origin.task,
+            attempt=origin.attempt,
+            tries=1,
+            output=origin.output(),
+        ).columns()
         for key in keys:
-            table.ids.append(dataset.row_id(key, self._id_step))
+            table.ids.append(dataset.row_id(key, origin.id_step))
             for name, value in {"_index": key, **told}.items():
                 table.columns.setdefault(name, []).append(value)
 

@@ -97,8 +97,8 @@ def ending_row(stores: Stores, job: JobRecord) -> Row | None:
     for each in job.datasets:
         prefix = f"{each.name}{each.id_suffix}:"
         if error.row.startswith(prefix):
-            told = {"exception": error.exception, "message": error.message, "frame": error.frame}
-            return {"id": each.row_id(error.row.removeprefix(prefix), step), **told, "traceback": error.details}
+            told = {name: value for name, value in error.columns().items() if value is not None}
+            return {"id": each.row_id(error.row.removeprefix(prefix), step), **told}
     return None
 
 

@@ -54,6 +54,8 @@ class RangeLease:
     """Rows per batch; `start` is a multiple of it."""
     rebatched: bool = False
     """Whether rows are to be tried alone because a worker died on them."""
+    is_suspect: bool = False
+    """Whether a worker died while it held them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,11 +115,16 @@ class LocalTaskStores:
         self._crash_point = side.crash_point
         self.holder = holder or attempt_key(task.id, task.attempt)
         """Under this name the attempt holds its leases."""
-        self.held: dict[str, RangeLease] = {}
-        """Queue → the range that the attempt holds."""
+        self.held: dict[str, list[RangeLease]] = {}
+        """Queue → the ranges that the attempt holds, in the order in which it works on them."""
         self._lock = threading.Lock()
         self._queues: set[str] = set()
         self._sources: OrderedDict[tuple[int, str, int], Source] = OrderedDict()
+
+    @property
+    def worked_on(self) -> list[RangeLease]:
+        """The ranges that the attempt is at: of each queue the first that it holds; the others it has only read ahead."""
+        return [leases[0] for leases in self.held.values() if leases]
 
     def next_range(self, done: PartDraft | None = None, *, queue: str = "") -> RangeLease | None:
         return self._next_range(None if done is None else _encode(done), queue)
@@ -197,16 +202,21 @@ class LocalTaskStores:
             task.job_id, task.step.name, queue, self.holder, pace, commit=request
         )
         self._crash_point("committed")
-        if lease is None:
-            self.held.pop(queue, None)
-        else:
-            self.held[queue] = lease
+        if done is not None:
+            self._let_go(done.lease)
+        if lease is not None:
+            self.held.setdefault(queue, []).append(lease)
         return lease
+
+    def _let_go(self, lease: RangeLease | None) -> None:
+        """Forget a range that was committed."""
+        if lease is not None and lease in (leases := self.held.get(lease.queue, [])):
+            leases.remove(lease)
 
     def _commit(self, part: EncodedPart) -> None:
         if part.lease is not None:
             self._stores.catalog.ledger.commit_range(self._write(part), self.holder)
-            self.held.pop(part.lease.queue, None)
+            self._let_go(part.lease)
         elif part.tables:
             catalog, results = self._stores.catalog, self._stores.results
             record = self._append(part)

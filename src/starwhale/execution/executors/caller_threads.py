@@ -140,7 +140,7 @@ class CallerThreads:
             stores = self._open_stores(task)
             self._logs[thread] = log = TaskLog(stores)
             try:
-                update = task_entry.run_task(task, stores, should_stop=running.stop.is_set)
+                update = task_entry.run_task(task, stores, should_stop=running.stop.is_set, output=log)
             finally:
                 self._logs.pop(thread, None)
                 log.flush()

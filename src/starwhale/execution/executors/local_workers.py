@@ -131,6 +131,12 @@ class LocalWorkers:
                 details=worker.output_tail(),
                 hint="the memory of the machine may not suffice, or native code has failed; see the task's log",
                 is_user_error=False,
+                step=task.step.name,
+                task=task.index,
+                attempt=task.attempt,
+                output=worker.output_tail(),
+                exit_code=worker.exit_code,
+                signal=worker.signal,
             )
             self._updates.append(
                 TaskUpdate(task_id=task.id, attempt=task.attempt, status=Status.FAILED, error=error, worker_died=True)

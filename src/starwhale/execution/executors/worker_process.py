@@ -21,6 +21,7 @@ import starwhale
 from starwhale.domain.job import Task
 from starwhale.errors import UsageError
 from starwhale.execution.executors.protocol import ExecutorOptions
+from starwhale.execution.task_output import TAIL_BYTES, read_tail
 from starwhale.settings import child_environment
 from starwhale.storage.object_accounts import accounts
 from starwhale.storage.remote.frames import Channel, Json
@@ -31,7 +32,6 @@ OLDEST_PYTHON = (3, 11)
 """Workers run on this Python and newer ones."""
 _OLDEST_TEXT = ".".join(map(str, OLDEST_PYTHON))
 _ASK_S = 30.0
-_TAIL_BYTES = 4000
 _PIECE_BYTES = 1 << 16
 _END_S = 5.0
 
@@ -49,9 +49,10 @@ class WorkerProcess:
         descriptors = control_theirs.fileno(), stores_theirs.fileno()
         self._is_attached = options.is_debug
         self._native_log = options.log_folder / f"worker-{number}.txt"
+        self._native_start = self._native_log.stat().st_size if self._native_log.exists() else 0
         self._echoed: int | None = None
         if options.is_verbose and not self._is_attached:
-            self._echoed = self._native_log.stat().st_size if self._native_log.exists() else 0
+            self._echoed = self._native_start
         self._process = subprocess.Popen(
             [options.python, "-P", "-m", "starwhale.execution.worker", *map(str, descriptors)],
             env=child_environment(_python_path(options.python)),
@@ -140,21 +141,33 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
+    @property
+    def exit_code(self) -> int | None:
+        """With which the process ended by itself; None while it runs, or when a signal killed it."""
+        code = self._process.poll()
+        return None if code is None or code < 0 else code
+
+    @property
+    def signal(self) -> str:
+        """Name of the signal that killed the process, or empty."""
+        code = self._process.poll()
+        if code is None or code >= 0:
+            return ""
+        return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+
     def describe_end(self) -> str:
         """Say how the process ended."""
-        code = self._process.poll()
-        if code is None:
-            return "closed its connection"
-        if code >= 0:
-            return f"ended with exit code {code}"
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return f"was killed by {name}"
+        if self.signal:
+            return f"was killed by {self.signal}"
+        return "closed its connection" if self.exit_code is None else f"ended with exit code {self.exit_code}"
 
     def output_tail(self) -> str:
-        """Return the end of what the process wrote before it began its first task, or what native code wrote when it ended."""
+        """Return the end of what native code wrote when it ended, or of what the process wrote before it began its first task."""
+        if self._native_log.exists() and (tail := read_tail(self._native_log, self._native_start)):
+            return tail
         descriptor = self._output.fileno()  # the worker shares the file's position: it is not moved here
-        start = max(os.fstat(descriptor).st_size - _TAIL_BYTES, 0)
-        return os.pread(descriptor, _TAIL_BYTES, start).decode(errors="replace").strip()
+        start = max(os.fstat(descriptor).st_size - TAIL_BYTES, 0)
+        return os.pread(descriptor, TAIL_BYTES, start).decode(errors="replace").strip()
 
     def _send(self, message: Json) -> None:
         try:

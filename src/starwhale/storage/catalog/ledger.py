@@ -7,6 +7,7 @@ granting the next are one transaction, so that nothing stands between what is do
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, select, update
@@ -17,6 +18,9 @@ from starwhale.errors import ConflictError, LeaseLostError
 from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.schema import queues, ranges
 from starwhale.storage.protocols import CommitRequest, RangeLease, StepProgress
+
+_Place = tuple[str, str, int, int]
+"""Step, queue, position of the dataset and first rank: names a range of a job."""
 
 
 class Ledger:
@@ -109,6 +113,7 @@ class Ledger:
             epoch=granted.epoch,
             batch=batch,
             rebatched=granted.crashes > 0 and batch > 1 and granted.stop - granted.start <= batch,
+            is_suspect=granted.crashes > 0,
         )
 
     def commit_range(self, commit: CommitRequest, holder: str) -> None:
@@ -120,14 +125,32 @@ class Ledger:
         with self._database.write() as connection:
             self._commit(connection, commit, holder)
 
-    def release_holder(self, job_id: str, holder: str, *, crashed: bool = False) -> int:
-        """Give the ranges of an attempt back; after a crash they are suspects, and cut in halves. Returns how many there were."""
+    def release_holder(
+        self, job_id: str, holder: str, *, suspects: Sequence[RangeLease] = (), is_alone: bool = False
+    ) -> int:
+        """Give the ranges of an attempt back. Returns how many there were.
+
+        Args:
+            job_id: Job.
+            holder: The attempt, which has ended.
+            suspects: Those of them at which its worker was when it died.
+            is_alone: Whether the worker was at one range only; see `domain.ledger.give_back_suspect`.
+        """
         chosen = and_(ranges.c.job_id == job_id, ranges.c.state == RangeState.LEASED, ranges.c.holder == holder)
-        return self._release(chosen, crashed=crashed)
+        return self._release(chosen, {_place(each) for each in suspects}, is_alone=is_alone)
 
     def release_all(self, job_id: str) -> int:
         """End all leases of a job, for a new driver takes over. Returns how many there were."""
-        return self._release(and_(ranges.c.job_id == job_id, ranges.c.state == RangeState.LEASED), crashed=False)
+        return self._release(and_(ranges.c.job_id == job_id, ranges.c.state == RangeState.LEASED))
+
+    def deaths(self, lease: RangeLease) -> int:
+        """How many workers have died on a range alone, by any driver of the job."""
+        own = and_(
+            _of(ranges, lease.job_id, lease.step, lease.queue), ranges.c.dataset_position == lease.dataset_position
+        )
+        with self._database.read() as connection:
+            found = connection.execute(select(ranges.c.deaths).where(own, ranges.c.start == lease.start))
+            return found.scalar_one_or_none() or 0
 
     def suspects(self, job_id: str, step: str) -> list[RangeLease]:
         """Ranges on which workers have died and that are not done: to be tried alone. Those that are free have no holder."""
@@ -154,6 +177,7 @@ class Ledger:
                 epoch=row.epoch,
                 batch=row.batch,
                 rebatched=row.batch > 1 and row.stop - row.start <= row.batch,
+                is_suspect=True,
             )
             for row in rows
         ]
@@ -220,12 +244,17 @@ class Ledger:
         for row in connection.execute(select(ranges).where(late)).all():
             _write(connection, _like(row), rules.release(_range(row)))
 
-    def _release(self, chosen: ColumnElement[bool], *, crashed: bool) -> int:
+    def _release(
+        self, chosen: ColumnElement[bool], suspects: AbstractSet[_Place] = frozenset(), *, is_alone: bool = False
+    ) -> int:
         with self._database.write() as connection:
             rows = connection.execute(select(ranges).where(chosen)).all()
             for row in rows:
-                free = rules.release(_range(row), crashed=crashed)
-                first, *others = rules.halve(free, _batch(connection, row)) if crashed else [free]
+                if _place(row) in suspects:
+                    free = rules.give_back_suspect(_range(row), _batch(connection, row), is_alone=is_alone)
+                else:
+                    free = [rules.release(_range(row))]
+                first, *others = free
                 _write(connection, _like(row), first)
                 for other in others:
                     _insert(connection, row, other)
@@ -236,6 +265,10 @@ def _of(
     table: Any, job_id: str, step: str, queue: str
 ) -> ColumnElement[bool]:  # Any: queues or ranges; their columns are known by name
     return and_(table.c.job_id == job_id, table.c.step == step, table.c.queue == queue)
+
+
+def _place(each: RangeLease | Row[Any]) -> _Place:  # Any: see _like
+    return each.step, each.queue, each.dataset_position, each.start
 
 
 def _like(row: Row[Any]) -> ColumnElement[bool]:  # Any: what SQLAlchemy knows of a row of several columns
@@ -251,6 +284,7 @@ def _range(row: Row[Any]) -> RowRange:  # Any: see _like
         holder=row.holder,
         deadline_s=row.deadline_s,
         crashes=row.crashes,
+        deaths=row.deaths,
     )
 
 
@@ -263,6 +297,7 @@ def _values(each: RowRange) -> dict[str, Any]:  # Any: values of columns
         "holder": each.holder,
         "deadline_s": each.deadline_s,
         "crashes": each.crashes,
+        "deaths": each.deaths,
     }
 
 

@@ -161,6 +161,7 @@ ranges = Table(
     Column("holder", String(80), nullable=False, default=""),
     Column("deadline_s", Float),
     Column("crashes", Integer, nullable=False, default=0),
+    Column("deaths", Integer, nullable=False, server_default="0"),
     Column("rows_done", Integer, nullable=False, default=0),
     Column("rows_failed", Integer, nullable=False, default=0),
     Column("seconds", Float, nullable=False, default=0.0),
