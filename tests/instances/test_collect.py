@@ -178,6 +178,27 @@ def test_a_removed_version_goes_with_what_it_alone_needs(world: World) -> None:
         assert instance.datasets.resolve("digits").tags == ("latest", "v2")  # numbers are never given again
 
 
+def test_files_that_a_copy_shares_are_freed_with_the_last_of_both(world: World) -> None:
+    world.build("digits", 3)
+    world.do(lambda instance: instance.datasets.copy("digits", "twin"))
+    world.do(lambda instance: instance.datasets.remove("digits"))
+    for dry_run in (True, False):
+        shared = world.gc(dry_run=dry_run)
+        assert (shared.items[0].file_count, shared.size_bytes) == (0, 0)
+    world.check()
+
+    world.do(lambda instance: instance.datasets.copy("twin", "digits"))
+    world.do(lambda instance: [instance.datasets.remove(name) for name in ("twin", "digits")])
+    space = sum(
+        path.stat().st_size
+        for path in {each.stat().st_ino: each for each in map(world.layout.root.joinpath, world.files())}.values()
+    )
+    planned = world.gc(dry_run=True)
+    assert planned.size_bytes == space
+    assert world.gc() == planned
+    assert world.files() == set()
+
+
 def test_content_that_another_version_shares_survives(world: World) -> None:
     shared, own = b"s" * 5000, b"o" * 4000
     world.model("net", {"a.bin": shared, "own.bin": own})

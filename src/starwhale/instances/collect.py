@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import ConflictError, CorruptedError, NotFoundError, RootError
-from starwhale.instances.collect_files import children, grandchildren, remove, remove_empty, sizes_of, walk
+from starwhale.instances.collect_files import Space, children, grandchildren, remove, remove_empty, walk
 from starwhale.storage.catalog.references import Doomed, Kept, Owners
 from starwhale.storage.in_use import claim
 
@@ -158,6 +158,7 @@ class _Walk:
         self._chosen = chosen
         self._items: list[Item] = []
         self._kept: list[Kept] = []
+        self._space = Space(is_dry=chosen is None)
         self._doomed = stores.catalog.references.doomed()
         if chosen is not None:
             self._doomed = self._doomed.only(chosen)
@@ -354,7 +355,7 @@ class _Walk:
         """Delete files and folders, or count them; `is_listed` names the thing even where it has no files."""
         size = count = 0
         for path in paths:
-            sizes = sizes_of(path)
+            sizes = self._space.freed_by(path)
             if self._is_dry or self._remove(path, is_guarded=kind == "results"):
                 size += sum(sizes)
                 count += len(sizes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -62,12 +63,27 @@ def walk(path: Path) -> Iterator[Path]:
             yield from walk(each)
 
 
-def sizes_of(path: Path) -> list[int]:
-    """Bytes of each file of what there is below a path; what vanishes meanwhile has none."""
-    found: list[int] = []
-    with suppress(OSError):
-        found.extend(each.lstat().st_size for each in walk(path) if not is_folder(each))
-    return found
+class Space:
+    """Counts what deleting files frees: one that has several names, as copies of datasets do, is freed with the last of them."""
+
+    def __init__(self, *, is_dry: bool) -> None:
+        self._is_dry = is_dry
+        self._names: Counter[tuple[int, int]] = Counter()
+
+    def freed_by(self, path: Path) -> list[int]:
+        """Bytes of each file below a path that is freed when the path goes now; to be asked before it goes."""
+        found: list[int] = []
+        with suppress(OSError):
+            for each in walk(path):
+                if is_folder(each):
+                    continue
+                facts = each.lstat()
+                file = facts.st_dev, facts.st_ino
+                # What a collection has deleted is not among the links any more; what a dry run has only counted still is.
+                self._names[file] += 1 if self._is_dry else 0
+                if facts.st_nlink <= max(1, self._names[file]):
+                    found.append(facts.st_size)
+        return found
 
 
 def is_folder(path: Path) -> bool:
