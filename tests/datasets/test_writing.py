@@ -274,6 +274,16 @@ def test_names_keep_their_case_and_are_matched_in_any(open_: Open, build: Build)
     )
 
 
+def test_names_of_two_writers_that_differ_in_case_are_one(open_: Open, build: Build) -> None:
+    build([{"x": 0}])
+    first, second = open_("ds"), open_("ds")
+    first.append({"Label": 1})
+    second[7] = {"label": 2, "other": 3}
+    first.commit()
+    second.commit()
+    assert content(open_("ds")) == [(0, {"x": 0}), (1, {"Label": 1}), (7, {"Label": 2, "other": 3})]
+
+
 def test_names_that_differ_only_in_case_are_refused(open_: Open) -> None:
     ds = open_("ds")
     with pytest.raises(FieldNameError, match="differ only in case"):
@@ -340,6 +350,23 @@ def test_closing_drops_uncommitted_rows_and_counts_them(open_: Open, build: Buil
         ds.close()
     ds.close()
     assert content(open_("ds")) == [(0, {"x": 1})]
+
+
+def test_what_is_dropped_at_the_end_is_said_once_and_in_words(
+    open_: Open, build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    build([{"x": 1}])
+    ds = open_("ds")
+    ds.append({"x": 2})
+    with pytest.warns(UncommittedChangesWarning, match="closed with 1 uncommitted change of rows, which is dropped"):
+        ds.close()
+    ds = open_("ds")
+    ds.info["a"] = 1
+    with pytest.warns(
+        UncommittedChangesWarning, match="closed with an uncommitted change of its info, which is dropped"
+    ):
+        ds.close()
+    assert caplog.records == []  # without a handler logging writes to stderr too, where the warning stands already
 
 
 def test_a_closed_dataset_takes_no_changes_and_reads_on(open_: Open, build: Build) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starwhale.datasets.compare import compare_rows
+from starwhale.datasets.names import FeatureNames
 from starwhale.datasets.rows import iterate_rows
 from starwhale.datasets.stores import DatasetStores
 from starwhale.errors import ConflictError
@@ -123,7 +124,7 @@ def _rebase(
     _refuse_overlap(bundle, changed, others)
     writer = stores.rows.begin(bundle.id, newest.content_digest)
     try:
-        _replay(writer, ours, changed)
+        _replay(writer, ours, changed, theirs)
         if dict(ours.info) != dict(before.info):
             if dict(theirs.info) not in (dict(before.info), dict(ours.info)):
                 message = f"another writer changed the info of dataset {bundle.name!r} as well"
@@ -136,14 +137,16 @@ def _rebase(
     return dataclasses.replace(again, updated_rows=written.updated_rows, deleted_rows=written.deleted_rows)
 
 
-def _replay(writer: DatasetWriter, ours: DatasetReader, changed: _Difference) -> None:
+def _replay(writer: DatasetWriter, ours: DatasetReader, changed: _Difference, onto: DatasetReader) -> None:
+    """Make our changes on the other writer's version, whose spelling of names counts now."""
     for key in changed.deleted:
         writer.delete(key)
     ranks = list(changed.ranks.values())
+    names = FeatureNames(onto.columns)
     for start in range(0, len(ranks), COMPARED_ROWS):
         for key, features in iterate_rows(ours.take(ranks[start : start + COMPARED_ROWS])):
             writer.delete(key)  # what we had hidden of the row stays hidden
-            writer.put(key, features)
+            writer.put(key, names.adopt(key, features))
 
 
 def _refuse_overlap(bundle: BundleRecord, changed: _Difference, others: _Difference) -> None:

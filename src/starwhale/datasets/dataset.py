@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import tempfile
 import threading
@@ -37,8 +36,6 @@ from starwhale.errors import (
 )
 from starwhale.storage.catalog.records import BundleRecord, VersionRecord
 from starwhale.storage.protocols import DatasetReader, Key, Value
-
-logger = logging.getLogger(__name__)
 
 
 class UncommittedChangesWarning(UserWarning):
@@ -435,8 +432,9 @@ class Dataset:
             count, is_changed = changes.row_count, changes.is_changed
             changes.abort()
         if is_changed:
-            text = f"dataset {self.name!r} was closed with {count} uncommitted changes of rows, which are dropped"
-            logger.warning("%s", text)
+            what = "an uncommitted change of its info" if not count else f"{count} uncommitted changes of rows"
+            what = "1 uncommitted change of rows" if count == 1 else what
+            text = f"dataset {self.name!r} was closed with {what}, which {'are' if count > 1 else 'is'} dropped"
             warnings.warn(f"{text}; call commit() before close()", UncommittedChangesWarning, stacklevel=2)
 
     def abort(self) -> None:
