@@ -221,3 +221,18 @@ def test_processes_that_commit_at_once_lose_nothing(tmp_path: Path) -> None:
 
 if __name__ == "__main__":
     _commit_many(sys.argv[1])
+
+
+def test_what_may_be_recovered_is_named_and_nothing_else(catalog: SqlCatalog) -> None:
+    _add(catalog, tags=("good",))
+    second = _add(catalog, tags=("bad",))
+
+    def hint(word: str) -> str:
+        with pytest.raises(NotFoundError) as missing:
+            catalog.versions.resolve("dataset", f"mnist/version/{word}", removed=True)
+        return missing.value.hint
+
+    assert hint("latest") == "no version of it is removed"
+    catalog.versions.remove(second.version)
+    assert hint("latest") == "there is 'bad', 'v1'"
+    assert hint("good") == "there is 'bad', 'v1'"

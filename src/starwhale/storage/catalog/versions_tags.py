@@ -370,9 +370,11 @@ def _missing(
             f"{kind} {bundle.name!r} in project {project.name!r} has no {'removed ' if removed else ''}version",
             hint=hint,
         )
-    known = select(tags.c.tag).where(tags.c.bundle_id == bundle.id)
-    hint = nearest(uri.version, connection.execute(known).scalars())
-    if len(uri.version) < SHORTEST_PREFIX:
+    known = select(tags.c.tag).join(versions, tags.c.version == versions.c.version).where(tags.c.bundle_id == bundle.id)
+    known = known.where(versions.c.removed_at.is_not(None) if removed else versions.c.removed_at.is_(None))
+    words = list(connection.execute(known).scalars())
+    hint = nearest(uri.version, words) if words or not removed else "no version of it is removed"
+    if words and len(uri.version) < SHORTEST_PREFIX:
         hint = f"give a tag, or at least {SHORTEST_PREFIX} characters of the version" + (f"; {hint}" if hint else "")
     return NotFoundError(
         f"no {'removed ' if removed else ''}version {uri.version!r} of {kind} {bundle.name!r}", hint=hint
