@@ -174,6 +174,17 @@ def child_environment(additions: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **additions}
 
 
+def declared_values(names: Iterable[str], environ: Mapping[str, str] | None = None) -> dict[str, str | None]:
+    """Return the values of environment variables that somebody has declared; None for one that is not set.
+
+    Args:
+        names: Their names.
+        environ: Variables to read; None means those of this process.
+    """
+    env = os.environ if environ is None else environ
+    return {name: env.get(name) for name in names}
+
+
 def _read_s3(env: Mapping[str, str]) -> S3Accounts:
     own = {name.removeprefix("SW_S3_"): env.get(name, "").strip() for name in _S3_NAMES}
     limits = S3Access(

@@ -292,12 +292,13 @@ class Job:
         )
         return list(found.rows)
 
-    def resume(self, executor: str | None = None, replicas: int | None = None) -> Job:
+    def resume(self, executor: str | None = None, replicas: int | None = None, arguments: Sequence[str] = ()) -> Job:
         """Go on from the rows that are not done, to the end.
 
         Args:
             executor: Another executor; None keeps the job's.
             replicas: Another number of tasks for the steps that consume rows; None keeps the job's.
+            arguments: Options of the handlers whose values no record keeps, because they are secrets: `["--api-key", key]`.
 
         Raises:
             ConflictError: A living process runs it.
@@ -305,7 +306,7 @@ class Job:
             StarwhaleError: It failed again; as `run` raises.
         """
         __tracebackhide__ = True
-        resume_job(self.id, executor=executor, replicas=replicas)
+        resume_job(self.id, executor=executor, replicas=replicas, arguments=tuple(map(str, arguments)))
         return self
 
     def remove(self) -> None:

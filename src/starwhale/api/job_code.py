@@ -85,6 +85,7 @@ def _model_request(model: str, handler: str, options: Mapping[str, Any]) -> RunR
         workdir=target.workdir,
         modules=target.modules,
         model_name=target.model_name,
+        envs=target.envs,
         model_uri=target.model_uri,
         handler=handler,
         **options,

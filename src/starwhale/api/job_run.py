@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import warnings
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ def run_job(request: RunRequest, *, raises: bool = True) -> str:
     return finish(outcome, is_here=is_here) if raises else outcome.job_id
 
 
-def resume_job(job_id: str, *, executor: str | None, replicas: int | None) -> None:
+def resume_job(job_id: str, *, executor: str | None, replicas: int | None, arguments: Sequence[str] = ()) -> None:
     """Go on with a job to its end.
 
     Raises:
@@ -47,7 +47,7 @@ def resume_job(job_id: str, *, executor: str | None, replicas: int | None) -> No
     is_here = jobs.get(job_id).request.executor == CALLER
     executor = None if is_here and executor == "thread" else executor
     with _watched(is_here=is_here) as options:
-        outcome = jobs.resume(job_id, executor=executor, replicas=replicas, options=options)
+        outcome = jobs.resume(job_id, executor=executor, replicas=replicas, arguments=arguments, options=options)
     finish(outcome, is_here=is_here)
 
 

@@ -14,6 +14,7 @@ from starwhale.cli.command import SwGroup, add_not_built
 from starwhale.cli.complete_names import completes
 from starwhale.cli.outcome import finish, row_command
 from starwhale.cli.render_table import Column, Kind, render_table
+from starwhale.cli.run_words import WordsAfterCommand, words_after
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -196,19 +197,22 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
     app.tell({"recovered": recovered}, f"recovered job {recovered}")
 
 
-@job.command()
+@job.command(cls=WordsAfterCommand)
 @click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option("--executor", default=None, help="Another executor than the job had.")
 @click.option("--replicas", default=None, type=click.IntRange(min=1), help="Another number of tasks per step.")
 @click.option("-f", "--force", is_flag=True, help="Accepted for old scripts.")
 @click.pass_obj
 def resume(app: CliApp, job_address: str, executor: str | None, replicas: int | None, force: bool) -> None:
-    """Go on with a job from the rows that are not done."""
+    """Go on with a job from the rows that are not done.
+
+    Behind -- stand options of the handlers that are secrets: their values are not kept, and have to be given again.
+    """
     from starwhale.cli.job_progress import ProgressLines
 
     del force
     with ProgressLines(app) as progress:
         outcome = app.instance().jobs.resume(
-            job_address, executor=executor, replicas=replicas, options=progress.options()
+            job_address, executor=executor, replicas=replicas, arguments=words_after(), options=progress.options()
         )
     finish(app, outcome)

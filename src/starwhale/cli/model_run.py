@@ -174,6 +174,7 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
         modules=target.modules,
         model_uri=target.model_uri,
         model_name=target.model_name,
+        envs=target.envs,
         keeps_snapshot=not given["cleanup_snapshot"],
         handler=given["handler"],
         datasets=tuple(given["datasets"]) or app.settings.datasets,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from starwhale.cli.render_record import record_lines
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -40,6 +42,8 @@ def render_report(
         has_steps: Whether the steps were drawn already, with their rows.
     """
     _panel(console, "job", dict(_about(report, is_verbose)))
+    if has_steps:
+        _panel(console, "record", dict(record_lines(report.manifest, is_whole=is_verbose)))
     _panel(console, "summary", dict(_summary(report)))
     if report.labels:
         _tables(console, "per label", "label", list(report.labels.values()), max_columns)
@@ -81,8 +85,6 @@ def _about(report: JobReport, is_verbose: bool) -> Iterator[tuple[str, str]]:
     for text, name in (("Python", "python_version"), ("starwhale", "starwhale_version"), ("", "platform")):
         if manifest.get(name):
             found.append(f"{text} {manifest[name]}".strip())
-    if digest := str(manifest.get("source_digest") or ""):
-        found.append(f"code {digest if is_verbose else digest[:SHORT]}")
     yield "ran on", ", ".join(found)
     yield "error", str(manifest["error_message"] or "")
 

@@ -18,18 +18,26 @@ AFTER = "starwhale.words_after"
 """Key of the words behind `--` in a context's `meta`."""
 
 
-class RunCommand(SwCommand):
+class WordsAfterCommand(SwCommand):
     """A command that leaves what stands behind `--` alone, and keeps it apart from what stands before."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # Any: passed on to click as it came
-        kwargs["context_settings"] = {"ignore_unknown_options": True, **(kwargs.get("context_settings") or {})}
-        super().__init__(*args, **kwargs)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Cut the words at the first `--`."""
         cut = args.index("--") if "--" in args else len(args)
         ctx.meta[AFTER] = tuple(args[cut + 1 :])
         return super().parse_args(ctx, args[:cut])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Say what may follow."""
+        return [*super().collect_usage_pieces(ctx), "[-- HANDLER OPTIONS]"]
+
+
+class RunCommand(WordsAfterCommand):
+    """The command that takes a target and, on either side of `--`, options of handlers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # Any: passed on to click as it came
+        kwargs["context_settings"] = {"ignore_unknown_options": True, **(kwargs.get("context_settings") or {})}
+        super().__init__(*args, **kwargs)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Say what may follow."""

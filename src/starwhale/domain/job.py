@@ -6,7 +6,8 @@ Everything here is a frozen value that goes to JSON and back by `to_json` and `f
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +58,8 @@ class RunRequest:
     """With `task_index`: the number of tasks that the step is cut into; 0 leaves it."""
     model_uri: str = ""
     """Full URI of the packaged model, version included; empty for a work directory."""
+    model_digest: str = ""
+    """Digest of the content of the packaged model; empty for a work directory."""
     keeps_snapshot: bool = False
     """With `model_uri`: whether the job's copy of the model's files stays after it has succeeded."""
     loose_options: tuple[str, ...] = ()
@@ -65,6 +68,14 @@ class RunRequest:
     """Whether rows are tried one after another in one worker with the terminal attached."""
     row: str = ""
     """With `is_debug`: key of the only row to try; empty for all."""
+    envs: tuple[str, ...] = ()
+    """Environment variables that `model.yaml` declares; handlers may declare more."""
+    reproduces: str = ""
+    """Id of the job that this one repeats; empty for none."""
+    sample: int = 0
+    """Try only so many rows, drawn at random, with the batches that they lie in; 0 means all."""
+    sample_seed: int = 0
+    """From which the rows of `sample` are drawn."""
 
     @property
     def handler_arguments(self) -> tuple[str, ...]:
@@ -131,6 +142,8 @@ class HandlerRecord:
     """Keyword arguments given at registration."""
     doc: str = ""
     """First line of the handler's docstring."""
+    envs: tuple[str, ...] = ()
+    """Environment variables that the handler declares, whose values the record of a job keeps."""
 
     def to_json(self) -> Json:
         """Return a JSON object from which `from_json` makes an equal value."""
@@ -319,6 +332,8 @@ class TaskUpdate:
     """Whether the worker process ended on its own; such a task may be tried again."""
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
     """Seconds that the attempt spent per activity: `read`, `predict`, `write`."""
+    packages: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Versions of the packages that its process had imported by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +352,21 @@ class Job:
     """Pinned versions, in the order of the request."""
     status: Status = Status.CREATED
     """Where it stands."""
+
+
+def env_names(names: Iterable[object]) -> tuple[str, ...]:
+    """Return names of environment variables, each once.
+
+    Raises:
+        ValueError: One of them is no name; `NAME=VALUE` is none, because a value belongs in the environment.
+    """
+    found = list(names)
+    for each in found:
+        if not isinstance(each, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", each):
+            shown = repr(each.partition("=")[0] + "=…" if isinstance(each, str) and "=" in each else each)
+            message = f"{shown} is not the name of an environment variable"
+            raise ValueError(message)
+    return tuple(dict.fromkeys(str(each) for each in found))
 
 
 def _tuples(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:

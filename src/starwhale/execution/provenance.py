@@ -1,26 +1,57 @@
-"""What a job ran on: versions, machine, and the state of the source. Kept beside the job so that a figure can be traced."""
+"""What a job ran on: program, machine, source, data, arguments and environment. Kept beside the job so that a figure can be traced.
+
+Secrets are not kept: see docs/decisions/0026-the-record-of-a-job.md.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import platform
-import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from starwhale.settings import VERSION
+from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest
+from starwhale.domain.redaction import REDACTED, is_secret_name, redact_json, redact_text, redact_words
+from starwhale.execution.git_state import describe_git
+from starwhale.execution.hardware import describe_hardware
+from starwhale.settings import VERSION, declared_values
 
-_GIT_S = 5.0
+Json = dict[str, Any]  # Any: JSON objects
 
 
-def describe_machine(argv: Sequence[str]) -> dict[str, Any]:  # Any: a JSON object
+class Facts:
+    """What can be said of machine and source before anything is planned, gathered while the first worker imports its modules."""
+
+    def __init__(self, request: RunRequest, argv: Sequence[str]) -> None:
+        self._request = request
+        self._argv = argv
+        self._found: Json = {}
+        self._thread = threading.Thread(target=self._gather, name="record", daemon=True)
+        self._thread.start()
+
+    def _gather(self) -> None:
+        request, workdir = self._request, Path(self._request.workdir)
+        found = {**describe_machine(self._argv), "hardware": describe_hardware()}
+        with contextlib.suppress(OSError):  # a directory that is not there is refused with a better message than ours
+            found |= describe_source(workdir, request.modules, has_git=not request.model_uri)
+        self._found = found
+
+    def wait(self) -> Json:
+        """Return what was found, once it is."""
+        self._thread.join()
+        return self._found
+
+
+def describe_machine(argv: Sequence[str]) -> Json:
     """Say what runs: our version, Python, the machine, and what the user typed."""
     return {
-        "argv": list(argv),
+        "argv": list(redact_words(argv)),
         "starwhale_version": VERSION,
         "python_version": platform.python_version(),
         "python": sys.executable,
@@ -30,11 +61,93 @@ def describe_machine(argv: Sequence[str]) -> dict[str, Any]:  # Any: a JSON obje
     }
 
 
-def describe_source(workdir: Path, modules: Sequence[str]) -> dict[str, Any]:  # Any: a JSON object
-    """Say which source runs: its digest, and the commit where it is under git; functions of a notebook are kept word for word."""
-    said: dict[str, Any] = {"source_digest": source_digest(workdir, modules), "git": _git(workdir)}
-    functions = _functions(modules)
+def describe_source(workdir: Path, modules: Sequence[str], *, has_git: bool = True) -> Json:
+    """Say which source runs: its digest, and what git says of it; functions of a notebook are kept word for word.
+
+    Args:
+        workdir: The model root.
+        modules: Modules of the handlers.
+        has_git: Whether git is asked: it knows nothing of the snapshot of a packaged model.
+    """
+    said: Json = {
+        "source_digest": source_digest(workdir, modules),
+        "git": describe_git(workdir) if has_git else None,
+    }
+    functions = {name: redact_text(source) for name, source in _functions(modules).items()}
     return {**said, "functions": functions} if functions else said
+
+
+def describe_job(job: Job) -> Json:
+    """Say what a planned job was given: seed, model, datasets, arguments, and the environment variables that were declared."""
+    request = job.request
+    return {
+        "seed": request.seed,
+        "arguments": list(redact_words(request.handler_arguments)),
+        "model_digest": request.model_digest,
+        "inputs": [
+            {
+                "uri": redact_text(each.uri),
+                "version": each.version,
+                "manifest_digest": each.manifest_digest,
+                "row_count": each.row_count,
+            }
+            for each in job.datasets
+        ],
+        "env": describe_env(declared_names(request, [step.record for step in job.steps])),
+        **({"reproduces": request.reproduces} if request.reproduces else {}),
+        **({"sample": request.sample, "sample_seed": request.sample_seed} if request.sample else {}),
+    }
+
+
+def declared_names(request: RunRequest, records: Iterable[HandlerRecord]) -> tuple[str, ...]:
+    """Return the environment variables that the model and its handlers declare, sorted."""
+    return tuple(sorted({*request.envs, *(name for record in records for name in record.envs)}))
+
+
+def describe_env(names: Sequence[str]) -> dict[str, str | None]:
+    """Return the values of declared environment variables; None for one that is not set, and of a secret only that it is."""
+    return {
+        name: value if not value else REDACTED if is_secret_name(name) else redact_text(value)
+        for name, value in declared_values(names).items()
+    }
+
+
+def without_secrets(job: Job) -> Job:
+    """Return a job as it may be written down: the same, but for secrets in arguments and addresses."""
+    request = job.request
+    kept = dataclasses.replace(
+        request,
+        arguments=_redact_after(request.loose_options, request.arguments),
+        loose_options=redact_words(request.loose_options),
+        datasets=tuple(map(redact_text, request.datasets)),
+        model_uri=redact_text(request.model_uri),
+    )
+    return dataclasses.replace(
+        job,
+        request=kept,
+        steps=tuple(
+            dataclasses.replace(step, record=dataclasses.replace(step.record, **_extras(step.record)))
+            for step in job.steps
+        ),
+        datasets=tuple(map(_input, job.datasets)),
+    )
+
+
+def _input(dataset: DatasetInput) -> DatasetInput:
+    return dataclasses.replace(dataset, given=redact_text(dataset.given))
+
+
+def _extras(record: HandlerRecord) -> Json:
+    """What was given to a function when it was registered; a job that is resumed takes it from the function again."""
+    return {
+        "extra_args": tuple(redact_json(record.extra_args)),
+        "extra_kwargs": redact_json(record.extra_kwargs),
+        "datasets": tuple(map(redact_text, record.datasets)),
+    }
+
+
+def _redact_after(before: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
+    return redact_words((*before, *words))[len(before) :]
 
 
 def source_digest(workdir: Path, modules: Sequence[str]) -> str:
@@ -74,25 +187,3 @@ def _files(workdir: Path, modules: Sequence[str]) -> list[Path]:
         elif path.is_dir():
             found.update(path.rglob("*.py"))
     return sorted(found)
-
-
-def _git(workdir: Path) -> dict[str, Any] | None:  # Any: a JSON object
-    """Return commit and dirty state of the work directory; None where there is no git, or no repository."""
-    try:
-        commit = _ask_git(workdir, "rev-parse", "HEAD")
-        return {"commit": commit, "is_dirty": bool(_ask_git(workdir, "status", "--porcelain", "--", "."))}
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _ask_git(workdir: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "--no-optional-locks", *arguments],  # noqa: S607 - the user's git, wherever it is
-        cwd=workdir,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=_GIT_S,
-        stdin=subprocess.DEVNULL,
-    )
-    return done.stdout.strip()

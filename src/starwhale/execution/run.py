@@ -126,6 +126,7 @@ class JobRun:
         self._cancelled: set[tuple[str, int]] = set()
         self._halt: TaskError | None = None
         self._suspects = Suspects(job, desk.side)
+        self._packages: dict[str, str] = {}
 
     def run(self, should_stop: Callable[[], bool]) -> JobOutcome:
         """Run the job to its end.
@@ -235,7 +236,13 @@ class JobRun:
         return dataclasses.replace(update, error=dataclasses.replace(update.error, log=log))
 
     def _settle_parts(self, connection: Any, task: Task, update: TaskUpdate) -> None:  # Any: passed on
-        """Make what a task without rows has logged final, or hide it; what was done of rows is final already."""
+        """Make what a task without rows has logged final, or hide it; what was done of rows is final already.
+
+        What the attempt's process has imported is written down in the same transaction, where that is news.
+        """
+        if new := {name: each for name, each in update.packages.items() if self._packages.get(name) != each}:
+            self._packages |= new
+            self._catalog.jobs.add_packages(connection, task.job_id, new)
         if task.step.consumes_rows:
             return
         if update.status is Status.SUCCESS:

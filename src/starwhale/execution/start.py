@@ -11,21 +11,30 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest
+from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest, Step
+from starwhale.domain.redaction import fill_in
 from starwhale.domain.status import Status, is_resumable
 from starwhale.domain.version import check_job_id
 from starwhale.errors import HandlerError, NoSpaceError, StarwhaleError, StatusError, UsageError
 from starwhale.execution import plan
 from starwhale.execution.debug_run import check_debug, leave_interrupt_to_worker, pick_row
 from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
-from starwhale.execution.provenance import describe_machine, describe_source, source_digest
+from starwhale.execution.provenance import (
+    Facts,
+    declared_names,
+    describe_env,
+    describe_job,
+    source_digest,
+    without_secrets,
+)
 from starwhale.execution.run import Desk, JobOutcome, JobProgress, JobRun, OnProgress, StepView
+from starwhale.settings import declared_values
 from starwhale.storage.remote.pipe import PipeServer
 from starwhale.storage.task_side import CrashPoint, JobSide, JobStores, no_crash
 
@@ -100,17 +109,13 @@ def _start(request: RunRequest, stores: JobStores, pin: Pin, options: RunOptions
     job_id = check_job_id(request.job_id) if request.job_id else stores.catalog.make_id()
     desk = Desk()
     with _executor(request, stores, desk, options, job_id=job_id) as executor:
+        facts = Facts(request, options.argv)
         handlers = executor.discover()
         job = _plan(request, handlers, lambda uris: _pin_all(uris, request, stores, pin), job_id)
         if request.row and job.handler not in {step.name for step in job.steps} and options.on_warning is not None:
             options.on_warning(f"{job.handler} is left out: it would say nothing of one row")
-        record = {
-            **describe_machine(options.argv),
-            **describe_source(Path(request.workdir), request.modules),
-            "seed": request.seed,
-            **({"debug": True} if request.is_debug else {}),
-        }
-        stores.catalog.jobs.create(job, record, _this_driver())
+        record = {**facts.wait(), **describe_job(job), **({"debug": True} if request.is_debug else {})}
+        stores.catalog.jobs.create(without_secrets(job), record, _this_driver())
         try:
             return _run(job, executor, stores, desk, options)
         finally:
@@ -124,6 +129,7 @@ def resume_job(
     *,
     executor: str | None = None,
     replicas: int | None = None,
+    arguments: Sequence[str] = (),
     options: RunOptions | None = None,
 ) -> JobOutcome:
     """Go on with a job from the rows that are not done.
@@ -133,11 +139,13 @@ def resume_job(
         stores: Where everything is kept.
         executor: Another executor; None keeps the job's.
         replicas: Another number of tasks for steps that consume rows; None keeps the job's.
+        arguments: Options of the handlers whose values no record keeps, because they are secrets.
         options: How this process runs it.
 
     Raises:
         ConflictError: A living process runs it.
         StatusError: There is nothing to go on with.
+        UsageError: A secret is missing that the job was given as an argument.
     """
     options = options or RunOptions()
     plan.check_request(RunRequest(workdir="", modules=(), replicas=replicas))
@@ -149,7 +157,8 @@ def resume_job(
     if found.request.is_debug:
         message = f"job {job_id[:12]} was a debug run, of which nothing is kept"
         raise StatusError(message, hint="run it again with swcli model run --debug")
-    request = _changed(found.request, executor, replicas)
+    steps = [each.step.record for each in catalog.jobs.steps(found.id)]
+    request = with_secrets(_changed(found.request, executor, replicas), arguments, steps)
     if not Path(request.workdir).is_dir():
         message = f"the work directory {request.workdir} of job {job_id[:12]} is gone"
         raise UsageError(message, hint="bring it back, or start a new job")
@@ -158,10 +167,11 @@ def resume_job(
     try:
         _check_resumable(claimed)
         catalog.ledger.release_all(found.id)
-        job = _job_of(found, request, stores, replicas)
         _warn_of_changes(found, options)
         with _executor(request, stores, desk, options, job_id=found.id) as placed:
-            placed.discover()
+            facts = Facts(request, options.argv)
+            job = _with_extras(_job_of(found, request, stores, replicas), placed.discover())
+            catalog.jobs.add_to_record(found.id, lambda record: _resumed(record, facts.wait(), job))
             return _run(job, placed, stores, desk, options)
     except BaseException:
         _let_go(found.id, stores)
@@ -330,6 +340,44 @@ def _job_of(found: JobRecord, request: RunRequest, stores: JobStores, replicas: 
     )
 
 
+def with_secrets(request: RunRequest, arguments: Sequence[str], records: Iterable[HandlerRecord] = ()) -> RunRequest:
+    """Put back what the record of a job leaves out: from the caller, else from declared environment variables.
+
+    Args:
+        request: As the catalog has it.
+        arguments: Options with their values; only those that were left out.
+        records: The handlers, which declare variables.
+
+    Raises:
+        UsageError: A value is missing.
+    """
+    values = declared_values(declared_names(request, records))
+    words = fill_in(request.handler_arguments, arguments, {name: each for name, each in values.items() if each})
+    count = len(request.loose_options)
+    return dataclasses.replace(request, loose_options=words[:count], arguments=words[count:])
+
+
+def _with_extras(job: Job, handlers: dict[str, HandlerRecord]) -> Job:
+    """Take from the user's module what it has registered a function with: the catalog has it without secrets."""
+
+    def whole(step: Step) -> Step:
+        new = handlers.get(step.name)
+        if new is None:
+            return step
+        record = dataclasses.replace(step.record, extra_args=new.extra_args, extra_kwargs=new.extra_kwargs)
+        return dataclasses.replace(step, record=record)
+
+    return dataclasses.replace(job, steps=tuple(map(whole, job.steps)))
+
+
+def _resumed(record: Mapping[str, Any], facts: Mapping[str, Any], job: Job) -> dict[str, Any]:  # Any: JSON objects
+    """Add to a record what differs now that its job goes on: another machine, other packages, changed sources."""
+    names = declared_names(job.request, [step.record for step in job.steps])
+    now = {**facts, "env": describe_env(names)}
+    changed = {name: value for name, value in now.items() if name != "argv" and record.get(name) != value}
+    return {"resumes": [*record.get("resumes", []), {"argv": facts.get("argv", []), **changed}]}
+
+
 def _check_resumable(found: JobRecord) -> None:
     if not is_resumable(found.status):
         message = f"job {found.id[:12]} is {found.status}"
@@ -361,4 +409,5 @@ __all__ = [
     "listen_for_interrupt",
     "resume_job",
     "start_job",
+    "with_secrets",
 ]

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from starwhale.domain.job import Task, TaskUpdate
 from starwhale.errors import InterruptedJobError, UserCodeError
+from starwhale.execution.packages import LoadedPackages
 from starwhale.execution.task_output import Echo, TaskLog, TaskStream, ThreadLogs
 from starwhale.storage.object_accounts import accounts
 from starwhale.storage.remote.frames import Channel, Json, error_to_json
@@ -41,6 +42,7 @@ class Worker:
         self._handlers: Json | None = None
         self._log_is_open = False
         self._echo: Echo | None = None
+        self._packages = LoadedPackages()
         self._importing = threading.RLock()  # one thread at a time: discovery replaces modules
 
     def run(self) -> None:
@@ -159,6 +161,8 @@ class Worker:
         with contextlib.suppress(Exception):
             log.flush()
             stores.sync()
+        with self._importing:
+            update = dataclasses.replace(update, packages=self._packages.versions())
         self._control.send({"op": "update", "update": dataclasses.asdict(update)})
 
     def _on_failure(self) -> Callable[[UserCodeError], None] | None:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from starwhale.domain.job import HandlerRecord
+from starwhale.domain.redaction import REDACTED, is_secret_name, redact_text
 from starwhale.errors import HandlerError, UnknownOptionError, UsageError, nearest
 from starwhale.handlers.context import find_runtime_context
 from starwhale.handlers.registry import UserFunction
@@ -70,11 +71,18 @@ class Option:
             "type": kind,
             "required": self.required,
             "multiple": self.multiple,
-            "default": None if self.default is None else str(self.default),
+            "default": self._shown_default(),
             "help": self.help,
             "is_flag": self.kind == "BOOL",
             "hidden": self.hidden,
         }
+
+    def _shown_default(self) -> str | None:
+        """Say what the dataclass says, but for a secret: that it came from the environment is no reason to write it down."""
+        if self.default is None:
+            return None
+        text = str(self.default)
+        return REDACTED if text and is_secret_name(self.name) else redact_text(text)
 
 
 def argument(dataclass_types: Any, inject_name: str = "argument") -> Callable[[UserFunction], UserFunction]:
@@ -158,14 +166,16 @@ def _read(declared: Sequence[Option], tokens: Sequence[str]) -> dict[str, Any]: 
 
 
 def _convert(option: Option, flag: str, text: str) -> Any:  # Any: the field's own type
+    shown = REDACTED if is_secret_name(flag) else repr(redact_text(text))
     if option.choices and text not in option.choices:
-        message = f"option {flag} cannot be {text!r}"
+        message = f"option {flag} cannot be {shown}"
         raise UsageError(message, hint=nearest(text, option.choices))
     try:
         return option.convert(text)
     except (ValueError, TypeError, KeyError) as error:
-        message = f"option {flag} cannot be {text!r}: {error}"
-        raise UsageError(message, hint=f"it is of type {option.kind}") from error
+        message = f"option {flag} cannot be {shown}" + ("" if shown == REDACTED else f": {error}")
+        cause = None if shown == REDACTED else error  # it quotes the value
+        raise UsageError(message, hint=f"it is of type {option.kind}") from cause
 
 
 def options_of(cls: type) -> list[Option]:

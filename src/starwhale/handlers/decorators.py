@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast, overload
 
-from starwhale.domain.job import HandlerRecord
+from starwhale.domain.job import HandlerRecord, env_names
 from starwhale.domain.resources import parse_resources
 from starwhale.errors import HandlerError, NotBuiltYetError, UsageError, nearest
 from starwhale.handlers.registry import MARK, REGISTRY, Registered, UserFunction
@@ -41,6 +41,7 @@ def predict(
     log_mode: str = "pickle",
     log_dataset_features: Sequence[str] | None = None,
     seed_globals: bool = False,
+    env: Sequence[str] | str = (),
 ) -> _Decorator: ...
 def predict(
     func: UserFunction | None = None,
@@ -56,6 +57,7 @@ def predict(
     log_mode: str = "pickle",
     log_dataset_features: Sequence[str] | None = None,
     seed_globals: bool = False,
+    env: Sequence[str] | str = (),
 ) -> Any:  # Any: the function, or a decorator; the overloads say which
     """Register a function that is called for every row, or batch of rows, of the datasets.
 
@@ -71,6 +73,8 @@ def predict(
         log_mode: `pickle` keeps any object, `plain` keeps values and flattens dicts.
         log_dataset_features: Features to show beside the output; None means all, an empty list none.
         seed_globals: Whether the global random generators are seeded before each call.
+        env: Environment variables that the function depends on: the record of a job keeps their values, and of no others. Of one whose name
+            says that it is a secret, the record keeps that it was set.
 
     Raises:
         UsageError: An option has a value that it cannot have.
@@ -90,6 +94,7 @@ def predict(
         log_mode=check_log_mode(log_mode),
         log_features=None if log_dataset_features is None else tuple(log_dataset_features),
         seed_globals=bool(seed_globals),
+        envs=check_envs(env),
     )
     return _finish(func, record)
 
@@ -101,6 +106,7 @@ def evaluate(
     needs: Sequence[UserFunction | str] | None = None,
     resources: Mapping[str, object] | None = None,
     use_predict_auto_log: bool = True,
+    env: Sequence[str] | str = (),
 ) -> Any:  # Any: the function, or a decorator for it
     """Register a function that is called once with an iterator over the results of the handlers that it needs.
 
@@ -109,6 +115,7 @@ def evaluate(
         needs: Handlers whose results are evaluated; at least one.
         resources: What the task asks for.
         use_predict_auto_log: Whether the function receives the logged results; otherwise it is called without arguments.
+        env: Environment variables that the function depends on; see `predict`.
 
     Raises:
         UsageError: `needs` is missing; it is a ValueError too.
@@ -123,6 +130,7 @@ def evaluate(
         needs=need_names(needs),
         resources=resource_records(resources),
         auto_log=bool(use_predict_auto_log),
+        envs=check_envs(env),
     )
     return _finish(func, record)
 
@@ -137,6 +145,7 @@ def handler(  # noqa: PLR0917 - a signature that scripts rely on
     expose: int = 0,
     require_dataset: bool = False,
     fine_tune: object = None,
+    env: Sequence[str] | str = (),
 ) -> Any:  # Any: the function, or a decorator for it
     """Register a function that is called once per task; bare or with options.
 
@@ -150,6 +159,7 @@ def handler(  # noqa: PLR0917 - a signature that scripts rely on
         expose: Port for serving.
         require_dataset: Whether the user has to name a dataset.
         fine_tune: Not built yet.
+        env: Environment variables that the function depends on; see `predict`.
 
     Raises:
         UsageError: An option has a value that it cannot have.
@@ -170,6 +180,7 @@ def handler(  # noqa: PLR0917 - a signature that scripts rely on
         extra_kwargs=dict(extra_kwargs or {}),
         expose=expose,
         require_dataset=bool(require_dataset),
+        envs=check_envs(env),
     )
     return _finish(function, record)
 
@@ -266,6 +277,19 @@ def check_count(option: str, count: object) -> int:
         message = f"{option} is {count!r}"
         raise UsageError(message, hint="give a whole number of at least 1")
     return count
+
+
+def check_envs(names: Sequence[str] | str) -> tuple[str, ...]:
+    """Return names of environment variables.
+
+    Raises:
+        UsageError: One of them is no name.
+    """
+    try:
+        return env_names([names] if isinstance(names, str) else names)
+    except ValueError as error:
+        message = f"env: {error}"
+        raise UsageError(message, hint="write env=['NAME', …], and set the values in the environment") from error
 
 
 def check_log_mode(mode: str) -> str:

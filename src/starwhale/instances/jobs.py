@@ -155,6 +155,7 @@ class JobVerbs:
         *,
         executor: str | None = None,
         replicas: int | None = None,
+        arguments: Sequence[str] = (),
         options: RunOptions | None = None,
     ) -> JobOutcome:
         """Go on with a job from the rows that are not done.
@@ -163,11 +164,13 @@ class JobVerbs:
             job: How it is addressed.
             executor: Another executor; None keeps the job's.
             replicas: Another number of tasks for the steps that consume rows; None keeps the job's.
+            arguments: Options of the handlers whose values no record keeps, because they are secrets, with their values.
             options: How this process runs it.
 
         Raises:
             ConflictError: A living process runs it.
             StatusError: It has succeeded already.
+            UsageError: A secret is missing that the job was given as an argument.
         """
         from starwhale.execution.start import resume_job
 
@@ -176,7 +179,9 @@ class JobVerbs:
             from starwhale.instances.snapshots import bring_back_snapshot
 
             bring_back_snapshot(self._stores, found.request, found.id)
-        outcome = resume_job(found.id, self._stores, executor=executor, replicas=replicas, options=options)
+        outcome = resume_job(
+            found.id, self._stores, executor=executor, replicas=replicas, arguments=arguments, options=options
+        )
         self._tidy(dataclasses.replace(found.request, job_id=found.id), outcome)
         return outcome
 

@@ -47,6 +47,7 @@ class _Plan:
     project: str
     modules: tuple[str, ...]
     desc: str
+    envs: tuple[str, ...] = ()
 
 
 class ModelVerbs(VersionVerbs):
@@ -111,8 +112,11 @@ class ModelVerbs(VersionVerbs):
             "name": plan.name,
             "build": {"os": platform.system(), "sw_version": VERSION, "python": platform.python_version()},
             "modules": list(plan.modules),
+            **({"envs": list(plan.envs)} if plan.envs else {}),
             "handlers": {each: record.to_json() for each, record in handlers.items()},
-            "model_yaml": write_model_yaml(ModelYaml(name=plan.name, modules=plan.modules, desc=plan.desc)),
+            "model_yaml": write_model_yaml(
+                ModelYaml(name=plan.name, modules=plan.modules, desc=plan.desc, envs=plan.envs)
+            ),
             "file_count": len(packaged.listing.files),
             "new_bytes": packaged.new_bytes,
             "left_out": list(packaged.left_out[:LEFT_OUT_SHOWN]),
@@ -235,6 +239,7 @@ class ModelVerbs(VersionVerbs):
             project=(projects.ensure(home) if home == DEFAULT_PROJECT else projects.get(home)).name,
             modules=tuple(modules) or said.modules or find_evaluation_modules(workdir),
             desc=desc or said.desc,
+            envs=said.envs,
         )
 
     def _discover(self, plan: _Plan) -> dict[str, HandlerRecord]:

@@ -33,7 +33,9 @@ def pin_model(stores: Stores, request: RunRequest) -> tuple[RunRequest, VersionR
         model_uri=found.uri.full,
         model_name=found.name,
         model_version=found.version,
+        model_digest=found.content_digest,
         modules=tuple(found.manifest["modules"]),
+        envs=tuple(found.manifest.get("envs") or ()),
     )
     return pinned, found
 

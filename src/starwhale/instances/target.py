@@ -21,6 +21,8 @@ class Target:
     """Modules to import."""
     model_name: str = ""
     """Name of the model, of the file or of the folder."""
+    envs: tuple[str, ...] = ()
+    """Environment variables that `model.yaml` declares."""
     model_uri: str = ""
     """A packaged model as the user named it; empty for files."""
 
@@ -66,7 +68,7 @@ def _folder(folder: Path, modules: Sequence[str], model_yaml: str | None, handle
     is_there = bool(colon) and (stem.with_name(f"{stem.name}.py").is_file() or stem.is_dir())
     known = (*said.modules, named) if is_there and named not in said.modules else said.modules
     chosen = tuple(modules) or known or find_evaluation_modules(folder)
-    return Target(workdir=str(folder), modules=chosen, model_name=said.name or folder.name)
+    return Target(workdir=str(folder), modules=chosen, model_name=said.name or folder.name, envs=said.envs)
 
 
 def _file(file: Path, given: str) -> Target:

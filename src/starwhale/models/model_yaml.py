@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from starwhale.domain.job import env_names
 from starwhale.errors import UsageError
 
 MODEL_YAML = "model.yaml"
@@ -22,6 +23,8 @@ class ModelYaml:
     """`run.modules`, and the legacy `run.handler`: import paths relative to the work directory."""
     desc: str = ""
     """What the user says about the model."""
+    envs: tuple[str, ...] = ()
+    """`run.envs`: environment variables that the model depends on, by name; a job's record keeps their values."""
     text: str = ""
     """The file as it was written; empty when there is none."""
 
@@ -72,11 +75,20 @@ def parse_model_yaml(text: str, file: str) -> ModelYaml:
     if not isinstance(modules, list) or not all(isinstance(each, str) and each for each in modules):
         message = f"{file} is not a model.yaml: run.modules is {modules!r}"
         raise UsageError(message, hint="list import paths: run: {modules: [evaluation]}")
+    envs = (section or {}).get("envs") or []
+    try:
+        names = env_names([envs] if isinstance(envs, str) else envs if isinstance(envs, list) else [envs])
+    except ValueError as error:
+        message = f"{file} is not a model.yaml: run.envs: {error}"
+        raise UsageError(
+            message, hint="list names, and set the values in the environment: run: {envs: [NAME]}"
+        ) from error
     legacy = (section or {}).get("handler")
     return ModelYaml(
         name=str(data.get("name") or ""),
         modules=(*modules, *([str(legacy)] if legacy else [])),
         desc=str(data.get("desc") or ""),
+        envs=names,
         text=text,
     )
 
@@ -85,5 +97,6 @@ def write_model_yaml(model: ModelYaml) -> str:
     """Return the text of a `model.yaml` that says the same, with nothing left out."""
     import yaml
 
-    data = {"name": model.name, "desc": model.desc, "version": "1.0", "run": {"modules": list(model.modules)}}
+    run = {"modules": list(model.modules), **({"envs": list(model.envs)} if model.envs else {})}
+    data = {"name": model.name, "desc": model.desc, "version": "1.0", "run": run}
     return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import logging
 import queue
 import sys
@@ -15,6 +16,7 @@ from starwhale.domain.job import HandlerRecord, Task, TaskUpdate
 from starwhale.domain.status import Status
 from starwhale.errors import ExecutionError
 from starwhale.execution.executors.protocol import ExecutorOptions
+from starwhale.execution.packages import LoadedPackages
 from starwhale.execution.task_output import TaskLog
 
 logger = logging.getLogger(__name__)
@@ -147,7 +149,7 @@ class CallerThreads:
         except BaseException as error:  # noqa: BLE001 - the end of a thread: whatever happens becomes a TaskUpdate
             failed = task_entry.describe_error(error)
             update = TaskUpdate(task_id=task.id, attempt=task.attempt, status=Status.FAILED, error=failed)
-        self._updates.put(update)
+        self._updates.put(dataclasses.replace(update, packages=LoadedPackages().versions()))
 
     def _redirect(self) -> None:
         for name in STREAMS:

@@ -152,4 +152,5 @@ def _update_from_json(data: Json) -> TaskUpdate:
         status=Status(data["status"]),
         error=None if data["error"] is None else TaskError.from_json(data["error"]),
         timings=data["timings"],
+        packages=data["packages"],
     )

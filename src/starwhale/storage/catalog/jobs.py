@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
@@ -156,6 +156,25 @@ class Jobs:
         """Take a claim back that came to nothing; status and error stay what they were."""
         with self._database.write() as connection:
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(driver=None))
+
+    def add_packages(self, connection: Connection, job_id: str, versions: Mapping[str, str]) -> None:
+        """Add to the record of a job which versions of packages it has imported, within a transaction."""
+        own = jobs.c.id == job_id
+        record = connection.execute(select(jobs.c.record).where(own)).scalar_one()
+        packages = dict(sorted({**record.get("packages", {}), **versions}.items()))
+        connection.execute(update(jobs).where(own).values(record={**record, "packages": packages}))
+
+    def add_to_record(self, job_id: str, change: Callable[[Json], Json]) -> None:
+        """Add to the record of a job what was found out later.
+
+        Args:
+            job_id: Job.
+            change: Gets the record and returns what is new in it.
+        """
+        own = jobs.c.id == job_id
+        with self._database.write() as connection:
+            record = connection.execute(select(jobs.c.record).where(own)).scalar_one()
+            connection.execute(update(jobs).where(own).values(record={**record, **change(record)}))
 
     def remove(self, job_id: str) -> None:
         """Hide a job until it is recovered.
