@@ -123,3 +123,4 @@ def test_small_histograms_never_hide_a_value() -> None:
     assert small_histogram([1, 0, 10**9]) == "▁ █"
     assert small_histogram([]) == ""
     assert len(small_histogram(range(20))) == 10
+    assert small_histogram([5] * 17) == "█" * 9, "a group with fewer bins is not lower"

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from starwhale.datasets.statistics import compute
 from starwhale.datasets.statistics.facts import ColumnStatistics, DatasetStatistics
 from starwhale.errors import CorruptedError, UsageError
+from starwhale.instances import Instance, open_instance
 from starwhale.media import Binary, BoundingBox, ClassLabel, Image, Link, MIMEType, Text
+from starwhale.settings import read_settings
 
 if TYPE_CHECKING:
     from tests.datasets.conftest import Build, Open
-
-    from starwhale.instances import Instance
+    from tests.s3_server import S3Server
 
 LONG = 9000
 """Bytes that lie in a pack, not in the row."""
@@ -102,7 +103,7 @@ def test_media_are_told_by_sizes_types_and_shapes_without_reading_any(
     build(
         {
             "picture": [picture(10, 4), picture(LONG, 4), picture(LONG, 5), away][place % 4],
-            "inner": Binary(b"abc"),
+            "inner": Binary(b"abc" if place % 2 else b""),
             "text": Text("héllo"),
             "box": BoundingBox(place % 2, 0, 1, 1),
             "classes": ClassLabel(["a", "b"]),
@@ -130,8 +131,10 @@ def test_media_are_told_by_sizes_types_and_shapes_without_reading_any(
     assert (column.sizes.minimum, column.sizes.maximum, column.total_size) == (10, LONG, 10 * 10 + 20 * LONG)
     assert {each.value: each.count for each in column.mime_types} == {"image/png": 30, "image/jpeg": 10}
     assert {each.value: each.count for each in column.shapes} == {"2×4×3": 20, "2×5×3": 10, "5×5×1": 10}
+    assert found["inner"].sizes is not None
+    assert (found["inner"].sizes.minimum, found["inner"].total_size) == (0, 60)
     distinct = {each.name: each.distinct.count for each in found.columns if each.distinct is not None}
-    assert distinct == {"picture": 4, "inner": 1, "text": 1, "box": 2, "classes": 1, "long": 2}
+    assert distinct == {"picture": 4, "inner": 2, "text": 1, "box": 2, "classes": 1, "long": 2}
     top = found["long"].top
     assert top is not None
     assert [(each.value, each.count) for each in top.values] == [("long " * 40 + "…", 20), ("short", 20)]
@@ -335,3 +338,20 @@ def test_damaged_rows_are_no_statistics(open_: Open, build: Build, instance: Ins
     with open_("ds", readonly=True) as opened, pytest.raises(CorruptedError):
         opened.statistics()
     assert not list(folder.glob("statistics/*"))
+
+
+@pytest.mark.needs_s3
+def test_a_dataset_on_an_object_store_is_told_alike_and_keeps_nothing(s3: S3Server, tmp_path: Path) -> None:
+    from starwhale.datasets.dataset import Dataset
+
+    env = {**s3.environment, "HOME": str(tmp_path), "SW_LOCAL_STORAGE": str(tmp_path / "root")}
+    with open_instance(read_settings(env)) as here:
+        with here.datasets.open("ds", Dataset) as made:
+            made.extend([{"n": place, "picture": Image(bytes([place]) * LONG)} for place in range(100)])
+            made.commit()
+        there = f"s3://{s3.bucket}/stats"
+        here.datasets.copy("ds", there)
+        before = {each["Key"] for each in s3.client().list_objects_v2(Bucket=s3.bucket, Prefix="stats")["Contents"]}
+        assert here.datasets.statistics(f"{there}/ds") == here.datasets.statistics("ds")
+        after = {each["Key"] for each in s3.client().list_objects_v2(Bucket=s3.bucket, Prefix="stats")["Contents"]}
+        assert after == before

@@ -93,9 +93,10 @@ def small_histogram(counts: Sequence[int]) -> str:
         '▁ ▄█'
     """
     step = max(1, math.ceil(len(counts) / SMALL_BINS))
-    joined = [sum(counts[start : start + step]) for start in range(0, len(counts), step)]
-    highest = max(joined, default=0)
-    return "".join(BARS[max(0, math.ceil(len(BARS) * each / highest) - 1)] if each else " " for each in joined)
+    groups = [counts[start : start + step] for start in range(0, len(counts), step)]
+    heights = [sum(each) / len(each) for each in groups]  # the last group may have fewer bins
+    highest = max(heights, default=0)
+    return "".join(BARS[max(0, math.ceil(len(BARS) * each / highest) - 1)] if each else " " for each in heights)
 
 
 def show_number(value: Number) -> str:

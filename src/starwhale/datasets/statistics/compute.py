@@ -15,7 +15,7 @@ from starwhale.storage.tables.columns import escape_name, kind_of
 
 BATCH_ROWS = 32_768
 """Rows of a batch, at most."""
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 8 << 20
 """Bytes of a batch, about: the next one has fewer rows when one was larger."""
 
 

@@ -78,6 +78,7 @@ class ValueCounts:
         self._counts: Any = None
         self._pending: list[tuple[Any, Any]] = []
         self._pending_values = 0
+        self._pending_bytes = 0
         self._sketch: Sketch | None = None
         self._error = 0
         self.total = 0
@@ -95,10 +96,14 @@ class ValueCounts:
         self.total += compute.sum(counts).as_py()
         if self._sketch is not None:
             self._sketch.add(values)
+            self._add_beyond(values, counts)
+            return
         self._pending.append((values, counts))
         self._pending_values += len(values)
+        self._pending_bytes += values.nbytes
         # Merging costs what is held: waiting until as much is new makes the whole linear.
-        if self._pending_values >= max(_PENDING, 0 if self._values is None else len(self._values)):
+        enough = max(_PENDING, 0 if self._values is None else len(self._values))
+        if self._pending_values >= enough or self._pending_bytes > EXACT_BYTES:
             self._merge()
 
     def exact(self) -> tuple[Any, Any] | None:
@@ -136,29 +141,49 @@ class ValueCounts:
     def _merge(self) -> None:
         if not self._pending:
             return
+        pending, self._pending = self._pending, []
+        self._pending_values = self._pending_bytes = 0
+        self._join(pending)
+        if len(self._values) > self._exact_values or self._values.nbytes > EXACT_BYTES:
+            self._sketch = Sketch()
+            self._sketch.add(self._values)
+            self._cut()
+
+    def _join(self, new: list[tuple[Any, Any]]) -> None:
+        """Add counts to those that are held."""
         held = [] if self._values is None else [(self._values, self._counts)]
-        values, counts = zip(*held, *self._pending, strict=True)
-        self._pending, self._pending_values = [], 0
+        values, counts = zip(*held, *new, strict=True)
         table = pa.table([pa.chunked_array(values), pa.chunked_array(counts)], names=["value", "count"])
         grouped = table.group_by("value", use_threads=False).aggregate([("count", "sum")]).combine_chunks()
         self._values = _joined(grouped.column("value"))
         self._counts = _joined(grouped.column("count_sum"))
-        if self._sketch is None and (len(self._values) > self._exact_values or self._values.nbytes > EXACT_BYTES):
-            self._sketch = Sketch()
-            self._sketch.add(self._values)
-        if self._sketch is not None and len(self._values) > self._counters:
+
+    def _add_beyond(self, values: Any, counts: Any) -> None:
+        """Do the same beyond the bound; values that are new and occur once are not grouped, most of them would go at once."""
+        is_met = compute.or_(compute.greater(counts, 1), compute.is_in(values, value_set=self._values))
+        self._join([(values.filter(is_met), counts.filter(is_met))])
+        once = values.filter(compute.invert(is_met))
+        if len(self._values) + len(once) <= self._counters:
+            self._values = pa.concat_arrays([self._values, once])
+            self._counts = pa.concat_arrays([self._counts, arrays.ints([1] * len(once))])
+        elif len(self._values) > self._counters:
             self._cut()
+        else:
+            self._subtract(1)
 
     def _cut(self) -> None:
         """Keep the counters that are highest, each less the highest that goes."""
-        order = compute.select_k_unstable(
-            pa.table([self._counts], names=["count"]), k=self._counters + 1, sort_keys=[("count", "descending")]
-        )
-        gone = self._counts[order[-1].as_py()].as_py()
-        self._error += gone
-        stay = compute.greater(self._counts, gone)
+        if len(self._values) > self._counters:
+            order = compute.select_k_unstable(
+                pa.table([self._counts], names=["count"]), k=self._counters + 1, sort_keys=[("count", "descending")]
+            )
+            self._subtract(self._counts[order[-1].as_py()].as_py())
+
+    def _subtract(self, count: int) -> None:
+        self._error += count
+        stay = compute.greater(self._counts, count)
         self._values = self._values.filter(stay)
-        self._counts = compute.subtract(self._counts.filter(stay), gone)
+        self._counts = compute.subtract(self._counts.filter(stay), count)
 
 
 def count_pairs(counts: dict[Any, int], limit: int = TOP) -> tuple[ValueCount, ...]:
@@ -238,6 +263,8 @@ def _by_count(values: Any, counts: Any, limit: int) -> Any:
 
 
 def _joined(column: Any) -> Any:
+    if not column.num_chunks:
+        return pa.nulls(0, column.type)
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 

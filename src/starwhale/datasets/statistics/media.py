@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import Any
 
 import msgpack
-import pyarrow as pa
 
 from starwhale.datasets.statistics.counting import ValueCounts, count_pairs, counted_array
 from starwhale.datasets.statistics.parts import Facts, Sized, content_digests, content_sizes
@@ -25,19 +24,18 @@ class Media(Sized):
         self._types: Counter[str] = Counter()
         self._shapes = ValueCounts()
         self._linked = 0
-        self._has_content = False
 
     def add(self, values: Any, kind: str) -> None:
         """Count them by content, or by state where they have no content of their own."""
         metas, data, refs = values.flatten()
         self._add_states(metas)
-        self.counts.add(content_digests(_own(data), refs, metas))
+        self.counts.add(content_digests(data, refs, metas))
         self.sizes.add(self.measure(values))
 
     def measure(self, values: Any) -> Any:
         """Return the sizes of those that have content here."""
         _, data, refs = values.flatten()
-        return content_sizes(_own(data), refs).drop_null()
+        return content_sizes(data, refs).drop_null()
 
     def facts(self) -> Facts:
         """Tell types, shapes, sizes and how many are different."""
@@ -64,11 +62,6 @@ class Media(Sized):
             self._linked += count if state.get("link") else 0
         if shapes:
             self._shapes.add_counts(*counted_array(list(shapes), list(shapes.values())))
-
-
-def _own(data: Any) -> Any:
-    """Take empty content for none: that of a link lies elsewhere."""
-    return compute.if_else(compute.equal(compute.binary_length(data), 0), pa.scalar(None, data.type), data)
 
 
 __all__ = ["Media"]

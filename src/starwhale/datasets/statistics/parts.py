@@ -308,7 +308,8 @@ def content_digests(data: Any, refs: Any, otherwise: Any = None) -> Any:
             made[place] = digest or made[place]
     if otherwise is not None:
         for place, each in enumerate(otherwise.to_pylist()):
-            made[place] = made[place] or b"\0" + each
+            if made[place] is None:
+                made[place] = b"\0" + each
     return arrays.binaries(made)
 
 
