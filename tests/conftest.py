@@ -76,6 +76,7 @@ NEEDS: Mapping[str, Need] = {
     ),
     "netns": Need(present=_may_make_namespaces, help="root on Linux, with the program ip"),
     "mount": Need(present=_may_mount, help="root on Linux, with the right to mount"),
+    "shells": Need(present=lambda: _has_program("zsh")() and _has_program("fish")(), help="install zsh and fish"),
     "time": Need(present=lambda: True, help="takes a minute or two with the others of its kind"),
     "kills": Need(present=lambda: True, help="takes a minute or two"),
     "notebook": Need(present=_has("nbclient", "ipykernel"), help="pip install nbclient ipykernel"),

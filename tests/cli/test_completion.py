@@ -61,7 +61,7 @@ def test_an_installation_changes_nothing_the_second_time(shell: str, tmp_path: P
     assert write_script(shell, tmp_path, tmp_path / "config") == []
 
 
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="install zsh")
+@pytest.mark.needs_shells
 def test_zsh_completes_every_name_of_the_program_also_where_completion_was_not_started(tmp_path: Path) -> None:
     write_script("zsh", tmp_path, tmp_path / "config")
     text = f"source {tmp_path}/.zshrc; echo $_comps[swcli] $_comps[sw] $_comps[starwhale]"
@@ -72,7 +72,7 @@ def test_zsh_completes_every_name_of_the_program_also_where_completion_was_not_s
     assert (asked.stdout.split(), asked.stderr) == (["_swcli_completion"] * 3, "")
 
 
-@pytest.mark.skipif(shutil.which("fish") is None, reason="install fish")
+@pytest.mark.needs_shells
 @pytest.mark.parametrize("name", ["swcli", "sw", "starwhale"])
 def test_fish_completes_every_name_of_the_program(name: str, instance_root: Mapping[str, str], tmp_path: Path) -> None:
     write_script("fish", tmp_path / ".config" / "fish", tmp_path / "config")
