@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +64,14 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
 def here(s3: S3Server, wire: Wire, opened: Callable[..., Instance]) -> Instance:
     """An instance that reaches the server through the wire."""
     return opened(s3.environment, SW_S3_ENDPOINT=wire.endpoint, SW_S3_TOTAL_MAX_ATTEMPTS="2")
+
+
+OPENED_ELSEWHERE = """
+import pickle, sys
+ref = pickle.loads(bytes.fromhex(sys.argv[1]))
+reader = ref.open()
+print(reader.read(0, 2, ["label"]).columns["label"])
+"""
 
 
 def build(instance: Instance, name: str, rows: dict[Any, dict[str, Any]], tags: tuple[str, ...] = ()) -> str:
@@ -335,3 +346,26 @@ def test_changes_are_refused_with_the_way_out(s3: S3Server, here: Instance) -> N
     with pytest.raises(UsageError, match="dest-local-project"):
         here.datasets.copy("digits", place(s3), project="self")
     assert len(here.datasets.history("digits")) == 1  # nothing was done to the one of that name here
+
+
+def test_a_process_that_knows_the_keys_by_the_configuration_alone_opens_a_reference(
+    s3: S3Server, here: Instance, opened: Callable[..., Instance], tmp_path: Path
+) -> None:
+    """As the spawned workers of a DataLoader do."""
+    build(here, "ds", some_rows(2))
+    here.datasets.copy("ds", f"s3://{s3.bucket}/sets")
+    config = tmp_path / "config.yaml"
+    keys = f"ak: {s3.access_key}, sk: {s3.secret}, region: us-east-1"
+    config.write_text(f"link_auths: [{{type: s3, endpoint: '{s3.endpoint}', bucket: {s3.bucket}, {keys}}}]")
+    instance = opened({"SW_CLI_CONFIG": str(config)}, root="other")
+    with instance.datasets.open(f"s3://{s3.bucket}/sets/ds", Dataset, readonly=True) as dataset:
+        ref = pickle.dumps(dataset._rows_ref())
+    assert s3.secret.encode() not in ref
+    done = subprocess.run(
+        [sys.executable, "-c", OPENED_ELSEWHERE, ref.hex()],
+        env={"SW_CLI_CONFIG": str(config), "HOME": str(tmp_path), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "[0, 1]\n", done.stderr

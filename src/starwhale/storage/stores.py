@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from starwhale.settings import S3Accounts, read_settings
+from starwhale.settings import S3Accounts
+from starwhale.storage import object_accounts
 from starwhale.storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Stores:
     def __init__(self, ref: StoresRef, accounts: Callable[[], S3Accounts] | None = None) -> None:
         self.ref = ref
         """Opens the same stores elsewhere."""
-        self._accounts = accounts or (lambda: read_settings().s3)
+        self._accounts = accounts or object_accounts.accounts
         self.layout = Layout(Path(ref.root))
         """Where everything lies."""
         self._opened: dict[str, Any] = {}  # Any: stores of different classes, by name
