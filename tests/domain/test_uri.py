@@ -94,6 +94,8 @@ def test_full_is_read_back(project: str, kind: str, name: str, version: str) -> 
 def test_project_uris() -> None:
     assert parse_project_uri("demo") == Uri(project="demo", kind="project")
     assert parse_project_uri("local/project/demo").full == "local/project/demo"
+    with pytest.raises(InvalidUriError, match="an address on an object store, which has no place here"):
+        parse_project_uri("s3://bucket/sets")
     with pytest.raises(InvalidUriError, match="more than a project"):
         parse_project_uri("local/project/demo/x")
     with pytest.raises(InvalidUriError):

@@ -58,8 +58,11 @@ def summary(app: CliApp, uri: str, column: str | None) -> None:
     The first call reads the version once; the statistics are kept beside it. With --column: the whole histogram, frequent values with
     their shares, and the balance of classes of one column, or of one field with a dot before its name.
     """
+    from starwhale.datasets.commit import SUMMARY_KEYS
+
     version = app.instance().datasets.info(uri)
-    counts = dict(version.manifest["dataset_summary"])
+    found_counts = version.manifest["dataset_summary"]
+    counts = {name: found_counts[name] for name in SUMMARY_KEYS}  # from an object store they come by name
     if column is not None:
         _show_column(app, version.uri, counts, column)
         return

@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from starwhale.domain.object_uri import SCHEME
 from starwhale.errors import InvalidUriError, NotFoundError, nearest
 
 DEFAULT_PROJECT = "self"
@@ -118,6 +119,10 @@ def parse_project_uri(text: str, *, instances: Sequence[str] = ("local",)) -> Ur
 
 def _split(text: str) -> tuple[str, list[str]]:
     """Return the alias or address of a remote instance, if one is written as such, and the segments."""
+    if text.startswith(SCHEME):
+        message = f"{text!r} is an address on an object store, which has no place here"
+        hint = "copy what lies there with: swcli dataset copy s3://<bucket>/<prefix>/<dataset> <name>, or the other way round"
+        raise InvalidUriError(message, hint=hint)
     remote = _REMOTE.match(text)
     path = (remote[3] or "") if remote else text
     segments = path.split("/")
