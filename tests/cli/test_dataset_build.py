@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -153,6 +155,22 @@ def test_keys_that_come_twice_are_said(swcli: Swcli, tmp_path: Path) -> None:
     done = swcli("dataset", "build", "--handler", "twice:rows", "-n", "twice")
     assert done.returncode == 0
     assert "Warning: 2 rows have a key that came before" in done.stderr
+
+
+def test_a_build_that_is_interrupted_says_so_and_leaves_nothing(swcli: Swcli, tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import pathlib, time\ndef rows():\n    yield {'x': 1}\n    pathlib.Path('began').touch()\n    time.sleep(100)\n"
+    )
+    child = swcli.start("dataset", "build", "--handler", "slow:rows", "-n", "slow")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "began").exists():
+        assert time.monotonic() < deadline
+        assert child.poll() is None
+        threading.Event().wait(0.02)
+    child.send_signal(signal.SIGINT)
+    _, stderr = child.communicate(timeout=60)
+    assert (child.returncode, stderr.strip().splitlines()[-1]) == (130, "Error: interrupted")
+    assert "no dataset 'slow' in project 'self'" in swcli("dataset", "info", "slow").stderr
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ def report_failure(app: CliApp, error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         _show(app, "interrupted", "interrupted", "")
-        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+        # Click turns Ctrl-C into an Abort too, and keeps it as the cause; without one, somebody said no to a question.
+        return INTERRUPTED if isinstance(error.__cause__ or error, KeyboardInterrupt) else 1
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message())
         return error.exit_code

@@ -348,12 +348,17 @@ def _only(found: Sequence[VersionRecord], word: str, kind: str) -> VersionRecord
     return found[0]
 
 
+def _has_versions(connection: Connection, bundle: BundleRecord) -> bool:
+    query = select(versions.c.version).where(versions.c.bundle_id == bundle.id)
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def _missing(
     connection: Connection, kind: str, uri: Uri, bundle: BundleRecord | None, *, removed: bool
 ) -> NotFoundError:
     project = get_project(connection, uri.project)
     what = f"removed {kind}" if removed else kind
-    if bundle is None:
+    if bundle is None or not _has_versions(connection, bundle):  # a first build that failed leaves a name behind
         word = uri.name or uri.version
         known = (
             select(bundles.c.name)
