@@ -23,6 +23,7 @@ StarwhaleError
 ├── NoSpaceError (1)               the disk is full
 ├── ObjectStoreError (1)           an object store cannot be reached, or refuses
 ├── RootError (1)                  the storage root cannot be used
+├── RestoreError (1)               an environment cannot be locked, made or used
 ├── MissingDependencyError (1)     an optional package is not installed
 ├── NotBuiltYetError (1)           a public name that is not built yet
 ├── HandlerError (1)               handlers cannot be found, called or ordered
@@ -242,6 +243,17 @@ class RootError(StarwhaleError, RuntimeError):
     """The storage root cannot be used."""
 
     code = "root"
+
+
+class RestoreError(StarwhaleError, RuntimeError):
+    """An environment cannot be locked, made or used."""
+
+    code = "restore"
+
+    def __init__(self, message: str, *, details: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.details = details
+        """What the resolver or installer wrote, whole."""
 
 
 class MissingDependencyError(StarwhaleError, ImportError):

@@ -92,6 +92,30 @@ def _fits(access: S3Access, bucket: str, endpoint: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeSettings:
+    """What the environment says of locking and restoring runtimes."""
+
+    virtual_env: str = ""
+    """Prefix of the environment that the shell has activated, from VIRTUAL_ENV."""
+    conda_prefix: str = ""
+    """The same of conda, from CONDA_PREFIX."""
+    installer: str = ""
+    """`uv` or `pip` where one is forced, from SW_RUNTIME_INSTALLER; empty takes uv where it is there."""
+    runs_commands: bool = False
+    """Whether `commands` of a runtime.yaml are run, from SW_RUNTIME_FORCE_RUN_COMMAND."""
+    index_url: str = ""
+    """Package index for all runtimes, from SW_PYPI_INDEX_URL."""
+    extra_index_urls: tuple[str, ...] = ()
+    """More of them, from SW_PYPI_EXTRA_INDEX_URL."""
+    trusted_hosts: tuple[str, ...] = ()
+    """Hosts without a valid certificate, from SW_PYPI_TRUSTED_HOST."""
+    active: str = ""
+    """URI of the runtime that this process runs in, from SW_ACTIVATED_RUNTIME_URI_IN_SUBPROCESS."""
+    path: str = ""
+    """Where programs are looked for, from PATH."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the environment and the configuration file say."""
 
@@ -129,6 +153,8 @@ class Settings:
     """Name of the user's shell, from SHELL: bash, zsh, …"""
     strict_exit: bool = False
     """Reserved for scripts that want other exit codes, from SW_STRICT_EXIT."""
+    runtimes: RuntimeSettings = RuntimeSettings()
+    """What environments of runtimes depend on."""
     s3: S3Accounts = S3Accounts()
     """Object stores, from SW_S3_* and AWS_*."""
 
@@ -165,13 +191,29 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         fish_home=Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "fish",
         shell=Path(env.get("SHELL", "")).name,
         strict_exit=env.get("SW_STRICT_EXIT") == "1",
+        runtimes=_read_runtimes(env),
         s3=_read_s3(env),
     )
 
 
-def child_environment(additions: Mapping[str, str]) -> dict[str, str]:
+def child_environment(additions: Mapping[str, str], *, without: Iterable[str] = ()) -> dict[str, str]:
     """Return the environment for a process that we start."""
-    return {**os.environ, **additions}
+    left_out = frozenset(without)
+    return {**{name: value for name, value in os.environ.items() if name not in left_out}, **additions}
+
+
+def _read_runtimes(env: Mapping[str, str]) -> RuntimeSettings:
+    return RuntimeSettings(
+        virtual_env=env.get("VIRTUAL_ENV", ""),
+        conda_prefix=env.get("CONDA_PREFIX", ""),
+        installer=env.get("SW_RUNTIME_INSTALLER", ""),
+        runs_commands=env.get("SW_RUNTIME_FORCE_RUN_COMMAND") == "1",
+        index_url=env.get("SW_PYPI_INDEX_URL", ""),
+        extra_index_urls=tuple(env.get("SW_PYPI_EXTRA_INDEX_URL", "").split()),
+        trusted_hosts=tuple(env.get("SW_PYPI_TRUSTED_HOST", "").split()),
+        active=env.get("SW_ACTIVATED_RUNTIME_URI_IN_SUBPROCESS", ""),
+        path=env.get("PATH", os.defpath),
+    )
 
 
 def declared_values(names: Iterable[str], environ: Mapping[str, str] | None = None) -> dict[str, str | None]:

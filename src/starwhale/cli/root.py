@@ -20,6 +20,7 @@ COMMANDS = {
     "init": LazyCommand("starwhale.cli.init:init", "Write an evaluation and ten rows to begin with.", _EVALUATE),
     "dataset": LazyCommand("starwhale.cli.dataset:dataset", "Build and read versioned datasets.", _EVALUATE),
     "model": LazyCommand("starwhale.cli.model:model", "Package models, and run their evaluation.", _EVALUATE),
+    "runtime": LazyCommand("starwhale.cli.runtime:runtime", "Lock environments, and run in them.", _EVALUATE),
     "job": LazyCommand("starwhale.cli.job:job", "Look at jobs and go on with them.", _EVALUATE),
     "gc": LazyCommand("starwhale.cli.gc:gc", "Delete for good what was removed, and left-over files.", _KEEP),
     "check": LazyCommand(
@@ -34,7 +35,6 @@ COMMANDS = {
 ALIASES = {"ds": "dataset", "mp": "model", "rt": "runtime", "prj": "project", "svr": "server"}
 """Other words for the same commands."""
 NOT_BUILT = {
-    "runtime": "Lock and restore environments",
     "server": "Serve an instance",
     "assistance": "Share a terminal",
     "debug": "Look at raw tables",

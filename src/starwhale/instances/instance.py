@@ -12,7 +12,6 @@ from starwhale.instances.jobs import JobVerbs
 from starwhale.instances.projects import ProjectVerbs
 from starwhale.instances.root import choose_root, prepare_root
 from starwhale.instances.servers import LOCAL
-from starwhale.instances.versions import VersionVerbs
 from starwhale.settings import VERSION, Settings
 from starwhale.storage.stores import Stores, StoresRef, open_stores
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from starwhale.instances.collect import GarbageVerbs
     from starwhale.instances.datasets import DatasetVerbs
     from starwhale.instances.models import ModelVerbs
+    from starwhale.instances.runtimes import RuntimeVerbs
     from starwhale.storage.catalog.catalog import SqlCatalog
     from starwhale.storage.catalog.records import ProjectRecord
 
@@ -65,9 +65,11 @@ class Instance:
         return ModelVerbs(self.stores, self.project, self.settings.fixed_version)
 
     @cached_property
-    def runtimes(self) -> VersionVerbs:
+    def runtimes(self) -> RuntimeVerbs:
         """What can be done with runtimes."""
-        return VersionVerbs(self.stores, self.project, "runtime")
+        from starwhale.instances.runtimes import RuntimeVerbs  # locking is rarer than listing jobs
+
+        return RuntimeVerbs(self.stores, self.project, self.settings)
 
     @cached_property
     def jobs(self) -> JobVerbs:

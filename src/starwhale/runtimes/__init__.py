@@ -1,7 +1,10 @@
-"""RUNTIMES: lock, restore and describe the environment that user code needs.
+"""RUNTIMES: lock the environment that user code needs, and make it again anywhere (docs/decisions/0022).
 
-Nothing is built here yet: a job runs in the interpreter that runs `swcli`, and `swcli runtime` answers that it is not built.
+A version is a list of files: `runtime.yaml`, requirement files, wheels, native files, the lock and `_manifest.yaml`. `runtime_yaml` and
+`requirements` read what a user wrote, `installed` what an environment has; `bundle` gathers the files; `installer` is uv or pip; `lock` is
+what they pin; `manifest` describes the files and says how an environment is made of them; `environment` makes it beside its place, finds
+damage and verifies; `ours` lets it import this program.
 
 Who may enter: handlers and everything above it. What it may import: `storage` and floors below; `datasets`, `models` and `results`
-are strangers.
+are strangers. Keeping the files as blobs is the part of `instances`.
 """

@@ -8,6 +8,7 @@
 ├── blobs/<2>/<digest>      content-addressed bytes
 ├── results/<2>/<job>/      segments and compacted parts of one job
 ├── logs/<2>/<job>/         one text file per task attempt
+├── runtimes/               environments/<key>, one per lock; cache/ of packages; tools/ (pip); ours/, links to this program
 ├── jobs/<2>/<job>/         whatever else belongs to one job (snapshot, sockets)
 └── tmp/                    files being written; swept when a root is opened
 """
@@ -57,6 +58,11 @@ class Layout:
     def tmp(self) -> Path:
         """Files being written."""
         return self.root / "tmp"
+
+    @property
+    def runtimes(self) -> Path:
+        """Environments, the cache of packages that they share, and what makes them."""
+        return self.root / "runtimes"
 
     def results(self, job_id: str) -> Path:
         """Segments and compacted parts of one job."""
