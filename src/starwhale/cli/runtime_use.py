@@ -56,7 +56,7 @@ def run(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
         raise RestoreError(message, hint="see that it is installed in the runtime") from error
     finally:
         signal.signal(signal.SIGINT, before)
-    sys.exit(code if code >= 0 else 128 - code)
+    click.get_current_context().exit(code if code >= 0 else 128 - code)
 
 
 @click.command("activate", cls=SwCommand)

@@ -41,6 +41,7 @@ KINDS = (
     "job",
     "dataset files",
     "blobs",
+    "environments",
     "results",
     "logs",
     "snapshots",
@@ -168,6 +169,7 @@ class _Walk:
         self._take_jobs()
         self._take_datasets()
         self._take_models()
+        self._take_environments()
         self._take_projects()
         owners = self._owners()
         self._take_results(owners)
@@ -252,6 +254,18 @@ class _Walk:
             kept = live.union(*(needs[each.version] for each in doomed))
             orphans = [*(blobs.place(each) for each in sorted(set(blobs.digests()) - kept)), *blobs.drafts()]
             self._take("blobs", "that no version names", [path for path in orphans if self._is_old(path)])
+
+    def _take_environments(self) -> None:
+        from starwhale.instances.collect_environments import unused_environments
+
+        layout = self._stores.layout
+        dead = {each.version for each in self._doomed.versions} if self._is_dry else set[str]()
+        with claim(layout.runtimes / "environments") as is_free:
+            found = unused_environments(self._stores.catalog.references, layout.runtimes, dead, is_old=self._is_old)
+            if found and not is_free:
+                self._kept.append(Kept(kind="environments", name="that no runtime needs", reason=OPEN))
+            elif found:
+                self._take("environments", "that no runtime needs", found)
 
     def _take_projects(self) -> None:
         needed = {each.name.split("/")[2] for each in self._kept if each.name.startswith("local/")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from starwhale.models.listing import Listing
     from starwhale.runtimes.manifest import Bundled
     from starwhale.storage.catalog.records import VersionRecord
+    from starwhale.storage.in_use import Hold
     from starwhale.storage.stores import Stores
 
 PACKAGED = ".starwhale/runtime/"
@@ -38,6 +40,9 @@ class Environment:
     """What a job keeps of it."""
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     """What a process in it finds in its environment."""
+
+    hold: Hold | None = None
+    """Keeps environments from being collected, as long as somebody refers to this."""
 
     @property
     def python(self) -> str:
@@ -84,6 +89,7 @@ def restore(
     from starwhale.runtimes.installer import choose_installer
     from starwhale.runtimes.interpreters import find_interpreter
     from starwhale.runtimes.manifest import check_machine, make_recipe, read_manifest
+    from starwhale.storage.in_use import hold
 
     home = stores.layout.runtimes
     bundled = bundled_files(stores, version, prefix=PACKAGED if version.kind == "model" else "")
@@ -100,9 +106,11 @@ def restore(
         import shutil
 
         shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    held = hold(place.parent)
     with hold_blobs(stores):
         environment.ensure(place, recipe, python, installer, say)
-    return _ready(stores, version, manifest, place, settings)
+    return dataclasses.replace(_ready(stores, version, manifest, place, settings), hold=held)
 
 
 def own_indexes(settings: Settings) -> Indexes:
@@ -152,8 +160,6 @@ def _wanted_python(manifest: Json) -> str:
 
 
 def _renamed(listing: Listing, prefix: str) -> tuple[Any, ...]:
-    import dataclasses
-
     return tuple(
         dataclasses.replace(each, path=each.path.removeprefix(prefix))
         for each in listing.entries

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Recipe:
     """Files to put into the environment; `src` is below `files/`."""
     commands: tuple[str, ...] = ()
     """Commands to run in it."""
-    indexes: Indexes = Indexes()
+    indexes: Indexes = field(default_factory=Indexes)
     """Where packages come from."""
 
 

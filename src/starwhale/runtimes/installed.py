@@ -14,16 +14,17 @@ from starwhale.runtimes.interpreters import probe
 from starwhale.runtimes.lock import OURS, normalise
 from starwhale.settings import child_environment
 
-_LEFT_OUT = frozenset({"pip"})
-"""What an environment is made with."""
+_SEEDS = frozenset({"pip", "setuptools", "wheel"})
+"""What an environment is made with: left out, as `pip freeze` does, unless something installed needs it."""
 _QUESTION = """
-import importlib.metadata as m, json, sys
-seen = {}
+import importlib.metadata as m, json, re, sys
+seen, needed = {}, []
 for d in m.distributions():
     name = d.metadata["Name"]
     if name:
         seen.setdefault(name, [d.version, d.read_text("direct_url.json")])
-print(json.dumps(seen))
+        needed += [re.split(r"[^A-Za-z0-9._-]", each.strip())[0] for each in d.requires or () if "extra ==" not in each]
+print(json.dumps([seen, needed]))
 """
 
 
@@ -64,7 +65,7 @@ def python_of(prefix: Path) -> Interpreter:
 
 
 def read_installed(python: Interpreter) -> list[Installed]:
-    """Return what an interpreter can import as distributions, by name; pip is left out.
+    """Return what an interpreter can import as distributions, by name; what it was made with is left out.
 
     Raises:
         RestoreError: The interpreter does not answer.
@@ -78,12 +79,13 @@ def read_installed(python: Interpreter) -> list[Installed]:
             env=child_environment({}, without=("PYTHONPATH", "PYTHONHOME")),
             check=True,
         )
-        seen: dict[str, list[str | None]] = json.loads(done.stdout)
+        answer: tuple[dict[str, list[str | None]], list[str]] = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         message = f"{python.path} does not say what is installed"
         raise RestoreError(message, hint="see that it runs, and that its packages are whole") from error
-    found = (_read(name, str(version), direct) for name, (version, direct) in seen.items())
-    return sorted((each for each in found if each.name not in _LEFT_OUT), key=lambda each: each.name)
+    left_out = _SEEDS - {normalise(each) for each in answer[1]}
+    found = (_read(name, str(version), direct) for name, (version, direct) in answer[0].items())
+    return sorted((each for each in found if each.name not in left_out), key=lambda each: each.name)
 
 
 def split_local(found: list[Installed]) -> tuple[list[Installed], list[Installed], list[Installed]]:

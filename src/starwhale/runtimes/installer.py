@@ -11,6 +11,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,7 @@ _UNWANTED = (
 )
 _PIP_NAMES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST")
 _REASON_LINES = 12
+_REASON_WIDTH = 400
 _NOISE = re.compile(r"^(WARNING|DEPRECATION|\[notice\]|warning:|Collecting |Downloading |Using cached |Looking in )")
 
 
@@ -266,7 +268,8 @@ def _reason(text: str) -> str:
     if said is not lines and said[0].startswith("error:"):
         said = lines[lines.index(said[0]) :]
     cleaned = [re.sub(r"^(ERROR: |error: |\s*cause: |\s*[×╰─▶│]+\s*)", "", line).strip() for line in said]
-    return "\n  ".join(cleaned[:_REASON_LINES])
+    told = [line for line in cleaned if not line.startswith("Ignored the following")] or cleaned
+    return "\n  ".join(textwrap.shorten(line, _REASON_WIDTH, placeholder=" …") for line in told[:_REASON_LINES])
 
 
 def _hint(text: str) -> str:

@@ -16,6 +16,7 @@ LOCK_PATH = "dependencies/.starwhale/lock/requirements-sw-lock.txt"
 OURS = frozenset({"starwhale", "starwhale-evaluation"})
 """Distributions whose import name is ours: the program itself stands in for them."""
 _HEADER = "# lock of a runtime: install it with pip or uv; --require-hashes holds"
+_HASH_LINE = " \\\n    --hash={}"
 _ENTRY = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)(?P<rest>.*)$")
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 
@@ -52,8 +53,7 @@ class Lock:
     def to_text(self) -> str:
         """Return the requirement file."""
         lines = [_HEADER, f"# python: {self.python}", f"# platform: {self.platform}"]
-        for each in self.pins:
-            lines.append(" \\\n    ".join([f"{each.name}=={each.version}", *(f"--hash={one}" for one in each.hashes)]))
+        lines += [f"{each.name}=={each.version}{''.join(map(_HASH_LINE.format, each.hashes))}" for each in self.pins]
         return "\n".join(lines) + "\n"
 
 

@@ -122,6 +122,16 @@ class References:
         with self._database.read() as connection:
             return self._doomed(connection)
 
+    def manifests(self, kind: str) -> dict[str, Mapping[str, Any]]:  # Any: JSON
+        """Return the manifests of all versions of a kind by version, the removed ones too."""
+        query = (
+            select(versions.c.version, versions.c.manifest)
+            .join(bundles, versions.c.bundle_id == bundles.c.id)
+            .where(bundles.c.kind == kind)
+        )
+        with self._database.read() as connection:
+            return {row.version: row.manifest for row in connection.execute(query)}
+
     def delete(self, chosen: Doomed) -> Doomed:
         """Delete rows in one transaction, and return which: the chosen ones that nothing needs at this moment.
 
