@@ -20,8 +20,8 @@ COMMANDS = {
     "init": LazyCommand("starwhale.cli.init:init", "Write an evaluation and ten rows to begin with.", _EVALUATE),
     "dataset": LazyCommand("starwhale.cli.dataset:dataset", "Build and read versioned datasets.", _EVALUATE),
     "model": LazyCommand("starwhale.cli.model:model", "Package models, and run their evaluation.", _EVALUATE),
-    "runtime": LazyCommand("starwhale.cli.runtime:runtime", "Lock environments, and run in them.", _EVALUATE),
     "job": LazyCommand("starwhale.cli.job:job", "Look at jobs and go on with them.", _EVALUATE),
+    "runtime": LazyCommand("starwhale.cli.runtime:runtime", "Lock environments, and run in them.", _EVALUATE),
     "gc": LazyCommand("starwhale.cli.gc:gc", "Delete for good what was removed, and left-over files.", _KEEP),
     "check": LazyCommand(
         "starwhale.cli.check:check", "Look at this machine: what works, and what must be mended.", _KEEP
@@ -54,7 +54,13 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 
 @click.group(cls=SwGroup, name="swcli", lazy=COMMANDS, aliases=ALIASES, epilog=_EPILOG)
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    hidden=True,  # whoever looks for it tries it; the page has to fit one screen
+    help="Print the version.",
 )
 def swcli() -> None:
     """Evaluate models on versioned data. Every command takes -o json, -v and -h."""

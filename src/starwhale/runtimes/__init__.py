@@ -1,4 +1,4 @@
-"""RUNTIMES: lock the environment that user code needs, and make it again anywhere (docs/decisions/0026).
+"""RUNTIMES: lock the environment that user code needs, and make it again anywhere (docs/decisions/0027).
 
 A version is a list of files: `runtime.yaml`, requirement files, wheels, native files, the lock and `_manifest.yaml`. `runtime_yaml` and
 `requirements` read what a user wrote, `installed` what an environment has; `bundle` gathers the files; `installer` is uv or pip; `lock` is
