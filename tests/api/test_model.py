@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from starwhale.api import model
-from starwhale.errors import NotBuiltYetError, NotFoundError, UsageError
+from starwhale.errors import AlreadyExistsError, NotBuiltYetError, NotFoundError, UsageError
 from starwhale.handlers.registry import REGISTRY
 
 if TYPE_CHECKING:
@@ -101,3 +101,24 @@ def test_versions_are_tagged_removed_and_recovered(work: Path) -> None:
         model.info("zoo")
     assert [each["is_removed"] for each in model.list(with_removed=True)] == [True]
     assert model.recover("zoo") == removed == model.info("zoo")["uri"]
+
+
+def test_versions_are_compared_extracted_and_copied(work: Path, tmp_path: Path) -> None:
+    from starwhale.core.model.view import ModelTermView  # pyright: ignore[reportMissingImports]  # an old path
+
+    model.build(workdir=work, name="zoo", tags=["mine"])
+    (work / "pets" / "new.py").write_text("x = 1\n")
+    model.build(workdir=work, name="zoo")
+    found = model.diff("zoo/version/v0", "zoo")
+    assert [each.path for each in found.files if each.state == "added"] == ["pets/new.py"]
+    assert ModelTermView("zoo/version/v0").diff("zoo") == found.to_json()
+    model.extract("zoo/version/v0", tmp_path / "out")
+    assert (tmp_path / "out/pets/evaluator.py").read_text() == EVALUATOR
+    with pytest.raises(AlreadyExistsError, match="there already"):
+        model.extract("zoo", tmp_path / "out")
+    model.extract("zoo", tmp_path / "out", force=True)
+    assert (tmp_path / "out/pets/new.py").exists()
+    copied = model.copy("zoo/version/mine", "ark")
+    assert (model.info(copied)["name"], model.info(copied)["tags"]) == ("ark", ["mine", "latest", "v0"])
+    assert ModelTermView.copy("zoo/version/mine", "ark", force=True) == copied
+    assert model.diff("zoo/version/v0", "ark").is_same

@@ -200,3 +200,45 @@ def test_a_version_is_run_by_its_uri(call: Call, work: str, tmp_path: Path, caps
     assert f"work@{built['version'][:12]}" in call(*words)
     assert "no model 'wrok'" in call("run", "--uri", "wrok", "-d", "rows", code=1)
     assert "--module" in call("run", "--uri", "work", "-m", "evaluation", "-d", "rows", code=2)
+
+
+def test_versions_are_compared_extracted_and_copied(call: Call, work: str, tmp_path: Path) -> None:
+    first = shown(call, "build", work, "-m", "evaluation", "-t", "good", "-t", "mine")
+    source = Path(work) / "evaluation.py"
+    source.write_text(EVALUATION.replace("batch_size=4", "batch_size=8"))
+    (Path(work) / "big.bin").write_bytes(b"\1" * 20_000)
+    call("build", work, "-m", "evaluation")
+    told = call("diff", "work/version/v0", "work", "--show-details")
+    assert "files: 0 added, 2 updated, 0 deleted, 0 unchanged" in told
+    assert "~ evaluation:predict: batch_size 4 → 8" in told
+    assert "-@evaluation.predict(replicas=2, batch_size=4)\n+@evaluation.predict(replicas=2, batch_size=8)" in told
+    assert "big.bin: not a text" in told
+    assert "no difference: 2 files" in call("diff", "work", "work")
+    compared = shown(call, "diff", "work/version/v0", "work")
+    assert [(each["path"], each["state"]) for each in compared["files"]] == [
+        ("big.bin", "updated"),
+        ("evaluation.py", "updated"),
+    ]
+    assert "details" not in compared
+
+    out = tmp_path / "out"
+    assert "extracted 2 files, 19.9 KiB" in call("extract", "work/version/v0", str(out))
+    assert (out / "evaluation.py").read_text() == EVALUATION
+    assert "2 of 2 files are there already" in call("extract", "work", str(out), code=1)
+    assert shown(call, "extract", "work", str(out), "-f")["target"] == str(out)
+    assert (out / "evaluation.py").read_text() == source.read_text()
+
+    assert run(["project", "create", "other"]) == 0
+    call("tag", "work", "mine")
+    copied = shown(call, "copy", "work/version/v0", ".", "-dlp", "other")
+    assert (copied["tags"], copied["is_new"]) == (["good", "latest", "v0"], True)
+    assert copied["version"] != first["version"]
+    assert shown(call, "info", copied["uri"], "-of", "handlers") == shown(call, "info", first["uri"], "-of", "handlers")
+    assert shown(call, "copy", "work/version/v0", "local/project/other")["is_new"] is False
+    assert "no difference" in call("diff", first["uri"], copied["uri"])
+    call("tag", "local/project/other/model/work", "mine")
+    assert "tag 'mine' points at version" in call("copy", "work", "local/project/other", code=1)
+    assert shown(call, "copy", "work", "local/project/other", "-i", "mine")["tags"] == ["latest", "v1"]
+    assert shown(call, "copy", "work", "local/project/other", "-f")["tags"] == ["mine", "latest", "v1"]
+    assert "names a version" in call("copy", "work", "work/version/v1", code=2)
+    assert "no project 'nowhere'" in call("copy", "work", "local/project/nowhere", code=1)

@@ -14,6 +14,7 @@ from starwhale.api.instance import default_instance
 from starwhale.errors import HandlerError, NotBuiltYetError, UsageError
 from starwhale.handlers.context import find_runtime_context
 from starwhale.handlers.registry import REGISTRY
+from starwhale.models.diff import LIMIT, ModelDiff
 
 logger = logging.getLogger(__name__)
 
@@ -159,6 +160,63 @@ def remove(uri: str) -> str:
 def recover(uri: str) -> str:
     """Bring a removed version back, and return its URI."""
     return default_instance().models.recover(uri).uri.full
+
+
+def diff(base: str, compare: str, show_details: bool = False, limit: int = LIMIT) -> ModelDiff:
+    """Say what makes the second version of the first: files, links and modes, handlers.
+
+    Args:
+        base: URI of a version; a name means its newest.
+        compare: URI of another, of the same model or of another.
+        show_details: Compare the lines of texts too.
+        limit: Files whose lines are compared, at most.
+
+    Returns:
+        Every path with what became of it; `to_json()` gives plain objects.
+
+    Raises:
+        NotFoundError: There is no such version.
+    """
+    return default_instance().models.diff(base, compare, show_details=show_details, limit=limit)
+
+
+def extract(uri: str, target_dir: str | Path = ".", force: bool = False) -> None:
+    """Write the files of a version below a folder, beside what is there; every byte is verified.
+
+    Args:
+        uri: A version; a name means its newest.
+        target_dir: The folder; made if it is not there.
+        force: Overwrite files that are there.
+
+    Raises:
+        AlreadyExistsError: Files are there already; the names are said, and nothing was written.
+        CorruptedError: A file's content is damaged; nothing was overwritten.
+    """
+    default_instance().models.extract(uri, Path(target_dir), force=force)
+
+
+def copy(
+    src: str,
+    dest: str,
+    force: bool = False,
+    dest_local_project_uri: str = "",
+    ignore_tags: Sequence[str] | None = None,
+) -> str:
+    """Copy a version within the instance, sharing its files, and return the URI of the copy.
+
+    Args:
+        src: A version; a name means its newest.
+        dest: `.` for the same name, a new name, the URI of a project, or a whole URI without a version.
+        force: Move tags that point at another version there.
+        dest_local_project_uri: Project of a destination that names none; the current one by default.
+        ignore_tags: Tags that stay behind.
+
+    Raises:
+        AlreadyExistsError: A tag points at another version there.
+    """
+    verbs = default_instance().models
+    copied = verbs.copy(src, dest, project=dest_local_project_uri, ignore_tags=tuple(ignore_tags or ()), force=force)
+    return copied.version.uri.full
 
 
 def _describe(version: Any) -> Json:  # Any: a VersionRecord, whose module is heavy

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]  # Any: JSON objects
 _NOT_BUILT = {
-    "copy": "Copy a model to another instance",
-    "diff": "Compare two versions of a model",
-    "extract": "Write the files of a packaged model",
     "serve": "Evaluate online",
 }
 _LATER = {"runtime": "packaging a runtime with the model", "push": "copying a model to a server"}
@@ -37,6 +34,9 @@ _LAZY = {
     "run": LazyCommand("starwhale.cli.model_run:run", "Evaluate a model over datasets."),
     "export": LazyCommand("starwhale.cli.model_archive:export", "Write a version to one file."),
     "import": LazyCommand("starwhale.cli.model_archive:import_", "Make a version of an archive."),
+    "diff": LazyCommand("starwhale.cli.model_diff:diff", "Compare two versions: files, their lines, and handlers."),
+    "extract": LazyCommand("starwhale.cli.model_extract:extract", "Write the files of a version into a folder."),
+    "copy": LazyCommand("starwhale.cli.model_copy:copy", "Copy a version to another name or project."),
 }
 LEFT_OUT = 5
 """Names of what was left out that `build` shows."""

@@ -34,7 +34,7 @@ OLD_PATHS = {
     "starwhale.core.instance": "",
     "starwhale.core.instance.view": "starwhale.compat.not_built",
     "starwhale.core.model": "",
-    "starwhale.core.model.view": "starwhale.compat.not_built",
+    "starwhale.core.model.view": "starwhale.compat.model_view",
     "starwhale.core.project": "",
     "starwhale.core.project.view": "starwhale.compat.project_view",
     "starwhale.core.runtime": "",

@@ -32,10 +32,6 @@ def _refuse_call(cls: type, *args: Any, **kwargs: Any) -> None:  # Any: whatever
     raise _refusal(cls.__name__)
 
 
-class ModelTermView(NotBuilt):
-    """Models on the terminal (not built yet)."""
-
-
 class InstanceTermView(NotBuilt):
     """Instances on the terminal (not built yet)."""
 
@@ -75,7 +71,6 @@ __all__ = [
     "InstanceTermView",
     "Link",
     "LocalDataStore",
-    "ModelTermView",
     "RemoteDataStore",
     "RuntimeConfig",
     "SwBaseModel",

@@ -10,8 +10,8 @@ from starwhale.datasets.commit import CommitNote, commit_changes
 from starwhale.datasets.compare import compare_rows
 from starwhale.datasets.diff import is_same_cell
 from starwhale.datasets.stores import DatasetStores
-from starwhale.domain.version import SHORT_VERSION, is_reserved_tag
-from starwhale.errors import AlreadyExistsError, UsageError
+from starwhale.errors import UsageError
+from starwhale.storage.catalog.copied_tags import tags_to_copy
 from starwhale.storage.catalog.records import BundleRecord, VersionDraft, VersionRecord
 from starwhale.storage.protocols import DatasetReader, DatasetWriter
 
@@ -86,15 +86,8 @@ def travelling_tags(
     Raises:
         AlreadyExistsError: One points at another content there, and nobody said that it may be moved.
     """
-    own = tuple(tag for tag in tags if not is_reserved_tag(tag) and tag not in plan.ignore_tags)
-    there = stores.tags.list(bundle.id)
-    for tag in own:
-        at = there.get(tag)
-        if at is None or plan.force or stores.versions.get(at).content_digest == content_digest:
-            continue
-        message = f"tag {tag!r} points at version {at[:SHORT_VERSION]} of {bundle.kind} {bundle.name!r} in project {bundle.project!r}"
-        raise AlreadyExistsError(message, hint=f"move it with --force, or leave it behind with --ignore-tag {tag}")
-    return own
+    catalog = stores.versions, stores.tags
+    return tags_to_copy(catalog, tags, content_digest, bundle, ignore_tags=plan.ignore_tags, force=plan.force)
 
 
 def _share(

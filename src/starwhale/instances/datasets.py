@@ -15,7 +15,6 @@ from starwhale.datasets.statistics.kept import find_statistics
 from starwhale.datasets.stores import DatasetStores
 from starwhale.datasets.verify import OnBytes, Verified, verify_version
 from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_destination, parse_object_uri
-from starwhale.domain.uri import DEFAULT_PROJECT
 from starwhale.errors import UsageError
 from starwhale.instances.archive_place import dataset_stores, make_place, plan_import
 from starwhale.instances.destination import parse_destination
@@ -287,13 +286,6 @@ class DatasetVerbs(VersionVerbs):
             raise refuse_write(uri.dataset)
         stores, opened = open_elsewhere(self._stores.datasets, uri, project=self._project, ref=self._stores.ref)
         return kind(stores, opened, readonly=True)
-
-    def _check_project(self, project: str) -> None:
-        projects = self._stores.catalog.projects
-        if project in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
-            projects.refuse_removed(project)
-        else:
-            projects.get(project)
 
     def _opened(self) -> DatasetStores:
         return dataset_stores(self._stores, self._fixed_version)

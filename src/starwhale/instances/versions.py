@@ -55,11 +55,7 @@ class VersionVerbs:
             NotFoundError: There is no such project.
         """
         home = self._project if project is None else parse_project_uri(project).project
-        projects = self._stores.catalog.projects
-        if home in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
-            projects.refuse_removed(home)
-        else:
-            projects.get(home)
+        self._check_project(home)
         found = self._stores.catalog.versions.list_newest(home, self.kind, with_removed=with_removed)
         return [each for each in found if each.name.casefold().startswith(name_prefix.casefold())]
 
@@ -106,3 +102,11 @@ class VersionVerbs:
 
     def _parsed(self, uri: str | Uri) -> Uri:
         return self.parse(uri) if isinstance(uri, str) else uri
+
+    def _check_project(self, project: str) -> None:
+        """Refuse a project that is not there."""
+        projects = self._stores.catalog.projects
+        if project in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
+            projects.refuse_removed(project)
+        else:
+            projects.get(project)

@@ -85,6 +85,13 @@ class LocalBlobStore:
     def has(self, digest: str) -> bool:
         return self.place(digest).is_file()
 
+    def size_of(self, digest: str) -> int | None:
+        """Bytes of a blob, or None when nothing has that digest; what is in it is not verified."""
+        try:
+            return self.place(digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
     def path(self, digest: str) -> Path:
         """File of a blob, to be linked to or mapped; what is in it is not verified.
 
