@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -200,23 +199,23 @@ def test_a_file_that_changes_meanwhile_is_refused(work: Path, tmp_path: Path) ->
     class Store(LocalBlobStore):
         """A store during whose writing the user's training goes on."""
 
-        def put(self, content: bytes | BinaryIO) -> str:
-            if not isinstance(content, bytes):
-                with path.open("ab") as file:
-                    file.write(b"one more")
-            return super().put(content)
+        def is_intact(self, digest: str) -> bool:
+            with path.open("ab") as file:
+                file.write(b"one more")
+            return super().is_intact(digest)
 
     with pytest.raises(ModelSourceError, match=r"'src/deep/weights\.bin' changed while it was packaged"):
         packed(work, Store(tmp_path / "blobs"))
+    assert Store(tmp_path / "blobs").drafts() == []
 
 
 def test_a_file_that_vanishes_meanwhile_is_refused(work: Path, tmp_path: Path) -> None:
     class Store(LocalBlobStore):
         """A store during whose writing files are replaced, as an editor does when it saves."""
 
-        def put(self, content: bytes | BinaryIO) -> str:
+        def is_intact(self, digest: str) -> bool:
             (work / "evaluation.py").unlink(missing_ok=True)
-            return super().put(content)
+            return super().is_intact(digest)
 
     with pytest.raises(ModelSourceError, match=r"'evaluation\.py' vanished while it was packaged"):
         packed(work, Store(tmp_path / "blobs"))

@@ -77,6 +77,7 @@ add_not_built(model, _NOT_BUILT)
     "--add-all", is_flag=True, help="Package caches, environments and .git too; .swignore holds all the same."
 )
 @click.option("-f", "--model-yaml", type=click.Path(), help="Default: model.yaml in WORKDIR, if there is one.")
+@click.option("--verify", is_flag=True, help="Read every file, also those that look as they did at the last build.")
 @click.option("-r", "--runtime", help="Not built yet.")
 @click.option("--package-runtime/--no-package-runtime", default=True, hidden=True, help="Without --runtime, nothing.")
 @click.option("--push", help="Not built yet.")
@@ -108,6 +109,7 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
         excludes=given["excludes"],
         add_all=given["add_all"],
         model_yaml=Path(given["model_yaml"]) if given["model_yaml"] else None,
+        verify=given["verify"],
         on_file=progress,
     )
     if progress is not None:

@@ -24,6 +24,7 @@ from starwhale.models.ignore import read_rules
 from starwhale.models.listing import Listing, read_listing
 from starwhale.models.model_yaml import ModelYaml, read_model_yaml, write_model_yaml
 from starwhale.models.package import Packaged, package
+from starwhale.models.seen import Seen
 from starwhale.models.unpack import unpack
 from starwhale.settings import VERSION
 from starwhale.storage.catalog.records import VersionDraft
@@ -73,6 +74,7 @@ class ModelVerbs(VersionVerbs):
         excludes: Sequence[str] = (),
         add_all: bool = False,
         model_yaml: Path | None = None,
+        verify: bool = False,
         on_file: Progress | None = None,
     ) -> VersionRecord:
         """Package a work directory as a new version, with the handlers that its modules have.
@@ -87,6 +89,7 @@ class ModelVerbs(VersionVerbs):
             excludes: Patterns of files to leave out, after those of `.swignore`.
             add_all: Package what the built-in rules leave out.
             model_yaml: Another file than `model.yaml` in the work directory.
+            verify: Read every file, also those that look as they did at the last build.
             on_file: Called after each file.
 
         Raises:
@@ -105,7 +108,8 @@ class ModelVerbs(VersionVerbs):
         handlers = self._discover(plan)
         with hold_blobs(self._stores):
             root = self._stores.layout.root.resolve()
-            packaged = package(plan.workdir, rules, self._stores.blobs, skip=root, on_file=on_file)
+            seen = Seen.open(self._stores.layout.seen, plan.workdir, trusts=not verify)
+            packaged = package(plan.workdir, rules, self._stores.blobs, skip=root, on_file=on_file, seen=seen)
             _check_modules(plan, packaged.listing)
             return self._commit(plan, packaged, handlers, tags)
 

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starwhale.errors import AlreadyExistsError, CorruptedError, NotFoundError
 from starwhale.models.listing import Entry, EntryKind, Listing
+from starwhale.models.space import refuse_too_much
 
 if TYPE_CHECKING:
     from starwhale.storage.blobs.local import LocalBlobStore
-
-_CLONE = 0x40049409
-"""Linux's FICLONE (linux/fs.h): share the blocks of another file."""
-_PIECE = 1 << 20
 
 
 def unpack(listing: Listing, blobs: LocalBlobStore, target: Path, *, is_writable: bool = False) -> None:
@@ -35,11 +31,13 @@ def unpack(listing: Listing, blobs: LocalBlobStore, target: Path, *, is_writable
     Raises:
         AlreadyExistsError: The target holds something.
         CorruptedError: A file's content is damaged or gone.
-        NoSpaceError: The disk is full.
+        NoSpaceError: There is not enough space, or the disk is full.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise AlreadyExistsError(f"{target} is there already, and not empty", hint="name a folder that is not there")
     target.parent.mkdir(parents=True, exist_ok=True)
+    needed = sum(blobs.disk_bytes(each.digest) for each in listing.files)
+    refuse_too_much(needed, shutil.disk_usage(target.parent).free, "the model", target.parent)
     draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     draft.mkdir()
     try:
@@ -66,33 +64,10 @@ def _write(entry: Entry, blobs: LocalBlobStore, root: Path, *, is_writable: bool
             path.symlink_to(entry.target)
         case EntryKind.FILE:
             try:
-                if not _clone(blobs, entry.digest, path):
-                    blobs.copy_to(entry.digest, path)
+                blobs.copy_to(entry.digest, path)
             except (NotFoundError, CorruptedError) as error:
                 message = f"the content of {entry.path!r} is damaged: {error.message}"
-                hint = "build the model again from its work directory: that brings the content back"
+                hint = "build the model again from its work directory, with --verify: that brings the content back"
                 raise CorruptedError(message, path=entry.path, hint=hint) from error
             mode = 0o755 if entry.is_executable else 0o644
             path.chmod(mode if is_writable else mode & ~0o222)
-
-
-def _clone(blobs: LocalBlobStore, digest: str, path: Path) -> bool:
-    """Share the blocks of a blob, where the file system can, and verify them; return whether it could."""
-    if sys.platform != "linux":
-        return False
-    import fcntl
-
-    from blake3 import blake3
-
-    with blobs.path(digest).open("rb") as source, path.open("x+b") as out:
-        try:
-            fcntl.ioctl(out.fileno(), _CLONE, source.fileno())
-        except OSError:
-            path.unlink()
-            return False
-        hasher = blake3()
-        while piece := out.read(_PIECE):
-            hasher.update(piece)
-    if hasher.hexdigest() != digest:
-        raise CorruptedError(f"{blobs.path(digest)} differs from its checksum", path=str(blobs.path(digest)))
-    return True

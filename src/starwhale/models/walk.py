@@ -14,6 +14,39 @@ from starwhale.models.listing import EntryKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What the system says of a file: while it stays as it is, so does the content, but for changes that are too quick for the clock."""
+
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    """When the content was changed, by what writers say."""
+    ctime_ns: int
+    """When anything of the file was changed, which nobody can set."""
+    inode: int
+    """Number of the file."""
+    device: int
+    """Number of the file system."""
+    disk_bytes: int
+    """Bytes that it takes on the disk: fewer than `size` where it has holes."""
+    is_executable: bool
+    """Whether somebody may run it."""
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Stamp:
+        """Take what matters of a file's state."""
+        return cls(
+            size=found.st_size,
+            mtime_ns=found.st_mtime_ns,
+            ctime_ns=found.st_ctime_ns,
+            inode=found.st_ino,
+            device=found.st_dev,
+            disk_bytes=min(found.st_size, found.st_blocks * 512),
+            is_executable=bool(found.st_mode & 0o111),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """Something to be packaged."""
 
@@ -25,6 +58,8 @@ class Found:
     """Of a file: what to read; for a link that leads out, the file that it leads to."""
     target: str = ""
     """Of a link: where it leads, relative to its folder."""
+    stamp: Stamp | None = None
+    """Of a file: what the system says of it."""
 
 
 def walk(
@@ -59,7 +94,8 @@ def walk(
         for name in names:
             path = f"{folder}/{name}" if folder else name
             source = workdir / path
-            mode = _mode(source, path)
+            state = _state(source, path)
+            mode = state.st_mode
             is_folder = stat.S_ISDIR(mode)
             if source == skip or rules.leaves_out(path, is_folder=is_folder):
                 on_left_out(f"{path}/" if is_folder else path)
@@ -71,7 +107,7 @@ def walk(
             elif stat.S_ISLNK(mode):
                 yield _follow(workdir, path, rules)
             elif stat.S_ISREG(mode):
-                yield Found(path=path, kind=EntryKind.FILE, source=source)
+                yield Found(path=path, kind=EntryKind.FILE, source=source, stamp=Stamp.of(state))
             else:
                 raise _refused(path, "is a socket, a pipe or a device, which cannot be packaged")
         if folder and not kept:
@@ -87,14 +123,22 @@ def _follow(workdir: Path, path: str, rules: IgnoreRules) -> Found:
         reason = "goes in a circle" if isinstance(error, RuntimeError) else "leads to nothing"
         raise _refused(path, f"is a link that {reason}") from error
     if _is_packaged(workdir, end, rules):
-        near = step if _is_packaged(workdir, step, rules) else end
+        near = step if _is_packaged(workdir, step, rules) and _leads_to(step, end) else end
         return Found(path=path, kind=EntryKind.LINK, source=link, target=os.path.relpath(near, link.parent))
     if end.is_file():
-        return Found(path=path, kind=EntryKind.FILE, source=end)
+        return Found(path=path, kind=EntryKind.FILE, source=end, stamp=Stamp.of(_state(end, path)))
     what = f"is a link to {end}, which is not packaged with it"
     raise ModelSourceError(
         f"{path!r} {what}", path=path, hint=f"copy the folder to its place, or leave the link out: --exclude '/{path}'"
     )
+
+
+def _leads_to(step: Path, end: Path) -> bool:
+    """Whether the place that a link names, read as text, is where it really leads: `..` after another link may be elsewhere."""
+    try:
+        return step.resolve(strict=True) == end
+    except (OSError, RuntimeError):
+        return False
 
 
 def _is_packaged(workdir: Path, target: Path, rules: IgnoreRules) -> bool:
@@ -119,9 +163,9 @@ def _names(folder: Path, path: str) -> list[str]:
         raise _refused(path or str(folder), f"cannot be read: {error.strerror}") from error
 
 
-def _mode(source: Path, path: str) -> int:
+def _state(source: Path, path: str) -> os.stat_result:
     try:
-        return source.lstat().st_mode
+        return source.lstat()
     except OSError as error:
         raise _refused(path, f"vanished while it was packaged: {error.strerror}") from error
 

@@ -10,6 +10,7 @@
 ├── logs/<2>/<job>/         one text file per task attempt
 ├── runtimes/               environments/<key>, one per lock; cache/ of packages; tools/ (pip); ours/, links to this program
 ├── jobs/<2>/<job>/         whatever else belongs to one job (snapshot, sockets)
+├── seen/                   what the files of work directories were when they were packaged last; disposable
 └── tmp/                    files being written; swept when a root is opened
 """
 
@@ -53,6 +54,11 @@ class Layout:
     def blobs(self) -> Path:
         """Content-addressed bytes."""
         return self.root / "blobs"
+
+    @property
+    def seen(self) -> Path:
+        """What the files of work directories were when they were packaged last."""
+        return self.root / "seen"
 
     @property
     def tmp(self) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +13,7 @@ from typing import BinaryIO
 from blake3 import blake3
 
 from starwhale.errors import CorruptedError, NoSpaceError, NotFoundError
+from starwhale.storage.blobs.content import copy_content
 from starwhale.storage.blobs.digests import check_digest
 from starwhale.storage.in_use import LOCK_NAME, hold
 
@@ -85,12 +87,39 @@ class LocalBlobStore:
     def has(self, digest: str) -> bool:
         return self.place(digest).is_file()
 
+    def sizes(self) -> Iterator[int]:
+        """Sizes of everything that is kept, in no order."""
+        for folder in _folders(self.root):
+            with os.scandir(folder) as found:
+                yield from (each.stat().st_size for each in found if not each.name.startswith("."))
+
+    def free_bytes(self) -> int:
+        """Bytes that may still be written where the blobs lie."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(self.root).free
+
+    def state(self, digest: str) -> tuple[int, int, int, int] | None:
+        """Return inode, size and times (ns) of the file of a blob, or None: while they stay, its content does, unless the disk lies."""
+        try:
+            found = self.place(digest).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
     def size_of(self, digest: str) -> int | None:
         """Bytes of a blob, or None when nothing has that digest; what is in it is not verified."""
         try:
             return self.place(digest).stat().st_size
         except FileNotFoundError:
             return None
+
+    def disk_bytes(self, digest: str) -> int:
+        """Bytes that a blob takes on the disk, fewer than its size where it has holes; 0 when it is not there."""
+        try:
+            found = self.place(digest).stat()
+        except FileNotFoundError:
+            return 0
+        return min(found.st_size, found.st_blocks * 512)
 
     def path(self, digest: str) -> Path:
         """File of a blob, to be linked to or mapped; what is in it is not verified.
@@ -106,17 +135,16 @@ class LocalBlobStore:
     def copy_to(self, digest: str, target: Path) -> None:
         """Write a blob to a new file, verifying it on the way; nothing is left there when it is damaged.
 
+        Blocks are shared where the file system copies on write, and holes stay holes.
+
         Raises:
             CorruptedError: The stored bytes differ from the digest.
         """
         path = self.path(digest)
-        hasher = blake3()
         try:
-            with path.open("rb") as source, target.open("xb") as out:
-                while piece := source.read(_PIECE):
-                    hasher.update(piece)
-                    out.write(piece)
-            if hasher.hexdigest() != digest:
+            with path.open("rb") as source, target.open("x+b", buffering=0) as out:
+                found, _ = copy_content(source, out)
+            if found != digest:
                 raise _damaged(path)
         except CorruptedError:
             target.unlink(missing_ok=True)
@@ -124,7 +152,7 @@ class LocalBlobStore:
         except OSError as error:
             if not isinstance(error, FileExistsError):
                 target.unlink(missing_ok=True)
-            raise _no_space(error, target) from error
+            raise no_space(error, target) from error
 
     def take_in(self, path: Path, digest: str) -> None:
         """Move a file of this file system, verified and synced, to its place; one that is there already and intact stays.
@@ -145,10 +173,10 @@ class LocalBlobStore:
             with hold(self.root):
                 place.parent.mkdir(exist_ok=True)
                 path.replace(place)
-            _sync_folder(place.parent)
-            _sync_folder(self.root)
+            sync_folder(place.parent)
+            sync_folder(self.root)
         except OSError as error:
-            raise _no_space(error, place) from error
+            raise no_space(error, place) from error
 
     def place(self, digest: str) -> Path:
         """Where a blob lies, if it is there."""
@@ -173,11 +201,11 @@ class LocalBlobStore:
             with hold(self.root):
                 place.parent.mkdir(exist_ok=True)
                 beside.replace(place)
-            _sync_folder(place.parent)
-            _sync_folder(self.root)  # whoever made the folder: it may not have come so far yet
+            sync_folder(place.parent)
+            sync_folder(self.root)  # whoever made the folder: it may not have come so far yet
             return digest
         except OSError as error:
-            raise _no_space(error, beside) from error
+            raise no_space(error, beside) from error
         finally:
             beside.unlink(missing_ok=True)
 
@@ -186,7 +214,8 @@ def _folders(root: Path) -> list[Path]:
     return [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable; of a file, its content."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -194,7 +223,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _no_space(error: OSError, path: Path) -> OSError:
+def no_space(error: OSError, path: Path) -> OSError:
+    """Return what an error of the system comes to: NoSpaceError where the disk is full, else the error itself."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return NoSpaceError(f"no space left for {path}", hint="free some space; what was there before is untouched")
     return error
@@ -206,4 +236,4 @@ def _damaged(path: Path) -> CorruptedError:
     )
 
 
-__all__ = ["LocalBlobStore"]
+__all__ = ["LocalBlobStore", "no_space", "sync_folder"]
