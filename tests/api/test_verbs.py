@@ -34,6 +34,8 @@ SDK = {
     "instance login": "starwhale:login",
     "instance logout": "starwhale:logout",
     "instance select": "starwhale.api.instance:select",
+    "job export": "starwhale:Job.export",
+    "job import": "starwhale:Job.import_archive",
     "job info": "starwhale:Job.info",
     "job list": "starwhale:Job.list",
     "job recover": "starwhale:Job.recover",
@@ -42,6 +44,8 @@ SDK = {
     "job resume": "starwhale:Job.resume",
     "job wait": "starwhale:Job.wait",
     "model build": "starwhale.api.model:build",
+    "model export": "starwhale.api.model:export",
+    "model import": "starwhale.api.model:import_archive",
     "model history": "starwhale.api.model:history",
     "model info": "starwhale.api.model:info",
     "model list": "starwhale.api.model:list",
@@ -60,6 +64,8 @@ SDK = {
 OTHER_NAMES = {
     "dataset build": "one call per source: from_csv, from_json, from_folder, from_dict_items",
     "dataset import": "import is a word of Python",
+    "job import": "import is a word of Python",
+    "model import": "import is a word of Python",
     "dataset tag": "old scripts say tags.add",
 }
 """Verbs whose call has another name, and why."""

@@ -10,6 +10,7 @@ Job.run(model="examples/digits", datasets="digits")   a folder, a .py file or a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -308,6 +309,47 @@ class Job:
         __tracebackhide__ = True
         resume_job(self.id, executor=executor, replicas=replicas, arguments=tuple(map(str, arguments)))
         return self
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        with_model: bool = False,
+        with_datasets: bool = False,
+        force: bool = False,
+    ) -> Path:
+        """Write the job to one archive file, to be imported elsewhere, and return its path: record, results, errors and logs.
+
+        Args:
+            path: The file.
+            with_model: Take the packaged model along.
+            with_datasets: Take the dataset versions along.
+            force: Replace a file that is there.
+
+        Raises:
+            ConflictError: It is running, or has not begun.
+            AlreadyExistsError: The file is there.
+            UsageError: What should go along cannot: a work directory is no packaged model.
+            CorruptedError: A file is damaged.
+        """
+        default_instance().jobs.export(
+            self.id, Path(path), with_model=with_model, with_datasets=with_datasets, force=force
+        )
+        return Path(path)
+
+    @classmethod
+    def import_archive(cls, path: str | os.PathLike[str], project: str = "", force: bool = False) -> Job:
+        """Bring a job in that `export` wrote, with what came with it, and return it; one that is there already is left as it is.
+
+        Args:
+            path: The archive.
+            project: Project of the job; empty for the current one.
+            force: Move tags that point at another version.
+
+        Raises:
+            CorruptedError: It is no archive, or not whole, or damaged; nothing is imported.
+            AlreadyExistsError: There is another job of that id.
+        """
+        return cls(default_instance().jobs.import_archive(Path(path), project=project, force=force).job.id)
 
     def remove(self) -> None:
         """Hide the job until it is recovered.

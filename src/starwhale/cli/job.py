@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import SwGroup, add_not_built
+from starwhale.cli.command import LazyCommand, SwGroup, add_not_built
 from starwhale.cli.complete_names import completes
 from starwhale.cli.outcome import finish, row_command
 from starwhale.cli.render_table import Column, Kind, render_table
@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 
 JOB = "Its id, a unique beginning of it, its name, a URI, `latest` or `latest~N`."
 
+_LAZY = {
+    "export": LazyCommand("starwhale.cli.job_archive:export", "Write a job to one file."),
+    "import": LazyCommand("starwhale.cli.job_archive:import_", "Bring a job of another machine in."),
+}
 
-@click.group("job", cls=SwGroup, aliases={"ls": "list", "rm": "remove"})
+
+@click.group("job", cls=SwGroup, aliases={"ls": "list", "rm": "remove"}, lazy=_LAZY)
 def job() -> None:
     """List jobs, show their reports, go on with them."""
 

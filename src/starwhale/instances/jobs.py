@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starwhale.domain.status import Status, is_active, is_resumable
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from starwhale.execution.start import JobOutcome, RunOptions
     from starwhale.storage.catalog.records import JobRecord, StepRecord
     from starwhale.storage.stores import Stores
+    from starwhale.transfer.archive import OnBytes
+    from starwhale.transfer.job_archive import Imported
 
 
 class JobVerbs:
@@ -168,13 +171,15 @@ class JobVerbs:
             options: How this process runs it.
 
         Raises:
-            ConflictError: A living process runs it.
+            ConflictError: A living process runs it, or it was imported.
             StatusError: It has succeeded already.
             UsageError: A secret is missing that the job was given as an argument.
         """
         from starwhale.execution.start import resume_job
+        from starwhale.storage.catalog.jobs import refuse_imported
 
         found = self.get(job)
+        refuse_imported(found)
         if found.request.model_uri and is_resumable(found.status):
             from starwhale.instances.snapshots import bring_back_snapshot
 
@@ -184,6 +189,77 @@ class JobVerbs:
         )
         self._tidy(dataclasses.replace(found.request, job_id=found.id), outcome)
         return outcome
+
+    def export(
+        self,
+        job: str,
+        target: Path,
+        *,
+        with_model: bool = False,
+        with_datasets: bool = False,
+        force: bool = False,
+        on_bytes: OnBytes | None = None,
+    ) -> int:
+        """Write a job to one file that `import_archive` takes elsewhere, and return its bytes: record, results, errors and logs.
+
+        Args:
+            job: How it is addressed.
+            target: The file.
+            with_model: Take the packaged model along.
+            with_datasets: Take the dataset versions along.
+            force: Replace a file that is there.
+            on_bytes: Told how far it is.
+
+        Raises:
+            NotFoundError: There is no such job.
+            ConflictError: It is running, or has not begun.
+            AlreadyExistsError: The file is there.
+            UsageError: Its folder is not there, or what should go along cannot.
+            CorruptedError: A file is damaged; nothing is written then.
+            NoSpaceError: The disk is full; nothing is left of the file.
+        """
+        from starwhale.instances.archive_place import make_place
+        from starwhale.transfer.archive import check_target
+        from starwhale.transfer.job_archive import export_job
+
+        found = self.get(job)
+        check_target(target, force=force)
+        members = [name for name, is_wanted in (("model", with_model), ("datasets", with_datasets)) if is_wanted]
+        return export_job(self._stores, make_place(self._stores), found, target, members, on_bytes)
+
+    def import_archive(
+        self,
+        path: Path,
+        *,
+        project: str = "",
+        ignore_tags: Sequence[str] = (),
+        force: bool = False,
+        on_bytes: OnBytes | None = None,
+    ) -> Imported:
+        """Bring a job in, under the id that it had, with the model and datasets that are in the archive; nothing of it runs.
+
+        It can be read and compared like any other, and not be gone on with.
+
+        Args:
+            path: The archive.
+            project: Project of the job and of what comes with it; empty for the current one.
+            ignore_tags: Tags of the versions that are left out.
+            force: Move tags that point at another version, and write damaged files of versions again.
+            on_bytes: Told how far it is.
+
+        Raises:
+            UsageError: It is not there, cannot be read, or holds something else.
+            CorruptedError: It is no archive, or not whole, or damaged; nothing is imported.
+            AlreadyExistsError: There is another job of that id, or it was removed, or a tag points at another version.
+            NoSpaceError: The disk is full.
+        """
+        from starwhale.instances.archive_place import make_place, plan_import
+        from starwhale.transfer.job_archive import import_job
+
+        plan = plan_import(
+            self._stores, "job", self._project, "", project=project, ignore_tags=ignore_tags, force=force
+        )
+        return import_job(self._stores, make_place(self._stores), path, plan, on_bytes)
 
     def _tidy(self, request: RunRequest, outcome: JobOutcome) -> None:
         """Remove the copy of a packaged model that a job has succeeded with, or that nobody will go on with."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from starwhale.domain.job import DatasetInput
@@ -33,16 +34,25 @@ def job_scope(stores: Stores, job: JobRecord) -> ResultScope:
     from starwhale.storage.tables.result_rows import ResultScope
 
     def open_dataset(dataset: DatasetInput) -> DatasetReader:
-        is_elsewhere = is_object_uri(dataset.dataset_id)
-        if not is_elsewhere and not (stores.layout.datasets / dataset.dataset_id).exists():
-            raise NotFoundError(f"the data of {dataset.uri} is gone")
+        dataset_id = dataset.dataset_id
+        if not is_object_uri(dataset_id) and not (stores.layout.datasets / dataset_id).exists():
+            dataset_id = _find_here(stores, dataset)
         try:
-            return stores.datasets.open_version(dataset.dataset_id, dataset.manifest_digest)
+            return stores.datasets.open_version(dataset_id, dataset.manifest_digest)
         except ObjectStoreError as error:
             raise NotFoundError(f"the data of {dataset.uri} cannot be read: {error.message}") from error
 
     steps = tuple(each.step for each in stores.catalog.jobs.steps(job.id))
     return ResultScope(owner=job.id, steps=steps, datasets=job.datasets, open_dataset=open_dataset)
+
+
+def _find_here(stores: Stores, dataset: DatasetInput) -> str:
+    """Return the key of a dataset of a job that was imported: the same version has another one here."""
+    with contextlib.suppress(NotFoundError):
+        found = stores.catalog.versions.get(dataset.version)
+        if found.content_digest == dataset.manifest_digest:
+            return found.bundle_id
+    raise NotFoundError(f"the data of {dataset.uri} is gone")
 
 
 def read_rows(

@@ -44,7 +44,7 @@ class Jobs:
             AlreadyExistsError: The id is taken.
             InvalidNameError: The name breaks the naming rule or is reserved.
         """
-        _check_job_name(job.request.name)
+        check_job_name(job.request.name)
         with self._database.write() as connection:
             if connection.execute(select(jobs.c.id).where(jobs.c.id == job.id)).first() is not None:
                 message = f"there is a job {job.id} already"
@@ -141,6 +141,7 @@ class Jobs:
         """
         with self._database.write() as connection:
             current = self._get(connection, job_id)
+            refuse_imported(current)
             held = current.driver
             if held is not None and self._is_living(held):
                 message = f"job {job_id[:SHORT_VERSION]} is being run by process {held.pid} on {held.host}"
@@ -323,11 +324,24 @@ class Jobs:
         )
 
 
+def refuse_imported(job: JobRecord) -> None:
+    """Refuse to go on with a job that ran on another machine.
+
+    Raises:
+        ConflictError: It was imported.
+    """
+    if job.is_imported:
+        message = f"job {job.id[:SHORT_VERSION]} was imported from an archive: it can be read and compared, not gone on with or stopped"
+        raise ConflictError(
+            message, hint="run it again here: swcli model run, with the model and datasets that it names"
+        )
+
+
 def _query() -> Select[Any]:  # Any: what SQLAlchemy knows of a query over two tables
     return select(jobs, projects.c.name.label("project")).join(projects, jobs.c.project_id == projects.c.id)
 
 
-def _check_job_name(name: str) -> None:
+def check_job_name(name: str) -> None:
     """Refuse a name by which a job could not be addressed."""
     if not name:
         return

@@ -149,6 +149,11 @@ class JobRecord:
     is_removed: bool
     """Whether it was removed and may be recovered."""
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether it came in an archive: then it can be read, and not gone on with."""
+        return bool(self.record.get("imported"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord:

@@ -151,6 +151,27 @@ def read_batch(payload: bytes | memoryview) -> Any:  # Any: a pyarrow record bat
     raise CorruptedError(message)
 
 
+def check_batch(payload: bytes, rows: int) -> None:
+    """Make sure that the bytes of anybody are a stored table with at least so many rows; nothing in them is unpickled.
+
+    Raises:
+        CorruptedError: They are not.
+    """
+    import pyarrow as pa
+
+    try:
+        batch = read_batch(payload)
+        batch.validate(full=True)
+    except (pa.ArrowException, OSError, MemoryError) as error:
+        if isinstance(error, CorruptedError):
+            raise
+        raise CorruptedError(
+            f"it is no stored table ({str(error).splitlines()[0] if str(error) else error!r})"
+        ) from error
+    if batch.num_rows < rows:
+        raise CorruptedError(f"it has {batch.num_rows} rows, and should have {rows}")
+
+
 def write_batch(batch: Any) -> bytes:  # Any: a pyarrow record batch
     """Write a record batch as a compressed Arrow stream."""
     import pyarrow as pa

@@ -1,0 +1,75 @@
+"""`swcli job export` and `import`: a job as one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from starwhale.cli.app import CliApp
+from starwhale.cli.archive_progress import shown_bytes
+from starwhale.cli.command import SwCommand
+from starwhale.cli.complete_names import completes
+from starwhale.cli.render_table import show_bytes
+
+if TYPE_CHECKING:
+    from starwhale.transfer.job_archive import Imported
+
+
+@click.command("export", cls=SwCommand)
+@click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--with-model", is_flag=True, help="Take the packaged model along.")
+@click.option("--with-datasets", is_flag=True, help="Take the dataset versions along.")
+@click.option("-f", "--force", is_flag=True, help="Replace a file that is there.")
+@click.pass_obj
+def export(app: CliApp, job_address: str, file: Path, *, with_model: bool, with_datasets: bool, force: bool) -> None:
+    """Write a job to one file: record, results, errors and logs; every byte is verified on the way.
+
+    With the model and the datasets in it, the job can be run again on another machine from this file alone.
+    """
+    with shown_bytes(app) as on_bytes:
+        size = app.instance().jobs.export(
+            job_address, file, with_model=with_model, with_datasets=with_datasets, force=force, on_bytes=on_bytes
+        )
+    text = f"wrote {file} ({show_bytes(size)}); bring it in elsewhere with: swcli job import {file}"
+    app.tell({"file": str(file.absolute()), "bytes": size}, text)
+
+
+@click.command("import", cls=SwCommand)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-p", "--project", default="", help="Project of the job; the current one by default.")
+@click.option("-i", "--ignore-tag", "ignore_tags", multiple=True, help="Tag of a version in it that is left out.")
+@click.option("-f", "--force", is_flag=True, help="Move tags that point at another version there; mend damaged files.")
+@click.pass_obj
+def import_(app: CliApp, file: Path, *, project: str, ignore_tags: Sequence[str], force: bool) -> None:
+    """Bring a job of another machine in, under the id that it had, with the model and datasets that are in the file.
+
+    Everything is verified before anything is kept, and nothing in it is run or unpickled. The job can be read and compared like any other,
+    and not be resumed. A file that was imported before changes nothing.
+    """
+    with shown_bytes(app) as on_bytes:
+        made = app.instance().jobs.import_archive(
+            file, project=project, ignore_tags=ignore_tags, force=force, on_bytes=on_bytes
+        )
+    value = {
+        "job": made.job.id,
+        "status": str(made.job.status),
+        "is_new": made.is_new,
+        "versions": [
+            {"uri": each.version.uri.full, "kind": each.version.kind, "is_new": each.is_new} for each in made.versions
+        ],
+    }
+    app.tell(value, "\n".join(_lines(made)))
+
+
+def _lines(made: Imported) -> list[str]:
+    lines = [
+        f"imported {each.version.uri.full}" if each.is_new else f"there already: {each.version.uri.full}"
+        for each in made.versions
+    ]
+    short = made.job.id[:12]
+    did = "imported job" if made.is_new else "nothing to import, it is there already: job"
+    return [*lines, f"{did} {short} ({made.job.status}); see it with: swcli job info {short}"]
