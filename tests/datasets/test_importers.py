@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -22,6 +22,7 @@ from starwhale.datasets.importers import (
     read_json,
     read_json_text,
 )
+from starwhale.datasets.importers.folder import LeftOutWarning
 from starwhale.errors import DatasetSourceError
 from starwhale.media import Audio, Image, MIMEType, Video
 
@@ -255,6 +256,32 @@ def test_folders_of_sounds_and_videos_with_metadata_lines(tmp_path: Path) -> Non
     (_, sound), (_, video) = *read_folder(tmp_path, "audio"), *read_folder(tmp_path, "video")
     assert (sound["file"], sound["label"]) == (Audio(b"sound", "a.wav", mime_type=MIMEType.WAV), 3)
     assert video["file"] == Video(b"video", "b.webm", mime_type=MIMEType.WEBM)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("image", ["a.gif", "b.avif", "c.ppm"]),
+        ("audio", ["a.flac", "b.ogg", "c.oga", "d.opus"]),
+        ("video", ["a.mov", "b.MKV"]),
+    ],
+)
+def test_folders_have_every_format_that_has_a_mime_type(
+    tmp_path: Path, kind: Literal["image", "audio", "video"], names: list[str]
+) -> None:
+    for name in names:
+        write(tmp_path / name, b"content")
+    values = [row["file"] for row in features(read_folder(tmp_path, kind))]
+    assert [getattr(value, "display_name", None) for value in values] == names
+    assert all(str(getattr(value, "mime_type", "")).startswith(f"{kind}/") for value in values)
+
+
+def test_files_in_formats_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.m4a", "c/d.M4A", "e.aac", "f.txt", "g.png"):
+        write(tmp_path / name, "content")
+    with pytest.warns(LeftOutWarning, match=r"left out of the folder .*: 1 \.aac, 2 \.m4a; read are \.mp3") as warned:
+        assert [key for key, _ in read_folder(tmp_path, "audio")] == ["a.wav"]
+    assert len(warned) == 1
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ MISTAKES = [
     _failed("dataset recover nobody", "nobody"),
     _failed("dataset list --project nowhere", "nowhere"),
     _wrong("dataset info numbers//latest", "numbers//latest"),
-    _failed("dataset copy numbers other", "copy", "not built yet"),
+    _failed("dataset copy numbrs other", "numbrs", "numbers"),
     # building datasets
     _wrong("dataset build", "dataset.yaml"),
     _failed("dataset build --csv {place}/nobody.csv --name x", "nobody.csv"),

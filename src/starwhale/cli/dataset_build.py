@@ -118,14 +118,17 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
 
 @contextmanager
 def _told_warnings() -> Generator[None]:
-    """Tell on stderr what a build warns of keys; other warnings are left alone."""
+    """Tell on stderr what a build warns of keys and files; other warnings are left alone."""
     from starwhale.datasets.build import RepeatedKeysWarning
+    from starwhale.datasets.importers.folder import LeftOutWarning
 
+    told = (RepeatedKeysWarning, LeftOutWarning)
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", RepeatedKeysWarning)
+        for kind in told:
+            warnings.simplefilter("always", kind)
         yield
     for each in caught:
-        if issubclass(each.category, RepeatedKeysWarning):
+        if issubclass(each.category, told):
             click.echo(f"Warning: {each.message}", err=True)
         else:
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)

@@ -81,6 +81,8 @@ def user_frames(error: BaseException) -> traceback.StackSummary:
 
 def is_user_file(name: str) -> bool:
     """Whether a file is neither ours nor installed."""
+    if name.endswith((".pyx", ".pxi", ".pxd")) and not Path(name).exists():
+        return False  # a frame of a compiled extension names its source as it was where the extension was built
     return not name.startswith(_own()) and not name.startswith(_installed())
 
 

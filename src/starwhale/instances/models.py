@@ -171,6 +171,88 @@ class ModelVerbs(VersionVerbs):
             unpack(self.files(found), self._stores.blobs, target, is_writable=is_writable)
         return found
 
+    def diff(self, base: str | Uri, compare: str | Uri, *, show_details: bool = False, limit: int = LIMIT) -> ModelDiff:
+        """Say what makes the second version of the first.
+
+        Args:
+            base: A version; a name means its newest.
+            compare: Another version, of the same model or of another.
+            show_details: Compare the lines of texts too.
+            limit: Files whose lines are compared, at most.
+
+        Raises:
+            NotFoundError: There is no such version; the nearest names are said.
+            CorruptedError: A file that has to be read is damaged.
+        """
+        first, second = self.resolve(base), self.resolve(compare)
+        with hold_blobs(self._stores):
+            files = diff_files(self.files(first), self.files(second))
+            details, left = diff_contents(files, self._stores.blobs, limit) if show_details else (None, 0)
+        return ModelDiff(
+            base=first.uri.full,
+            compare=second.uri.full,
+            files=files,
+            handlers=diff_handlers(self.handlers(first), self.handlers(second)),
+            details=details,
+            details_left=left,
+        )
+
+    def extract(self, uri: str | Uri, target: Path, *, force: bool = False) -> VersionRecord:
+        """Write the files of a version below a folder, beside what is there; every byte is verified before anything is overwritten.
+
+        Args:
+            uri: A version; a name means its newest.
+            target: The folder; made if it is not there.
+            force: Overwrite files that are there.
+
+        Raises:
+            NotFoundError: There is no such version; the nearest names are said.
+            AlreadyExistsError: Files are there already, or something is in the way; the names are said.
+            CorruptedError: A file's content is damaged.
+            NoSpaceError: There is not enough space.
+        """
+        found = self.resolve(uri)
+        with hold_blobs(self._stores):
+            extract(self.files(found), self._stores.blobs, target, overwrite=force)
+        return found
+
+    def copy(
+        self,
+        source: str | Uri,
+        destination: str,
+        *,
+        project: str = "",
+        ignore_tags: Sequence[str] = (),
+        force: bool = False,
+    ) -> CopiedModel:
+        """Copy a version within the instance, sharing its files.
+
+        Args:
+            source: A version; a name means its newest.
+            destination: `.` for the same name, a new name, the URI of a project, or a whole URI without a version.
+            project: Project of a destination that names none; empty for the current one.
+            ignore_tags: Tags of the user that stay behind.
+            force: Move tags that point at another version there.
+
+        Raises:
+            NotFoundError: There is no such version or project; the nearest names are said.
+            AlreadyExistsError: A tag points at another version there.
+            UsageError: The destination makes no sense.
+            CorruptedError: A file of the version is gone.
+        """
+        found = self.resolve(source)
+        target = parse_destination(destination, self.kind, name=found.name, current=self._project, project=project)
+        self._check_project(target.project)
+        plan = ModelCopyPlan(
+            project=target.project,
+            name=target.name,
+            version=self._fixed_version,
+            ignore_tags=ignore_tags,
+            force=force,
+        )
+        with hold_blobs(self._stores):
+            return copy_model(self._stores.catalog, self._stores.blobs, found, plan)
+
     def export(self, uri: str | Uri, target: Path, *, force: bool = False, on_bytes: OnBytes | None = None) -> int:
         """Write a version to one file that `import_archive` takes elsewhere, and return its bytes.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +19,24 @@ from starwhale.media import Audio, BaseArtifact, Image, MIMEType, Video
 FolderKind = Literal["image", "audio", "video"]
 
 SUFFIXES: dict[str, tuple[str, ...]] = {
-    "image": (".png", ".jpg", ".jpeg", ".webp", ".svg", ".apng"),
-    "video": (".mp4", ".webm", ".avi"),
-    "audio": (".mp3", ".wav"),
+    "image": (".png", ".jpg", ".jpeg", ".webp", ".svg", ".apng", ".gif", ".avif", ".ppm"),
+    "video": (".mp4", ".webm", ".avi", ".mov", ".mkv"),
+    "audio": (".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus"),
 }
 """What is read, by kind."""
+STRANGERS: dict[str, tuple[str, ...]] = {
+    "image": (".bmp", ".tif", ".tiff", ".heic", ".heif", ".jp2"),
+    "video": (".mpg", ".mpeg", ".m4v", ".wmv", ".flv", ".3gp", ".ogv"),
+    "audio": (".aac", ".m4a", ".aif", ".aiff", ".wma"),
+}
+"""What is of the kind too and is not read: whoever has such files is told that they were left out."""
 
 _TYPES: dict[str, type[Any]] = {"image": Image, "video": Video, "audio": Audio}  # Any: three signatures that agree
 _RESERVED = frozenset({"file", "file_name"})
+
+
+class LeftOutWarning(UserWarning):
+    """A folder has files of the kind that was asked for in formats that are not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +54,8 @@ def read_folder(folder: Place, kind: FolderKind, *, auto_label: bool = True) -> 
     Features: `file_name` (the same path), `file`, `label` (the name of the directory it lies in, except directly in the folder),
     `caption` (from a `.txt` beside it), and the columns of `metadata.csv` or `metadata.jsonl` of the folder, matched by `file_name`.
 
+    Files of the kind in formats that are not read (`STRANGERS`) are left out, with a `LeftOutWarning`.
+
     Raises:
         DatasetSourceError: The folder is missing or has no such file, or its metadata is malformed or names a missing file.
     """
@@ -58,6 +72,7 @@ def read_folder(folder: Place, kind: FolderKind, *, auto_label: bool = True) -> 
         raise DatasetSourceError(
             f"no {kind} in the folder {root}", path=str(root), hint=f"looked for {', '.join(SUFFIXES[kind])}"
         )
+    _warn_of_strangers(root, kind)
     metadata = _read_metadata(root)
     for file in files:
         name = _key(root, file)
@@ -70,6 +85,14 @@ def read_folder(folder: Place, kind: FolderKind, *, auto_label: bool = True) -> 
         if name in metadata:
             features.update(metadata[name].features)
         yield name, features
+
+
+def _warn_of_strangers(root: Path, kind: str) -> None:
+    counts = Counter(file.suffix.lower() for file in files_below(root, STRANGERS[kind]))
+    if counts:
+        listed = ", ".join(f"{number} {suffix}" for suffix, number in sorted(counts.items()))
+        text = f"left out of the folder {root}: {listed}; read are {', '.join(SUFFIXES[kind])}"
+        warnings.warn(text, LeftOutWarning, stacklevel=3)
 
 
 def _value(kind: str, file: Path) -> BaseArtifact:
