@@ -32,9 +32,6 @@ _NOT_BUILT = {
 _LATER = {"runtime": "packaging a runtime with the model", "push": "copying a model to a server"}
 _LAZY = {
     "run": LazyCommand("starwhale.cli.model_run:run", "Evaluate a model over datasets."),
-    "diff": LazyCommand("starwhale.cli.model_diff:diff", "Compare two versions: files, their lines, and handlers."),
-    "extract": LazyCommand("starwhale.cli.model_extract:extract", "Write the files of a version into a folder."),
-    "copy": LazyCommand("starwhale.cli.model_copy:copy", "Copy a version to another name or project."),
     "export": LazyCommand("starwhale.cli.model_archive:export", "Write a version to one file."),
     "import": LazyCommand("starwhale.cli.model_archive:import_", "Make a version of an archive."),
     "diff": LazyCommand("starwhale.cli.model_diff:diff", "Compare two versions: files, their lines, and handlers."),
