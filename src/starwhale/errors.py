@@ -35,6 +35,7 @@ StarwhaleError
 │   └── WorkerDiedError            a worker process ended on its own
 ├── StatusError (1)                a status change that the rules do not allow
 ├── JobTimeoutError (3)            a job did not end while it was waited for
+├── CannotTellError (3)            what a job ran on is gone or has changed
 └── InterruptedJobError (130)      the user stopped the job
 """
 
@@ -359,6 +360,14 @@ class JobTimeoutError(StarwhaleError, TimeoutError):
     exit_code = 3
     http_status = 408
     code = "job_timeout"
+
+
+class CannotTellError(StarwhaleError):
+    """What a job ran on is gone or has changed, so that nobody can tell whether it would find the same again."""
+
+    exit_code = 3
+    http_status = 409
+    code = "cannot_tell"
 
 
 class InterruptedJobError(StarwhaleError):

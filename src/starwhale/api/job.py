@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 from starwhale.api.evaluation import Evaluation
 from starwhale.api.instance import default_instance
 from starwhale.api.job_code import local_request, make_request
-from starwhale.api.job_run import dataset_uris, resume_job, run_job
+from starwhale.api.job_run import dataset_uris, reproduce_job, resume_job, run_job
 from starwhale.domain.uri import Uri
 from starwhale.errors import NotBuiltYetError, NotFoundError, UsageError, nearest
 from starwhale.storage.protocols import Key, TableQuery, Value
 
 if TYPE_CHECKING:
     from starwhale.results.report import JobReport
+    from starwhale.results.reproduction import Reproduction
     from starwhale.storage.catalog.records import JobRecord, StepRecord
 
 
@@ -350,6 +351,27 @@ class Job:
             AlreadyExistsError: There is another job of that id.
         """
         return cls(default_instance().jobs.import_archive(Path(path), project=project, force=force).job.id)
+
+    def reproduce(
+        self, sample: int = 0, seed: int = 0, allow_changed: bool = False, arguments: Sequence[str] = ()
+    ) -> Reproduction:
+        """Run the job again on what it ran on, as a new job, and compare every row and metric.
+
+        Args:
+            sample: Try only so many rows, drawn at random, and compare no metrics; 0 means all.
+            seed: From which the rows are drawn.
+            allow_changed: Run a work directory, or functions of a notebook, that have changed since.
+            arguments: Options of the handlers whose values no record keeps, because they are secrets: `["--api-key", key]`.
+
+        Raises:
+            CannotTellError: The model, a dataset or the source is gone or has changed.
+            StatusError: The job has not succeeded.
+            StarwhaleError: The new job failed; as `run` raises.
+        """
+        __tracebackhide__ = True
+        return reproduce_job(
+            self.id, sample=sample, seed=seed, allow_changed=allow_changed, arguments=tuple(map(str, arguments))
+        )
 
     def remove(self) -> None:
         """Hide the job until it is recovered.

@@ -13,10 +13,11 @@ from starwhale.api.instance import default_instance
 from starwhale.api.job_code import CALLER
 from starwhale.api.job_progress import ProgressLine
 from starwhale.domain.job import RunRequest
-from starwhale.errors import InterruptedJobError, StarwhaleError, UsageError, UserCodeError
+from starwhale.errors import ExecutionError, InterruptedJobError, StarwhaleError, UsageError, UserCodeError
 
 if TYPE_CHECKING:
     from starwhale.execution.start import JobOutcome, RunOptions
+    from starwhale.results.reproduction import Reproduction
 
 
 def run_job(request: RunRequest, *, raises: bool = True) -> str:
@@ -49,6 +50,31 @@ def resume_job(job_id: str, *, executor: str | None, replicas: int | None, argum
     with _watched(is_here=is_here) as options:
         outcome = jobs.resume(job_id, executor=executor, replicas=replicas, arguments=arguments, options=options)
     finish(outcome, is_here=is_here)
+
+
+def reproduce_job(
+    job_id: str, *, sample: int, seed: int, allow_changed: bool, arguments: tuple[str, ...]
+) -> Reproduction:
+    """Run a job again to its end, and compare what both found.
+
+    Raises:
+        StarwhaleError: Nobody can tell what would come of it; or the new job failed or was stopped.
+    """
+    __tracebackhide__ = True
+    from starwhale.instances.reproduce import ReproduceOptions
+
+    jobs = default_instance().jobs
+    is_here = jobs.get(job_id).request.executor == CALLER
+    wanted = ReproduceOptions(
+        sample=sample, seed=seed, allow_changed=allow_changed, arguments=arguments, is_caller=is_here
+    )
+    with _watched(is_here=is_here) as options:
+        done = jobs.reproduce(job_id, wanted, options)
+    if done.found is None:
+        finish(done.outcome, is_here=is_here)
+        message = f"job {done.outcome.job_id[:12]} did not succeed"
+        raise ExecutionError(message)
+    return done.found
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import LazyCommand, SwGroup, add_not_built
 from starwhale.cli.complete_names import completes
+from starwhale.cli.job_reproduce import reproduce
 from starwhale.cli.outcome import finish, row_command
 from starwhale.cli.render_table import Column, Kind, render_table
 from starwhale.cli.run_words import WordsAfterCommand, words_after
@@ -32,6 +33,7 @@ def job() -> None:
     """List jobs, show their reports, go on with them."""
 
 
+job.add_command(reproduce)
 add_not_built(job, {"cancel": "Stop a job for good", "pause": "Stop a job for now"})
 
 

@@ -38,7 +38,8 @@ def record_lines(manifest: Record, *, is_whole: bool = False) -> Iterator[tuple[
         "\n".join(f"{name} is not set" if value is None else f"{name}={value}" for name, value in env.items()),
     )
     yield "seed", str(manifest.get("seed") or "")
-    yield "repeats", str(manifest.get("reproduces") or "")[:cut]
+    verdict = (manifest.get("reproduction") or {}).get("verdict")
+    yield "repeats", str(manifest.get("reproduces") or "")[:cut] + (f" ({verdict})" if verdict else "")
     yield "typed", " ".join(manifest.get("argv") or ()) if is_whole else ""
     resumes: Sequence[Record] = manifest.get("resumes") or ()
     yield "resumed", "\n".join(map(_resume, resumes))

@@ -177,6 +177,8 @@ class DatasetInput:
     """Rows that this job consumes: after `dataset_head` and `limit`."""
     start: int = 0
     """Rank of the first of them; only where a single row was asked for it is not 0."""
+    chosen: tuple[int, ...] = ()
+    """Ranks of the rows of a sample, sorted; the batches that they lie in are tried whole. Empty where nothing was drawn."""
     id_suffix: str = ""
     """`@<12 characters>` when two versions of the name are in the job, else empty."""
 

@@ -81,6 +81,31 @@ class Pace:
     """Tasks that share the queue."""
 
 
+def tile(total: int, batch: int, chosen: Sequence[int]) -> list[RowRange]:
+    """Cut all rows of a queue into ranges: the batches in which chosen rows lie are free, what lies between is done and was never leased.
+
+    Args:
+        total: Rank after the last row.
+        batch: Rows per batch.
+        chosen: Ranks of the chosen rows, in any order.
+
+    Example:
+        >>> [(each.start, each.stop, each.state.value) for each in tile(10, 4, [5, 1])]
+        [(0, 4, 'free'), (4, 8, 'free'), (8, 10, 'done')]
+    """
+    tiles: list[RowRange] = []
+    at = 0
+    for number in sorted({rank // batch for rank in chosen}):
+        start, stop = number * batch, min((number + 1) * batch, total)
+        if start > at:
+            tiles.append(RowRange(start=at, stop=start, state=RangeState.DONE))
+        tiles.append(RowRange(start=start, stop=stop))
+        at = stop
+    if at < total:
+        tiles.append(RowRange(start=at, stop=total, state=RangeState.DONE))
+    return tiles
+
+
 def range_rows(queue: Queue, pace: Pace) -> int:
     """Choose how many rows the next range should hold: about one second of work, whole batches, a fair share of what is left."""
     if pace.rows == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Mapping, Sequence
 
 from starwhale.domain.graph import StepGraph
@@ -42,7 +43,9 @@ def plan_job(
         request=request,
         handler=handler,
         steps=tuple(steps),
-        datasets=cut_datasets(datasets, head=request.dataset_head, limit=request.limit),
+        datasets=draw_sample(
+            cut_datasets(datasets, head=request.dataset_head, limit=request.limit), request.sample, request.sample_seed
+        ),
     )
 
 
@@ -52,7 +55,7 @@ def check_request(request: RunRequest) -> None:
     Raises:
         UsageError: Names the number.
     """
-    least = {"limit": 0, "dataset_head": 0, "replicas": 1, "seed": None}
+    least = {"limit": 0, "dataset_head": 0, "replicas": 1, "seed": None, "sample": 0, "sample_seed": None}
     for name, floor in least.items():
         found: object = getattr(request, name)
         if found is None and name == "replicas":
@@ -65,7 +68,7 @@ def check_request(request: RunRequest) -> None:
 def plan_names(request: RunRequest, handlers: Handlers, handler: str) -> list[str]:
     """Return the handlers that must run for `handler`, needs first; only `request.step` where that is given.
 
-    Where a single row is asked for, those that see rows and what they need: an evaluation of one row says nothing.
+    Where a single row or a sample is asked for, those that see rows and what they need: an evaluation of few rows says nothing.
 
     Raises:
         GraphError: Steps need each other in a circle, or something that is not there.
@@ -83,12 +86,13 @@ def plan_names(request: RunRequest, handlers: Handlers, handler: str) -> list[st
         return [request.step]
     graph = StepGraph({name: record.needs for name, record in handlers.items()})
     names = graph.closure(handler)
-    if not request.row:
+    if not request.row and not request.sample:
         return names
     wanted = {each for name in names if handlers[name].kind == "predict" for each in graph.closure(name)}
     if not wanted:
-        message = f"nothing that {handler!r} runs takes rows, so that --row {request.row} says nothing"
-        raise UsageError(message, hint="leave --row out")
+        option = f"--row {request.row}" if request.row else f"--sample {request.sample}"
+        message = f"nothing that {handler!r} runs takes rows, so that {option} says nothing"
+        raise UsageError(message, hint=f"leave {option.partition(' ')[0]} out")
     return [name for name in names if name in wanted]
 
 
@@ -139,6 +143,25 @@ def cut_datasets(datasets: Sequence[DatasetInput], *, head: int, limit: int) -> 
         suffix = f"@{each.version[:12]}" if counts[each.project, each.name] > 1 else ""
         kept.append(dataclasses.replace(each, row_count=rows, id_suffix=suffix))
     return tuple(kept)
+
+
+def draw_sample(datasets: Sequence[DatasetInput], count: int, seed: int) -> tuple[DatasetInput, ...]:
+    """Draw rows at random, each with the same chance, from all datasets together; 0 draws none and leaves everything.
+
+    Example:
+        The same seed draws the same rows of the same versions, whatever machine and Python run it.
+    """
+    if not count:
+        return tuple(datasets)
+    total = sum(each.row_count for each in datasets)
+    drawn = sorted(random.Random(f"sample:{seed}").sample(range(total), min(count, total)))
+    found: list[DatasetInput] = []
+    first = 0
+    for each in datasets:
+        ranks = tuple(rank - first for rank in drawn if first <= rank < first + each.row_count)
+        found.append(dataclasses.replace(each, chosen=ranks))
+        first += each.row_count
+    return tuple(found)
 
 
 def _plan_step(record: HandlerRecord, request: RunRequest, before: Sequence[Step]) -> Step:

@@ -179,7 +179,10 @@ class JobRun:
                 batch = 1 if job.request.is_debug else max(step.record.batch_size, 1)
                 for position, dataset in enumerate(job.datasets):
                     stop = dataset.start + dataset.row_count
-                    self._catalog.ledger.create_queue(job.id, step.name, "", position, stop, batch, start=dataset.start)
+                    chosen = dataset.chosen if job.request.sample else None
+                    self._catalog.ledger.create_queue(
+                        job.id, step.name, "", position, stop, batch, start=dataset.start, chosen=chosen
+                    )
             if self._recorded.get(step.name) is Status.SUCCESS:  # a driver may have died before it tidied up
                 self._results.compact(job.id, step.name)
         self._catalog.jobs.set_status(job.id, Status.RUNNING)

@@ -16,6 +16,7 @@ from starwhale.errors import JobTimeoutError
 if TYPE_CHECKING:
     from starwhale.domain.job import HandlerRecord, RunRequest
     from starwhale.execution.start import JobOutcome, RunOptions
+    from starwhale.instances.reproduce import Repeated, ReproduceOptions
     from starwhale.storage.catalog.records import JobRecord, StepRecord
     from starwhale.storage.stores import Stores
     from starwhale.transfer.archive import OnBytes
@@ -260,6 +261,27 @@ class JobVerbs:
             self._stores, "job", self._project, "", project=project, ignore_tags=ignore_tags, force=force
         )
         return import_job(self._stores, make_place(self._stores), path, plan, on_bytes)
+
+    def reproduce(
+        self, job: str, wanted: ReproduceOptions | None = None, options: RunOptions | None = None
+    ) -> Repeated:
+        """Run a job again on what it ran on, as a new job, and compare what both found.
+
+        Args:
+            job: How it is addressed.
+            wanted: All rows or a sample, and what else is wanted.
+            options: How this process runs it.
+
+        Raises:
+            CannotTellError: What it ran on is gone or has changed.
+            StatusError: It has not succeeded.
+            UsageError: A secret is missing that the job was given as an argument.
+        """
+        from starwhale.instances.reproduce import ReproduceOptions, compare_and_note, repeat_request
+
+        found = self.get(job)
+        request = repeat_request(self._stores, found, wanted or ReproduceOptions())
+        return compare_and_note(self._stores, found, self.run(request, options))
 
     def _tidy(self, request: RunRequest, outcome: JobOutcome) -> None:
         """Remove the copy of a packaged model that a job has succeeded with, or that nobody will go on with."""

@@ -37,6 +37,7 @@ def job_manifest(job: JobRecord) -> dict[str, Any]:  # Any: a JSON object
         },
         "executor": request.executor,
         "seed": request.seed,
+        "reproduces": request.reproduces,
         "status": str(job.status),
         "created_at": format_time(job.created_at),
         "finished_at": format_time(job.finished_at),

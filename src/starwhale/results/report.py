@@ -126,7 +126,9 @@ def make_report(stores: Stores, job: JobRecord) -> JobReport:
         confusion_matrix=tuple(rows(CONFUSION)) if found.get("kind") == "multi_classification" else (),
         accuracy=_accuracy(found, progress),
         inputs=tuple(
-            f"{each.name}@{each.version[:12]}, {each.row_count} row{'' if each.row_count == 1 else 's'}"
+            f"{each.name}@{each.version[:12]}, "
+            + (f"{len(each.chosen)} of " if job.request.sample else "")
+            + f"{each.row_count} row{'' if each.row_count == 1 else 's'}"
             for each in job.datasets
         ),
         progress=progress,

@@ -31,7 +31,16 @@ class Ledger:
         self._clock = clock
 
     def create_queue(  # noqa: PLR0913 - the columns of one row
-        self, job_id: str, step: str, queue: str, dataset_position: int, total: int, batch: int, *, start: int = 0
+        self,
+        job_id: str,
+        step: str,
+        queue: str,
+        dataset_position: int,
+        total: int,
+        batch: int,
+        *,
+        start: int = 0,
+        chosen: Sequence[int] | None = None,
     ) -> None:
         """Make the queue of one dataset of one step; the same again changes nothing.
 
@@ -44,6 +53,7 @@ class Ledger:
             batch: Rows per batch.
             start: Rank of the first row. Those before it are written down as a range that is done and was never leased, so that
                 ranges tile every queue from 0.
+            chosen: Ranks of the only rows that are wanted, which come with the batches that they lie in; None wants all.
 
         Raises:
             ConflictError: It is there with another number of rows or another batch.
@@ -53,8 +63,13 @@ class Ledger:
             row = connection.execute(select(queues).where(own)).first()
             if row is None:
                 values = {"job_id": job_id, "step": step, "queue": queue, "dataset_position": dataset_position}
-                connection.execute(insert(queues).values(**values, total=total, batch=batch, cursor=start))
-                if start:
+                cursor = start if chosen is None else total
+                connection.execute(insert(queues).values(**values, total=total, batch=batch, cursor=cursor))
+                if chosen is not None:
+                    tiles = [{**values, **_values(each)} for each in rules.tile(total, batch, chosen)]
+                    if tiles:
+                        connection.execute(insert(ranges), tiles)
+                elif start:
                     left_out = RowRange(start=0, stop=start, state=RangeState.DONE)
                     connection.execute(insert(ranges).values(**values, **_values(left_out)))
             elif (row.total, row.batch) != (total, batch):
