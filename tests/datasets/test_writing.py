@@ -279,9 +279,10 @@ def test_names_of_two_writers_that_differ_in_case_are_one(open_: Open, build: Bu
     first, second = open_("ds"), open_("ds")
     first.append({"Label": 1})
     second[7] = {"label": 2, "other": 3}
+    second[8] = {"other": None}  # a row may have no feature that shows
     first.commit()
     second.commit()
-    assert content(open_("ds")) == [(0, {"x": 0}), (1, {"Label": 1}), (7, {"Label": 2, "other": 3})]
+    assert content(open_("ds")) == [(0, {"x": 0}), (1, {"Label": 1}), (7, {"Label": 2, "other": 3}), (8, {})]
 
 
 def test_names_that_differ_only_in_case_are_refused(open_: Open) -> None:

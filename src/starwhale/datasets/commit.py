@@ -146,7 +146,7 @@ def _replay(writer: DatasetWriter, ours: DatasetReader, changed: _Difference, on
     for start in range(0, len(ranks), COMPARED_ROWS):
         for key, features in iterate_rows(ours.take(ranks[start : start + COMPARED_ROWS])):
             writer.delete(key)  # what we had hidden of the row stays hidden
-            writer.put(key, names.adopt(key, features))
+            writer.put(key, {names.own(name): value for name, value in features.items()})
 
 
 def _refuse_overlap(bundle: BundleRecord, changed: _Difference, others: _Difference) -> None:
