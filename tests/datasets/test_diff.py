@@ -123,6 +123,14 @@ def test_columns_kinds_and_cells(build: Build, open_: Open) -> None:
     assert cells[3, "new"][1]["size"] == 2
 
 
+def test_nan_does_not_look_like_text(build: Build, open_: Open) -> None:
+    build([{"n": float("nan")}])
+    build([{"n": "nan"}], name="other")
+    with open_("ds") as base, open_("other") as compare:
+        ((cell,),) = (row.cells for row in base.diff_to(compare, show_details=True).details or ())
+    assert (cell.old, cell.new) == ({"type": "float", "value": "nan"}, "nan")
+
+
 def test_media_are_shown_by_type_size_and_digest(build: Build, instance: Instance) -> None:
     build([{"image": Image(bytes(6000), display_name="a.png")}], name="a")
     build([{"image": Image(bytes(5999), display_name="b.png")}], name="b")
@@ -178,7 +186,7 @@ def test_an_unknown_version_is_named_with_its_nearest(build: Build, instance: In
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(float("inf"), "inf"), ([1, 2], [1, 2]), ({"a": None}, {"a": None}), ((1, 2), "(1, 2)"), (None, None)],
+    [(float("inf"), {"type": "float", "value": "inf"}), ([1, 2], [1, 2]), ({"a": None}, {"a": None}), ((1, 2), "(1, 2)"), (None, None)],
 )
 def test_cells_are_shown_as_json(value: Any, shown: Any) -> None:
     assert show_cell(value) == shown

@@ -96,6 +96,8 @@ def _show(cell: Any) -> str:  # Any: JSON
     if isinstance(cell, Mapping) and "digest" in cell:
         words = [str(cell["type"]), str(cell.get("name") or ""), f"{cell['size']} B", str(cell["digest"])[:12]]
         return " ".join(word for word in words if word)
+    if isinstance(cell, Mapping) and cell.get("type") == "float":
+        return str(cell["value"])
     return json.dumps(cell, ensure_ascii=False)
 
 

@@ -214,7 +214,8 @@ def show_cell(value: Value) -> Any:
 def _show_plain(value: Value) -> Any:
     if isinstance(value, str) and len(value) > SHOWN_CHARACTERS:
         return f"{value[:SHOWN_CHARACTERS]}… ({len(value)} characters)"
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    # JSON has no NaN, and the text "nan" would look like one that stands there.
+    return {"type": "float", "value": str(value)} if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cut(value: object) -> Any:
