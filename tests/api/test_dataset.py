@@ -77,6 +77,9 @@ def test_list_pages() -> None:
     rows, page = Dataset.list(page_index=2, page_size=2)
     assert ([row["name"] for row in rows], page["total"]) == (["a"], 3)
     assert rows[0]["path"]
+    Dataset.from_dict_items([{"x": 1}], "bb")
+    rows, page = Dataset.list(name_prefix="B")
+    assert ([row["name"] for row in rows], page["total"]) == (["bb", "b"], 2)
 
 
 def test_remove_and_recover() -> None:

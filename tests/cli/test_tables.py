@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from starwhale.cli import versions
 from starwhale.cli.render_table import Column, Kind, fit_widths, render_table
 from starwhale.cli.root import run
 from starwhale.datasets.dataset import Dataset
@@ -68,6 +70,20 @@ def test_a_table_fits_the_width(table: str, call: Call, version: str, monkeypatc
         assert "another, the-best-of-all-2026, the-one-for-the-paper, latest, v0" in shown[250]
     if table.endswith(" list") and "dataset" in table:
         assert LONG in shown[250]
+
+
+def test_a_long_list_is_cut_for_people_and_whole_for_programs(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_instance(read_settings()) as instance:
+        for name in ("a", "b", "c"):
+            with instance.datasets.open(name, Dataset) as dataset:
+                dataset.append({"x": 1})
+                dataset.commit()
+    monkeypatch.setattr(versions, "SHOWN_ROWS", 2)
+    *table, last = call("dataset", "list").splitlines()
+    assert [line.split()[0] for line in table[2:]] == ["c", "b"]
+    assert last == "… and 1 more: --page 2 --size 2, or --filter name=<prefix>"
+    assert [row["name"] for row in json.loads(call("dataset", "list", "-o", "json"))] == ["c", "b", "a"]
+    assert [line.split()[0] for line in call("dataset", "list", "--size", "3").splitlines()[2:]] == ["c", "b", "a"]
 
 
 def test_info_is_a_line_for_each_fact_and_uris_stay_in_one_piece(call: Call, version: str) -> None:

@@ -186,7 +186,13 @@ def test_an_unknown_version_is_named_with_its_nearest(build: Build, instance: In
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(float("inf"), {"type": "float", "value": "inf"}), ([1, 2], [1, 2]), ({"a": None}, {"a": None}), ((1, 2), "(1, 2)"), (None, None)],
+    [
+        (float("inf"), {"type": "float", "value": "inf"}),
+        ([1, 2], [1, 2]),
+        ({"a": None}, {"a": None}),
+        ((1, 2), "(1, 2)"),
+        (None, None),
+    ],
 )
 def test_cells_are_shown_as_json(value: Any, shown: Any) -> None:
     assert show_cell(value) == shown

@@ -230,14 +230,28 @@ class Dataset(opened.Dataset):
         show_removed: bool = False,
         page_index: int = 1,
         page_size: int = 20,
+        name_prefix: str = "",
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """Return the newest version of each dataset, and how many there are."""
+        """Return one page of the newest version of each dataset, the newest first, and how many there are: `{"total": …}`.
+
+        Args:
+            project_uri: The project; the current one by default.
+            fullname: Accepted for old scripts; versions are whole.
+            show_removed: List a dataset whose newest version was removed by that version.
+            page_index: Which page, from 1.
+            page_size: Datasets of a page.
+            name_prefix: Only names that begin so, in any case.
+
+        Raises:
+            UsageError: A page or its size is below 1.
+            NotFoundError: There is no such project.
+        """
         del fullname
         if page_index < 1 or page_size < 1:
             message = f"page_index is {page_index} and page_size {page_size}"
             raise UsageError(message, hint="both count from 1")
         verbs = default_instance().datasets
-        found = verbs.list(project_uri or None, with_removed=show_removed)
+        found = verbs.list(project_uri or None, name_prefix=name_prefix, with_removed=show_removed)
         page = found[(page_index - 1) * page_size : page_index * page_size]
         return [describe_version(each, path=verbs.folder(each)) for each in page], {"total": len(found)}
 

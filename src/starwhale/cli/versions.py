@@ -27,6 +27,8 @@ FILTERS = ("name", "latest", "owner")
 """Filters of `list`."""
 PAGE_SIZE = 20
 """Names of a page when only its number is given."""
+SHOWN_ROWS = 100
+"""Names that `list` shows to people who did not say how many; programs get all."""
 HISTORY = ("version", "tags", "size", "runtime", "created_at")
 """Columns of `history`."""
 MINUTES = 16
@@ -73,7 +75,11 @@ def _list(kind: VersionKind) -> click.Command:
         if size is not None or page > 1:
             size = size or PAGE_SIZE
             found = found[(page - 1) * size : page * size]
-        emit_table(app, [kind.row(app, each) for each in found], kind.columns, fullname=fullname)
+        shown = found if app.wants_json or size is not None else found[:SHOWN_ROWS]
+        rows = [kind.row(app, each) for each in shown]
+        emit_table(app, rows, kind.columns, fullname=fullname)
+        if len(found) > len(rows):
+            app.say(f"… and {len(found) - len(rows)} more: --page 2 --size {SHOWN_ROWS}, or --filter name=<prefix>")
 
     return _command(
         "list",
@@ -83,7 +89,7 @@ def _list(kind: VersionKind) -> click.Command:
         click.Option(["-f", "--fullname"], is_flag=True, help="Show whole versions."),
         click.Option(["-sr", "--show-removed"], is_flag=True, help="Show removed ones too."),
         click.Option(["--page"], type=click.IntRange(min=1), default=1, show_default=True, help="Which page."),
-        click.Option(["--size"], type=click.IntRange(min=1), help="Names of a page; all on one by default."),
+        click.Option(["--size"], type=click.IntRange(min=1), help="Names of a page; all by default, to people 100."),
         click.Option(["-fl", "--filter", "filters"], multiple=True, help="name=<prefix>, or latest."),
     )
 
