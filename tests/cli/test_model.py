@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -242,3 +243,38 @@ def test_versions_are_compared_extracted_and_copied(call: Call, work: str, tmp_p
     assert shown(call, "copy", "work", "local/project/other", "-f")["tags"] == ["mine", "latest", "v1"]
     assert "names a version" in call("copy", "work", "work/version/v1", code=2)
     assert "no project 'nowhere'" in call("copy", "work", "local/project/nowhere", code=1)
+
+
+def test_user_code_runs_at_the_build_alone_and_in_another_process(call: Call, work: str, tmp_path: Path) -> None:
+    mark = tmp_path / "imported"
+    note = f"import os, pathlib\npathlib.Path({str(mark)!r}).open('a').write(f'{{os.getpid()}} ')\n"
+    (Path(work) / "evaluation.py").write_text(note + EVALUATION)
+    call("build", work, "-m", "evaluation")
+    (imported_by,) = set(mark.read_text().split())
+    assert int(imported_by) != os.getpid()
+    for words in (
+        ("list",),
+        ("info", "work", "-of", "all"),
+        ("history", "work"),
+        ("diff", "work", "work", "--show-details"),
+        ("copy", "work", "other"),
+        ("extract", "work", str(tmp_path / "out")),
+        ("tag", "work", "good"),
+        ("remove", "work"),
+        ("recover", "work"),
+    ):
+        shown(call, *words) if words[0] != "tag" else call(*words)
+    assert set(mark.read_text().split()) == {imported_by}
+
+
+def test_a_module_that_raises_is_shown_with_its_line_and_its_interpreter(call: Call, work: str) -> None:
+    (Path(work) / "evaluation.py").write_text("x = 1\n\n1 / 0\n")
+    said = call("build", work, "-m", "evaluation", code=1)
+    assert f"{work}/evaluation.py:3 in <module>" in said
+    assert "> 3 │ 1 / 0" in said
+    assert "ZeroDivisionError: division by zero" in said
+    assert f"it was imported with {sys.executable} (Python 3." in said
+    (Path(work) / "evaluation.py").write_text("import nowhere_to_be_found\n")
+    said = call("build", work, "-m", "evaluation", code=1)
+    assert f"into this environment: {sys.prefix}" in said
+    assert shown(call, "list") == []

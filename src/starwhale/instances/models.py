@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from starwhale.domain.job import HandlerRecord, RunRequest
 from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_project_uri
 from starwhale.domain.version import check_name, check_user_tag
-from starwhale.errors import HandlerError, InvalidNameError, UsageError, nearest
+from starwhale.errors import HandlerError, InvalidNameError, UsageError, UserCodeError, nearest
 from starwhale.handlers.find_modules import find_evaluation_modules
 from starwhale.instances.destination import parse_destination
 from starwhale.instances.snapshots import hold_blobs
@@ -336,7 +337,13 @@ class ModelVerbs(VersionVerbs):
         from starwhale.execution.start import discover_handlers
 
         request = RunRequest(workdir=str(plan.workdir), modules=plan.modules)
-        found = discover_handlers(request, self._stores)
+        try:
+            found = discover_handlers(request, self._stores)
+        except UserCodeError as error:
+            tried = f"it was imported with {sys.executable} (Python {platform.python_version()})"
+            if sys.prefix not in error.hint:  # a module that is missing names the environment already
+                error.hint = f"{error.hint}; {tried}" if error.hint else tried
+            raise
         if not found:
             message = f"no handlers in {', '.join(plan.modules)}"
             raise HandlerError(

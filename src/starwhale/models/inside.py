@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from starwhale.models.listing import Entry
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_NAME_BYTES = 255
+"""Of one name, at most (NAME_MAX)."""
+_PATH_BYTES = 4096
+"""Of a whole path, fewer (PATH_MAX)."""
 _FOLLOWED = 40
 """More links on one way lead in a circle (Linux stops there too)."""
 
@@ -52,12 +56,21 @@ def _check_entry(each: Entry) -> None:
     path = PurePosixPath(each.path)
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise _refused(each.path, "leads out of it")
-    if "\0" in each.path + each.target or str(path) != each.path:
+    if "\0" in each.path + each.target or str(path) != each.path or not _is_writable(each.path, each.target):
         raise _refused(each.path, "is no path")
     if (each.kind == "file") != bool(_DIGEST.fullmatch(each.digest)):
         raise _refused(each.path, "has no digest")
     if (each.kind == "link") != bool(each.target):
         raise _refused(each.path, "leads nowhere")
+
+
+def _is_writable(path: str, target: str) -> bool:
+    """Whether the names are UTF-8, and no longer than file systems take."""
+    try:
+        parts = [part.encode() for part in (*path.split("/"), *target.split("/"))]
+    except UnicodeEncodeError:
+        return False
+    return max(map(len, parts)) <= _NAME_BYTES and max(len(path.encode()), len(target.encode())) < _PATH_BYTES
 
 
 def _ends_inside(path: str, target: str, links: Mapping[str, str]) -> bool:

@@ -42,7 +42,7 @@ def unpack(listing: Listing, blobs: LocalBlobStore, target: Path, *, is_writable
     draft.mkdir()
     try:
         for entry in sorted(listing.entries, key=lambda each: each.kind is EntryKind.LINK):  # links last
-            _write(entry, blobs, draft, is_writable=is_writable)
+            _write_alone(entry, blobs, draft, is_writable=is_writable)
         draft.replace(target)
     except BaseException:
         remove_tree(draft)
@@ -52,6 +52,16 @@ def unpack(listing: Listing, blobs: LocalBlobStore, target: Path, *, is_writable
 def remove_tree(folder: Path) -> None:
     """Remove a folder that was unpacked, with whatever user code left in it; what cannot be removed stays."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_alone(entry: Entry, blobs: LocalBlobStore, root: Path, *, is_writable: bool) -> None:
+    """Write one entry where nothing is; the folder is new, so whatever is there is another entry of the same version."""
+    try:
+        _write(entry, blobs, root, is_writable=is_writable)
+    except (FileExistsError, NotADirectoryError) as error:
+        message = f"{entry.path!r} and another name of the model are the same on the file system of {root.parent}"
+        hint = "use a file system that tells upper from lower case"
+        raise AlreadyExistsError(message, hint=hint) from error
 
 
 def _write(entry: Entry, blobs: LocalBlobStore, root: Path, *, is_writable: bool) -> None:
