@@ -22,6 +22,8 @@ SEEDS = 8
 EVENTS = 16
 """Events of one schedule before everybody just works to the end."""
 TTL_S = 3.0
+MOST_HELD = 2
+"""Ranges that a task holds at most: the one that it is at, and one that it reads ahead."""
 
 Commit = Callable[[RowRange, int, str, float, int | None], tuple[RowRange, RowRange | None]]
 
@@ -81,7 +83,9 @@ class Simulation:
         self.now_s = 0.0
         self.grants = 0
         self.attempts = [1] * self.tasks
-        self.held: list[Message | None] = [None] * self.tasks
+        self.held: list[list[Message]] = [
+            [] for _ in range(self.tasks)
+        ]  # the first is worked on, the second read ahead
         self.in_flight: list[Message] = []
         self.refused = 0
         self.has_deadlines = choose(2) == 0
@@ -114,12 +118,14 @@ class Simulation:
         return f"t{task}#{self.attempts[task]}"
 
     def work(self, task: int) -> None:
-        """Commit what the task holds, all of it, or ask for rows."""
-        message = self.held[task]
-        if message is None:
+        """Commit what the task is at, all of it, or ask for rows; also for those that it reads ahead."""
+        held = self.held[task]
+        if not held or (len(held) < MOST_HELD and self.random.random() < 0.3):
+            before = len(held)
             self.ask(task)
-            return
-        self.held[task] = None
+            if len(held) > before or not held:
+                return
+        message = held.pop(0)
         self.in_flight.append(message)
         if self.random.random() < 0.8:
             self.arrive(message, message.holder, message.stop)
@@ -141,42 +147,46 @@ class Simulation:
             assert self.books.done[row] == 0, f"row {row} was done and is handed out again"
             assert self.books.granted[row] == 0, f"row {row} was handed out twice"
             self.books.granted[row] = self.grants
-        self.held[task] = Message(
-            granted.start, granted.stop, granted.epoch, granted.holder, self.grants, granted.deadline_s
+        self.held[task].append(
+            Message(granted.start, granted.stop, granted.epoch, granted.holder, self.grants, granted.deadline_s)
         )
 
     def stop_early(self, task: int) -> None:
-        """Commit some batches of what the task holds; the rest goes back."""
-        message = self.held[task]
-        if message is None:
+        """Commit some batches of what the task is at; the rest goes back."""
+        if not self.held[task]:
             return
+        message = self.held[task].pop(0)
         batches = -(-(message.stop - message.start) // self.queue.batch)
         stop = min(message.start + self.random.randrange(1, batches + 1) * self.queue.batch, message.stop)
-        self.held[task] = None
         self.in_flight.append(message)
         self.arrive(message, message.holder, stop)
 
     def kill(self, task: int) -> None:
-        """End the worker; what it held is a suspect, and its last commit may still be under way."""
-        message = self.held[task]
-        if message is not None and self.random.random() < 0.7:
-            self.in_flight.append(message)
+        """End the worker; what it was at is a suspect, and its last commit may still be under way."""
+        held = self.held[task]
+        if held and self.random.random() < 0.7:
+            self.in_flight.append(held[0])
         for each in [r for r in self.ranges.values() if r.state is RangeState.LEASED]:
             if each.holder == self.holder(task):
                 is_alone = self.random.random() < 0.5
-                for half in self.rules.give_back_suspect(each, self.queue.batch, is_alone=is_alone):
-                    self.ranges[half.start] = half
+                if held and each.start == held[0].start:
+                    free = self.rules.give_back_suspect(each, self.queue.batch, is_alone=is_alone)
+                    assert free[0].crashes == each.crashes + 1
+                else:
+                    free = [self.rules.release(each)]
+                    assert free[0].crashes == each.crashes, "what was only read ahead is no suspect"
+                for part in free:
+                    self.ranges[part.start] = part
                 self.forget(each)
-        self.held[task] = None
+        held.clear()
         self.attempts[task] += 1
 
     def give_back(self, task: int) -> None:
         """End the attempt; or only lose the answer, so that the same attempt may get the same rows again."""
-        message = self.held[task]
-        if message is None:
+        if not self.held[task]:
             return
-        self.in_flight.append(message)
-        self.held[task] = None
+        self.in_flight += self.held[task]
+        self.held[task].clear()
         for each in [r for r in self.ranges.values() if r.state is RangeState.LEASED]:
             if each.holder == self.holder(task):
                 self.ranges[each.start] = self.rules.release(each)
@@ -223,10 +233,10 @@ class Simulation:
         for each in [r for r in self.ranges.values() if ledger.is_expired(r, self.now_s)]:
             self.ranges[each.start] = self.rules.release(each)
             self.forget(each)
-            for task, message in enumerate(self.held):  # the task has not noticed: its commit comes late
-                if message is not None and message.holder == each.holder:
+            for held in self.held:  # the task has not noticed: its commit comes late
+                for message in [m for m in held if (m.holder, m.start) == (each.holder, each.start)]:
                     self.in_flight.append(message)
-                    self.held[task] = None
+                    held.remove(message)
 
     def forget(self, each: RowRange) -> None:
         for row in range(each.start, each.stop):
@@ -315,6 +325,11 @@ def second_half_is_lost(each: RowRange, batch: int, *, is_alone: bool) -> Sequen
     return ledger.give_back_suspect(each, batch, is_alone=is_alone)[:1]
 
 
+def suspects_are_forgotten(each: RowRange, batch: int, *, is_alone: bool) -> Sequence[RowRange]:
+    free = ledger.give_back_suspect(each, batch, is_alone=is_alone)
+    return [dataclasses.replace(part, crashes=each.crashes) for part in free]
+
+
 def halves_overlap(each: RowRange, batch: int, *, is_alone: bool) -> Sequence[RowRange]:
     first, *rest = ledger.give_back_suspect(each, batch, is_alone=is_alone)
     return [dataclasses.replace(first, stop=each.stop), *rest]
@@ -332,6 +347,7 @@ def halves_overlap(each: RowRange, batch: int, *, is_alone: bool) -> Sequence[Ro
         pytest.param(Rules(grant=same_epoch_again), id="epochs come again"),
         pytest.param(Rules(release=never_released), id="leases never end"),
         pytest.param(Rules(give_back_suspect=second_half_is_lost), id="half a suspect is lost"),
+        pytest.param(Rules(give_back_suspect=suspects_are_forgotten), id="a death leaves no suspect"),
         pytest.param(Rules(give_back_suspect=halves_overlap), id="halves overlap"),
     ],
 )

@@ -12,12 +12,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
 from starwhale.domain.job import Task, TaskError, TaskUpdate
 from starwhale.domain.status import Status
 from starwhale.errors import LeaseLostError, NoSpaceError, StarwhaleError, UserCodeError
+from starwhale.execution.read_ahead import RangeFeed, Ready
 from starwhale.handlers import call
 from starwhale.handlers.context import Context, set_runtime_context
 from starwhale.handlers.failures import has_quit
@@ -140,7 +141,6 @@ class _Attempt:
         self._context = context
         self._should_stop = should_stop
         self._clock = clock
-        self._write_s = 0.0
         self.timings: dict[str, float] = {}
         """Seconds that were spent so far, by activity."""
         self.on_failure: Callable[[UserCodeError], None] | None = None
@@ -196,27 +196,25 @@ class _Attempt:
 
     def _run_rows(self, runner: call.PredictRunner) -> Status:
         draft: PartDraft | None = None
-        while not self._should_stop():
-            began = self._clock()
-            lease = self._stores.next_range(draft)
-            self._write_s = self._clock() - began
-            if lease is None:
-                return Status.SUCCESS
-            try:
-                draft = self._run_range(runner, lease)
-            except call.RowFailed as failure:
-                if failure.draft is not None:
-                    self._keep(self._finish(failure.draft, lease, began))
-                raise
+        with closing(RangeFeed(self._stores, is_ahead=not self._task.request.is_debug, clock=self._clock)) as feed:
+            while not self._should_stop():
+                ready = feed.next(draft)
+                if ready is None:
+                    return Status.SUCCESS
+                began = self._clock() - ready.read_s
+                try:
+                    draft = self._run_range(runner, ready, began)
+                except call.RowFailed as failure:
+                    if failure.draft is not None:
+                        self._keep(self._finish(failure.draft, ready.lease, began))
+                    raise
         self._keep(draft)
         return Status.INTERRUPTED
 
-    def _run_range(self, runner: call.PredictRunner, lease: RangeLease) -> PartDraft | None:
-        began = self._clock()
+    def _run_range(self, runner: call.PredictRunner, ready: Ready, began: float) -> PartDraft | None:
+        lease, rows = ready.lease, ready.rows
         if self.output is not None:
             self.output.sends_at_once = lease.is_suspect
-        rows = self._stores.read_rows(lease)
-        read_s = self._clock() - began
         used = lease
         if lease.rebatched:  # a worker has died on these rows: they are tried and committed one by one
             used = dataclasses.replace(lease, stop=lease.start + 1)
@@ -229,7 +227,8 @@ class _Attempt:
         if used.stop < lease.stop and draft.stop is None:
             draft.stop = used.stop
         draft = self._finish(draft, lease, began)
-        draft.timings = {"read": read_s, "predict": draft.seconds - read_s, "write": self._write_s, **draft.timings}
+        spent = {"read": ready.read_s, "predict": draft.seconds - ready.read_s, "write": ready.write_s}
+        draft.timings = {**spent, **draft.timings}
         for name, seconds in draft.timings.items():
             self.timings[name] = self.timings.get(name, 0.0) + seconds
         return draft

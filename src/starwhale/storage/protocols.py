@@ -151,8 +151,9 @@ class TaskStores(Protocol):
     """All that a worker knows of storage: bound to one attempt of one task, over any carrier.
 
     Rules: `next_range` commits the draft that it is given and grants the next range in one transaction; a refused commit raises
-    `LeaseLostError` and keeps nothing of the draft. Nothing is visible to readers before its commit. Calls of one task come one
-    after another; different tasks call at the same time. Pages come in the table's order and see everything that was committed
+    `LeaseLostError` and keeps nothing of the draft. Nothing is visible to readers before its commit. A task may hold several ranges of a
+    queue and works on them in the order in which it got them. Calls of one task come one after another, but for `read_rows`, which may
+    come while another is answered; different tasks call at the same time. Pages come in the table's order and see everything that was committed
     before the first page was asked for.
     """
 

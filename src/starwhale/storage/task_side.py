@@ -117,6 +117,7 @@ class LocalTaskStores:
         """Under this name the attempt holds its leases."""
         self.held: dict[str, list[RangeLease]] = {}
         """Queue → the ranges that the attempt holds, in the order in which it works on them."""
+        self._last_pace = Pace(tasks=task.total)
         self._lock = threading.Lock()
         self._queues: set[str] = set()
         self._sources: OrderedDict[tuple[int, str, int], Source] = OrderedDict()
@@ -198,6 +199,7 @@ class LocalTaskStores:
         request = None if done is None else self._write(done)
         task = self._task
         pace = Pace(tasks=task.total) if queue else self._pace(done)  # of shared rows: one batch at a time
+        self._last_pace = pace
         lease = self._stores.catalog.ledger.next_range(
             task.job_id, task.step.name, queue, self.holder, pace, commit=request
         )
@@ -270,7 +272,9 @@ class LocalTaskStores:
     def _pace(self, done: EncodedPart | None) -> Pace:
         """Say how fast the task is, so that the next range is about a second of work and not too many bytes."""
         tasks = self._task.total
-        if done is None or done.lease is None or done.rows_done == 0:
+        if done is None:  # a range is leased ahead: the pace is that of the one before
+            return self._last_pace
+        if done.lease is None or done.rows_done == 0:
             return Pace(tasks=tasks)
         rows = done.rows_done
         reader = self._reader(done.lease.dataset_position)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,18 @@ class TaskStoresContract:
             again = lease_of(each.second)
             assert (again.start, again.stop) == (1, 2)
             assert numbers(each.second) == [0]
+
+    def test_a_range_is_read_ahead_while_the_one_before_is_committed(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each, ThreadPoolExecutor(max_workers=1) as reader:
+            first, second = lease_of(each.first), lease_of(each.first)
+            assert (first.start, second.start) == (0, 2)
+            rows = reader.submit(each.first.read_rows, second)
+            third = each.first.next_range(draft(first))
+            assert third is not None
+            assert third.start == 4
+            assert rows.result().keys == [2, 3]
+            each.first.commit(draft(second))
+            assert numbers(each.second) == [0, 10, 20, 30]
 
     def test_a_lost_lease_is_refused_and_keeps_nothing(self, tmp_path: Path) -> None:
         with self.carried(tmp_path) as each:
