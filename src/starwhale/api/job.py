@@ -68,6 +68,7 @@ class Job:
         dataset_head: int = 0,
         limit: int = 0,
         seed: int = 0,
+        max_errors: int | str = "",
         project: str = "",
         name: str = "",
         arguments: Sequence[str] = (),
@@ -87,6 +88,8 @@ class Job:
             dataset_head: Only the first rows of each dataset; 0 means all.
             limit: Most rows of the whole job; 0 means all.
             seed: From which each row's seed is derived.
+            max_errors: Rows of each step that may fail before the job does, as `10` or `"1%"`; they are recorded with their errors. Without
+                it, the handlers say whether a failed row ends the job.
             project: Project that keeps the job; empty for the current one.
             name: Name by which the job can be addressed.
             arguments: Options of the handlers, as they stand after `--` on the command line.
@@ -103,6 +106,7 @@ class Job:
             "dataset_head": dataset_head,
             "limit": limit,
             "seed": seed,
+            "max_errors": str(max_errors),
             "project": str(project),
             "name": name,
             "arguments": tuple(str(each) for each in arguments),
@@ -294,13 +298,21 @@ class Job:
         )
         return list(found.rows)
 
-    def resume(self, executor: str | None = None, replicas: int | None = None, arguments: Sequence[str] = ()) -> Job:
+    def resume(
+        self,
+        executor: str | None = None,
+        replicas: int | None = None,
+        arguments: Sequence[str] = (),
+        *,
+        max_errors: int | str = "",
+    ) -> Job:
         """Go on from the rows that are not done, to the end.
 
         Args:
             executor: Another executor; None keeps the job's.
             replicas: Another number of tasks for the steps that consume rows; None keeps the job's.
             arguments: Options of the handlers whose values no record keeps, because they are secrets: `["--api-key", key]`.
+            max_errors: Another number of rows per step that may fail; empty keeps the job's.
 
         Raises:
             ConflictError: A living process runs it.
@@ -308,7 +320,13 @@ class Job:
             StarwhaleError: It failed again; as `run` raises.
         """
         __tracebackhide__ = True
-        resume_job(self.id, executor=executor, replicas=replicas, arguments=tuple(map(str, arguments)))
+        resume_job(
+            self.id,
+            executor=executor,
+            replicas=replicas,
+            max_errors=str(max_errors),
+            arguments=tuple(map(str, arguments)),
+        )
         return self
 
     def export(

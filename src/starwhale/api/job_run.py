@@ -37,7 +37,14 @@ def run_job(request: RunRequest, *, raises: bool = True) -> str:
     return finish(outcome, is_here=is_here) if raises else outcome.job_id
 
 
-def resume_job(job_id: str, *, executor: str | None, replicas: int | None, arguments: Sequence[str] = ()) -> None:
+def resume_job(
+    job_id: str,
+    *,
+    executor: str | None,
+    replicas: int | None,
+    max_errors: str = "",
+    arguments: Sequence[str] = (),
+) -> None:
     """Go on with a job to its end.
 
     Raises:
@@ -48,7 +55,14 @@ def resume_job(job_id: str, *, executor: str | None, replicas: int | None, argum
     is_here = jobs.get(job_id).request.executor == CALLER
     executor = None if is_here and executor == "thread" else executor
     with _watched(is_here=is_here) as options:
-        outcome = jobs.resume(job_id, executor=executor, replicas=replicas, arguments=arguments, options=options)
+        outcome = jobs.resume(
+            job_id,
+            executor=executor,
+            replicas=replicas,
+            max_errors=max_errors,
+            arguments=arguments,
+            options=options,
+        )
     finish(outcome, is_here=is_here)
 
 

@@ -208,9 +208,12 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
 @click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option("--executor", default=None, help="Another executor than the job had.")
 @click.option("--replicas", default=None, type=click.IntRange(min=1), help="Another number of tasks per step.")
+@click.option("--max-errors", default="", metavar="N|P%", help="Another number of rows per step that may fail.")
 @click.option("-f", "--force", is_flag=True, help="Accepted for old scripts.")
 @click.pass_obj
-def resume(app: CliApp, job_address: str, executor: str | None, replicas: int | None, force: bool) -> None:
+def resume(
+    app: CliApp, job_address: str, executor: str | None, replicas: int | None, max_errors: str, force: bool
+) -> None:
     """Go on with a job from the rows that are not done.
 
     Behind -- stand options of the handlers that are secrets: their values are not kept, and have to be given again.
@@ -220,6 +223,11 @@ def resume(app: CliApp, job_address: str, executor: str | None, replicas: int | 
     del force
     with ProgressLines(app) as progress:
         outcome = app.instance().jobs.resume(
-            job_address, executor=executor, replicas=replicas, arguments=words_after(), options=progress.options()
+            job_address,
+            executor=executor,
+            replicas=replicas,
+            max_errors=max_errors,
+            arguments=words_after(),
+            options=progress.options(),
         )
     finish(app, outcome)

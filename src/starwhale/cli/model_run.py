@@ -64,6 +64,12 @@ _rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and pla
 @click.option(
     "--limit", type=click.IntRange(min=0), default=0, metavar="N", help="At most N rows in the whole job; 0 means all."
 )
+@click.option(
+    "--max-errors",
+    default="",
+    metavar="N|P%",
+    help="Record rows that fail, and fail the job after more than so many of a step.",
+)
 @click.option("--debug", "is_debug", is_flag=True, help="One row at a time at your terminal: breakpoint() works.")
 @click.option(
     "--row", default="", metavar="KEY", help="With --debug: try this row alone; NAME:KEY with several datasets."
@@ -184,6 +190,7 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
         replicas=given["replicas"],
         dataset_head=given["dataset_head"],
         limit=given["limit"],
+        max_errors=given["max_errors"],
         seed=given["seed"],
         is_debug=given["is_debug"],
         row=given["row"],

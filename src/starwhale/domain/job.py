@@ -68,6 +68,8 @@ class RunRequest:
     """Whether rows are tried one after another in one worker with the terminal attached."""
     row: str = ""
     """With `is_debug`: key of the only row to try; empty for all."""
+    max_errors: str = ""
+    """Rows of each step that may fail before the job does, as `10` or `1%`; they are recorded. Empty leaves it to the handlers."""
     envs: tuple[str, ...] = ()
     """Environment variables that `model.yaml` declares; handlers may declare more."""
     reproduces: str = ""
@@ -122,6 +124,12 @@ class HandlerRecord:
     """Rows per call of predict."""
     fail_on_error: bool = True
     """Whether an error of one row fails the task."""
+    retries: int = 0
+    """How often predict is called again for a row after an error of `retry_on`."""
+    retry_on: tuple[str, ...] = ()
+    """Exceptions that may pass by themselves, as `module.Class`; classes derived from them too."""
+    backoff_s: float = 1.0
+    """Seconds before the first retry, about; they double with each."""
     auto_log: bool = True
     """predict: outputs are logged; evaluate: it receives the logged outputs."""
     log_mode: str = "pickle"

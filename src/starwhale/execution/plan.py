@@ -6,6 +6,7 @@ import dataclasses
 import random
 from collections.abc import Mapping, Sequence
 
+from starwhale.domain.error_budget import parse_error_budget
 from starwhale.domain.graph import StepGraph
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest, Step, Task
 from starwhale.errors import HandlerError, NotBuiltYetError, UsageError, nearest
@@ -63,6 +64,8 @@ def check_request(request: RunRequest) -> None:
         if not isinstance(found, int) or isinstance(found, bool) or (floor is not None and found < floor):
             message = f"{name} is {found!r}"
             raise UsageError(message, hint="use a whole number" + ("" if floor is None else f", at least {floor}"))
+    if request.max_errors:
+        parse_error_budget(request.max_errors)
 
 
 def plan_names(request: RunRequest, handlers: Handlers, handler: str) -> list[str]:

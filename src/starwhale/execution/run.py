@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from starwhale.domain.error_budget import ErrorBudget, parse_error_budget
 from starwhale.domain.job import Job, Step, Task, TaskError, TaskUpdate
 from starwhale.domain.status import Status
 from starwhale.errors import ExecutionError, NoSpaceError, StarwhaleError, UserCodeError, WorkerDiedError
@@ -126,6 +127,7 @@ class JobRun:
         self._cancelled: set[tuple[str, int]] = set()
         self._halt: TaskError | None = None
         self._suspects = Suspects(job, desk.side)
+        self._budget = parse_error_budget(job.request.max_errors) if job.request.max_errors else None
         self._packages: dict[str, str] = {}
 
     def run(self, should_stop: Callable[[], bool]) -> JobOutcome:
@@ -254,7 +256,9 @@ class JobRun:
             self._catalog.parts.hide(connection, task.id)
 
     def _settle(self, *, has_news: bool) -> None:
-        """Draw the conclusions of what has ended."""
+        """Draw the conclusions of what has ended, and of rows that failed."""
+        if self._budget is not None:
+            self._check_budget(self._budget)
         if has_news:
             for step in self._job.steps:
                 self._check_rows(step)
@@ -279,6 +283,26 @@ class JobRun:
             )
             self._state = schedule.fail(self._state, self._state.of_step(step.name)[0].id, error)
 
+    def _check_budget(self, budget: ErrorBudget) -> None:
+        """Fail a step in which more rows have failed than the job puts up with."""
+        for rows in self._catalog.ledger.progress(self._job.id):
+            if rows.step not in self._steps or budget.allows(rows.failed, rows.total):
+                continue
+            tasks = self._state.of_step(rows.step)
+            if any(task.status is Status.FAILED for task in tasks):
+                continue
+            running = [task for task in tasks if task.status is Status.RUNNING]
+            for task in running:
+                self._cancel_one(task.id, task.attempt)
+            if running:  # what they have begun is kept
+                continue
+            message = (
+                f"{rows.failed} of {rows.total} rows of step {rows.step!r} failed, and --max-errors is {budget.text}"
+            )
+            hint = f"look at them: swcli job results {self._job.id[:12]} --failed"
+            error = TaskError(message=message, hint=hint, step=rows.step)
+            self._state = schedule.fail(self._state, tasks[0].id, error)
+
     def _record_steps(self) -> None:
         for name in self._steps:
             status = schedule.step_status(self._state, name)
@@ -293,10 +317,12 @@ class JobRun:
 
     def _cancel(self) -> None:
         for task_id in schedule.to_cancel(self._state):
-            key = task_id, self._state.task(task_id).attempt
-            if key not in self._cancelled:
-                self._cancelled.add(key)
-                self._executor.cancel(task_id)
+            self._cancel_one(task_id, self._state.task(task_id).attempt)
+
+    def _cancel_one(self, task_id: str, attempt: int) -> None:
+        if (task_id, attempt) not in self._cancelled:
+            self._cancelled.add((task_id, attempt))
+            self._executor.cancel(task_id)
 
     def _finish(self, status: Status) -> JobOutcome:
         error = schedule.first_error(self._state) if status is Status.FAILED else self._halt

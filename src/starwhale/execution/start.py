@@ -123,12 +123,13 @@ def _start(request: RunRequest, stores: JobStores, pin: Pin, options: RunOptions
                 stores.catalog.jobs.remove(job.id)
 
 
-def resume_job(
+def resume_job(  # noqa: PLR0913 - what may differ from the job's own request
     job_id: str,
     stores: JobStores,
     *,
     executor: str | None = None,
     replicas: int | None = None,
+    max_errors: str = "",
     arguments: Sequence[str] = (),
     options: RunOptions | None = None,
 ) -> JobOutcome:
@@ -139,6 +140,7 @@ def resume_job(
         stores: Where everything is kept.
         executor: Another executor; None keeps the job's.
         replicas: Another number of tasks for steps that consume rows; None keeps the job's.
+        max_errors: Another number of rows per step that may fail; empty keeps the job's.
         arguments: Options of the handlers whose values no record keeps, because they are secrets.
         options: How this process runs it.
 
@@ -148,7 +150,9 @@ def resume_job(
         UsageError: A secret is missing that the job was given as an argument.
     """
     options = options or RunOptions()
-    plan.check_request(RunRequest(workdir="", modules=(), replicas=replicas))
+    changes: dict[str, Any] = {"executor": executor, "replicas": replicas, "max_errors": max_errors}
+    changes = {name: value for name, value in changes.items() if value}
+    plan.check_request(RunRequest(workdir="", modules=(), replicas=replicas, max_errors=max_errors))
     catalog = stores.catalog
     found = catalog.jobs.get(job_id)
     if found.status is Status.SUCCESS:
@@ -158,7 +162,7 @@ def resume_job(
         message = f"job {job_id[:12]} was a debug run, of which nothing is kept"
         raise StatusError(message, hint="run it again with swcli model run --debug")
     steps = [each.step.record for each in catalog.jobs.steps(found.id)]
-    request = with_secrets(_changed(found.request, executor, replicas), arguments, steps)
+    request = with_secrets(dataclasses.replace(found.request, **changes), arguments, steps)
     if not Path(request.workdir).is_dir():
         message = f"the work directory {request.workdir} of job {job_id[:12]} is gone"
         raise UsageError(message, hint="bring it back, or start a new job")
@@ -318,10 +322,6 @@ def _check_place(request: RunRequest, options: RunOptions) -> None:
 
 def _other(request: RunRequest) -> str:
     return "thread" if request.executor == CALLER else request.executor
-
-
-def _changed(request: RunRequest, executor: str | None, replicas: int | None) -> RunRequest:
-    return dataclasses.replace(request, executor=executor or request.executor, replicas=replicas or request.replicas)
 
 
 def _job_of(found: JobRecord, request: RunRequest, stores: JobStores, replicas: int | None) -> Job:

@@ -57,7 +57,7 @@ class Suspects:
             if deaths < DEATHS_ALONE:
                 continue
             error = self._describe(task, lease, update, deaths)
-            if task.step.record.fail_on_error or lease.queue:
+            if (task.step.record.fail_on_error and not task.request.max_errors) or lease.queue:
                 culprit = error
             else:
                 self._record(task, stores, lease, error)
@@ -85,7 +85,7 @@ class Suspects:
             row=place,
             tries=deaths,
             output="\n".join(filter(None, (printed, death.output)))[-TAIL_BYTES:],
-            hint="native code may crash on it or its memory may not suffice; with fail_on_error=False the row is recorded as failed",
+            hint="native code may crash on it or its memory may not suffice; with --max-errors 1 or fail_on_error=False the row is recorded as failed",
             is_user_error=False,
         )
 

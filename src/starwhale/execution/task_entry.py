@@ -176,7 +176,12 @@ class _Attempt:
             attempt=self._task.attempt,
             output=self.output.tail if self.output is not None else lambda: "",
         )
-        return self._run_rows(call.PredictRunner(step.record, bound, self._context, origin, is_debug=is_debug))
+        has_budget = bool(self._task.request.max_errors)
+        return self._run_rows(
+            call.PredictRunner(
+                step.record, bound, self._context, origin, is_debug=is_debug, puts_up_with_errors=has_budget
+            )
+        )
 
     @contextmanager
     def _watch(self) -> Generator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import logging
 import random
@@ -9,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, TaskError
 from starwhale.domain.uri import parse_uri
@@ -28,6 +29,7 @@ from starwhale.handlers.failures import definition, details, exception_text, row
 from starwhale.handlers.features import Features, feature_rows
 from starwhale.handlers.outputs import Outputs
 from starwhale.handlers.registry import REGISTRY, UserFunction
+from starwhale.handlers.retry import Tried, try_again
 from starwhale.handlers.shape import External, decide
 from starwhale.storage.protocols import Key, PartDraft, RangeLease, Rows, TableDraft
 
@@ -155,6 +157,9 @@ class _Progress:
     errors: TableDraft = field(default_factory=lambda: TableDraft(name="errors", ids=[]))
     done: int = 0
     predict_s: float = 0.0
+    wait_s: float = 0.0
+    tries: dict[int, int] = field(default_factory=dict[int, int])
+    """Rank → calls of predict, of rows that took more than one."""
     failure: tuple[int, TaskError, BaseException] | None = None
 
 
@@ -185,6 +190,7 @@ class PredictRunner:
         origin: Origin | None = None,
         *,
         is_debug: bool = False,
+        puts_up_with_errors: bool = False,
     ) -> None:
         """Decide how the function is called.
 
@@ -194,12 +200,13 @@ class PredictRunner:
             context: The context of the task.
             origin: Which attempt it is.
             is_debug: Whether an error ends the task whatever the handler says: the user wants to see it.
+            puts_up_with_errors: Whether failed rows are recorded whatever the handler says: the job has a budget for them.
 
         Raises:
             UserCodeError: The function cannot be called as predict is.
         """
         self._record = record
-        self._fails_on_error = record.fail_on_error or is_debug
+        self._fails_on_error = is_debug or (record.fail_on_error and not puts_up_with_errors)
         self._function = bound.function
         self._with_external = _calling(record, bound.function)
         self._context = context
@@ -269,13 +276,17 @@ class PredictRunner:
                 raise  # storage failed below the user's code: that is no property of the row
             except _USER_ERRORS as error:
                 progress.predict_s += clock() - start
-                if self._fails_on_error:
-                    told = self._row_error(error, dataset, keys[at : at + size], data[0] if batching else data)
-                    progress.failure = (at, told, error)
-                    return False
-                self._record_errors(progress.errors, error, dataset, keys[at : at + size])
-                progress.done += len(keys[at : at + size])
-                continue
+                tried = self._try_again(error, data, external, dataset.row_id(keys[at]), should_stop)
+                progress.wait_s += tried.waited_s
+                if tried.is_stopped:
+                    return True
+                if tried.error is not None:
+                    if not self._note_failure(progress, tried, at, data, dataset, keys[at : at + size]):
+                        return False
+                    continue
+                result, elapsed = tried.result, tried.elapsed_s
+                ranks = range(lease.start + at, lease.start + at + len(keys[at : at + size]))
+                progress.tries.update(dict.fromkeys(ranks, tried.tries))
             progress.predict_s += elapsed
             progress.done += len(data) if batching else 1
             if result is None:
@@ -293,6 +304,56 @@ class PredictRunner:
                     add_seconds(elapsed)
                     add_value(value)
         return False
+
+    def _try_again(
+        self,
+        error: BaseException,
+        data: Any,  # Any: a batch or a row
+        external: External | None,
+        row_id: str,
+        should_stop: Callable[[], bool],
+    ) -> Tried:
+        """Call predict again where the handler has declared the error as one that may pass.
+
+        Raises:
+            NoSpaceError: Storage failed below the user's code; as do LeaseLostError and CorruptedError.
+        """
+        if not self._record.retries:
+            return Tried(error=error)
+
+        def call() -> tuple[Any, BaseException | None]:  # Any: what the user returns
+            try:
+                result = self._function(data) if external is None else self._with_external(data, external)  # pyright: ignore[reportOptionalCall] - external is None where it is
+                if self._record.batch_size > 1 and result is not None:
+                    self._check_batch(result, len(data))
+            except _USER_ERRORS as raised:
+                return None, raised
+            return result, None
+
+        tried = try_again(self._record, error, call, seed=lambda: self._context.seed(row_id), should_stop=should_stop)
+        if isinstance(tried.error, NoSpaceError | LeaseLostError | CorruptedError):
+            raise tried.error
+        return tried
+
+    def _note_failure(
+        self,
+        progress: _Progress,
+        tried: Tried,
+        at: int,
+        data: Any,  # Any: a batch or a row
+        dataset: DatasetInput,
+        keys: Sequence[Key],
+    ) -> bool:
+        """Take note of rows that failed; returns whether to go on with others."""
+        assert tried.error is not None  # noqa: S101 - the caller has looked
+        if self._fails_on_error:
+            features = data[0] if self._record.batch_size > 1 else data
+            told = self._row_error(tried.error, dataset, keys, features)
+            progress.failure = (at, dataclasses.replace(told, tries=tried.tries), tried.error)
+            return False
+        self._record_errors(progress.errors, tried.error, dataset, keys, tries=tried.tries)
+        progress.done += len(keys)
+        return True
 
     def _external(self, keys: Sequence[Key], dataset: DatasetInput, *, batching: bool) -> External:
         context = self._context
@@ -327,7 +388,13 @@ class PredictRunner:
         return row_error(f"handler {self._record.name!r}", key, error, row=row, features=features)
 
     def _record_errors(
-        self, table: TableDraft, error: BaseException, dataset: DatasetInput, keys: Sequence[Key]
+        self,
+        table: TableDraft,
+        error: BaseException,
+        dataset: DatasetInput,
+        keys: Sequence[Key],
+        *,
+        tries: int = 1,
     ) -> None:
         origin = self._origin
         told = TaskError(
@@ -338,7 +405,7 @@ class PredictRunner:
             step=origin.step,
             task=origin.task,
             attempt=origin.attempt,
-            tries=1,
+            tries=tries,
             output=origin.output(),
         ).columns()
         for key in keys:
@@ -360,6 +427,8 @@ class PredictRunner:
                 table = outputs.draft(self._record.log_mode, refuse)
             except _RefusedError as refused:
                 table = self._cut(progress, refused, lease, dataset, refuse)
+            if table is not None and not progress.tries.keys().isdisjoint(table.ids):
+                table.columns["tries"] = [progress.tries.get(cast("int", rank)) for rank in table.ids]
         if progress.done == 0:
             return None
         stop = lease.start + progress.done
@@ -370,7 +439,7 @@ class PredictRunner:
             rows_done=progress.done,
             rows_failed=len(progress.errors.ids),
             seconds=time.perf_counter() - began,
-            timings={"predict": progress.predict_s},
+            timings={"predict": progress.predict_s, **({"wait": progress.wait_s} if progress.wait_s else {})},
         )
 
     def _cut(

@@ -37,6 +37,9 @@ def predict(
     replicas: int = 1,
     batch_size: int = 1,
     fail_on_error: bool = True,
+    retries: int = 0,
+    retry_on: type[BaseException] | Sequence[type[BaseException]] = (),
+    backoff_s: float = 1.0,
     auto_log: bool = True,
     log_mode: str = "pickle",
     log_dataset_features: Sequence[str] | None = None,
@@ -53,6 +56,9 @@ def predict(
     replicas: int = 1,
     batch_size: int = 1,
     fail_on_error: bool = True,
+    retries: int = 0,
+    retry_on: type[BaseException] | Sequence[type[BaseException]] = (),
+    backoff_s: float = 1.0,
     auto_log: bool = True,
     log_mode: str = "pickle",
     log_dataset_features: Sequence[str] | None = None,
@@ -69,6 +75,9 @@ def predict(
         replicas: Tasks that share the rows.
         batch_size: Rows per call; above 1 the function gets a list.
         fail_on_error: Whether an error ends the task; otherwise the row is recorded in the table `errors`.
+        retries: How often the function is called again for a row, or a batch, after an error of `retry_on`.
+        retry_on: Classes of exceptions that may pass by themselves: `(TimeoutError, ConnectionError)`. Other errors are not retried.
+        backoff_s: Seconds before the first retry, about; they double with each, up to a minute.
         auto_log: Whether outputs are logged to the table `results`.
         log_mode: `pickle` keeps any object, `plain` keeps values and flattens dicts.
         log_dataset_features: Features to show beside the output; None means all, an empty list none.
@@ -90,6 +99,7 @@ def predict(
         replicas=check_count("replicas", replicas),
         batch_size=check_count("batch_size", batch_size),
         fail_on_error=bool(fail_on_error),
+        **check_retries(retries, retry_on, backoff_s),
         auto_log=bool(auto_log),
         log_mode=check_log_mode(log_mode),
         log_features=None if log_dataset_features is None else tuple(log_dataset_features),
@@ -290,6 +300,32 @@ def check_envs(names: Sequence[str] | str) -> tuple[str, ...]:
     except ValueError as error:
         message = f"env: {error}"
         raise UsageError(message, hint="write env=['NAME', …], and set the values in the environment") from error
+
+
+def check_retries(
+    retries: object, retry_on: type[BaseException] | Sequence[type[BaseException]], backoff_s: object
+) -> dict[str, Any]:  # Any: fields of the record by name
+    """Check what a handler says of retries, and turn the classes into names.
+
+    Raises:
+        UsageError: A number is below its least, something is no class of exceptions, or one is there without the other.
+    """
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+        message = f"retries is {retries!r}"
+        raise UsageError(message, hint="give a whole number of at least 0")
+    if isinstance(backoff_s, bool) or not isinstance(backoff_s, int | float) or not 0 <= backoff_s < float("inf"):
+        message = f"backoff_s is {backoff_s!r}"
+        raise UsageError(message, hint="give seconds, at least 0")
+    classes: Sequence[object] = [retry_on] if isinstance(retry_on, type) else list(retry_on)
+    for each in classes:
+        if not isinstance(each, type) or not issubclass(each, BaseException):
+            message = f"retry_on has {each!r}, which is no class of exceptions"
+            raise UsageError(message, hint="write retry_on=(TimeoutError, ConnectionError)")
+    if bool(retries) != bool(classes):
+        message = "retries and retry_on belong together"
+        raise UsageError(message, hint="write predict(retries=3, retry_on=(TimeoutError, ConnectionError))")
+    names = tuple(f"{each.__module__}.{each.__qualname__}" for each in classes if isinstance(each, type))
+    return {"retries": retries, "retry_on": names, "backoff_s": float(backoff_s)}
 
 
 def check_log_mode(mode: str) -> str:

@@ -159,6 +159,7 @@ class JobVerbs:
         *,
         executor: str | None = None,
         replicas: int | None = None,
+        max_errors: str = "",
         arguments: Sequence[str] = (),
         options: RunOptions | None = None,
     ) -> JobOutcome:
@@ -168,6 +169,7 @@ class JobVerbs:
             job: How it is addressed.
             executor: Another executor; None keeps the job's.
             replicas: Another number of tasks for the steps that consume rows; None keeps the job's.
+            max_errors: Another number of rows per step that may fail; empty keeps the job's.
             arguments: Options of the handlers whose values no record keeps, because they are secrets, with their values.
             options: How this process runs it.
 
@@ -186,7 +188,13 @@ class JobVerbs:
 
             bring_back_snapshot(self._stores, found.request, found.id)
         outcome = resume_job(
-            found.id, self._stores, executor=executor, replicas=replicas, arguments=arguments, options=options
+            found.id,
+            self._stores,
+            executor=executor,
+            replicas=replicas,
+            max_errors=max_errors,
+            arguments=arguments,
+            options=options,
         )
         self._tidy(dataclasses.replace(found.request, job_id=found.id), outcome)
         return outcome
