@@ -6,12 +6,17 @@ import json
 import random
 import resource
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from blake3 import blake3
+from tests.transfer import killed_importer
 from tests.transfer.conftest import Entries, Rebuild, left_behind
 
 from starwhale.datasets.dataset import Dataset
@@ -326,3 +331,34 @@ def test_a_full_disk_leaves_nothing(origin: Path, there: Instance) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert left_behind(there) == []
     assert there.jobs.import_archive(origin / "good.swjob").is_new
+
+
+@pytest.mark.needs_kills
+@pytest.mark.parametrize("count", [8, pytest.param(100, marks=pytest.mark.soak)])
+def test_a_killed_import_leaves_a_whole_job_or_none(origin: Path, here: Instance, tmp_path: Path, count: int) -> None:
+    expected, chance, cut_off = everything(here, "good"), random.Random(count), 0
+    took_s = 0.2
+    for number in range(count):
+        root = tmp_path / f"killed{number}"
+        command = [sys.executable, "-m", killed_importer.__name__, str(root), str(origin / "good.swjob")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "go\n"
+            began = time.monotonic()
+            if number:
+                time.sleep(chance.uniform(0.0, took_s))  # not a wait for anything: the instant is what is drawn
+                child.send_signal(signal.SIGKILL)
+            is_done = "done" in child.stdout.read()
+            took_s = took_s if number else time.monotonic() - began
+        with opened(root) as instance:
+            found = instance.jobs.list()
+            assert not is_done or len(found) == 1
+            cut_off += not found
+            for each in instance.datasets.list():
+                assert instance.datasets.verify(each.uri).is_whole
+            for each in instance.models.list():
+                instance.models.unpack(each.uri, tmp_path / f"out{number}")
+            assert not found or everything(instance, "good") == expected
+            instance.jobs.import_archive(origin / "good.swjob")
+            assert everything(instance, "good") == expected
+    assert cut_off

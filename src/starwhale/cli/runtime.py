@@ -25,6 +25,8 @@ FILTERS = ("basic", "runtime_yaml", "manifest", "lock", "all")
 """Parts of a version that `info` can show."""
 _NOT_BUILT = {"dockerize": "Make an image of a runtime", "quickstart": "Begin a runtime"}
 _LAZY = {
+    "export": LazyCommand("starwhale.cli.runtime_archive:export", "Write a version to one file."),
+    "import": LazyCommand("starwhale.cli.runtime_archive:import_", "Make a version of an archive."),
     "build": LazyCommand("starwhale.cli.runtime_build:build", "Lock an environment as a new version."),
     "lock": LazyCommand("starwhale.cli.runtime_build:lock", "Write a lock, without keeping a version."),
     "run": LazyCommand("starwhale.cli.runtime_use:run", "Run a command in the environment of a version."),

@@ -190,11 +190,11 @@ class ModelVerbs(VersionVerbs):
         """
         from starwhale.instances.archive_place import make_place
         from starwhale.transfer.archive import check_target
-        from starwhale.transfer.model_archive import export_model
+        from starwhale.transfer.listed_archive import export_listed
 
         found = self.resolve(uri)
         check_target(target, force=force)
-        return export_model(make_place(self._stores, self._fixed_version), found, target, on_bytes)
+        return export_listed(make_place(self._stores, self._fixed_version), found, target, on_bytes)
 
     def import_archive(
         self,
@@ -223,12 +223,12 @@ class ModelVerbs(VersionVerbs):
             NoSpaceError: The disk is full; no version is left behind.
         """
         from starwhale.instances.archive_place import make_place, plan_import
-        from starwhale.transfer.model_archive import import_model
+        from starwhale.transfer.listed_archive import import_listed
 
         plan = plan_import(
             self._stores, self.kind, self._project, name, project=project, ignore_tags=ignore_tags, force=force
         )
-        return import_model(make_place(self._stores, self._fixed_version), path, plan, on_bytes)
+        return import_listed(make_place(self._stores, self._fixed_version), path, self.kind, plan, on_bytes)
 
     def diff(self, base: str | Uri, compare: str | Uri, *, show_details: bool = False, limit: int = LIMIT) -> ModelDiff:
         """Say what makes the second version of the first.

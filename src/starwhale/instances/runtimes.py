@@ -34,8 +34,10 @@ from starwhale.settings import VERSION, Settings
 from starwhale.storage.catalog.records import VersionDraft
 
 if TYPE_CHECKING:
+    from starwhale.datasets.copy import Copied
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
+    from starwhale.transfer.archive import OnBytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +181,64 @@ class RuntimeVerbs(VersionVerbs):
         """Return the file that lists the files of a version."""
         digest = version.content_digest
         return str(self._stores.layout.blobs / digest[:2] / digest)
+
+    def export(self, uri: str | Uri, target: Path, *, force: bool = False, on_bytes: OnBytes | None = None) -> int:
+        """Write a version to one file that `import_archive` takes elsewhere, and return its bytes: lock, wheels and files.
+
+        Args:
+            uri: A version; a name means its newest.
+            target: The file.
+            force: Replace a file that is there.
+            on_bytes: Told how far it is.
+
+        Raises:
+            NotFoundError: There is no such version; the nearest names are said.
+            AlreadyExistsError: The file is there.
+            UsageError: Its folder is not there.
+            CorruptedError: A file of the version is damaged.
+            NoSpaceError: The disk is full; nothing is left of the file.
+        """
+        from starwhale.instances.archive_place import make_place
+        from starwhale.transfer.archive import check_target
+        from starwhale.transfer.listed_archive import export_listed
+
+        found = self.resolve(uri)
+        check_target(target, force=force)
+        return export_listed(make_place(self._stores), found, target, on_bytes)
+
+    def import_archive(
+        self,
+        path: Path,
+        name: str = "",
+        *,
+        project: str = "",
+        ignore_tags: Sequence[str] = (),
+        force: bool = False,
+        on_bytes: OnBytes | None = None,
+    ) -> Copied:
+        """Make a version of an archive; one that is there already is left as it is. No environment is made, and no command of it runs.
+
+        Args:
+            path: The archive.
+            name: Name of the runtime, or a URI without a version; empty for the one that it had.
+            project: Project of a name that names none; empty for the current one.
+            ignore_tags: Tags of the user that are left out.
+            force: Move tags that point at another version, and write damaged files again.
+            on_bytes: Told how far it is.
+
+        Raises:
+            UsageError: It is not there, cannot be read, or holds something else.
+            CorruptedError: It is no archive, or not whole, or damaged; nothing is imported.
+            AlreadyExistsError: A tag points at another version there.
+            NoSpaceError: The disk is full; no version is left behind.
+        """
+        from starwhale.instances.archive_place import make_place, plan_import
+        from starwhale.transfer.listed_archive import import_listed
+
+        plan = plan_import(
+            self._stores, self.kind, self._project, name, project=project, ignore_tags=ignore_tags, force=force
+        )
+        return import_listed(make_place(self._stores, self._settings.fixed_version), path, self.kind, plan, on_bytes)
 
     @property
     def environments(self) -> Path:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from starwhale.domain.runtime import DependencyKind, Indexes, Interpreter, NativeFile, RuntimeSpec, arch_of
@@ -49,7 +49,14 @@ def make_manifest(spec: RuntimeSpec, lock: Lock | None, digests: Mapping[str, st
     return {
         "format": _FORMAT,
         "name": spec.name,
-        "content": _content(spec, lock, digests),
+        "content": _content(
+            lock.digest
+            if lock is not None
+            else [spec.of_kind(DependencyKind.PIP_PKG), _raw_files(digests), spec.python],
+            [[each.src, each.dest] for each in spec.native_files],
+            spec.of_kind(DependencyKind.COMMAND),
+            digests,
+        ),
         "environment": {
             "mode": mode,
             "python": locked.python or spec.python,
@@ -97,6 +104,7 @@ def read_manifest(bundled: Bundled) -> Json:
     try:
         found: Any = json.loads(bundled.read(MANIFEST))  # Any: JSON
         if found["format"] == _FORMAT:
+            _check_content(found, bundled)
             return found
     except (ValueError, TypeError, KeyError) as error:
         message = "the manifest of a runtime cannot be read"
@@ -181,14 +189,43 @@ def _raw(dependencies: Json, folder: Path, indexes: Indexes) -> Wanted:
     )
 
 
-def _content(spec: RuntimeSpec, lock: Lock | None, digests: Mapping[str, str]) -> str:
+def _content(pinned: object, native: list[list[str]], commands: Sequence[str], digests: Mapping[str, str]) -> str:
     """Digest what an environment is made of; two runtimes with equal content share one."""
     files = {path: digest for path, digest in digests.items() if path.startswith(("files/", "wheels/"))}
-    raw = {path: digest for path, digest in digests.items() if path.startswith("dependencies/")}
-    native = [[each.src, each.dest] for each in spec.native_files]
-    pinned: object = lock.digest if lock is not None else [spec.of_kind(DependencyKind.PIP_PKG), raw, spec.python]
-    parts = [pinned, files, native, list(spec.of_kind(DependencyKind.COMMAND))]
+    parts = [pinned, files, native, list(commands)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _raw_files(digests: Mapping[str, str]) -> dict[str, str]:
+    return {path: digest for path, digest in digests.items() if path.startswith("dependencies/")}
+
+
+def _check_content(manifest: Json, bundled: Bundled) -> None:
+    """Make sure that the digest under which an environment is found is that of the files, and that no path leads out of it.
+
+    Whoever wrote it may be anybody: a runtime of an archive must not take the place of another one's environment.
+
+    Raises:
+        CorruptedError: It is another one.
+    """
+    environment, dependencies = manifest["environment"], manifest["dependencies"]
+    pinned: object = [dependencies["pip_pkgs"], _raw_files(bundled.digests), environment["python"]]
+    if environment["auto_lock_dependencies"]:
+        pinned = parse_lock(bundled.read(LOCK_PATH)).digest
+    native = [
+        [each["src"], each["dest"]]
+        for entry in dependencies["raw_deps"]
+        if entry["kind"] == DependencyKind.NATIVE_FILE
+        for each in entry["deps"]
+    ]
+    for path in (*dependencies["pip_files"], *(path for pair in native for path in pair)):
+        parts = PurePosixPath(path).parts
+        if not parts or ".." in parts or parts[0].startswith("/") or "\0" in path:
+            message = f"the manifest of a runtime names a path that leads out of it: {path!r}"
+            raise CorruptedError(message, hint="build the runtime again")
+    if manifest["content"] != _content(pinned, native, dependencies["commands"], bundled.digests):
+        message = "the manifest of a runtime is not that of its files"
+        raise CorruptedError(message, hint="build the runtime again")
 
 
 def _plain(indexes: Indexes) -> Json:

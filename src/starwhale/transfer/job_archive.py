@@ -40,7 +40,7 @@ from starwhale.transfer.archive import (
 )
 from starwhale.transfer.dataset_archive import pack_dataset, take_dataset
 from starwhale.transfer.job_rows import ROWS, JobText, WholeJob, read_job_text, stretches_of, with_logs, write_job_text
-from starwhale.transfer.model_archive import pack_model, take_model
+from starwhale.transfer.listed_archive import pack_listed, take_listed
 from starwhale.transfer.places import Place, check_kind
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def export_job(
     stores.layout.blobs.mkdir(parents=True, exist_ok=True)
     with hold(place.blobs.root):
         packed = _pack(stores, job)
-        more = [*(pack_dataset(place, each) for each in datasets), *(pack_model(place, each) for each in models)]
+        more = [*(pack_dataset(place, each) for each in datasets), *(pack_listed(place, each) for each in models)]
         return write_archive(target, join_members(packed, more), on_bytes)
 
 
@@ -288,7 +288,7 @@ def _check_results(path: Path, whole: WholeJob) -> None:
 
 def _take_member(place: Place, member: Unpacked, plan: CopyPlan) -> Copied:
     own = CopyPlan(project=plan.project, name="", ignore_tags=plan.ignore_tags, force=plan.force)
-    return (take_dataset if member.index.kind == "dataset" else take_model)(place, member, own)
+    return (take_dataset if member.index.kind == "dataset" else take_listed)(place, member, own)
 
 
 def _place(stores: Stores, found: Unpacked, whole: WholeJob, project: str) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from starwhale.storage.catalog.records import JobRecord
-from starwhale.storage.catalog.whole_job import Rows
+    from starwhale.storage.catalog.whole_job import Rows
 
 Json = dict[str, Any]  # Any: JSON objects
 ROWS = "rows"

@@ -1,4 +1,4 @@
-"""A packaged model as an archive, and back: the list of its files, and the content of each once."""
+"""A packaged model or a runtime as an archive, and back: the list of its files, and the content of each once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starwhale.domain.job import HandlerRecord
 from starwhale.domain.version import check_name
 from starwhale.errors import CorruptedError
 from starwhale.models.listing import Listing, read_listing
+from starwhale.runtimes.manifest import Bundled, read_manifest
 from starwhale.storage.catalog.records import VersionDraft, VersionRecord
 from starwhale.storage.in_use import hold
 from starwhale.transfer.archive import (
@@ -34,7 +35,7 @@ MAX_LISTING_BYTES = 512 << 20
 """Bytes of a list of files: two million files and more."""
 
 
-def pack_model(place: Place, version: VersionRecord) -> Packed:
+def pack_listed(place: Place, version: VersionRecord) -> Packed:
     """Gather a version with its handlers, message and tags; every byte of it is verified while it is exported.
 
     Raises:
@@ -53,7 +54,7 @@ def pack_model(place: Place, version: VersionRecord) -> Packed:
     return Packed(index=make_index(version, files), sources=sources())
 
 
-def export_model(place: Place, version: VersionRecord, target: Path, on_bytes: OnBytes | None = None) -> int:
+def export_listed(place: Place, version: VersionRecord, target: Path, on_bytes: OnBytes | None = None) -> int:
     """Write a version as one file, and return its bytes.
 
     Raises:
@@ -61,45 +62,47 @@ def export_model(place: Place, version: VersionRecord, target: Path, on_bytes: O
         NoSpaceError: The disk is full.
     """
     with hold(place.blobs.root):
-        return write_archive(target, pack_model(place, version), on_bytes)
+        return write_archive(target, pack_listed(place, version), on_bytes)
 
 
-def import_model(place: Place, path: Path, plan: CopyPlan, on_bytes: OnBytes | None = None) -> Copied:
+def import_listed(place: Place, path: Path, kind: str, plan: CopyPlan, on_bytes: OnBytes | None = None) -> Copied:
     """Make a version of an archive, with the id that it had where that is free; whatever fails leaves no version behind.
 
     Args:
         place: Where it goes.
         path: The archive.
+        kind: `model` or `runtime`.
         plan: Name and project; an empty name is the one that it had. By force, files of a version that is there already are written again
             where they are damaged.
         on_bytes: Told how far it is.
 
     Raises:
         CorruptedError: It is no archive, or not whole, or damaged, or a path in it leads out of the model.
-        UsageError: It holds something else than a model.
+        UsageError: It holds something else.
         AlreadyExistsError: A tag points at another version there, or the version was removed.
         NoSpaceError: The disk is full.
     """
     index = read_index(path)
-    check_kind(index, "model", path)
-    plan = dataclasses.replace(plan, name=check_name("model", plan.name or index.name))
+    check_kind(index, kind, path)
+    plan = dataclasses.replace(plan, name=check_name(kind, plan.name or index.name))
     known = find_version(place, index, plan)
     if known is not None and not plan.force:
         return Copied(version=known, is_new=False)
     with unpacked_archive(path, place.tmp, on_bytes) as found:
-        return take_model(place, found, plan)
+        return take_listed(place, found, plan)
 
 
-def take_model(place: Place, found: Unpacked, plan: CopyPlan) -> Copied:
-    """Make a version of what an archive held; see `import_model`."""
+def take_listed(place: Place, found: Unpacked, plan: CopyPlan) -> Copied:
+    """Make a version of what an archive held; see `import_listed`."""
     index, stores = found.index, place.stores
-    plan = dataclasses.replace(plan, name=check_name("model", plan.name or index.name))
+    plan = dataclasses.replace(plan, name=check_name(index.kind, plan.name or index.name))
     known = find_version(place, index, plan)
     if known is not None and not plan.force:
         return Copied(version=known, is_new=False)
     listing = _check_files(found)
-    manifest = {**_check_manifest(index), "imported_from": origin(index)}
-    bundle = stores.bundles.ensure(plan.project, "model", plan.name)
+    manifest = _check_runtime(found, listing) if index.kind == "runtime" else _check_model(index)
+    manifest = {**manifest, "imported_from": origin(index)}
+    bundle = stores.bundles.ensure(plan.project, index.kind, plan.name)
     tags = () if known is not None else travelling_tags(stores, index.tags, index.content_digest, bundle, plan)
     place.blobs.root.mkdir(parents=True, exist_ok=True)
     with hold(place.blobs.root):
@@ -136,7 +139,7 @@ def _check_files(found: Unpacked) -> Listing:
     return listing
 
 
-def _check_manifest(index: ArchiveIndex) -> dict[str, Any]:  # Any: a JSON object
+def _check_model(index: ArchiveIndex) -> dict[str, Any]:  # Any: a JSON object
     """Look at what is done with the manifest later; what this program does not know stays as it is."""
     manifest = dict(index.manifest)
     handlers, modules = manifest.get("handlers"), manifest.get("modules")
@@ -156,12 +159,32 @@ def _check_manifest(index: ArchiveIndex) -> dict[str, Any]:  # Any: a JSON objec
     return manifest
 
 
+def _check_runtime(found: Unpacked, listing: Listing) -> dict[str, Any]:  # Any: a JSON object
+    """Return the manifest as the files say it; what of it decides over an environment is computed again."""
+    by_path = {each.path: each.digest for each in listing.files}
+
+    def read(path: str) -> str:
+        return (found.folder / f"{_BLOBS}{by_path[path]}").read_text(encoding="utf-8")
+
+    def unpack(folder: Path) -> None:
+        raise NotImplementedError(folder)  # nothing is made at an import
+
+    try:
+        said = read_manifest(Bundled(digests=by_path, read=read, unpack=unpack))
+    except (TypeError, ValueError, KeyError) as error:
+        raise _refused(f"what it says of its environment cannot be read: {error}") from error
+    build, left_out = found.index.manifest.get("build"), found.index.manifest.get("left_out")
+    if not isinstance(build, dict) or not isinstance(left_out, list):
+        raise _refused("it does not say how it was built")
+    return {**said, "build": build, "left_out": left_out}
+
+
 def _refused(reason: str) -> CorruptedError:
     return CorruptedError(
-        f"this archive of a model is not what it says: {reason}",
+        f"this archive is not what it says: {reason}",
         path="",
         hint="get the file again; nothing was imported",
     )
 
 
-__all__ = ["export_model", "import_model", "pack_model", "take_model"]
+__all__ = ["export_listed", "import_listed", "pack_listed", "take_listed"]
