@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -198,7 +199,12 @@ def test_no_secret_is_written_down_anywhere(project: Project, tmp_path: Path) ->
     assert CANARY not in said
     assert project.swcli("job", "results", "latest", "-o", "json").stdout.count(CANARY) == 0
     root = Path(project.swcli.env["SW_LOCAL_STORAGE"])
-    texts = every_text(root)
+    archive = tmp_path / "job.sw"
+    exported = project.swcli("job", "export", "latest", str(archive), "--with-datasets")
+    assert exported.returncode == 0, exported.stderr
+    with tarfile.open(archive) as opened:
+        opened.extractall(tmp_path / "archive", filter="data")
+    texts = every_text(root) | every_text(tmp_path / "archive")
     assert any(name.endswith("decoded") for name in texts)
     hits = [name for name, text in texts.items() if CANARY.encode() in text]
     assert hits == []

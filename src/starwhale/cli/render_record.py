@@ -74,8 +74,11 @@ def _machine(hardware: Record, host: str) -> str:
 
 
 def _runtime(runtime: Record, cut: int | None) -> str:
-    digest = str(runtime.get("lock_digest") or "")[:cut]
-    return " ".join(filter(None, (str(runtime.get("uri") or ""), f"lock {digest}" if digest else "")))
+    """Show the plain facts of a runtime, whatever there are; long digests cut."""
+    shown = {
+        name: str(value) for name, value in runtime.items() if isinstance(value, str | int | float) and value != ""
+    }
+    return "\n".join(f"{name} {value[:cut] if 'digest' in name else value}" for name, value in shown.items())
 
 
 def _packages(packages: Mapping[str, str], *, is_whole: bool) -> str:

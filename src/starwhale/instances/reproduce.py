@@ -57,6 +57,7 @@ def repeat_request(stores: Stores, job: JobRecord, options: ReproduceOptions) ->
 
     _check_job(job, options)
     _check_datasets(stores, job)
+    _check_runtime(stores, job)
     if job.request.model_uri:
         _check_model(stores, job)
     else:
@@ -123,6 +124,21 @@ def _check_model(stores: Stores, job: JobRecord) -> None:
     if request.model_digest and now.content_digest != request.model_digest:
         message = f"the model version {request.model_uri} is not what job {short} ran: its digest differs"
         raise CannotTellError(message, hint="import the version again")
+
+
+def _check_runtime(stores: Stores, job: JobRecord) -> None:
+    """Look for the runtime of a job that ran in one."""
+    version = str(getattr(job.request, "runtime_version", ""))
+    if not version:
+        return
+    try:
+        found = stores.catalog.versions.get(version)
+    except NotFoundError:
+        found = None
+    if found is None or found.is_removed:
+        message = f"the runtime version {version[:SHORT_VERSION]} that job {job.id[:SHORT_VERSION]} ran in is gone"
+        hint = f"bring it back: swcli {found.kind} recover {found.uri.full}" if found else "import it"
+        raise CannotTellError(message, hint=hint)
 
 
 def _check_source(job: JobRecord, options: ReproduceOptions) -> None:

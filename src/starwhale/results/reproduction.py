@@ -237,7 +237,7 @@ def _sampled_ids(stores: Stores, job: JobRecord) -> set[str]:
 _FACTS = (
     *("starwhale_version", "python_version", "platform", "host", "seed", "arguments", "source_digest", "model_digest"),
     *("hardware/cpu", "hardware/cores", "hardware/usable_cores", "hardware/memory_bytes", "hardware/gpus"),
-    *("git/commit", "git/branch", "git/is_dirty", "git/diff_digest", "runtime/uri", "runtime/lock_digest"),
+    *("git/commit", "git/branch", "git/is_dirty", "git/diff_digest"),
 )
 """Facts of a record that are compared, by path; packages and variables come besides, by name."""
 _NOTHING = object()
@@ -252,7 +252,7 @@ def record_differences(before: JobRecord, now: JobRecord) -> Iterator[dict[str, 
         one, other = _at(before.record, path), _at(now.record, path)
         if one is not _NOTHING and one != other:
             yield {"what": path.replace("/", " "), "before": one, "now": None if other is _NOTHING else other}
-    for kind in ("packages", "env"):
+    for kind in ("runtime", "packages", "env"):
         if kind not in before.record:
             continue
         one, other = before.record[kind], now.record.get(kind) or {}
