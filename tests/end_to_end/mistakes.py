@@ -275,7 +275,11 @@ MISTAKES = [
     _failed("job wait nobody", "nobody"),
     _wrong("job wait good --timeout soon", "soon"),
     _failed("job list --project nowhere", "nowhere"),
-    _failed("job cancel good", "cancel", "not built yet"),
+    _failed("job cancel good", "canceled", "ended", "success"),
+    _failed("job cancel nobody", "nobody"),
+    _failed("job pause bad", "paused", "ended", "failed"),
+    _wrong("job pause good --timeout soon", "soon"),
+    _wrong("model run --time-limit soon", "soon", "2h"),
     # projects and the rest
     _wrong("project create two_words", "two words"),
     _failed("project create self", "self"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from starwhale.domain.job import RunRequest
+from starwhale.domain.job import ResumeChanges, RunRequest
 from starwhale.domain.status import Status
 from starwhale.execution.start import RunOptions
 from starwhale.instances.instance import Instance, open_instance
@@ -83,7 +83,8 @@ class LedgerJob:
     def resume(self, job_id: str, executor: str | None = None, *, replicas: int | None = None) -> None:
         """Go on with the job, in this process; it must succeed."""
         with self.instance() as opened:
-            outcome = opened.jobs.resume(job_id, executor=executor, replicas=replicas, options=undisturbed())
+            changes = ResumeChanges(executor=executor, replicas=replicas)
+            outcome = opened.jobs.resume(job_id, changes, options=undisturbed())
         assert outcome.status is Status.SUCCESS, outcome.error
 
     def tables(self, job_id: str) -> dict[str, list[dict[str, Any]]]:

@@ -9,6 +9,7 @@ import pytest
 
 from starwhale.domain.job import TaskError, TaskUpdate
 from starwhale.domain.status import Status
+from starwhale.domain.wish import STOPS, Wish
 from starwhale.execution import schedule
 from starwhale.execution.schedule import JobState, TaskState
 
@@ -148,6 +149,16 @@ def test_stopped_job_starts_nothing_and_is_interrupted() -> None:
     assert launch(state)[1] == []
     assert schedule.end_status(state) is Status.INTERRUPTED
     assert schedule.step_status(state, "predict") is Status.INTERRUPTED
+
+
+def test_the_strongest_reason_to_stop_decides_what_a_job_ends_as() -> None:
+    state, _ = launch(job({"predict": (), "evaluate": ("predict",)}))
+    for wish in (Wish.CANCEL, Wish.PAUSE):
+        state = schedule.stop(state, STOPS[wish])
+    assert schedule.stop(state) is state, "Ctrl-C is no news any more"
+    state = end(state, "predict/0", Status.INTERRUPTED)
+    assert schedule.end_status(state) is Status.CANCELED
+    assert [schedule.step_status(state, each) for each in ("predict", "evaluate")] == [Status.CANCELED, Status.CREATED]
 
 
 def test_job_that_was_done_when_it_was_stopped_is_a_success() -> None:

@@ -19,6 +19,7 @@ from starwhale.api.evaluation import Evaluation
 from starwhale.api.instance import default_instance
 from starwhale.api.job_code import local_request, make_request
 from starwhale.api.job_run import dataset_uris, reproduce_job, resume_job, run_job
+from starwhale.domain.job import ResumeChanges
 from starwhale.domain.uri import Uri
 from starwhale.errors import NotBuiltYetError, NotFoundError, UsageError, nearest
 from starwhale.storage.protocols import Key, TableQuery, Value
@@ -67,6 +68,7 @@ class Job:
         replicas: int | None = None,
         dataset_head: int = 0,
         limit: int = 0,
+        time_limit_s: float = 0,
         seed: int = 0,
         max_errors: int | str = "",
         project: str = "",
@@ -87,6 +89,7 @@ class Job:
             replicas: Tasks that share the rows, instead of what the handlers say.
             dataset_head: Only the first rows of each dataset; 0 means all.
             limit: Most rows of the whole job; 0 means all.
+            time_limit_s: Stop at the next batches after so many seconds, keeping what was done; 0 for no limit.
             seed: From which each row's seed is derived.
             max_errors: Rows of each step that may fail before the job does, as `10` or `"1%"`; they are recorded with their errors. Without
                 it, the handlers say whether a failed row ends the job.
@@ -105,6 +108,7 @@ class Job:
             "replicas": replicas,
             "dataset_head": dataset_head,
             "limit": limit,
+            "time_limit_s": time_limit_s,
             "seed": seed,
             "max_errors": str(max_errors),
             "project": str(project),
@@ -305,6 +309,7 @@ class Job:
         arguments: Sequence[str] = (),
         *,
         max_errors: int | str = "",
+        time_limit_s: float | None = None,
     ) -> Job:
         """Go on from the rows that are not done, to the end.
 
@@ -313,6 +318,7 @@ class Job:
             replicas: Another number of tasks for the steps that consume rows; None keeps the job's.
             arguments: Options of the handlers whose values no record keeps, because they are secrets: `["--api-key", key]`.
             max_errors: Another number of rows per step that may fail; empty keeps the job's.
+            time_limit_s: Another time limit, 0 for none; None keeps the job's. The clock starts anew either way.
 
         Raises:
             ConflictError: A living process runs it.
@@ -320,13 +326,38 @@ class Job:
             StarwhaleError: It failed again; as `run` raises.
         """
         __tracebackhide__ = True
-        resume_job(
-            self.id,
+        changes = ResumeChanges(
             executor=executor,
             replicas=replicas,
             max_errors=str(max_errors),
+            time_limit_s=time_limit_s,
             arguments=tuple(map(str, arguments)),
         )
+        resume_job(self.id, changes)
+        return self
+
+    def pause(self, timeout_s: float | None = None) -> Job:
+        """Stop it for now, whichever process runs it, and wait until it has stopped; `resume` goes on with it.
+
+        Raises:
+            StatusError: It has ended; the message says how.
+            JobTimeoutError: It has not stopped in that time; it still will.
+        """
+        default_instance().jobs.pause(self.id, timeout_s=timeout_s)
+        return self
+
+    def cancel(self, force: bool = False, timeout_s: float | None = None) -> Job:
+        """Stop it for good, whichever process runs it, and wait until it has stopped; what was done is kept.
+
+        Args:
+            force: Do not wait for the batches under way.
+            timeout_s: Wait so long at most; None until it has stopped.
+
+        Raises:
+            StatusError: It has ended otherwise; the message says how.
+            JobTimeoutError: It has not stopped in that time; it still will.
+        """
+        default_instance().jobs.cancel(self.id, force=force, timeout_s=timeout_s)
         return self
 
     def export(

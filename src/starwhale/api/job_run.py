@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import sys
 import warnings
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from starwhale.api.instance import default_instance
 from starwhale.api.job_code import CALLER
 from starwhale.api.job_progress import ProgressLine
-from starwhale.domain.job import RunRequest
+from starwhale.domain.job import ResumeChanges, RunRequest
 from starwhale.errors import ExecutionError, InterruptedJobError, StarwhaleError, UsageError, UserCodeError
 
 if TYPE_CHECKING:
@@ -37,14 +37,7 @@ def run_job(request: RunRequest, *, raises: bool = True) -> str:
     return finish(outcome, is_here=is_here) if raises else outcome.job_id
 
 
-def resume_job(
-    job_id: str,
-    *,
-    executor: str | None,
-    replicas: int | None,
-    max_errors: str = "",
-    arguments: Sequence[str] = (),
-) -> None:
+def resume_job(job_id: str, changes: ResumeChanges) -> None:
     """Go on with a job to its end.
 
     Raises:
@@ -53,16 +46,10 @@ def resume_job(
     __tracebackhide__ = True
     jobs = default_instance().jobs
     is_here = jobs.get(job_id).request.executor == CALLER
-    executor = None if is_here and executor == "thread" else executor
+    if is_here and changes.executor == "thread":
+        changes = dataclasses.replace(changes, executor=None)
     with _watched(is_here=is_here) as options:
-        outcome = jobs.resume(
-            job_id,
-            executor=executor,
-            replicas=replicas,
-            max_errors=max_errors,
-            arguments=arguments,
-            options=options,
-        )
+        outcome = jobs.resume(job_id, changes, options=options)
     finish(outcome, is_here=is_here)
 
 
@@ -125,7 +112,7 @@ def finish(outcome: JobOutcome, *, is_here: bool) -> str:
             if is_here
             else f", or with: swcli job resume {outcome.job_id[:12]}"
         )
-        message = f"job {outcome.job_id[:12]} was interrupted; what was done is kept"
+        message = f"job {outcome.job_id[:12]} was {outcome.status}; what was done is kept"
         error = InterruptedJobError(message, hint=f"go on with {call}{where}")
     else:
         mend = "mend the function, run its cell again, and go on" if is_here else "mend it and go on"

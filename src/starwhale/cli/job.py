@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import LazyCommand, SwGroup, add_not_built
+from starwhale.cli.command import LazyCommand, SwGroup
 from starwhale.cli.complete_names import completes
+from starwhale.cli.duration import TIME_LIMIT
+from starwhale.cli.job_control import cancel, pause
 from starwhale.cli.job_reproduce import reproduce
 from starwhale.cli.outcome import finish, row_command
 from starwhale.cli.render_table import Column, Kind, render_table
@@ -34,7 +36,8 @@ def job() -> None:
 
 
 job.add_command(reproduce)
-add_not_built(job, {"cancel": "Stop a job for good", "pause": "Stop a job for now"})
+job.add_command(pause)
+job.add_command(cancel)
 
 
 @job.command("list")
@@ -209,25 +212,33 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
 @click.option("--executor", default=None, help="Another executor than the job had.")
 @click.option("--replicas", default=None, type=click.IntRange(min=1), help="Another number of tasks per step.")
 @click.option("--max-errors", default="", metavar="N|P%", help="Another number of rows per step that may fail.")
+@TIME_LIMIT
 @click.option("-f", "--force", is_flag=True, help="Accepted for old scripts.")
 @click.pass_obj
-def resume(
-    app: CliApp, job_address: str, executor: str | None, replicas: int | None, max_errors: str, force: bool
+def resume(  # noqa: PLR0917 - click passes them by name
+    app: CliApp,
+    job_address: str,
+    executor: str | None,
+    replicas: int | None,
+    max_errors: str,
+    time_limit: float | None,
+    force: bool,
 ) -> None:
     """Go on with a job from the rows that are not done.
 
     Behind -- stand options of the handlers that are secrets: their values are not kept, and have to be given again.
     """
     from starwhale.cli.job_progress import ProgressLines
+    from starwhale.domain.job import ResumeChanges
 
     del force
+    changes = ResumeChanges(
+        executor=executor,
+        replicas=replicas,
+        max_errors=max_errors,
+        time_limit_s=time_limit,
+        arguments=words_after(),
+    )
     with ProgressLines(app) as progress:
-        outcome = app.instance().jobs.resume(
-            job_address,
-            executor=executor,
-            replicas=replicas,
-            max_errors=max_errors,
-            arguments=words_after(),
-            options=progress.options(),
-        )
+        outcome = app.instance().jobs.resume(job_address, changes, options=progress.options())
     finish(app, outcome)

@@ -10,6 +10,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwOption
 from starwhale.cli.complete_names import completes
+from starwhale.cli.duration import TIME_LIMIT
 from starwhale.cli.outcome import finish, suggest_debugging
 from starwhale.cli.run_words import (
     RunCommand,
@@ -70,6 +71,7 @@ _rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and pla
     metavar="N|P%",
     help="Record rows that fail, and fail the job after more than so many of a step.",
 )
+@TIME_LIMIT
 @click.option("--debug", "is_debug", is_flag=True, help="One row at a time at your terminal: breakpoint() works.")
 @click.option(
     "--row", default="", metavar="KEY", help="With --debug: try this row alone; NAME:KEY with several datasets."
@@ -191,6 +193,7 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
         dataset_head=given["dataset_head"],
         limit=given["limit"],
         max_errors=given["max_errors"],
+        time_limit_s=given["time_limit"] or 0,
         seed=given["seed"],
         is_debug=given["is_debug"],
         row=given["row"],

@@ -52,7 +52,7 @@ def finish(app: CliApp, outcome: JobOutcome) -> None:
         if outcome.error is not None:
             outcome.error.hint = f"{outcome.error.hint}; then: swcli job resume {short}".lstrip("; ")
             raise outcome.error
-        message = f"job {short} was interrupted; what was done is kept"
+        message = f"job {short} was {outcome.status}; what was done is kept"
         raise InterruptedJobError(message, hint=f"go on with: swcli job resume {short}")
     if isinstance(outcome.error, UserCodeError):
         outcome.error.command = row_command(app, job, outcome.error.row)

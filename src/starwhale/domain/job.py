@@ -62,6 +62,8 @@ class RunRequest:
     """Digest of the content of the packaged model; empty for a work directory."""
     keeps_snapshot: bool = False
     """With `model_uri`: whether the job's copy of the model's files stays after it has succeeded."""
+    time_limit_s: float = 0
+    """Seconds after which a run of the job stops at the next batch boundaries, counted anew when it is resumed; 0 for no limit."""
     loose_options: tuple[str, ...] = ()
     """Words that stood before `--` and are no options of the program: they have to be options of the handlers."""
     is_debug: bool = False
@@ -92,6 +94,22 @@ class RunRequest:
     def from_json(cls, data: Mapping[str, Any]) -> RunRequest:
         """Read what `to_json` wrote; unknown keys of newer programs are left out."""
         return cls(**_tuples(cls, data))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeChanges:
+    """What is to be different when a job goes on."""
+
+    executor: str | None = None
+    """Another executor; None keeps the job's."""
+    replicas: int | None = None
+    """Another number of tasks for the steps that consume rows; None keeps the job's."""
+    max_errors: str = ""
+    """Another number of rows per step that may fail; empty keeps the job's."""
+    time_limit_s: float | None = None
+    """Another time limit, 0 for none; None keeps the job's. The clock starts anew either way."""
+    arguments: tuple[str, ...] = ()
+    """Options of the handlers whose values no record keeps, because they are secrets, with their values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

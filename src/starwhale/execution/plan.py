@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 from collections.abc import Mapping, Sequence
 
@@ -56,6 +57,10 @@ def check_request(request: RunRequest) -> None:
     Raises:
         UsageError: Names the number.
     """
+    time_limit: object = request.time_limit_s
+    if not isinstance(time_limit, int | float) or isinstance(time_limit, bool) or not 0 <= time_limit < math.inf:
+        message = f"time_limit_s is {time_limit!r}"
+        raise UsageError(message, hint="use a number of seconds; 0 for no limit")
     least = {"limit": 0, "dataset_head": 0, "replicas": 1, "seed": None, "sample": 0, "sample_seed": None}
     for name, floor in least.items():
         found: object = getattr(request, name)

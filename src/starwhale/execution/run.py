@@ -13,8 +13,16 @@ from typing import Any
 
 from starwhale.domain.error_budget import ErrorBudget, parse_error_budget
 from starwhale.domain.job import Job, Step, Task, TaskError, TaskUpdate
-from starwhale.domain.status import Status
-from starwhale.errors import ExecutionError, NoSpaceError, StarwhaleError, UserCodeError, WorkerDiedError
+from starwhale.domain.status import Status, is_active
+from starwhale.domain.wish import Stop
+from starwhale.errors import (
+    ExecutionError,
+    InterruptedJobError,
+    NoSpaceError,
+    StarwhaleError,
+    UserCodeError,
+    WorkerDiedError,
+)
 from starwhale.execution import schedule
 from starwhale.execution.executors.protocol import Executor
 from starwhale.execution.plan import plan_tasks
@@ -64,16 +72,17 @@ class JobOutcome:
     job_id: str
     """The job."""
     status: Status
-    """success, failed or interrupted."""
+    """success, failed, interrupted, paused or canceled."""
     error: StarwhaleError | None = None
     """Why it failed, or what interrupted it when that was not the user."""
 
     @property
     def was_interrupted(self) -> bool:
         """Whether it was stopped and can go on."""
-        return self.status is Status.INTERRUPTED
+        return self.status in {Status.INTERRUPTED, Status.PAUSED, Status.CANCELED}
 
 
+_STOPPED = frozenset({Status.INTERRUPTED, Status.PAUSED, Status.CANCELED})
 OnProgress = Callable[[JobProgress], None]
 
 
@@ -130,17 +139,16 @@ class JobRun:
         self._budget = parse_error_budget(job.request.max_errors) if job.request.max_errors else None
         self._packages: dict[str, str] = {}
 
-    def run(self, should_stop: Callable[[], bool]) -> JobOutcome:
+    def run(self, find_stop: Callable[[], Stop | None]) -> JobOutcome:
         """Run the job to its end.
 
         Args:
-            should_stop: Whether the user wants it to stop at the next batch boundaries; asked several times a second.
+            find_stop: Says why it is to stop, or None; asked several times a second.
         """
         self._begin()
         while (status := schedule.end_status(self._state)) is None:
-            if should_stop() and not self._state.is_stopping:
-                self._state = schedule.stop(self._state)
-                self._cancel()
+            stop = find_stop()
+            if stop is not None and self._stop(stop):
                 continue
             self._start_tasks()
             updates = self._executor.wait(TICK_S)
@@ -151,6 +159,24 @@ class JobRun:
             if self._results.should_compact(self._job.id):
                 self._results.compact(self._job.id)
         return self._finish(status)
+
+    def _stop(self, why: Stop) -> bool:
+        """Let nothing start any more and what runs come to its end; returns whether that is news."""
+        before, self._state = self._state, schedule.stop(self._state, why)
+        if self._state is before:
+            return False
+        if why.status is Status.CANCELED:
+            self._catalog.jobs.set_status(self._job.id, Status.CANCELLING)
+        if why.is_forced:
+            self._executor.close(kill=True)
+            for task in self._state.tasks:
+                if task.status is Status.RUNNING:
+                    self._take(
+                        TaskUpdate(task_id=task.id, attempt=task.attempt, status=Status.INTERRUPTED), is_alone=False
+                    )
+        else:
+            self._cancel()
+        return True
 
     def _first_state(self) -> JobState:
         last: dict[str, int] = {}
@@ -306,7 +332,9 @@ class JobRun:
     def _record_steps(self) -> None:
         for name in self._steps:
             status = schedule.step_status(self._state, name)
-            if status is self._recorded.get(name) or status is Status.CREATED:
+            before = self._recorded.get(name, Status.CREATED)
+            has_not_run = status in _STOPPED and not is_active(before)  # the job was stopped again before its turn came
+            if status is before or status is Status.CREATED or has_not_run:
                 continue
             self._catalog.jobs.record_step(self._job.id, name, status)
             self._recorded[name] = status
@@ -325,15 +353,18 @@ class JobRun:
             self._executor.cancel(task_id)
 
     def _finish(self, status: Status) -> JobOutcome:
-        error = schedule.first_error(self._state) if status is Status.FAILED else self._halt
+        halt = self._halt
+        if halt is None and self._state.stopped is not None:
+            halt = self._state.stopped.error
+        error = schedule.first_error(self._state) if status is Status.FAILED else halt if status in _STOPPED else None
         self._record_steps()
         self._crash_point("steps_settled")
         self._catalog.jobs.set_status(self._job.id, status, error=error)
         self._report()
-        is_full = status is Status.INTERRUPTED and error is not None
-        raised = (
-            None if error is None else NoSpaceError(error.message, hint=error.hint) if is_full else make_error(error)
-        )
+        raised = None if error is None else make_error(error)
+        if error is not None and status in _STOPPED:
+            cls = NoSpaceError if error is self._halt else InterruptedJobError
+            raised = cls(error.message, hint=error.hint)
         return JobOutcome(job_id=self._job.id, status=status, error=raised)
 
     def _report(self) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from starwhale.domain.graph import StepGraph
 from starwhale.domain.job import TaskError, TaskUpdate
 from starwhale.domain.status import Status
+from starwhale.domain.wish import Stop
 
 MAX_DEATHS = 3
 """A task whose worker died so many times has failed."""
@@ -47,10 +48,15 @@ class JobState:
     """Step → the steps that must have succeeded before."""
     tasks: tuple[TaskState, ...]
     """All tasks of all steps."""
-    is_stopping: bool = False
-    """Whether the user asked to stop: nothing starts any more."""
+    stopped: Stop | None = None
+    """Why nothing starts any more; None while the job goes on."""
     is_cautious: bool = False
     """Whether one task runs at a time, because rows are suspected of having killed a worker."""
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether nothing starts any more, because somebody wants the job to stop."""
+        return self.stopped is not None
 
     def of_step(self, step: str) -> tuple[TaskState, ...]:
         """Return the tasks of one step."""
@@ -106,9 +112,12 @@ def fail(state: JobState, task_id: str, error: TaskError) -> JobState:
     return _replace(state, task_id, lambda task: dataclasses.replace(task, status=Status.FAILED, error=error))
 
 
-def stop(state: JobState) -> JobState:
-    """Return the state in which nothing starts any more."""
-    return dataclasses.replace(state, is_stopping=True)
+def stop(state: JobState, why: Stop | None = None) -> JobState:
+    """Return the state in which nothing starts any more; the strongest reason to stop decides what the job ends as."""
+    why = why or Stop()
+    if state.stopped is not None and state.stopped.strength >= why.strength:
+        return state
+    return dataclasses.replace(state, stopped=why)
 
 
 def to_cancel(state: JobState) -> list[str]:
@@ -133,12 +142,12 @@ def step_status(state: JobState, step: str) -> Status:
     if Status.FAILED in statuses:
         return Status.FAILED
     if Status.INTERRUPTED in statuses:
-        return Status.INTERRUPTED
+        return _stopped_as(state)
     if Status.CANCELED in statuses:
         return Status.CANCELED
     begun = any(task.attempt > 0 for task in state.of_step(step))
     if _has_stopped(state):
-        return Status.INTERRUPTED if begun else Status.CREATED
+        return _stopped_as(state) if begun else Status.CREATED
     return Status.RUNNING if begun else Status.CREATED
 
 
@@ -151,7 +160,7 @@ def end_status(state: JobState) -> Status | None:
     if all(task.status is Status.SUCCESS for task in state.tasks):
         return Status.SUCCESS
     if state.is_stopping:
-        return Status.INTERRUPTED
+        return _stopped_as(state)
     return None if next_tasks(state) else Status.INTERRUPTED
 
 
@@ -180,6 +189,10 @@ def make_state(needs: Mapping[str, Sequence[str]], tasks: Iterable[TaskState]) -
 def _startable_steps(state: JobState) -> list[str]:
     done = succeeded_steps(state)
     return StepGraph(state.needs).ready(done, started=())
+
+
+def _stopped_as(state: JobState) -> Status:
+    return Status.INTERRUPTED if state.stopped is None else state.stopped.status
 
 
 def _has_stopped(state: JobState) -> bool:

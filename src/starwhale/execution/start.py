@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest, Step
+from starwhale.domain.job import DatasetInput, HandlerRecord, Job, ResumeChanges, RunRequest, Step
 from starwhale.domain.redaction import fill_in
 from starwhale.domain.status import Status, is_resumable
 from starwhale.domain.version import check_job_id
@@ -34,6 +34,7 @@ from starwhale.execution.provenance import (
     without_secrets,
 )
 from starwhale.execution.run import Desk, JobOutcome, JobProgress, JobRun, OnProgress, StepView
+from starwhale.execution.stops import Stops
 from starwhale.settings import declared_values
 from starwhale.storage.remote.pipe import PipeServer
 from starwhale.storage.task_side import CrashPoint, JobSide, JobStores, no_crash
@@ -123,25 +124,15 @@ def _start(request: RunRequest, stores: JobStores, pin: Pin, options: RunOptions
                 stores.catalog.jobs.remove(job.id)
 
 
-def resume_job(  # noqa: PLR0913 - what may differ from the job's own request
-    job_id: str,
-    stores: JobStores,
-    *,
-    executor: str | None = None,
-    replicas: int | None = None,
-    max_errors: str = "",
-    arguments: Sequence[str] = (),
-    options: RunOptions | None = None,
+def resume_job(
+    job_id: str, stores: JobStores, changes: ResumeChanges | None = None, *, options: RunOptions | None = None
 ) -> JobOutcome:
     """Go on with a job from the rows that are not done.
 
     Args:
         job_id: Whole id.
         stores: Where everything is kept.
-        executor: Another executor; None keeps the job's.
-        replicas: Another number of tasks for steps that consume rows; None keeps the job's.
-        max_errors: Another number of rows per step that may fail; empty keeps the job's.
-        arguments: Options of the handlers whose values no record keeps, because they are secrets.
+        changes: What is to be different from now on.
         options: How this process runs it.
 
     Raises:
@@ -150,9 +141,8 @@ def resume_job(  # noqa: PLR0913 - what may differ from the job's own request
         UsageError: A secret is missing that the job was given as an argument.
     """
     options = options or RunOptions()
-    changes: dict[str, Any] = {"executor": executor, "replicas": replicas, "max_errors": max_errors}
-    changes = {name: value for name, value in changes.items() if value}
-    plan.check_request(RunRequest(workdir="", modules=(), replicas=replicas, max_errors=max_errors))
+    changes = changes or ResumeChanges()
+    plan.check_request(_changed(RunRequest(workdir="", modules=()), changes))
     catalog = stores.catalog
     found = catalog.jobs.get(job_id)
     if found.status is Status.SUCCESS:
@@ -162,10 +152,11 @@ def resume_job(  # noqa: PLR0913 - what may differ from the job's own request
         message = f"job {job_id[:12]} was a debug run, of which nothing is kept"
         raise StatusError(message, hint="run it again with swcli model run --debug")
     steps = [each.step.record for each in catalog.jobs.steps(found.id)]
-    request = with_secrets(dataclasses.replace(found.request, **changes), arguments, steps)
+    request = with_secrets(_changed(found.request, changes), changes.arguments, steps)
     if not Path(request.workdir).is_dir():
         message = f"the work directory {request.workdir} of job {job_id[:12]} is gone"
         raise UsageError(message, hint="bring it back, or start a new job")
+    last = catalog.wishes.last(found.id)  # before the claim: a later wish is for this process
     claimed = catalog.jobs.claim_driver(found.id, _this_driver())
     desk = Desk()
     try:
@@ -174,9 +165,9 @@ def resume_job(  # noqa: PLR0913 - what may differ from the job's own request
         _warn_of_changes(found, options)
         with _executor(request, stores, desk, options, job_id=found.id) as placed:
             facts = Facts(request, options.argv)
-            job = _with_extras(_job_of(found, request, stores, replicas), placed.discover())
+            job = _with_extras(_job_of(found, request, stores, changes.replicas), placed.discover())
             catalog.jobs.add_to_record(found.id, lambda record: _resumed(record, facts.wait(), job))
-            return _run(job, placed, stores, desk, options)
+            return _run(job, placed, stores, desk, options, last_event=last)
     except BaseException:
         _let_go(found.id, stores)
         raise
@@ -219,14 +210,17 @@ def _plan(
     return plan.plan_job(request, handlers, chosen, pin_all(uris), job_id=job_id)
 
 
-def _run(job: Job, executor: Executor, stores: JobStores, desk: Desk, options: RunOptions) -> JobOutcome:
+def _run(
+    job: Job, executor: Executor, stores: JobStores, desk: Desk, options: RunOptions, *, last_event: int = 0
+) -> JobOutcome:
     desk.side = JobSide(stores, job.steps, job.datasets, crash_point=options.crash_point)
     try:
         run = JobRun(job, executor, desk, on_progress=options.on_progress)
+        wishes = stores.catalog.wishes
         if options.should_stop is not None:
-            return run.run(options.should_stop)
+            return run.run(Stops(job, options.should_stop, wishes, last=last_event).find)
         with listen_for_interrupt() as should_stop:
-            return run.run(should_stop)
+            return run.run(Stops(job, should_stop, wishes, last=last_event).find)
     except NoSpaceError as error:
         executor.close(kill=True)
         _let_go(job.id, stores)
@@ -243,7 +237,7 @@ def _let_go(job_id: str, stores: JobStores) -> None:
     Where even that cannot be written, because the disk is full, the end of this process says the same.
     """
     try:
-        if stores.catalog.jobs.get(job_id).status in {Status.CREATED, Status.RUNNING, Status.QUEUED}:
+        if stores.catalog.jobs.get(job_id).status in {Status.CREATED, Status.RUNNING, Status.QUEUED, Status.CANCELLING}:
             stores.catalog.ledger.release_all(job_id)
             stores.catalog.jobs.set_status(job_id, Status.INTERRUPTED)
         stores.catalog.jobs.release_driver(job_id)
@@ -322,6 +316,17 @@ def _check_place(request: RunRequest, options: RunOptions) -> None:
 
 def _other(request: RunRequest) -> str:
     return "thread" if request.executor == CALLER else request.executor
+
+
+def _changed(request: RunRequest, changes: ResumeChanges) -> RunRequest:
+    limit = changes.time_limit_s
+    return dataclasses.replace(
+        request,
+        executor=changes.executor or request.executor,
+        replicas=request.replicas if changes.replicas is None else changes.replicas,
+        max_errors=changes.max_errors or request.max_errors,
+        time_limit_s=request.time_limit_s if limit is None else limit,
+    )
 
 
 def _job_of(found: JobRecord, request: RunRequest, stores: JobStores, replicas: int | None) -> Job:

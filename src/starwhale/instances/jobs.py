@@ -14,7 +14,7 @@ from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import JobTimeoutError
 
 if TYPE_CHECKING:
-    from starwhale.domain.job import HandlerRecord, RunRequest
+    from starwhale.domain.job import HandlerRecord, ResumeChanges, RunRequest
     from starwhale.execution.start import JobOutcome, RunOptions
     from starwhale.instances.reproduce import Repeated, ReproduceOptions
     from starwhale.storage.catalog.records import JobRecord, StepRecord
@@ -93,13 +93,51 @@ class JobVerbs:
         """
         found = self.get(job)
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while is_active(found.status) or found.status is Status.CREATED:
+        jobs = self._stores.catalog.jobs
+        while is_active(found.status) or found.status is Status.CREATED or jobs.is_driven(found):
             if deadline is not None and time.monotonic() >= deadline:
                 message = f"job {found.id[:SHORT_VERSION]} is still {found.status} after {timeout_s:g} s"
                 raise JobTimeoutError(message, hint="wait longer, or look at it with swcli job info")
             time.sleep(poll_s)
-            found = self._stores.catalog.jobs.get(found.id)
+            found = jobs.get(found.id)
         return found
+
+    def pause(self, job: str, *, timeout_s: float | None = None) -> JobRecord:
+        """Stop a job for now, whichever process runs it, and return it when it has stopped; `resume` goes on with it.
+
+        What runs stops at its next batch. One that nobody works on is left as it is.
+
+        Args:
+            job: How it is addressed.
+            timeout_s: Wait so long at most; None until it has stopped.
+
+        Raises:
+            StatusError: It has ended; the message says how.
+            JobTimeoutError: It has not stopped in that time; it still will.
+        """
+        from starwhale.domain.wish import Wish
+        from starwhale.instances.job_control import Patience, stop_job
+
+        return stop_job(self._stores, self.get(job), Wish.PAUSE, Patience(timeout_s=timeout_s))
+
+    def cancel(self, job: str, *, force: bool = False, timeout_s: float | None = None) -> JobRecord:
+        """Stop a job for good, whichever process runs it, and return it when it has stopped; what was done is kept.
+
+        Args:
+            job: How it is addressed.
+            force: Do not wait for the batches under way; a driver that does not answer within ten seconds is ended.
+            timeout_s: Wait so long at most; None until it has stopped.
+
+        Raises:
+            StatusError: It has ended otherwise; the message says how.
+            JobTimeoutError: It has not stopped in that time; it still will.
+            ConflictError: Its driver does not answer, and is a notebook or on another machine.
+        """
+        from starwhale.domain.wish import Wish
+        from starwhale.instances.job_control import Patience, stop_job
+
+        wish = Wish.FORCE if force else Wish.CANCEL
+        return stop_job(self._stores, self.get(job), wish, Patience(timeout_s=timeout_s))
 
     def run(self, request: RunRequest, options: RunOptions | None = None) -> JobOutcome:
         """Run a job to its end in this process and its workers.
@@ -154,23 +192,13 @@ class JobVerbs:
         return discover_handlers(request, self._stores)
 
     def resume(
-        self,
-        job: str,
-        *,
-        executor: str | None = None,
-        replicas: int | None = None,
-        max_errors: str = "",
-        arguments: Sequence[str] = (),
-        options: RunOptions | None = None,
+        self, job: str, changes: ResumeChanges | None = None, *, options: RunOptions | None = None
     ) -> JobOutcome:
         """Go on with a job from the rows that are not done.
 
         Args:
             job: How it is addressed.
-            executor: Another executor; None keeps the job's.
-            replicas: Another number of tasks for the steps that consume rows; None keeps the job's.
-            max_errors: Another number of rows per step that may fail; empty keeps the job's.
-            arguments: Options of the handlers whose values no record keeps, because they are secrets, with their values.
+            changes: What is to be different from now on.
             options: How this process runs it.
 
         Raises:
@@ -187,15 +215,7 @@ class JobVerbs:
             from starwhale.instances.snapshots import bring_back_snapshot
 
             bring_back_snapshot(self._stores, found.request, found.id)
-        outcome = resume_job(
-            found.id,
-            self._stores,
-            executor=executor,
-            replicas=replicas,
-            max_errors=max_errors,
-            arguments=arguments,
-            options=options,
-        )
+        outcome = resume_job(found.id, self._stores, changes, options=options)
         self._tidy(dataclasses.replace(found.request, job_id=found.id), outcome)
         return outcome
 

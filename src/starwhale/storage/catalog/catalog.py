@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.projects import Projects
     from starwhale.storage.catalog.references import References
     from starwhale.storage.catalog.versions_tags import Tags, Versions
+    from starwhale.storage.catalog.wishes import Wishes
 
 
 def new_id() -> str:
@@ -124,6 +125,13 @@ class SqlCatalog:
         from starwhale.storage.catalog.events import Events
 
         return Events(self._database, self.clock)
+
+    @cached_property
+    def wishes(self) -> Wishes:
+        """What drivers of jobs are asked to do."""
+        from starwhale.storage.catalog.wishes import Wishes
+
+        return Wishes(self._database, self.clock)
 
     def read(self) -> AbstractContextManager[Connection]:
         """A transaction that sees the catalog as it was at one moment."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
+from starwhale.errors import ConflictError
 from starwhale.storage.catalog.records import Driver
 
 
@@ -23,6 +25,35 @@ def is_alive(driver: Driver) -> bool:
         return False
     started = _start_time(driver.pid)
     return bool(started) and started == driver.start_time
+
+
+def end_driver(driver: Driver) -> None:
+    """Kill the process that drives a job, once it is proven to be that very process; one that has ended is left alone.
+
+    On Linux the process is held by a descriptor before it is looked at, so that its number cannot pass to another meanwhile.
+
+    Raises:
+        ConflictError: It is on another machine, or belongs to another user.
+    """
+    if driver.host != os.uname().nodename:
+        message = f"process {driver.pid} is on {driver.host}, and cannot be ended from here"
+        raise ConflictError(message, hint="run the same command there")
+    try:
+        if sys.platform != "linux":
+            if is_alive(driver):
+                os.kill(driver.pid, signal.SIGKILL)
+            return
+        descriptor = os.pidfd_open(driver.pid)
+        try:
+            if is_alive(driver):
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        finally:
+            os.close(descriptor)
+    except ProcessLookupError:
+        return
+    except PermissionError as error:
+        message = f"process {driver.pid} belongs to another user, and cannot be ended from here"
+        raise ConflictError(message, hint="ask its owner") from error
 
 
 def _start_time(pid: int) -> str:

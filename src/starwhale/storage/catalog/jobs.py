@@ -145,11 +145,31 @@ class Jobs:
             held = current.driver
             if held is not None and self._is_living(held):
                 message = f"job {job_id[:SHORT_VERSION]} is being run by process {held.pid} on {held.host}"
-                raise ConflictError(message, hint="wait for it, or stop that process first")
+                hint = f"wait for it with swcli job wait, or stop it with swcli job pause {job_id[:SHORT_VERSION]}"
+                raise ConflictError(message, hint=hint)
             values = {
                 "driver": dataclasses.asdict(driver),
                 "status": current.status.value,
             }
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+            return self._get(connection, job_id)
+
+    def is_driven(self, job: JobRecord) -> bool:
+        """Whether a living process works on a job, also while it gets ready to go on with one that was stopped."""
+        return job.driver is not None and self._is_living(job.driver)
+
+    def end_undriven(self, job_id: str, status: Status) -> JobRecord | None:
+        """Change the status of a job that nobody works on, by the rules; None, and nothing is changed, where somebody does.
+
+        Raises:
+            StatusError: The rules do not allow it.
+        """
+        with self._database.write() as connection:
+            current = self._get(connection, job_id)
+            if self.is_driven(current):
+                return None
+            check_transition(f"job {job_id[:SHORT_VERSION]}", current.status, status)
+            values = {"status": status.value, "driver": None, "finished_at": current.finished_at or self._clock()}
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
             return self._get(connection, job_id)
 
@@ -187,7 +207,7 @@ class Jobs:
             current = self._get(connection, job_id)
             if is_active(current.status):
                 message = f"job {job_id[:SHORT_VERSION]} is {current.status}"
-                raise ConflictError(message, hint="stop it first")
+                raise ConflictError(message, hint=f"stop it first: swcli job cancel {job_id[:SHORT_VERSION]}")
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(removed_at=self._clock()))
 
     def recover(self, job_id: str) -> None:
