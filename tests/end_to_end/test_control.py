@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -102,3 +103,27 @@ def test_a_time_limit_interrupts_the_job_and_resume_takes_another(project: Proje
     assert 0 < len(project.rows()) < 500
     assert project.swcli("job", "resume", "latest", "--time-limit", "1h").returncode == 0
     assert project.info()["report"]["summary"] == ALL
+
+
+@pytest.mark.needs_time
+def test_what_a_job_prints_is_followed_from_another_process(project: Project) -> None:
+    project.write(
+        "slow.py", SLOW.replace("time.sleep(0.02)\n        while", "print('row', data['number'])\n        while")
+    )
+    project.make_numbers(110)
+    words = ["--workdir", ".", "--module", "slow", "--handler", "slow:evaluate", "--dataset", "numbers"]
+    child = project.swcli.start("model", "run", *words, cwd=project.folder)
+    wait_for_rows(project, 20)
+    follower = project.swcli.start("job", "logs", "latest", "--follow", "-n", "0", "-o", "json", "--step", "predict")
+    assert follower.stdout is not None
+    first = json.loads(follower.stdout.readline())
+    assert (first["step"], first["attempt"]) == ("slow:predict", 1)
+    project.write("go", "")
+    rest, said = follower.communicate(timeout=60)
+    assert (follower.returncode, said) == (0, "")
+    lines = [first["line"], *(json.loads(line)["line"] for line in rest.splitlines())]
+    assert sorted(lines) == sorted(f"row {number}" for number in range(110))
+    child.communicate(timeout=60)
+    shown = project.swcli("job", "logs", "latest", "--task", "0", "-n", "2")
+    assert shown.stdout.startswith("== slow:predict, task 0, attempt 1: success ==\nrow ")
+    assert "-n 0 shows all" in shown.stderr

@@ -25,6 +25,7 @@ from starwhale.errors import NotBuiltYetError, NotFoundError, UsageError, neares
 from starwhale.storage.protocols import Key, TableQuery, Value
 
 if TYPE_CHECKING:
+    from starwhale.instances.job_logs import TaskLog
     from starwhale.results.report import JobReport
     from starwhale.results.reproduction import Reproduction
     from starwhale.storage.catalog.records import JobRecord, StepRecord
@@ -335,6 +336,25 @@ class Job:
         )
         resume_job(self.id, changes)
         return self
+
+    def logs(
+        self, step: str = "", task: int | None = None, attempt: int | None = None, limit: int = 0
+    ) -> list[TaskLog]:
+        """Return what its tasks have printed: one value per task that printed anything, with its `lines`.
+
+        Args:
+            step: Only this step: the handler's name, or its function's; empty for all.
+            task: Only this task of its step, from 0; None for all.
+            attempt: This try of each task; None for the last.
+            limit: The last so many lines of each; 0 for all.
+
+        Raises:
+            NotFoundError: No such step, task or attempt; those that exist are named.
+        """
+        from starwhale.instances.job_logs import LogChoice
+
+        choice = LogChoice(step=step, task=task, attempt=attempt)
+        return list(default_instance().jobs.logs(self.id, choice, limit=limit))
 
     def pause(self, timeout_s: float | None = None) -> Job:
         """Stop it for now, whichever process runs it, and wait until it has stopped; `resume` goes on with it.

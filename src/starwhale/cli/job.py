@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 JOB = "Its id, a unique beginning of it, its name, a URI, `latest` or `latest~N`."
 
 _LAZY = {
+    "logs": LazyCommand("starwhale.cli.job_logs:logs", "Show what user code has printed, task by task."),
     "export": LazyCommand("starwhale.cli.job_archive:export", "Write a job to one file."),
     "import": LazyCommand("starwhale.cli.job_archive:import_", "Bring a job of another machine in."),
 }

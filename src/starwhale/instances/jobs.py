@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from starwhale.domain.job import HandlerRecord, ResumeChanges, RunRequest
     from starwhale.execution.start import JobOutcome, RunOptions
     from starwhale.instances.reproduce import Repeated, ReproduceOptions
+    from starwhale.instances.job_logs import LogChoice, TaskLog
     from starwhale.storage.catalog.records import JobRecord, StepRecord
     from starwhale.storage.stores import Stores
     from starwhale.transfer.archive import OnBytes
@@ -138,6 +139,31 @@ class JobVerbs:
 
         wish = Wish.FORCE if force else Wish.CANCEL
         return stop_job(self._stores, self.get(job), wish, Patience(timeout_s=timeout_s))
+
+    def logs(self, job: str, choice: LogChoice | None = None, *, limit: int = 0) -> Sequence[TaskLog]:
+        """Return what the tasks of a job have printed, as far as they printed anything.
+
+        Args:
+            job: How it is addressed.
+            choice: Which logs; by default those of the last attempt of every task, and of worker processes.
+            limit: The last so many lines of each; 0 for all.
+
+        Raises:
+            NotFoundError: No such job, step, task or attempt; those that exist are named.
+        """
+        from starwhale.instances.job_logs import LogChoice, read_logs
+
+        return read_logs(self._stores, self.get(job), choice or LogChoice(), limit=limit)
+
+    def follow_logs(self, job: str, choice: LogChoice | None = None, *, limit: int = 0) -> Iterator[TaskLog]:
+        """Return the last lines of the logs, then what comes, until nobody works on the job any more.
+
+        Raises:
+            NotFoundError: As `logs`; a task that may still start is waited for.
+        """
+        from starwhale.instances.job_logs import LogChoice, follow_logs
+
+        return follow_logs(self._stores, self.get(job), choice or LogChoice(), limit=limit)
 
     def run(self, request: RunRequest, options: RunOptions | None = None) -> JobOutcome:
         """Run a job to its end in this process and its workers.
