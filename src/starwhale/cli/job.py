@@ -13,7 +13,6 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import LazyCommand, SwGroup
 from starwhale.cli.complete_names import completes
 from starwhale.cli.duration import TIME_LIMIT
-from starwhale.cli.job_control import cancel, pause
 from starwhale.cli.job_reproduce import reproduce
 from starwhale.cli.outcome import finish, row_command
 from starwhale.cli.render_table import Column, Kind, render_table
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 JOB = "Its id, a unique beginning of it, its name, a URI, `latest` or `latest~N`."
 
 _LAZY = {
+    "pause": LazyCommand("starwhale.cli.job_control:pause", "Stop a job for now, whichever process runs it."),
+    "cancel": LazyCommand("starwhale.cli.job_control:cancel", "Stop a job for good, whichever process runs it."),
     "logs": LazyCommand("starwhale.cli.job_logs:logs", "Show what user code has printed, task by task."),
     "export": LazyCommand("starwhale.cli.job_archive:export", "Write a job to one file."),
     "import": LazyCommand("starwhale.cli.job_archive:import_", "Bring a job of another machine in."),
@@ -37,8 +38,6 @@ def job() -> None:
 
 
 job.add_command(reproduce)
-job.add_command(pause)
-job.add_command(cancel)
 
 
 @job.command("list")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from starwhale.cli.app import CliApp
+from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _TIMEOUT = click.option(
 )
 
 
-@click.command("pause")
+@click.command("pause", cls=SwCommand)
 @click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @_TIMEOUT
 @click.option("-f", "--force", is_flag=True, help="Accepted for old scripts.")
@@ -31,7 +32,7 @@ def pause(app: CliApp, job_address: str, timeout: float | None, force: bool) -> 
     _tell(app, app.instance().jobs.pause(job_address, timeout_s=timeout))
 
 
-@click.command("cancel")
+@click.command("cancel", cls=SwCommand)
 @click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @_TIMEOUT
 @click.option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from starwhale.cli.app import CliApp
+from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from starwhale.instances.job_logs import LogChoice, TaskLog
 
 
-@click.command("logs")
+@click.command("logs", cls=SwCommand)
 @click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option("--step", default="", metavar="NAME", help="Only this step: the handler's name, or its function's.")
 @click.option(
