@@ -119,9 +119,8 @@ def test_what_a_job_prints_is_followed_from_another_process(project: Project) ->
     first = json.loads(follower.stdout.readline())
     assert (first["step"], first["attempt"]) == ("slow:predict", 1)
     project.write("go", "")
-    rest, said = follower.communicate(timeout=60)
-    assert (follower.returncode, said) == (0, "")
-    lines = [first["line"], *(json.loads(line)["line"] for line in rest.splitlines())]
+    lines = [first["line"], *(json.loads(line)["line"] for line in follower.stdout)]
+    assert (follower.communicate(timeout=60)[1], follower.returncode) == ("", 0)
     assert sorted(lines) == sorted(f"row {number}" for number in range(110))
     child.communicate(timeout=60)
     shown = project.swcli("job", "logs", "latest", "--task", "0", "-n", "2")

@@ -16,8 +16,8 @@ from starwhale.errors import JobTimeoutError
 if TYPE_CHECKING:
     from starwhale.domain.job import HandlerRecord, ResumeChanges, RunRequest
     from starwhale.execution.start import JobOutcome, RunOptions
-    from starwhale.instances.reproduce import Repeated, ReproduceOptions
     from starwhale.instances.job_logs import LogChoice, TaskLog
+    from starwhale.instances.reproduce import Repeated, ReproduceOptions
     from starwhale.storage.catalog.records import JobRecord, StepRecord
     from starwhale.storage.stores import Stores
     from starwhale.transfer.archive import OnBytes
