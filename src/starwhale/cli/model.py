@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ _LAZY = {
 }
 LEFT_OUT = 5
 """Names of what was left out that `build` shows."""
+PROGRESS_S = 0.1
+"""Seconds between two lines of progress."""
 FILTERS = ("basic", "model_yaml", "handlers", "files", "all")
 """Parts of a version that `info` can show."""
 
@@ -220,4 +223,12 @@ def _render_files(console: Console, listing: Listing) -> None:
 def _progress(app: CliApp) -> Callable[[int, int], None] | None:
     if not (sys.stderr.isatty() and app.settings.progress):
         return None
-    return lambda files, size: click.echo(f"\r{files} files, {show_bytes(size)}\x1b[K", err=True, nl=False)
+    shown_at = 0.0
+
+    def show(files: int, size: int) -> None:
+        nonlocal shown_at
+        if time.monotonic() - shown_at >= PROGRESS_S:  # a line for each of 100,000 files would take longer than they do
+            shown_at = time.monotonic()
+            click.echo(f"\r{files} files, {show_bytes(size)}\x1b[K", err=True, nl=False)
+
+    return show

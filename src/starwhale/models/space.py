@@ -23,7 +23,10 @@ def refuse_too_much(needed: int, free: int, what: str, place: object) -> None:
     """
     if needed + MARGIN > free:
         message = f"{what} needs {_shown(needed)} in {place}, where {_shown(free)} are free"
-        raise NoSpaceError(message, hint=f"free some space ({_shown(MARGIN)} more than that); nothing was written")
+        hint = (
+            f"free some space: {_shown(MARGIN)} have to be left for running jobs and the catalog; nothing was written"
+        )
+        raise NoSpaceError(message, hint=hint)
 
 
 def fits(needed: int, free: int) -> bool:
