@@ -146,6 +146,8 @@ class HandlerRecord:
     """How often predict is called again for a row after an error of `retry_on`."""
     retry_on: tuple[str, ...] = ()
     """Exceptions that may pass by themselves, as `module.Class`; classes derived from them too."""
+    timeout_s: float = 0.0
+    """Seconds that one call of predict may take; 0 for no limit."""
     backoff_s: float = 1.0
     """Seconds before the first retry, about; they double with each."""
     auto_log: bool = True
@@ -358,6 +360,8 @@ class TaskUpdate:
     """Why, unless it succeeded."""
     worker_died: bool = False
     """Whether the worker process ended on its own; such a task may be tried again."""
+    is_renewal: bool = False
+    """Whether the worker process is ended on purpose, because of a call that does not end; the task goes on in a new one."""
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
     """Seconds that the attempt spent per activity: `read`, `predict`, `write`."""
     packages: Mapping[str, str] = field(default_factory=dict[str, str])

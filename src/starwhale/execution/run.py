@@ -226,7 +226,7 @@ class JobRun:
 
     def _alone(self, updates: Sequence[TaskUpdate]) -> set[str]:
         """Return the tasks whose worker died while it was at one range only, so that no other can have killed it."""
-        died = [each for each in updates if each.worker_died]
+        died = [each for each in updates if each.worker_died and not each.is_renewal]
         at = {each.task_id: self._desk.count_worked_on(each.task_id, each.attempt) for each in died}
         if self._executor.shares_workers and sum(at.values()) > 1:
             return set()
@@ -238,14 +238,14 @@ class JobRun:
         stores = self._desk.close(update.task_id, update.attempt)
         held = [] if stores is None else stores.worked_on
         culprit: TaskError | None = None
-        if update.worker_died:
+        if update.worker_died and not update.is_renewal:
             reason = "" if update.error is None else update.error.message
             logger.warning("job=%s task=%s attempt=%s: %s", task.job_id, task.id, update.attempt, reason)
             if stores is not None:
                 culprit = self._suspects.died(task, stores, update, is_alone=is_alone)
         elif held and stores is not None:
             self._catalog.ledger.release_holder(task.job_id, stores.holder)
-        self._state = schedule.apply(self._state, update, counts=not held)
+        self._state = schedule.apply(self._state, update, counts=not held and not update.is_renewal)
         self._crash_point("update_taken")
         self._catalog.jobs.record_attempt_end(update, lambda connection: self._settle_parts(connection, task, update))
         self._crash_point("attempt_ended")

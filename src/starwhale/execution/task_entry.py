@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
+from types import FrameType
 from typing import Any, Protocol
 
 from starwhale.domain.job import Task, TaskError, TaskUpdate
@@ -23,6 +24,7 @@ from starwhale.handlers import call
 from starwhale.handlers.context import Context, set_runtime_context
 from starwhale.handlers.failures import has_quit
 from starwhale.handlers.result_rows import iter_results
+from starwhale.handlers.row_clock import RowClock
 from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TaskStores
 
 logger = logging.getLogger(__name__)
@@ -50,7 +52,7 @@ class Output(Protocol):
         ...
 
 
-def run_task(
+def run_task(  # noqa: PLR0913 - what differs between a worker, a notebook and a debugger
     task: Task,
     stores: TaskSide,
     *,
@@ -58,6 +60,7 @@ def run_task(
     clock: Callable[[], float] = time.perf_counter,
     on_failure: Callable[[UserCodeError], None] | None = None,
     output: Output | None = None,
+    on_stuck: Callable[[TaskUpdate], None] | None = None,
 ) -> TaskUpdate:
     """Run one attempt to its end.
 
@@ -68,6 +71,8 @@ def run_task(
         clock: Seconds, for timings.
         on_failure: Called with what user code raised, while everything that it uses is still open.
         output: What keeps what the task prints; its end is kept with a failure.
+        on_stuck: Ends this process, after reporting the update, when a call of predict takes longer than its handler allows. Called from
+            another thread, while this one is stuck; None where the process must live on.
 
     Returns:
         How it ended; never raises for what user code or the stores do.
@@ -75,7 +80,7 @@ def run_task(
     context = make_context(task, stores)
     set_runtime_context(context)
     attempt = _Attempt(task, stores, context, should_stop, clock)
-    attempt.on_failure, attempt.output = on_failure, output
+    attempt.on_failure, attempt.output, attempt.on_stuck = on_failure, output, on_stuck
     failed: TaskError | None = None
     try:
         status = attempt.run()
@@ -147,6 +152,8 @@ class _Attempt:
         """Called with what user code raised, before its instance is closed."""
         self.output: Output | None = None
         """What keeps what the task prints."""
+        self.on_stuck: Callable[[TaskUpdate], None] | None = None
+        """Ends the process when a call does not end."""
 
     def run(self) -> Status:
         """Run the handler; returns success or interrupted."""
@@ -177,9 +184,37 @@ class _Attempt:
             output=self.output.tail if self.output is not None else lambda: "",
         )
         has_budget = bool(self._task.request.max_errors)
-        return self._run_rows(
-            call.PredictRunner(
-                step.record, bound, self._context, origin, is_debug=is_debug, puts_up_with_errors=has_budget
+        runner = call.PredictRunner(
+            step.record, bound, self._context, origin, is_debug=is_debug, puts_up_with_errors=has_budget
+        )
+        if not step.record.timeout_s or is_debug:  # who debugs takes the time that it takes
+            return self._run_rows(runner)
+        on_late = None if self.on_stuck is None else lambda stack: self._give_up(runner, stack)
+        with closing(RowClock(step.record.timeout_s, on_late)) as row_clock:
+            runner.limit(row_clock)
+            return self._run_rows(runner)
+
+    def _give_up(self, runner: call.PredictRunner, stack: FrameType | None) -> None:
+        """Keep what was done, and have this process ended: a call of predict does not end."""
+        assert self.on_stuck is not None  # noqa: S101 - the caller has looked
+        task, draft = self._task, None
+        try:
+            draft, failed, ends_task = runner.give_up(stack)
+            if draft is not None and draft.lease is not None:
+                self._keep(self._finish(draft, draft.lease, self._clock() - draft.seconds))
+        except Exception as error:
+            failed, ends_task = describe_error(error), True
+        tail = "" if self.output is None else self.output.tail()
+        failed = dataclasses.replace(failed, step=task.step.name, task=task.index, attempt=task.attempt, output=tail)
+        self.on_stuck(
+            TaskUpdate(
+                task_id=task.id,
+                attempt=task.attempt,
+                status=Status.FAILED,
+                error=failed,
+                worker_died=not ends_task,
+                is_renewal=not ends_task,
+                timings=self.timings,
             )
         )
 

@@ -145,7 +145,12 @@ class Worker:
                 self._import_modules()
             with self._interruptible():
                 update = task_entry.run_task(
-                    task, stores, should_stop=stop.is_set, on_failure=self._on_failure(), output=log
+                    task,
+                    stores,
+                    should_stop=stop.is_set,
+                    on_failure=self._on_failure(),
+                    output=log,
+                    on_stuck=self._on_stuck(log, stores),
                 )
         except BaseException as error:
             is_stopped = self._hello["is_debug"] and isinstance(error, KeyboardInterrupt)
@@ -164,6 +169,19 @@ class Worker:
         with self._importing:
             update = dataclasses.replace(update, packages=self._packages.versions())
         self._control.send({"op": "update", "update": dataclasses.asdict(update)})
+
+    def _on_stuck(self, log: TaskLog, stores: PipeTaskStores) -> Callable[[TaskUpdate], None] | None:
+        """Return what has this process ended by its parent; None where other tasks live in it."""
+        if self._hello["uses_threads"] or self._hello["is_debug"]:
+            return None
+
+        def end(update: TaskUpdate) -> None:
+            with contextlib.suppress(Exception):
+                log.flush()
+                stores.sync()
+            self._control.send({"op": "update", "update": dataclasses.asdict(update), "ends": True})
+
+        return end
 
     def _on_failure(self) -> Callable[[UserCodeError], None] | None:
         if not self._hello["is_debug"]:

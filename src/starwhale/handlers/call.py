@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, cast
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, TaskError
@@ -25,11 +26,20 @@ from starwhale.errors import (
     nearest,
 )
 from starwhale.handlers.context import Context
-from starwhale.handlers.failures import definition, details, exception_text, row_error, user_code_error, user_frame
+from starwhale.handlers.failures import (
+    definition,
+    details,
+    exception_text,
+    row_error,
+    stuck_place,
+    user_code_error,
+    user_frame,
+)
 from starwhale.handlers.features import Features, feature_rows
 from starwhale.handlers.outputs import Outputs
 from starwhale.handlers.registry import REGISTRY, UserFunction
 from starwhale.handlers.retry import Tried, try_again
+from starwhale.handlers.row_clock import RowClock
 from starwhale.handlers.shape import External, decide
 from starwhale.storage.protocols import Key, PartDraft, RangeLease, Rows, TableDraft
 
@@ -211,6 +221,39 @@ class PredictRunner:
         self._with_external = _calling(record, bound.function)
         self._context = context
         self._origin = origin or Origin()
+        self._running: tuple[_Progress, RangeLease, DatasetInput, list[Key], float] | None = None
+        self._clock: RowClock | None = None
+
+    def limit(self, clock: RowClock) -> None:
+        """Let a clock watch every call from now on."""
+        self._clock = clock
+        self._function = clock.wrap(self._function)
+        if self._with_external is not None:
+            self._with_external = clock.wrap(self._with_external)
+
+    def give_up(self, stack: FrameType | None) -> tuple[PartDraft | None, TaskError, bool]:
+        """Say what is to be kept when the present call is given up; called from another thread, while that one is stuck.
+
+        Args:
+            stack: Where it is stuck.
+
+        Returns:
+            The rows of the range before, and the row itself when failed rows are put up with; why it failed; and whether that ends the task.
+        """
+        assert self._running is not None  # noqa: S101 - only a call in a range can be late
+        assert self._clock is not None  # noqa: S101 - it has called
+        progress, lease, dataset, keys, began = self._running
+        size = 1 if lease.rebatched else self._record.batch_size
+        late = keys[progress.done : progress.done + size]
+        error = self._clock.error()
+        frame, details_ = stuck_place(stack)
+        told = dataclasses.replace(self._row_error(error, dataset, late), frame=frame, details=details_, tries=1)
+        if not self._fails_on_error:
+            self._record_errors(progress.errors, error, dataset, late)
+            for name, value in (("frame", frame), ("traceback", details_)):
+                progress.errors.columns[name][-len(late) :] = [value] * len(late)
+            progress.done += len(late)
+        return self._draft(progress, lease, dataset, began), told, self._fails_on_error
 
     def run(
         self,
@@ -232,6 +275,7 @@ class PredictRunner:
         self._context.dataset = dataset
         progress = _Progress()
         datas = feature_rows(rows)
+        self._running = progress, lease, dataset, rows.keys, began
         stopped = self._loop(datas, rows.keys, lease, dataset, progress, should_stop)
         draft = self._draft(progress, lease, dataset, began)
         if progress.failure is not None:

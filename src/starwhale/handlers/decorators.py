@@ -40,6 +40,7 @@ def predict(
     retries: int = 0,
     retry_on: type[BaseException] | Sequence[type[BaseException]] = (),
     backoff_s: float = 1.0,
+    timeout_s: float | None = None,
     auto_log: bool = True,
     log_mode: str = "pickle",
     log_dataset_features: Sequence[str] | None = None,
@@ -59,6 +60,7 @@ def predict(
     retries: int = 0,
     retry_on: type[BaseException] | Sequence[type[BaseException]] = (),
     backoff_s: float = 1.0,
+    timeout_s: float | None = None,
     auto_log: bool = True,
     log_mode: str = "pickle",
     log_dataset_features: Sequence[str] | None = None,
@@ -78,6 +80,8 @@ def predict(
         retries: How often the function is called again for a row, or a batch, after an error of `retry_on`.
         retry_on: Classes of exceptions that may pass by themselves: `(TimeoutError, ConnectionError)`. Other errors are not retried.
         backoff_s: Seconds before the first retry, about; they double with each, up to a minute.
+        timeout_s: Seconds that one call may take; a row, or batch, that takes longer has failed, and is not retried. `process` ends the worker then
+            and goes on in a new one; `thread` can only wait for the call to return.
         auto_log: Whether outputs are logged to the table `results`.
         log_mode: `pickle` keeps any object, `plain` keeps values and flattens dicts.
         log_dataset_features: Features to show beside the output; None means all, an empty list none.
@@ -100,6 +104,7 @@ def predict(
         batch_size=check_count("batch_size", batch_size),
         fail_on_error=bool(fail_on_error),
         **check_retries(retries, retry_on, backoff_s),
+        timeout_s=check_timeout(timeout_s),
         auto_log=bool(auto_log),
         log_mode=check_log_mode(log_mode),
         log_features=None if log_dataset_features is None else tuple(log_dataset_features),
@@ -326,6 +331,20 @@ def check_retries(
         raise UsageError(message, hint="write predict(retries=3, retry_on=(TimeoutError, ConnectionError))")
     names = tuple(f"{each.__module__}.{each.__qualname__}" for each in classes if isinstance(each, type))
     return {"retries": retries, "retry_on": names, "backoff_s": float(backoff_s)}
+
+
+def check_timeout(timeout_s: object) -> float:
+    """Return the limit of a call, 0 for none.
+
+    Raises:
+        UsageError: It is no number of seconds above 0.
+    """
+    if timeout_s is None:
+        return 0.0
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s < float("inf"):
+        message = f"timeout_s is {timeout_s!r}"
+        raise UsageError(message, hint="give seconds above 0, or leave it out")
+    return float(timeout_s)
 
 
 def check_log_mode(mode: str) -> str:

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from starwhale.domain.job import TaskError
 from starwhale.errors import StarwhaleError, UserCodeError
@@ -98,6 +99,17 @@ def user_place(error: BaseException) -> Place | None:
 def user_frame(error: BaseException) -> str:
     """Return `file:line in function` of the innermost frame of the user's own code, or nothing."""
     return str(user_place(error) or "")
+
+
+def stuck_place(stack: FrameType | None) -> tuple[str, str]:
+    """Return `file:line in function` of the user's innermost frame of a thread that does not go on, and its stack."""
+    frames = [frame for frame in traceback.extract_stack(stack) if not frame.filename.startswith(_own())]
+    mine = [position for position, frame in enumerate(frames) if is_user_file(frame.filename)]
+    if not mine:
+        return "", ""
+    frame = frames[mine[-1]]
+    shown = traceback.StackSummary.from_list(frames[mine[0] :])
+    return str(Place(frame.filename, frame.lineno or 1, frame.name)), "".join(shown.format())
 
 
 def has_quit(error: BaseException) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starwhale.domain.job import HandlerRecord
+from starwhale.handlers.row_clock import RowTimeoutError
 
 LONGEST_S = 60.0
 """No wait is longer."""
@@ -35,6 +36,8 @@ class Tried:
 
 def is_transient(record: HandlerRecord, error: BaseException) -> bool:
     """Whether the handler has declared an error as one that may pass."""
+    if isinstance(error, RowTimeoutError):
+        return False
     return any(f"{cls.__module__}.{cls.__qualname__}" in record.retry_on for cls in type(error).__mro__)
 
 

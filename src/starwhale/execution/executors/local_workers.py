@@ -119,6 +119,9 @@ class LocalWorkers:
             update = _update_from_json(message["update"])
             if worker.tasks.pop(update.task_id, None) is not None:
                 self._updates.append(update)
+            if message.get("ends") and worker in self._workers:  # user code in it does not end
+                self._workers.remove(worker)
+                worker.close(kill=True)
 
     def _end(self, worker: WorkerProcess) -> None:
         """Report the tasks that a worker took with it."""
@@ -151,6 +154,8 @@ def _update_from_json(data: Json) -> TaskUpdate:
         attempt=data["attempt"],
         status=Status(data["status"]),
         error=None if data["error"] is None else TaskError.from_json(data["error"]),
+        worker_died=data["worker_died"],
+        is_renewal=data["is_renewal"],
         timings=data["timings"],
         packages=data["packages"],
     )
