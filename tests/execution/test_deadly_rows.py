@@ -98,6 +98,8 @@ def test_rows_that_kill_their_worker_are_recorded_and_the_rest_goes_on(place: Pl
     assert re.search(r"^row 5$", first["output"], re.MULTILINE), first["output"]
     assert re.search(r'File ".*deadly\.py", line 13 in predict', first["output"]), "faulthandler names the line"
     assert re.search(r"^row 12$", second["output"], re.MULTILINE), second["output"]
+    assert re.fullmatch(r"/.*deadly\.py:13 in predict", first["frame"])
+    assert "Thread 0x" not in first["output"], "the stack of the thread that crashed says enough"
     assert first["step"] == "deadly:Guarded.predict"
     assert first["tries"] == second["tries"] == 2
     assert first["attempt"] > 1

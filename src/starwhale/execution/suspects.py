@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from starwhale.domain.job import Job, Task, TaskError, TaskUpdate
 from starwhale.execution.task_output import TAIL_BYTES, read_tail
+from starwhale.handlers.failures import crash_frame
 from starwhale.storage.protocols import PartDraft, RangeLease, TableDraft
 from starwhale.storage.task_side import JobSide, LocalTaskStores, log_path
 
@@ -81,6 +82,8 @@ class Suspects:
             death,
             message=message,
             exception=f"WorkerDiedError: {message}",
+            frame=crash_frame(death.output),
+            details="",
             key=key,
             row=place,
             tries=deaths,

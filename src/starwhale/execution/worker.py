@@ -75,7 +75,7 @@ class Worker:
 
             debugger.attach()
         else:
-            faulthandler.enable()  # a crash in native code says in which line of Python it was
+            faulthandler.enable(all_threads=False)  # a crash in native code says in which line of Python it was
             self._echo = Echo() if message["is_verbose"] else None
             self._logs.follow_threads()
             for name in ("stdout", "stderr"):

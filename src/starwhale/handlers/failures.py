@@ -7,6 +7,7 @@ import functools
 import importlib
 import inspect
 import linecache
+import re
 import sys
 import sysconfig
 import traceback
@@ -18,6 +19,7 @@ from types import FrameType
 from starwhale.domain.job import TaskError
 from starwhale.errors import StarwhaleError, UserCodeError
 
+_FAULT_FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$', re.MULTILINE)
 _NUMBERS = ("'int'", "'float'")
 """How Python names numbers when it refuses to mix them with something else."""
 
@@ -110,6 +112,14 @@ def stuck_place(stack: FrameType | None) -> tuple[str, str]:
     frame = frames[mine[-1]]
     shown = traceback.StackSummary.from_list(frames[mine[0] :])
     return str(Place(frame.filename, frame.lineno or 1, frame.name)), "".join(shown.format())
+
+
+def crash_frame(output: str) -> str:
+    """Return `file:line in function` of the user's innermost frame in what `faulthandler` wrote of a crash, or nothing."""
+    for file, line, function in _FAULT_FRAME.findall(output.rpartition("(most recent call first)")[2]):
+        if is_user_file(file):
+            return str(Place(file, int(line), function))
+    return ""
 
 
 def has_quit(error: BaseException) -> bool:
