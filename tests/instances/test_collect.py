@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from starwhale.models.listing import Entry, EntryKind, Listing
 from starwhale.settings import Settings
 from starwhale.storage.catalog.driver import this_driver
 from starwhale.storage.catalog.records import VersionDraft, VersionRecord
-from starwhale.storage.in_use import LOCK_NAME, hold
+from starwhale.storage.in_use import LOCK_NAME, claim, hold
 from starwhale.storage.layout import Layout
 from starwhale.storage.protocols import PartDraft, TableDraft
 
@@ -337,6 +338,31 @@ def test_an_open_reader_and_a_builder_keep_what_they_need(world: World) -> None:
         writer.commit()
         writer.close()
     world.check()
+
+
+def test_a_dataset_that_was_closed_is_let_go_at_once(world: World) -> None:
+    """Not only when Python happens to look for cycles: whoever collects would be told that it is open in another process."""
+    world.build("digits", 3)
+    gc.collect()
+    gc.disable()
+    try:
+        with world.open() as instance:
+            with instance.datasets.open("digits", Dataset) as dataset:
+                dataset[0] = {"mixed": (1, {"a": "b"}), "x": 7}
+                dataset[1] = {"mixed": "text"}
+                dataset.info["note"] = ["x"]
+                dataset.commit()
+            with instance.datasets.open("digits", Dataset) as dataset:
+                assert dataset[0].features["mixed"] == (1, {"a": "b"})
+                assert dataset.info["note"] == ["x"]
+                dataset[2] = {"y": {"deep": [1, "z"]}}
+                dataset.abort()
+            del dataset
+            (folder,) = world.layout.datasets.iterdir()
+            with claim(folder) as is_free:
+                assert is_free
+    finally:
+        gc.enable()
 
 
 def test_a_model_that_is_being_built_keeps_its_blobs(world: World) -> None:

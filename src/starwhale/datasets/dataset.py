@@ -423,6 +423,7 @@ class Dataset:
         """Drop what was not committed, with a warning that counts it, and remove temporary files; reading goes on."""
         with self._lock:
             changes, self._changes = self._changes, None
+            self._info = None  # it refers to this object, which would be kept until cycles are looked for
             self._is_closed = True
             if self._tmpdir is not None:
                 shutil.rmtree(self._tmpdir, ignore_errors=True)

@@ -72,6 +72,8 @@ def pack(value: object, *, place: Place | None = None, exact: bool = False, pure
         if isinstance(error, UnsupportedValueError):
             raise
         raise UnsupportedValueError(f"cannot store a value of type {type(value).__name__!r}: {error}") from error
+    finally:
+        del default  # it and `write` refer to each other, and would keep what `place` belongs to until cycles are looked for
 
 
 def unpack(data: bytes, source_of: SourceOf | None = None, *, pure: bool = False) -> object:
@@ -100,6 +102,8 @@ def unpack(data: bytes, source_of: SourceOf | None = None, *, pure: bool = False
         return read(data)
     except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
         raise CorruptedError(f"stored value of {len(data)} bytes cannot be read: {error}") from error
+    finally:
+        del hook  # as in `pack`
 
 
 def pack_media(value: MediaValue) -> tuple[str, dict[str, object], bytes | None]:
