@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from starwhale.errors import CorruptedError
 from starwhale.storage.tables.cells import PackRef
 from starwhale.storage.tables.files import damaged
-from starwhale.storage.tables.fragments import ColumnCache, FragmentReader
+from starwhale.storage.tables.fragments import ColumnCache, FragmentReader, fragment_name
 from starwhale.storage.tables.manifest import Fragment, Manifest, Pack
-from starwhale.storage.tables.packs import Packs
+from starwhale.storage.tables.packs import Packs, pack_file
 
 if TYPE_CHECKING:
     from starwhale.storage.tables.dataset_reader import DatasetFolder
@@ -21,13 +21,8 @@ if TYPE_CHECKING:
 def names_of(manifest: Manifest, digest: str) -> list[str]:
     """Name the files of a version below its dataset's folder, each once, its manifest last."""
     fragments = [fragment_name(part) for part in manifest.fragments()]
-    packs = [f"packs/{pack.name}{ending}" for pack in manifest.packs for ending in (".pack", ".idx")]
+    packs = [pack_file(pack.name, ending=ending) for pack in manifest.packs for ending in ("pack", "idx")]
     return list(dict.fromkeys([*fragments, *packs, f"manifests/{digest}.json"]))
-
-
-def fragment_name(part: Fragment) -> str:
-    """Name the file of a fragment below its dataset's folder."""
-    return f"fragments/{part.file}.parquet"
 
 
 def statistics_name(digest: str) -> str:
@@ -133,7 +128,6 @@ __all__ = [
     "check_pack",
     "check_present",
     "damages_of_pack",
-    "fragment_name",
     "index_path",
     "names_of",
     "statistics_name",
