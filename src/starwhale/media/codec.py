@@ -53,27 +53,12 @@ def pack(value: object, *, place: Place | None = None, exact: bool = False, pure
     """
     if exact:
         _check_exact(value)
-    engine = None if pure else _c_package()
-
-    def write(part: object) -> bytes:
-        if engine is None:
-            return packing.packb(part, default)
-        return engine.packb(part, default=default, strict_types=True, unicode_errors="surrogatepass")
-
-    def default(part: object) -> Any:  # Any: the engine's own class of tagged values
-        tagged = _tag(part, write, place)
-        if engine is None or not isinstance(tagged, packing.Ext):
-            return tagged
-        return engine.ExtType(tagged.code, tagged.data)
-
     try:
-        return write(value)
+        return _Packer(None if pure else _c_package(), place).write(value)
     except (RecursionError, ValueError, OverflowError) as error:
         if isinstance(error, UnsupportedValueError):
             raise
         raise UnsupportedValueError(f"cannot store a value of type {type(value).__name__!r}: {error}") from error
-    finally:
-        del default  # it and `write` refer to each other, and would keep what `place` belongs to until cycles are looked for
 
 
 def unpack(data: bytes, source_of: SourceOf | None = None, *, pure: bool = False) -> object:
@@ -88,22 +73,49 @@ def unpack(data: bytes, source_of: SourceOf | None = None, *, pure: bool = False
         CorruptedError: The bytes are not what `pack` writes.
         MissingDependencyError: A NumPy value is inside and NumPy is not installed.
     """
-    engine = None if pure else _c_package()
-
-    def read(part: bytes) -> Any:  # Any: whatever was packed
-        if engine is None:
-            return packing.unpackb(part, hook)
-        return engine.unpackb(part, ext_hook=hook, strict_map_key=False, unicode_errors="surrogatepass")
-
-    def hook(code: int, part: bytes) -> object:
-        return _untag(code, part, read, source_of)
-
     try:
-        return read(data)
+        return _Unpacker(None if pure else _c_package(), source_of).read(data)
     except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
         raise CorruptedError(f"stored value of {len(data)} bytes cannot be read: {error}") from error
-    finally:
-        del hook  # as in `pack`
+
+
+class _Packer:
+    """Writes values with one engine; functions that refer to each other would keep what `place` belongs to until cycles are looked for."""
+
+    __slots__ = ("_engine", "_place")
+
+    def __init__(self, engine: Any, place: Place | None) -> None:  # Any: the C package has no types
+        self._engine = engine
+        self._place = place
+
+    def write(self, part: object) -> bytes:
+        if self._engine is None:
+            return packing.packb(part, self._default)
+        return self._engine.packb(part, default=self._default, strict_types=True, unicode_errors="surrogatepass")
+
+    def _default(self, part: object) -> Any:  # Any: the engine's own class of tagged values
+        tagged = _tag(part, self.write, self._place)
+        if self._engine is None or not isinstance(tagged, packing.Ext):
+            return tagged
+        return self._engine.ExtType(tagged.code, tagged.data)
+
+
+class _Unpacker:
+    """Reads values with one engine."""
+
+    __slots__ = ("_engine", "_source_of")
+
+    def __init__(self, engine: Any, source_of: SourceOf | None) -> None:  # Any: as above
+        self._engine = engine
+        self._source_of = source_of
+
+    def read(self, part: bytes) -> Any:  # Any: whatever was packed
+        if self._engine is None:
+            return packing.unpackb(part, self._hook)
+        return self._engine.unpackb(part, ext_hook=self._hook, strict_map_key=False, unicode_errors="surrogatepass")
+
+    def _hook(self, code: int, part: bytes) -> object:
+        return _untag(code, part, self.read, self._source_of)
 
 
 def pack_media(value: MediaValue) -> tuple[str, dict[str, object], bytes | None]:
