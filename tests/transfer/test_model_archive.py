@@ -89,6 +89,22 @@ def test_everything_travels_and_the_id_stays(archive: Path, here: Instance, ther
     assert not here.models.import_archive(tmp_path / "again.swmodel").is_new
 
 
+def test_progress_is_told_within_a_large_file(archive: Path, here: Instance, there: Instance, tmp_path: Path) -> None:
+    (tmp_path / "big").mkdir()
+    (tmp_path / "big" / "evaluation.py").write_text(EVALUATION)
+    (tmp_path / "big" / "weights.bin").write_bytes(random.Random(6).randbytes(5 << 20))
+    here.models.build(tmp_path / "big", modules=["evaluation"], name="big")
+    for act in (
+        lambda told: here.models.export("big", archive, force=True, on_bytes=told),
+        lambda told: there.models.import_archive(archive, on_bytes=told),
+    ):
+        seen: list[tuple[int, int]] = []
+        act(lambda done, total, seen=seen: seen.append((done, total)))
+        assert len(seen) >= 5
+        assert seen == sorted(seen)
+        assert seen[-1][0] == seen[-1][1] > 5 << 20
+
+
 def test_importing_by_force_mends_damaged_files(archive: Path, there: Instance, tmp_path: Path) -> None:
     made = there.models.import_archive(archive).version
     for path in left_behind(there):

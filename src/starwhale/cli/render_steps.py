@@ -72,7 +72,7 @@ def render_ending(console: Console, job: JobRecord, debug_command: str) -> None:
     elif job.status is Status.INTERRUPTED:
         lines = ["the job was interrupted; what was done is kept"]
     if job.is_imported:
-        lines.append("It was imported from an archive: it can be read and compared, not gone on with")
+        lines.append(f"It was imported from an archive; run it again here with: swcli job reproduce {job.id[:12]}")
     elif is_resumable(job.status) and not job.request.is_debug:
         lines.append(f"Later: swcli job resume {job.id[:12]} goes on from the rows that are done")
     if debug_command:

@@ -181,7 +181,8 @@ def unpacked_archive(path: Path, tmp: Path, on_bytes: OnBytes | None = None) -> 
 def _unpack(path: Path, folder: Path, on_bytes: OnBytes | None) -> Unpacked:
     with _opened(path) as (entries, size_bytes):
         index, text = _read_index(entries)
-        total, done = index.size_bytes, 0
+        total = index.size_bytes
+        counted = _Counter(total, on_bytes)
         if total > size_bytes:
             raise damaged(path, f"its files have {total} bytes, and it has {size_bytes}")
         _check_room(folder, total, path)
@@ -189,10 +190,7 @@ def _unpack(path: Path, folder: Path, on_bytes: OnBytes | None) -> Unpacked:
         for name, size in index.all_files():
             make_folder((folder / name).parent)
             entries.open(f"{FILES}{name}", size)
-            sums[f"{FILES}{name}"] = _write(entries, folder / name)
-            done += size
-            if on_bytes is not None:
-                on_bytes(done, total)
+            sums[f"{FILES}{name}"] = _write(entries, folder / name, counted)
         _check_sums(entries, sums)
     digests = {name.removeprefix(FILES): digest for name, digest in sums.items() if name != INDEX}
     return Unpacked(index=index, folder=folder, digests=digests)
@@ -218,14 +216,14 @@ def _write_entries(tar: tarfile.TarFile, packed: Packed, on_bytes: OnBytes | Non
     sums: dict[str, str] = {}
     text = index.to_json()
     _add(tar, INDEX, len(text), BytesIO(text), sums)
-    total, done = index.size_bytes, 0
+    counted = _Counter(index.size_bytes, on_bytes)
     for (name, size), source in zip(index.all_files(), packed.sources, strict=True):
         try:
             if source.content is not None:
-                _add(tar, f"{FILES}{name}", size, source.content, sums)
+                _add(tar, f"{FILES}{name}", size, _Counted(source.content, counted), sums)
             else:
                 with source.path.open("rb") as content:
-                    _add(tar, f"{FILES}{name}", size, content, sums)
+                    _add(tar, f"{FILES}{name}", size, _Counted(content, counted), sums)
         except FileNotFoundError as error:
             raise _not_exported(source, "is gone") from error
         except OSError as error:
@@ -236,9 +234,6 @@ def _write_entries(tar: tarfile.TarFile, packed: Packed, on_bytes: OnBytes | Non
             raise
         if source.digest and sums[f"{FILES}{name}"] != source.digest:
             raise _not_exported(source, "differs from its checksum")
-        done += size
-        if on_bytes is not None:
-            on_bytes(done, total)
     text = canonical(sums)
     _add(tar, CHECKSUMS, len(text), BytesIO(text), {})
 
@@ -249,6 +244,35 @@ def _add(tar: tarfile.TarFile, name: str, size: int, source: Readable, sums: dic
     hashing = _Hashing(source)
     tar.addfile(entry, cast("BinaryIO", hashing))
     sums[name] = hashing.hasher.hexdigest()
+
+
+class _Counter:
+    """Tells somebody how many bytes have gone by, about once per piece."""
+
+    def __init__(self, total: int, on_bytes: OnBytes | None) -> None:
+        self._total = total
+        self._on_bytes = on_bytes
+        self._done = self._told = 0
+
+    def add(self, size: int) -> None:
+        """Count more bytes."""
+        self._done += size
+        if self._on_bytes is not None and (self._done - self._told >= _PIECE or self._done == self._total):
+            self._told = self._done
+            self._on_bytes(self._done, self._total)
+
+
+class _Counted:
+    """Counts what is read through it."""
+
+    def __init__(self, source: Readable, counter: _Counter) -> None:
+        self._source = source
+        self._counter = counter
+
+    def read(self, size: int = -1, /) -> bytes:
+        content = self._source.read(size)
+        self._counter.add(len(content))
+        return content
 
 
 class _Hashing:
@@ -288,13 +312,14 @@ def _read_index(entries: EntryReader) -> tuple[ArchiveIndex, bytes]:
         raise damaged(entries.path, f"its index cannot be read: {error}") from error
 
 
-def _write(entries: EntryReader, target: Path) -> str:
+def _write(entries: EntryReader, target: Path, counted: _Counter) -> str:
     hasher = blake3()
     try:
         with target.open("xb") as out:
             while piece := entries.read(_PIECE):
                 hasher.update(piece)
                 out.write(piece)
+                counted.add(len(piece))
             out.flush()
             os.fsync(out.fileno())
     except OSError as error:
