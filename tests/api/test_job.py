@@ -29,7 +29,6 @@ from starwhale.errors import (
     HandlerError,
     InterruptedJobError,
     NotFoundError,
-    StarwhaleError,
     UsageError,
     UserCodeError,
 )
@@ -191,8 +190,8 @@ def test_an_error_names_the_users_line_and_the_job_goes_on_when_mended(cell: Cal
     with pytest.warns(UserWarning, match="its results will come from both versions"):
         assert job.resume().status == "SUCCESS"
     assert outputs(job) == [number * 2 for number in range(ROWS)]
-    with pytest.raises(StarwhaleError, match="has succeeded; there is nothing to resume"):
-        job.resume()
+    with pytest.warns(UserWarning, match="has succeeded already; there was nothing left to do"):
+        assert job.resume().status == "SUCCESS"
 
 
 def test_an_interrupt_stops_at_a_batch_and_what_was_done_is_kept(

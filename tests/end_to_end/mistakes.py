@@ -267,7 +267,6 @@ MISTAKES = [
     _wrong("job results good --where outptu==4", "outptu", "output"),
     _wrong("job results good --where output==", "output=="),
     _wrong("job results good -n -1", "-1"),
-    _failed("job resume good", "succeeded"),
     _failed("job resume nobody", "nobody"),
     _failed("job recover bad", "resume"),
     _failed("job recover nobody", "nobody"),

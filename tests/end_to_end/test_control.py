@@ -51,6 +51,8 @@ def test_a_job_is_paused_from_another_process_and_goes_on_elsewhere(project: Pro
     assert done.returncode == 0, done.stderr
     assert project.info()["report"]["summary"] == ALL
     assert_one_clear_message(project.swcli("job", "pause", job), "ended", "success")
+    again = project.swcli("job", "resume", job)
+    assert (again.returncode, "has succeeded already" in again.stderr) == (0, True)
 
 
 @pytest.mark.needs_time

@@ -323,7 +323,7 @@ class Job:
 
         Raises:
             ConflictError: A living process runs it.
-            StatusError: It has succeeded already.
+            StatusError: It was a debug run, of which nothing is kept.
             StarwhaleError: It failed again; as `run` raises.
         """
         __tracebackhide__ = True

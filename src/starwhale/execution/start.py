@@ -127,7 +127,7 @@ def _start(request: RunRequest, stores: JobStores, pin: Pin, options: RunOptions
 def resume_job(
     job_id: str, stores: JobStores, changes: ResumeChanges | None = None, *, options: RunOptions | None = None
 ) -> JobOutcome:
-    """Go on with a job from the rows that are not done.
+    """Go on with a job from the rows that are not done; one that has succeeded is left as it is.
 
     Args:
         job_id: Whole id.
@@ -145,12 +145,13 @@ def resume_job(
     plan.check_request(_changed(RunRequest(workdir="", modules=()), changes))
     catalog = stores.catalog
     found = catalog.jobs.get(job_id)
-    if found.status is Status.SUCCESS:
-        message = f"job {job_id[:12]} has succeeded; there is nothing to resume"
-        raise StatusError(message, hint="run it again with swcli model run")
     if found.request.is_debug:
         message = f"job {job_id[:12]} was a debug run, of which nothing is kept"
         raise StatusError(message, hint="run it again with swcli model run --debug")
+    if found.status is Status.SUCCESS:
+        if options.on_warning is not None:
+            options.on_warning(f"job {job_id[:12]} has succeeded already; there was nothing left to do")
+        return JobOutcome(job_id=found.id, status=Status.SUCCESS)
     steps = [each.step.record for each in catalog.jobs.steps(found.id)]
     request = with_secrets(_changed(found.request, changes), changes.arguments, steps)
     if not Path(request.workdir).is_dir():

@@ -229,7 +229,7 @@ class JobVerbs:
 
         Raises:
             ConflictError: A living process runs it, or it was imported.
-            StatusError: It has succeeded already.
+            StatusError: It was a debug run, of which nothing is kept.
             UsageError: A secret is missing that the job was given as an argument.
         """
         from starwhale.execution.start import resume_job
