@@ -240,6 +240,8 @@ _FACTS = (
     *("git/commit", "git/branch", "git/is_dirty", "git/diff_digest"),
 )
 """Facts of a record that are compared, by path; packages and variables come besides, by name."""
+_OWN = frozenset({"blake3", "msgpack", "numpy", "pyarrow"})
+"""Packages that the program itself imports in workers, now and then: that one job has and the other has not says nothing."""
 _NOTHING = object()
 
 
@@ -257,7 +259,8 @@ def record_differences(before: JobRecord, now: JobRecord) -> Iterator[dict[str, 
             continue
         one, other = before.record[kind], now.record.get(kind) or {}
         for name in sorted({*one, *other}):
-            if one.get(name) != other.get(name):
+            is_ours = kind == "packages" and name in _OWN and not (name in one and name in other)
+            if one.get(name) != other.get(name) and not is_ours:
                 yield {"what": f"{kind} {name}", "before": one.get(name), "now": other.get(name)}
     for name in ("executor", "replicas"):
         one, other = getattr(before.request, name), getattr(now.request, name)
