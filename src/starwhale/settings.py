@@ -113,6 +113,8 @@ class RuntimeSettings:
     """URI of the runtime that this process runs in, from SW_ACTIVATED_RUNTIME_URI_IN_SUBPROCESS."""
     path: str = ""
     """Where programs are looked for, from PATH."""
+    interpreters: tuple[Path, ...] = ()
+    """Folders in which pyenv and uv keep a Python each, from PYENV_ROOT and UV_PYTHON_INSTALL_DIR, or where they have them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +193,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         fish_home=Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "fish",
         shell=Path(env.get("SHELL", "")).name,
         strict_exit=env.get("SW_STRICT_EXIT") == "1",
-        runtimes=_read_runtimes(env),
+        runtimes=_read_runtimes(env, home),
         s3=_read_s3(env),
     )
 
@@ -202,7 +204,7 @@ def child_environment(additions: Mapping[str, str], *, without: Iterable[str] = 
     return {**{name: value for name, value in os.environ.items() if name not in left_out}, **additions}
 
 
-def _read_runtimes(env: Mapping[str, str]) -> RuntimeSettings:
+def _read_runtimes(env: Mapping[str, str], home: Path) -> RuntimeSettings:
     return RuntimeSettings(
         virtual_env=env.get("VIRTUAL_ENV", ""),
         conda_prefix=env.get("CONDA_PREFIX", ""),
@@ -213,6 +215,10 @@ def _read_runtimes(env: Mapping[str, str]) -> RuntimeSettings:
         trusted_hosts=tuple(env.get("SW_PYPI_TRUSTED_HOST", "").split()),
         active=env.get("SW_ACTIVATED_RUNTIME_URI_IN_SUBPROCESS", ""),
         path=env.get("PATH", os.defpath),
+        interpreters=(
+            Path(env.get("PYENV_ROOT") or home / ".pyenv") / "versions",
+            Path(env.get("UV_PYTHON_INSTALL_DIR") or home / ".local" / "share" / "uv" / "python"),
+        ),
     )
 
 

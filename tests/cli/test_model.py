@@ -165,7 +165,6 @@ def test_versions_are_tagged_removed_and_recovered(
 
 def test_what_is_wrong_is_named(call: Call, work: str) -> None:
     assert "no module 'evalution'" in call("build", work, "-m", "evalution", code=1)
-    assert "not built yet" in call("build", work, "-m", "evaluation", "--runtime", "r", code=1)
     assert "'v1' is reserved" in call("build", work, "-m", "evaluation", "-t", "v1", code=2)
     assert "does not exist" in call("build", work + "/nowhere", code=2)
     assert "no model.yaml" in call("build", work, "-f", work + "/no.yaml", code=2)

@@ -17,8 +17,8 @@ from starwhale.settings import read_settings
 class KnownHandlers(ModelVerbs):
     """The verbs, without the process that looks for handlers: it is not what is killed here."""
 
-    def _discover(self, plan: Any) -> dict[str, HandlerRecord]:  # Any: a private type
-        del plan
+    def _discover(self, plan: Any, runtime: Any) -> dict[str, HandlerRecord]:  # Any: private types
+        del plan, runtime
         return {"evaluation:predict": HandlerRecord(name="evaluation:predict", kind="predict")}
 
 
@@ -30,7 +30,7 @@ def say(word: str) -> None:
 def main(what: str, workdir: Path) -> None:
     """Do it over and over, with other content each time."""
     with open_instance(read_settings()) as instance:
-        verbs = KnownHandlers(instance.stores, instance.project)
+        verbs = KnownHandlers(instance.stores, instance.project, instance.settings)
         say("ready")
         for turn in itertools.count():
             if what == "copy":

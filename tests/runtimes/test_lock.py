@@ -76,10 +76,10 @@ def test_a_python_that_is_not_here_is_named_with_those_that_are(tmp_path: Path) 
     with pytest.raises(
         RestoreError, match=r"there is no Python 3\.99 on this machine; .*" + here.version.replace(".", r"\.")
     ):
-        find_interpreter("3.99", home=tmp_path)
+        find_interpreter("3.99", folders=(tmp_path,))
     with pytest.raises(UsageError, match=r"workers need 3\.11 or newer"):
-        find_interpreter("3.7", home=tmp_path)
-    assert find_interpreter(here.minor, home=tmp_path).minor == here.minor
+        find_interpreter("3.7", folders=(tmp_path,))
+    assert find_interpreter(here.minor, folders=(tmp_path,)).minor == here.minor
 
 
 def probe_here() -> Interpreter:

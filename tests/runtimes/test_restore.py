@@ -4,60 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.runtimes.index import make_wheel, publish, serve
+from tests.runtimes.index import make_wheel
 
 if TYPE_CHECKING:
     from tests.conftest import Swcli
 
 pytestmark = pytest.mark.needs_venv
-INSTALLERS = ["pip", *(["uv"] if shutil.which("uv") else [])]
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    folder = tmp_path / "index"
-    publish(folder, "tiny", "1.0", needs=("small",))
-    publish(folder, "tiny", "2.0", needs=("small",))
-    publish(folder, "small", "3.1")
-    publish(folder, "starwhale", "0.6.15", body="ORIGINAL = True\n")
-    publish(folder, "wants-original", "1.0", needs=("starwhale",))
-    with serve(folder) as address:
-        yield folder, address
-
-
-@pytest.fixture(params=INSTALLERS)
-def each(request: pytest.FixtureRequest, swcli: Swcli, index: tuple[Path, str]) -> Callable[..., str]:
-    """`swcli runtime` with each installer."""
-    return make_call(request.param, swcli, index)
-
-
-@pytest.fixture
-def call(swcli: Swcli, index: tuple[Path, str]) -> Callable[..., str]:
-    """`swcli runtime` with the best installer."""
-    return make_call(INSTALLERS[-1], swcli, index)
-
-
-def make_call(installer: str, swcli: Swcli, index: tuple[Path, str]) -> Callable[..., str]:
-    env = {"SW_RUNTIME_INSTALLER": installer, "SW_PYPI_INDEX_URL": index[1], "PIP_CONFIG_FILE": os.devnull}
-
-    def run(*words: str, code: int = 0, **more: str) -> str:
-        done = swcli("runtime", *words, env={**env, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": "", **more})
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stderr + done.stdout
-
-    return run
 
 
 def write(folder: Path, text: str) -> Path:

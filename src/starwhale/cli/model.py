@@ -30,7 +30,7 @@ Json = dict[str, Any]  # Any: JSON objects
 _NOT_BUILT = {
     "serve": "Evaluate online",
 }
-_LATER = {"runtime": "packaging a runtime with the model", "push": "copying a model to a server"}
+_LATER = {"push": "copying a model to a server"}
 _LAZY = {
     "run": LazyCommand("starwhale.cli.model_run:run", "Evaluate a model over datasets."),
     "export": LazyCommand("starwhale.cli.model_archive:export", "Write a version to one file."),
@@ -81,8 +81,15 @@ add_not_built(model, _NOT_BUILT)
 )
 @click.option("-f", "--model-yaml", type=click.Path(), help="Default: model.yaml in WORKDIR, if there is one.")
 @click.option("--verify", is_flag=True, help="Read every file, also those that look as they did at the last build.")
-@click.option("-r", "--runtime", help="Not built yet.")
-@click.option("--package-runtime/--no-package-runtime", default=True, hidden=True, help="Without --runtime, nothing.")
+@click.option(
+    "-r", "--runtime", default="", shell_complete=completes("runtime"), help="Import the modules in this runtime."
+)
+@click.option(
+    "--package-runtime/--no-package-runtime",
+    default=True,
+    show_default=True,
+    help="With --runtime: let the model carry it, and run in it by default.",
+)
 @click.option("--push", help="Not built yet.")
 @click.option("--force-push", is_flag=True, hidden=True, help="Without --push, nothing.")
 @click.pass_obj
@@ -113,6 +120,8 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
         add_all=given["add_all"],
         model_yaml=Path(given["model_yaml"]) if given["model_yaml"] else None,
         verify=given["verify"],
+        runtime=given["runtime"],
+        packages_runtime=given["package_runtime"],
         on_file=progress,
     )
     if progress is not None:

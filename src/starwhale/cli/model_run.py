@@ -25,7 +25,6 @@ from starwhale.instances.target import Target, find_target
 
 _LATER = {
     "validation_dataset": "fine-tuning",
-    "runtime": "running inside a locked runtime",
     "in_container": "running in a container",
     "image": "running in a container",
 }
@@ -127,9 +126,18 @@ _rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and pla
 @click.option(
     "--resource-pool", type=click.Choice(["default"]), default="default", hidden=True, help="Servers have others."
 )
-@click.option("-fpr", "--forbid-packaged-runtime", is_flag=True, hidden=True, help="A work directory has none.")
+@_rows_option(
+    "-fpr", "--forbid-packaged-runtime", is_flag=True, help="Leave the runtime alone that a packaged model carries."
+)
 @click.option("-vd", "--validation-dataset", "--val-dataset", multiple=True, hidden=True)
-@click.option("-r", "--runtime", hidden=True)
+@_rows_option(
+    "-r",
+    "--runtime",
+    default="",
+    metavar="URI",
+    shell_complete=completes("runtime"),
+    help="Run your code in the environment of this runtime.",
+)
 @click.option("--in-container", is_flag=True, hidden=True)
 @click.option("-i", "--image", hidden=True)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, shell_complete=completes("target"))
@@ -183,6 +191,8 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
         model_uri=target.model_uri,
         model_name=target.model_name,
         envs=target.envs,
+        runtime_uri=given["runtime"],
+        forbids_packaged_runtime=given["forbid_packaged_runtime"],
         keeps_snapshot=not given["cleanup_snapshot"],
         handler=given["handler"],
         datasets=tuple(given["datasets"]) or app.settings.datasets,

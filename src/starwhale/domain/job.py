@@ -60,6 +60,14 @@ class RunRequest:
     """Full URI of the packaged model, version included; empty for a work directory."""
     model_digest: str = ""
     """Digest of the content of the packaged model; empty for a work directory."""
+    runtime_uri: str = ""
+    """Full URI of the runtime that workers run in, or of the model that carries it; empty for the Python of this program."""
+    runtime_version: str = ""
+    """The version that the URI names, pinned."""
+    runtime_digest: str = ""
+    """Digest of the content of that version."""
+    forbids_packaged_runtime: bool = False
+    """With `model_uri`: whether the runtime that the model carries is left alone."""
     keeps_snapshot: bool = False
     """With `model_uri`: whether the job's copy of the model's files stays after it has succeeded."""
     time_limit_s: float = 0

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +56,14 @@ class RunOptions:
 
     python: str = sys.executable
     """Interpreter of the workers."""
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What workers find in their environment beside what this process has."""
     argv: tuple[str, ...] = ()
     """What the user typed, for the record."""
+    record: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON
+    """What the record of the job says beside what is found here: of its runtime."""
+    hold: object = None
+    """Whatever has to be kept until the job has ended: the hold of an environment."""
     is_verbose: bool = False
     """Whether output of user code is echoed to the standard error stream."""
     on_progress: OnProgress | None = None
@@ -115,7 +121,12 @@ def _start(request: RunRequest, stores: JobStores, pin: Pin, options: RunOptions
         job = _plan(request, handlers, lambda uris: _pin_all(uris, request, stores, pin), job_id)
         if request.row and job.handler not in {step.name for step in job.steps} and options.on_warning is not None:
             options.on_warning(f"{job.handler} is left out: it would say nothing of one row")
-        record = {**facts.wait(), **describe_job(job), **({"debug": True} if request.is_debug else {})}
+        record = {
+            **facts.wait(),
+            **describe_job(job),
+            **({"debug": True} if request.is_debug else {}),
+            **options.record,
+        }
         stores.catalog.jobs.create(without_secrets(job), record, _this_driver())
         try:
             return _run(job, executor, stores, desk, options)
@@ -290,6 +301,7 @@ def _executor(
             log_folder=stores.layout.logs(job_id),
             serve=lambda sock: PipeServer(sock, desk.open),
             arguments=request.handler_arguments,
+            environment=options.environment,
             open_stores=desk.open,
             is_verbose=options.is_verbose,
             is_debug=request.is_debug,

@@ -94,7 +94,7 @@ def restore(
     home = stores.layout.runtimes
     bundled = bundled_files(stores, version, prefix=PACKAGED if version.kind == "model" else "")
     manifest = read_manifest(bundled)
-    python = find_interpreter(_wanted_python(manifest), home=settings.home)
+    python = find_interpreter(_wanted_python(manifest), folders=settings.runtimes.interpreters)
     check_machine(manifest, python, version.name)
     installer = choose_installer(home, settings.runtimes.installer)
     own = own_indexes(settings)

@@ -62,7 +62,7 @@ class Instance:
         """What can be done with models."""
         from starwhale.instances.models import ModelVerbs  # packaging is rarer than listing jobs
 
-        return ModelVerbs(self.stores, self.project, self.settings.fixed_version)
+        return ModelVerbs(self.stores, self.project, self.settings)
 
     @cached_property
     def runtimes(self) -> RuntimeVerbs:
@@ -74,7 +74,7 @@ class Instance:
     @cached_property
     def jobs(self) -> JobVerbs:
         """What can be done with jobs."""
-        return JobVerbs(self.stores, self.project)
+        return JobVerbs(self.stores, self.project, self.settings)
 
     @property
     def garbage(self) -> GarbageVerbs:

@@ -12,6 +12,7 @@ from starwhale.domain.status import Status, is_active, is_resumable
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import JobTimeoutError
+from starwhale.settings import Settings
 
 if TYPE_CHECKING:
     from starwhale.domain.job import HandlerRecord, ResumeChanges, RunRequest
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 class JobVerbs:
     """Verbs of jobs. A job is addressed by its id, a unique beginning of it, its name, `latest`, `latest~N` or a URI."""
 
-    def __init__(self, stores: Stores, project: str) -> None:
+    def __init__(self, stores: Stores, project: str, settings: Settings) -> None:
         self._stores = stores
+        self._settings = settings
         self._project = project
 
     def list(
@@ -180,6 +182,7 @@ class JobVerbs:
             StarwhaleError: Something was found wrong before anything ran. What happens afterwards is in the outcome.
         """
         from starwhale.execution.start import start_job
+        from starwhale.instances.job_runtime import enter_runtime
         from starwhale.instances.pinning import pin_dataset
         from starwhale.instances.snapshots import drop_snapshot, has_job, take_snapshot
 
@@ -190,6 +193,7 @@ class JobVerbs:
         if request.model_uri:
             request = take_snapshot(self._stores, request)
         try:
+            request, options = enter_runtime(self._stores, self._settings, request, options)
             outcome = start_job(
                 request, self._stores, pin=lambda uri: pin_dataset(self._stores, uri, project=project), options=options
             )
@@ -215,7 +219,11 @@ class JobVerbs:
 
             project = parse_project_uri(request.project or self._project).project
             return read_handlers(pin_model(self._stores, dataclasses.replace(request, project=project))[1])
-        return discover_handlers(request, self._stores)
+        from starwhale.instances.job_runtime import enter_runtime
+
+        request = dataclasses.replace(request, project=parse_project_uri(request.project or self._project).project)
+        request, options = enter_runtime(self._stores, self._settings, request, None)
+        return discover_handlers(request, self._stores, options)
 
     def resume(
         self, job: str, changes: ResumeChanges | None = None, *, options: RunOptions | None = None
@@ -233,6 +241,7 @@ class JobVerbs:
             UsageError: A secret is missing that the job was given as an argument.
         """
         from starwhale.execution.start import resume_job
+        from starwhale.instances.job_runtime import enter_runtime
         from starwhale.storage.catalog.jobs import refuse_imported
 
         found = self.get(job)
@@ -241,6 +250,7 @@ class JobVerbs:
             from starwhale.instances.snapshots import bring_back_snapshot
 
             bring_back_snapshot(self._stores, found.request, found.id)
+        _, options = enter_runtime(self._stores, self._settings, found.request, options)
         outcome = resume_job(found.id, self._stores, changes, options=options)
         self._tidy(dataclasses.replace(found.request, job_id=found.id), outcome)
         return outcome

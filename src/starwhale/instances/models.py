@@ -15,6 +15,7 @@ from starwhale.domain.version import check_name, check_user_tag
 from starwhale.errors import HandlerError, InvalidNameError, UsageError, UserCodeError, nearest
 from starwhale.handlers.find_modules import find_evaluation_modules
 from starwhale.instances.destination import parse_destination
+from starwhale.instances.job_runtime import carry_runtime, describe_carried, enter_runtime, find_runtime
 from starwhale.instances.snapshots import hold_blobs
 from starwhale.instances.versions import VersionVerbs
 from starwhale.models import describe
@@ -27,7 +28,7 @@ from starwhale.models.model_yaml import ModelYaml, read_model_yaml, write_model_
 from starwhale.models.package import Packaged, package
 from starwhale.models.seen import Seen
 from starwhale.models.unpack import unpack
-from starwhale.settings import VERSION
+from starwhale.settings import VERSION, Settings
 from starwhale.storage.catalog.records import VersionDraft
 
 if TYPE_CHECKING:
@@ -59,9 +60,10 @@ class _Plan:
 class ModelVerbs(VersionVerbs):
     """Verbs of models: those of all versioned things, packaging and unpacking."""
 
-    def __init__(self, stores: Stores, project: str, fixed_version: str = "") -> None:
+    def __init__(self, stores: Stores, project: str, settings: Settings) -> None:
         super().__init__(stores, project, "model")
-        self._fixed_version = fixed_version
+        self._settings = settings
+        self._fixed_version = settings.fixed_version
 
     def build(  # noqa: PLR0913 - one parameter per option of the command
         self,
@@ -76,6 +78,8 @@ class ModelVerbs(VersionVerbs):
         add_all: bool = False,
         model_yaml: Path | None = None,
         verify: bool = False,
+        runtime: str = "",
+        packages_runtime: bool = True,
         on_file: Progress | None = None,
     ) -> VersionRecord:
         """Package a work directory as a new version, with the handlers that its modules have.
@@ -91,6 +95,8 @@ class ModelVerbs(VersionVerbs):
             add_all: Package what the built-in rules leave out.
             model_yaml: Another file than `model.yaml` in the work directory.
             verify: Read every file, also those that look as they did at the last build.
+            runtime: URI of a runtime: the modules are imported in its environment.
+            packages_runtime: Whether the model carries that runtime, and runs in it when nothing else is said.
             on_file: Called after each file.
 
         Raises:
@@ -106,16 +112,25 @@ class ModelVerbs(VersionVerbs):
         said = read_model_yaml(workdir, model_yaml)
         plan = self._plan(workdir.resolve(), said, modules, name, project, desc)
         rules = read_rules(plan.workdir, excludes=excludes, add_all=add_all)
-        handlers = self._discover(plan)
+        used = find_runtime(self._stores, runtime, project=plan.project) if runtime else None
+        handlers = self._discover(plan, used)
         with hold_blobs(self._stores):
             root = self._stores.layout.root.resolve()
             seen = Seen.open(self._stores.layout.seen, plan.workdir, trusts=not verify)
             packaged = package(plan.workdir, rules, self._stores.blobs, skip=root, on_file=on_file, seen=seen)
             _check_modules(plan, packaged.listing)
-            return self._commit(plan, packaged, handlers, tags)
+            carried = used if packages_runtime else None
+            if carried is not None:
+                packaged = carry_runtime(packaged, carried, self._stores.blobs)
+            return self._commit(plan, packaged, handlers, tags, carried)
 
     def _commit(
-        self, plan: _Plan, packaged: Packaged, handlers: dict[str, HandlerRecord], tags: Sequence[str]
+        self,
+        plan: _Plan,
+        packaged: Packaged,
+        handlers: dict[str, HandlerRecord],
+        tags: Sequence[str],
+        carried: VersionRecord | None,
     ) -> VersionRecord:
         manifest: dict[str, Any] = {  # Any: JSON
             "name": plan.name,
@@ -126,6 +141,7 @@ class ModelVerbs(VersionVerbs):
             "model_yaml": write_model_yaml(
                 ModelYaml(name=plan.name, modules=plan.modules, desc=plan.desc, envs=plan.envs)
             ),
+            **({"packaged_runtime": describe_carried(carried)} if carried is not None else {}),
             "file_count": len(packaged.listing.files),
             "new_bytes": packaged.new_bytes,
             "left_out": list(packaged.left_out[:LEFT_OUT_SHOWN]),
@@ -333,14 +349,18 @@ class ModelVerbs(VersionVerbs):
             envs=said.envs,
         )
 
-    def _discover(self, plan: _Plan) -> dict[str, HandlerRecord]:
+    def _discover(self, plan: _Plan, runtime: VersionRecord | None) -> dict[str, HandlerRecord]:
         from starwhale.execution.start import discover_handlers
 
-        request = RunRequest(workdir=str(plan.workdir), modules=plan.modules)
+        request = RunRequest(
+            workdir=str(plan.workdir), modules=plan.modules, runtime_uri=runtime.uri.full if runtime else ""
+        )
+        request, options = enter_runtime(self._stores, self._settings, request, None)
         try:
-            found = discover_handlers(request, self._stores)
+            found = discover_handlers(request, self._stores, options)
         except UserCodeError as error:
-            tried = f"it was imported with {sys.executable} (Python {platform.python_version()})"
+            where = str(options.record.get("python_version") or platform.python_version())
+            tried = f"it was imported with {options.python} (Python {where})"
             if sys.prefix not in error.hint:  # a module that is missing names the environment already
                 error.hint = f"{error.hint}; {tried}" if error.hint else tried
             raise

@@ -335,7 +335,7 @@ class RuntimeVerbs(VersionVerbs):
                 say(f"left out {', '.join(gathered.ours)}: this program, {VERSION}, stands in for it")
             lock: Lock | None = None
             if is_locked:
-                python = python or find_interpreter(gathered.spec.python, home=self._settings.home)
+                python = python or find_interpreter(gathered.spec.python, folders=self._settings.runtimes.interpreters)
                 say(f"locking for Python {python.version} on {python.platform} with {installer.name}")
                 wanted = dataclasses.replace(gathered.wanted, uses_cache=options.uses_cache)
                 lock = resolve_lock(wanted, python, installer)

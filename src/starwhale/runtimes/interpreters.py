@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from starwhale.domain.runtime import OLDEST_PYTHON, Interpreter
@@ -40,12 +40,12 @@ def probe(path: str | Path) -> Interpreter | None:
     return Interpreter(**{**facts, "path": str(path)})
 
 
-def find_interpreter(wanted: str = "", *, home: Path) -> Interpreter:
+def find_interpreter(wanted: str = "", *, folders: Sequence[Path] = ()) -> Interpreter:
     """Find a Python of this machine.
 
     Args:
         wanted: `3.12` or `3.12.1`; empty for the one that runs this program.
-        home: The user's home directory, where version managers keep theirs.
+        folders: Where version managers keep theirs, a folder for each.
 
     Raises:
         UsageError: A Python that workers do not run on.
@@ -55,25 +55,25 @@ def find_interpreter(wanted: str = "", *, home: Path) -> Interpreter:
         message = f"Python {wanted} is asked for, and workers need {_OLDEST} or newer"
         raise UsageError(message, hint=f"ask for {_OLDEST} or newer in environment.python")
     seen: dict[str, Interpreter] = {}
-    for path in _candidates(wanted, home):
+    for path in _candidates(wanted, folders):
         found = probe(path)
         if found is None:
             continue
         if not wanted or f"{found.version}.".startswith(f"{wanted}."):
             return found
         seen.setdefault(found.version, found)
-    there = sorted(seen | {each.version: each for each in _others(home)})
+    there = sorted(seen | {each.version: each for each in _others(folders)})
     message = f"there is no Python {wanted} on this machine"
     raise RestoreError(message, hint=f"install it, or ask for one that is here: {', '.join(there) or 'none was found'}")
 
 
-def _candidates(wanted: str, home: Path) -> Iterator[str]:
+def _candidates(wanted: str, folders: Sequence[Path]) -> Iterator[str]:
     if not wanted or f"{sys.version.split()[0]}.".startswith(f"{wanted}."):
         yield sys.executable
     if not wanted:
         return
     name = f"python{'.'.join(wanted.split('.')[:2])}"
-    for folder in _managed(home):
+    for folder in folders:
         yield from (str(path) for path in sorted(folder.glob(f"*{wanted}*/bin/{name}"), reverse=True))
     if on_path := shutil.which(name):
         yield on_path
@@ -82,14 +82,9 @@ def _candidates(wanted: str, home: Path) -> Iterator[str]:
             yield f"{place}/{name}"
 
 
-def _others(home: Path) -> Iterator[Interpreter]:
+def _others(folders: Sequence[Path]) -> Iterator[Interpreter]:
     """Yield those that a user could ask for instead."""
     for minor in range(OLDEST_PYTHON[1], _NEWEST_MINOR):
-        found = next(filter(None, map(probe, _candidates(f"3.{minor}", home))), None)
+        found = next(filter(None, map(probe, _candidates(f"3.{minor}", folders))), None)
         if found is not None:
             yield found
-
-
-def _managed(home: Path) -> tuple[Path, ...]:
-    """Where pyenv and uv keep the interpreters that they installed."""
-    return (home / ".pyenv" / "versions", home / ".local" / "share" / "uv" / "python")

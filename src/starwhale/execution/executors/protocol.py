@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -42,6 +42,8 @@ class ExecutorOptions:
     """Answers a worker's calls of the stores that arrive on the socket."""
     arguments: tuple[str, ...] = ()
     """What stood after `--`: constructors of handlers may look at it while handlers are found."""
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What workers find in their environment beside what this process has."""
     open_stores: Callable[[Task], TaskSide] | None = None
     """Opens a task's side of the stores in this process, for an executor that has no workers."""
     is_verbose: bool = False

@@ -55,7 +55,7 @@ class WorkerProcess:
             self._echoed = self._native_start
         self._process = subprocess.Popen(
             [options.python, "-P", "-m", "starwhale.execution.worker", *map(str, descriptors)],
-            env=child_environment(_python_path(options.python)),
+            env=child_environment({**_python_path(options.python), **options.environment}),
             stdin=None if self._is_attached else subprocess.DEVNULL,
             stdout=None if self._is_attached else self._output,
             stderr=None if self._is_attached or options.is_verbose else self._output,

@@ -247,9 +247,9 @@ class References:
 def _pinned(job: Any) -> Iterator[str]:  # Any: a row of jobs
     """Versions that a job was run on, and that going on with it or reading its results needs."""
     yield from (each["version"] for each in job.datasets)
-    model: str = job.request.get("model_version") or ""
-    if model:
-        yield model
+    for name in ("model_version", "runtime_version"):
+        if version := job.request.get(name):
+            yield version
 
 
 def _needs_snapshot(job: Any) -> bool:  # Any: a row of jobs
