@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from tests.s3_server import S3Server, moto_server
@@ -129,6 +130,12 @@ def test_links_read_a_part_of_an_object(server: S3Server) -> None:
         assert Link(other, 5, 5).to_bytes() == CONTENT[5:10]
 
 
+def test_a_secret_that_was_not_encoded_is_said_and_not_shown() -> None:
+    with pytest.raises(InvalidUriError, match=r"write / as %2F") as caught:
+        parse_link("s3://AKIA:half/otherhalf@guarded/k")
+    assert "half" not in str(caught.value)
+
+
 @pytest.mark.needs_s3
 def test_a_signed_address_needs_no_keys(server: S3Server) -> None:
     address = Link(f"s3://{server.bucket}/a/ü b.png").signed_uri
@@ -154,7 +161,7 @@ def test_a_server_that_checks_signatures_takes_ours_and_no_others() -> None:
 
         right = links(SW_S3_ACCESS_KEY=key, SW_S3_SECRET=secret)
         assert right.read("s3://guarded/k", 7, 3) == CONTENT[7:10]
-        assert links().read(f"s3://{key}:{secret}@guarded/k", 7, 3) == CONTENT[7:10]
+        assert links().read(f"s3://{key}:{quote(secret, safe='')}@guarded/k", 7, 3) == CONTENT[7:10]
         for wrong in (links(SW_S3_ACCESS_KEY=key, SW_S3_SECRET="guessed"), links()):
             with pytest.raises(ObjectStoreError, match="keys") as caught:
                 wrong.read("s3://guarded/k", 0, -1)

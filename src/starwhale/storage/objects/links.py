@@ -62,6 +62,10 @@ def parse_link(uri: str, known_hosts: Iterable[str] = ()) -> ObjectPlace:
     place, _, path = rest.partition("/")
     endpoint, keys = "", ("", "")
     left, at, right = place.rpartition("@")
+    port = right.rpartition("]")[2].partition(":")[2]
+    if port and not port.isdecimal():  # not shown: it may be the beginning of a secret
+        message = f"a link {scheme}://… has something else than a number where the port of a host would be"
+        raise InvalidUriError(message, hint="where the link holds an access key, write / as %2F and + as %2B in it")
     if at and _ADDRESS.fullmatch(left) and re.search(r":\d+$", left):
         endpoint, bucket, key = left, right, path
     else:
