@@ -54,7 +54,7 @@ def _read(hint: Any, value: Any, where: str) -> Any:
             raise TypeError(f"{where} is not an object")
         return {key: _read(arguments[1], each, where) for key, each in value.items()}
     if hint is float and type(value) is int:
-        return float(value)
+        return value  # as it is: equal jobs have equal texts
     if type(value) is not hint:
         raise TypeError(f"{where} is not of type {getattr(hint, '__name__', hint)}")
     return value
