@@ -1,5 +1,7 @@
 """An S3-compatible server on loopback for tests, and a wire in front of it that counts, cuts and damages what comes back."""
 
+# pyright: reportMissingImports=false
+# The package is optional: where it is missing, its names cannot be checked.
 from __future__ import annotations
 
 import os

@@ -18,6 +18,7 @@ import click
 PLAIN_MODULES = {
     "starwhale.api.evaluation": "(`from starwhale import evaluation`.) Decorators of an evaluation, and what it logs.",
     "starwhale.api.model": "(`from starwhale import model`.) Packaged models.",
+    "starwhale.api.runtime": "Locked environments.",
     "starwhale.api.project": "Projects.",
     "starwhale.api.track": "(`from starwhale import track`.) Not built yet.",
 }

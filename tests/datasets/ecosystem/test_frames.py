@@ -1,5 +1,7 @@
 """pandas, Polars, DuckDB and lazy Arrow: types, missing values, columns that are not read, and what other processes get."""
 
+# pyright: reportMissingImports=false
+# The package is optional: where it is missing, its names cannot be checked.
 from __future__ import annotations
 
 import multiprocessing

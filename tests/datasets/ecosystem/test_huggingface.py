@@ -1,5 +1,7 @@
 """Hugging Face: features, pictures that decode there, streaming, and the way through a file."""
 
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+# The package is optional: where it is missing, its names cannot be checked.
 from __future__ import annotations
 
 import sys

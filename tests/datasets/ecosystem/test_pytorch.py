@@ -1,5 +1,7 @@
 """PyTorch: samples, DataLoader workers of both kinds, order, epochs, and what is refused."""
 
+# pyright: reportMissingImports=false
+# The package is optional: where it is missing, its names cannot be checked.
 from __future__ import annotations
 
 import pickle

@@ -1,5 +1,7 @@
 """SQL over a version with DuckDB, which reads the columns that the query needs and nothing else."""
 
+# pyright: reportMissingImports=false
+# The package is optional: where it is missing, its names cannot be checked.
 from __future__ import annotations
 
 from typing import Any

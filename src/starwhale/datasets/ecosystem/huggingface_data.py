@@ -1,5 +1,7 @@
 """A version as a Hugging Face dataset: in memory, or streamed."""
 
+# pyright: reportAttributeAccessIssue=false
+# The package is optional: where it is missing, its names cannot be checked.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

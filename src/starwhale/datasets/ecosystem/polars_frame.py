@@ -1,5 +1,7 @@
 """A version as a Polars data frame, or as a lazy one that reads what a query needs."""
 
+# pyright: reportMissingImports=false
+# The package is optional: where it is missing, its names cannot be checked.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

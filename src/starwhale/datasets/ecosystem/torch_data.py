@@ -1,5 +1,7 @@
 """A version as a PyTorch dataset, iterable or map-style; this module needs PyTorch, `pytorch.py` says so where it is missing."""
 
+# pyright: reportMissingImports=false, reportUntypedBaseClass=false
+# The package is optional: where it is missing, its names cannot be checked.
 from __future__ import annotations
 
 import operator
