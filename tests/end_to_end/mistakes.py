@@ -236,7 +236,7 @@ MISTAKES = [
     _wrong("model run {place}/good -d numbers --name latest", "latest"),
     _wrong("model run {place}/good -d numbers --name two_words", "two words"),
     _failed("model run {place}/good -d numbers --project nowhere", "nowhere"),
-    _failed("model run {place}/good -d numbers --runtime nobody", "runtime", "not built yet"),
+    _failed("model run {place}/good -d numbers --runtime nobody", "nobody", "runtime build"),
     _failed("model run {place}/circle", "first", "second"),
     _failed("model run {place}/unknown_need", "nobody"),
     _failed("model run {place}/syntax -d numbers", "evaluation.py", "line 4"),

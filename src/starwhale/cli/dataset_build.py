@@ -92,7 +92,7 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
     typed = frozenset(name for name in options if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE)
     options = read_yaml(options)
     source = find_source(options, typed)
-    name = pick_name(options, typed, source)
+    name = pick_name(options, source)
     app.say(f"building a version of dataset {name} from {source.shown}")
     made = app.instance().datasets.open(_uri(name, options["project"]), Dataset)
     app.say(f"uri: {made.uri}")

@@ -169,13 +169,13 @@ def refuse_bare(places: Sequence[str]) -> None:
     raise UsageError(message, hint=hint)
 
 
-def pick_name(options: Options, typed: frozenset[str], source: BuildSource) -> str:
-    """Return the name of the dataset: the one that is given, else the source's own.
+def pick_name(options: Options, source: BuildSource) -> str:
+    """Return the name of the dataset: the one that is given, else (also for an empty one) the source's own.
 
     Raises:
         InvalidNameError: It breaks the naming rule.
     """
-    if "name" in typed or options["name"]:
+    if options["name"]:
         return check_name("dataset", options["name"])
     try:
         return check_name("dataset", source.default_name)
