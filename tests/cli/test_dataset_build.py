@@ -208,7 +208,6 @@ def test_wrong_words_are_refused_with_what_to_do(swcli: Swcli, tmp_path: Path) -
         (("--csv", "a.cvs"), "there is no file a.cvs"),
         (("--csv", "a.csv", "-p", "no/such"), "no instance 'no'"),
         (("--csv", "a.csv", "-n", "a/b"), "'a/b' is not a valid dataset name Try: use 1 to 80 letters"),
-        (("--csv", "a.csv", "-n", ""), "'' is not a valid dataset name"),
         (("--image", "1st"), "'1st' is not a valid dataset name Try: give it one with --name; use 1 to 80"),
         (("--csv", "a.csv", "--push", "x"), "Try: carry the version over with: swcli dataset export"),
         (("--parquet", "a.csv"), "it is cut off, damaged, or not a Parquet file"),
