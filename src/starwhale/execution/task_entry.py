@@ -23,6 +23,8 @@ from starwhale.execution.read_ahead import RangeFeed, Ready
 from starwhale.handlers import call
 from starwhale.handlers.context import Context, set_runtime_context
 from starwhale.handlers.failures import has_quit
+from starwhale.handlers.predict_rows import PredictRunner
+from starwhale.handlers.range_part import Origin, RowFailed
 from starwhale.handlers.result_rows import iter_results
 from starwhale.handlers.row_clock import RowClock
 from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TaskStores
@@ -176,7 +178,7 @@ class _Attempt:
         info = {each.uri: self._stores.dataset_info(n) for n, each in enumerate(self._task.datasets)}
         self._context.dataset_info = info
         is_debug = self._task.request.is_debug
-        origin = call.Origin(
+        origin = Origin(
             id_step=step.id_step,
             step=step.name,
             task=self._task.index,
@@ -184,7 +186,7 @@ class _Attempt:
             output=self.output.tail if self.output is not None else lambda: "",
         )
         has_budget = bool(self._task.request.max_errors)
-        runner = call.PredictRunner(
+        runner = PredictRunner(
             step.record, bound, self._context, origin, is_debug=is_debug, puts_up_with_errors=has_budget
         )
         if not step.record.timeout_s or is_debug:  # who debugs takes the time that it takes
@@ -194,7 +196,7 @@ class _Attempt:
             runner.limit(row_clock)
             return self._run_rows(runner)
 
-    def _give_up(self, runner: call.PredictRunner, stack: FrameType | None) -> None:
+    def _give_up(self, runner: PredictRunner, stack: FrameType | None) -> None:
         """Keep what was done, and have this process ended: a call of predict does not end."""
         assert self.on_stuck is not None  # noqa: S101 - the caller has looked
         task, draft = self._task, None
@@ -234,7 +236,7 @@ class _Attempt:
         if tables:
             self._stores.commit(PartDraft(tables=tables))
 
-    def _run_rows(self, runner: call.PredictRunner) -> Status:
+    def _run_rows(self, runner: PredictRunner) -> Status:
         draft: PartDraft | None = None
         with closing(RangeFeed(self._stores, is_ahead=not self._task.request.is_debug, clock=self._clock)) as feed:
             while not self._should_stop():
@@ -244,14 +246,14 @@ class _Attempt:
                 began = self._clock() - ready.read_s
                 try:
                     draft = self._run_range(runner, ready, began)
-                except call.RowFailed as failure:
+                except RowFailed as failure:
                     if failure.draft is not None:
                         self._keep(self._finish(failure.draft, ready.lease, began))
                     raise
         self._keep(draft)
         return Status.INTERRUPTED
 
-    def _run_range(self, runner: call.PredictRunner, ready: Ready, began: float) -> PartDraft | None:
+    def _run_range(self, runner: PredictRunner, ready: Ready, began: float) -> PartDraft | None:
         lease, rows = ready.lease, ready.rows
         if self.output is not None:
             self.output.sends_at_once = lease.is_suspect
@@ -330,7 +332,7 @@ class _Drain:
 
 def describe_error(error: BaseException) -> TaskError:
     """Say why an attempt failed, the user's frame first where user code did it."""
-    if isinstance(error, call.RowFailed):
+    if isinstance(error, RowFailed):
         return error.task_error
     if isinstance(error, UserCodeError):
         return TaskError(
