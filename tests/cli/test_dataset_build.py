@@ -142,7 +142,7 @@ def test_a_dataset_yaml_with_every_field(swcli: Swcli, tmp_path: Path) -> None:
         ("desc: why", "desc: [a]", "desc is ['a'], and should be text"),
         ("attr:\n", "attr: 3\nx:\n", "attr is 3"),
         ("handler:", "handlr:", "did you mean 'handlr'?"),
-        ("unknown: 1", "runtime_uri: pytorch", "runtime_uri is not built yet"),
+        ("unknown: 1", "runtime_uri: pytorch", "no runtime 'pytorch' in project"),
         ("unknown: 1", "runtime_uri: [", "cannot read dataset.yaml"),
     ):
         (tmp_path / "dataset.yaml").write_text(text.replace(old, new))

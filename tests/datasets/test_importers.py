@@ -18,12 +18,12 @@ from starwhale.datasets.importers import (
     json_stream,
     read_csv,
     read_folder,
-    read_handler,
     read_json,
     read_json_text,
 )
 from starwhale.datasets.importers.folder import LeftOutWarning
 from starwhale.errors import DatasetSourceError
+from starwhale.handlers.dataset_rows import read_handler
 from starwhale.media import Audio, Image, MIMEType, Video
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,13 +14,13 @@ from click.core import ParameterSource
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwOption
-from starwhale.cli.dataset_source import find_source, pick_name, read_yaml, refuse_bare
+from starwhale.cli.complete_names import completes
+from starwhale.cli.dataset_source import BuildSource, find_source, pick_name, read_yaml, refuse_bare
 from starwhale.domain.uri import parse_project_uri
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import NotBuiltYetError
 
 _LATER = {
-    "runtime": "build with the Python that has what the handler needs",
     "push": "carry the version over with: swcli dataset export, and import there",
 }
 _source_option = functools.partial(click.option, cls=SwOption, panel="Source (one of them)")
@@ -53,7 +53,9 @@ _about_option = functools.partial(click.option, cls=SwOption, panel="About the s
 @click.option("-t", "--tag", "tags", multiple=True, help="Tag of the version.")
 @click.option("-as", "--alignment-size", hidden=True, help="Accepted for old scripts; this format has no such setting.")
 @click.option("-vs", "--volume-size", hidden=True, help="Accepted for old scripts; this format has no such setting.")
-@click.option("-r", "--runtime", help="Not built yet.")
+@click.option(
+    "-r", "--runtime", default="", shell_complete=completes("runtime"), help="Run the handler in this runtime."
+)
 @click.option("--push", help="Not built yet.")
 @click.option("--force-push", is_flag=True, hidden=True)
 @_about_option("-w", "--workdir", default=".", help="Directory of the handler's module.")
@@ -94,14 +96,16 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
     source = find_source(options, typed)
     name = pick_name(options, source)
     app.say(f"building a version of dataset {name} from {source.shown}")
+    rows, facts = _rows(app, source, options["project"])
     made = app.instance().datasets.open(_uri(name, options["project"]), Dataset)
+    made.build_facts = facts
     app.say(f"uri: {made.uri}")
     progress = _progress(app)
     try:
         with made, _told_warnings():
             count = build_version(
                 made,
-                refuse_none(source.rows(), source.shown),
+                refuse_none(rows, source.shown),
                 mode="patch" if options["patch"] else "overwrite",
                 tags=options["tags"],
                 message=options["desc"],
@@ -114,6 +118,20 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
     short = made.committed_version[:SHORT_VERSION]
     value = {"uri": str(made.uri), "name": made.name, "version": made.committed_version, "updated_rows": count}
     app.tell(value, f"done; see: swcli dataset info {made.name}/version/{short}")
+
+
+def _rows(app: CliApp, source: BuildSource, project: str) -> tuple[Iterable[Any], Mapping[str, Any]]:  # Any: rows, JSON
+    """Return the rows, and what the version says of how it was built; the environment of a runtime is made here."""
+    if source.kind != "handler":
+        return source.rows(), {}
+    found = app.instance().datasets.handler_rows(
+        source.places[0],
+        workdir=str(source.options["workdir"]),
+        runtime=source.options["runtime"],
+        project=project,
+        say=lambda text: click.echo(text, err=True),
+    )
+    return found.rows, found.build
 
 
 @contextmanager

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import secrets
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from starwhale.domain.version import NAME, check_name
-from starwhale.errors import InvalidNameError, NotBuiltYetError, UsageError, nearest
+from starwhale.errors import InvalidNameError, UsageError, nearest
 
 Options = Mapping[str, Any]  # Any: one value per option
 
@@ -51,7 +49,7 @@ KIND_OPTIONS: Mapping[str, Mapping[str, str]] = {
         "cache": "cache",
         "add_hf_info": "add_info",
     },
-    "handler": {"workdir": "workdir"},
+    "handler": {"workdir": "workdir", "runtime": "runtime"},
 }
 """Kind → options of the command line that say something about it, with the importer's names for them."""
 ABOUT_SOURCES = frozenset(name for names in KIND_OPTIONS.values() for name in names)
@@ -106,9 +104,7 @@ class BuildSource:
         return name if is_usable else f"{self.kind}-{secrets.token_hex(4)}"
 
     def rows(self) -> Iterator[Any]:  # Any: rows and blocks
-        """Read the rows."""
-        if self.kind == "handler":
-            return _handler_rows(str(self.options["workdir"]), self.places[0])
+        """Read the rows of files and other people's data; those of a handler are read by the instance."""
         from starwhale.datasets.importers import open_source
 
         return open_source(self.kind, self.places, self.options)
@@ -189,7 +185,6 @@ def read_yaml(options: Options) -> dict[str, Any]:
 
     Raises:
         UsageError: The file cannot be read, names no handler, or a value in it has the wrong type.
-        NotBuiltYetError: It asks for a runtime.
     """
     path = Path(options["dataset_yaml"] or "dataset.yaml")
     has_source = any(options[name] for name in (*PLACES, "handler", "sources"))
@@ -204,10 +199,7 @@ def read_yaml(options: Options) -> dict[str, Any]:
             message, hint=f"leave it out, or name another file: --dataset-yaml {options['workdir']}/dataset.yaml"
         )
     said = _load_yaml(path)
-    if said["runtime_uri"] and not options["runtime"]:
-        message = f"{path}: runtime_uri is not built yet"
-        raise NotBuiltYetError(message, hint="take it out, and build with the Python that has what the handler needs")
-    own = {"name": "name", "desc": "desc", "project": "project_uri"}
+    own = {"name": "name", "desc": "desc", "project": "project_uri", "runtime": "runtime_uri"}
     filled = {name: options[name] or said[key] for name, key in own.items()}
     return {**options, **filled, "handler": said["handler"], "workdir": str(path.absolute().parent)}
 
@@ -263,42 +255,3 @@ _FLAGS = {"csv_files": "csv", "json_files": "json", "sources": "from", "source_o
 
 def _listed(names: list[str]) -> str:
     return " and ".join("--" + re.sub("_", "-", _FLAGS.get(name, name)) for name in names)
-
-
-def _handler_rows(workdir: str, handler: str) -> Any:
-    from starwhale.datasets.importers import read_handler
-    from starwhale.errors import StarwhaleError
-
-    module, _, path = handler.partition(":")
-    if not path:
-        message = f"{handler!r} is not a handler"
-        raise UsageError(message, hint="write it as module:object")
-    sys.path.insert(0, str(Path(workdir).absolute()))
-    try:
-        yield from read_handler(_find_handler(module, path, workdir))
-    except StarwhaleError:
-        raise
-    except (Exception, SystemExit) as error:  # whatever user code raises
-        from starwhale.handlers.failures import user_code_error
-
-        raise user_code_error(f"handler {handler!r}", error) from error
-
-
-def _find_handler(module: str, path: str, workdir: str) -> Any:  # Any: whatever the user wrote
-    from starwhale.errors import HandlerError
-
-    try:
-        found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
-        message = f"no module {module!r} in {Path(workdir).absolute()}"
-        known = [file.stem for file in Path(workdir).glob("*.py")]
-        raise HandlerError(message, hint=nearest(module, known) or "name its folder with --workdir") from error
-    for part in path.split("."):
-        if not hasattr(found, part):
-            message = f"{module!r} has no {path!r}"
-            known = [name for name in vars(found) if not name.startswith("_")]
-            raise HandlerError(message, hint=nearest(part, known) or "write it as module:object")
-        found = getattr(found, part)
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starwhale.datasets.compare import compare_rows
@@ -37,6 +37,8 @@ class CommitNote:
     """Why."""
     tags: Sequence[str] = ()
     """Tags of the new version."""
+    build: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON
+    """How the rows were made, beside our version."""
 
 
 def commit_changes(
@@ -58,7 +60,7 @@ def commit_changes(
     for _ in range(TRIES):
         draft = VersionDraft(
             content_digest=written.manifest_digest,
-            manifest=make_manifest(written, note.message),
+            manifest=make_manifest(written, note.message, note.build),
             version=note.version,
             message=note.message,
             size_bytes=written.size_bytes,
@@ -77,11 +79,11 @@ def commit_changes(
     raise ConflictError(message, hint="open the newest version and make the changes again")
 
 
-def make_manifest(written: DatasetCommit, message: str) -> dict[str, Any]:
+def make_manifest(written: DatasetCommit, message: str, build: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Describe a version for `info`; the catalog adds its id and time."""
     return {
         "message": message,
-        "build": {"os": platform.system(), "sw_version": VERSION},
+        "build": {"os": platform.system(), "sw_version": VERSION, **(build or {})},
         "size": written.size_bytes,
         "dataset_summary": {
             "rows": written.row_count,

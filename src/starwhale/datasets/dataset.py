@@ -65,6 +65,8 @@ class Dataset:
         self._shares: Callable[[DatasetReader], Iterator[DataRow]] | None = None
         self._tmpdir: Path | None = None
         self._is_closed = False
+        self.build_facts: Mapping[str, Any] = {}  # Any: JSON
+        """What the manifest of the next version says under `build` beside our version: the runtime that its handler ran in."""
 
     # ----------------------------------------------------------------------------------------------------- what it is
 
@@ -412,7 +414,7 @@ class Dataset:
             if not changes.is_changed or bundle is None:
                 text = f"dataset {self.name!r} has no change to commit"
                 raise NothingToCommitError(text, hint="write, append or delete rows first")
-            note = CommitNote(version=self.pending_commit_version, message=message, tags=wanted)
+            note = CommitNote(version=self.pending_commit_version, message=message, tags=wanted, build=self.build_facts)
             base = self._opened.version
             self._committed = commit_changes(self._stores, bundle, base, changes.commit(), note)
             self._reader = self._stores.open_reader(self._committed)

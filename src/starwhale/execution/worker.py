@@ -223,13 +223,13 @@ def main(arguments: list[str]) -> None:
     control, stores = (socket.socket(fileno=int(each)) for each in arguments)
     for each in (control, stores):
         each.set_inheritable(False)
-    _die_with_parent()
+    die_with_parent()
     Worker(control, stores).run()
     sys.stdout.flush()
     os._exit(0)  # threads that user code left behind do not hold the job up
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask Linux to kill this process when its parent ends, even while native code keeps every thread from running."""
     if sys.platform != "linux":
         return

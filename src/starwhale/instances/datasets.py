@@ -15,6 +15,7 @@ from starwhale.datasets.statistics.kept import find_statistics
 from starwhale.datasets.stores import DatasetStores
 from starwhale.datasets.verify import OnBytes, Verified, verify_version
 from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_destination, parse_object_uri
+from starwhale.domain.uri import parse_project_uri
 from starwhale.errors import UsageError
 from starwhale.instances.archive_place import dataset_stores, make_place, plan_import
 from starwhale.instances.destination import parse_destination
@@ -25,6 +26,9 @@ from starwhale.transfer.dataset_archive import export_dataset, import_dataset
 if TYPE_CHECKING:
     from starwhale.datasets.statistics.facts import DatasetStatistics, OnProgress
     from starwhale.domain.uri import Uri
+    from starwhale.instances.dataset_handler import HandlerRows
+    from starwhale.instances.environments import Say
+    from starwhale.settings import Settings
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
 
@@ -36,9 +40,10 @@ D = TypeVar("D", bound=Dataset)
 class DatasetVerbs(VersionVerbs):
     """Verbs of datasets: those of all versioned things, and opening."""
 
-    def __init__(self, stores: Stores, project: str, fixed_version: str = "") -> None:
+    def __init__(self, stores: Stores, project: str, settings: Settings) -> None:
         super().__init__(stores, project, "dataset")
-        self._fixed_version = fixed_version
+        self._settings = settings
+        self._fixed_version = settings.fixed_version
 
     def folder(self, version: VersionRecord) -> str:
         """Return the folder with the rows of a dataset."""
@@ -56,6 +61,27 @@ class DatasetVerbs(VersionVerbs):
         stores = self._opened()
         opened = find_dataset(stores, uri, create=create, readonly=readonly, default_project=self._project)
         return kind(stores, opened, readonly=readonly)
+
+    def handler_rows(
+        self, handler: str, *, workdir: str = ".", runtime: str = "", project: str = "", say: Say | None = None
+    ) -> HandlerRows:
+        """Return the rows of a Python handler, to be built; nothing of it is imported before the first one is read.
+
+        Args:
+            handler: `module:object`.
+            workdir: Folder of its module.
+            runtime: URI of a runtime: the handler runs in its environment, in a process of its own; empty for the one that is active.
+            project: URI of the project in which the runtime is looked for; empty for the current one.
+            say: Called with what the user should know of the environment.
+
+        Raises:
+            NotFoundError: There is no such runtime; the nearest names are said.
+            RestoreError: Its environment cannot be made.
+        """
+        from starwhale.instances.dataset_handler import open_handler
+
+        home = parse_project_uri(project or self._project).project
+        return open_handler(self._stores, self._settings, handler, workdir, (runtime, home), say)
 
     def copy(
         self,

@@ -55,7 +55,7 @@ class Instance:
         """What can be done with datasets."""
         from starwhale.instances.datasets import DatasetVerbs  # opening rows is rarer than listing jobs
 
-        return DatasetVerbs(self.stores, self.project, self.settings.fixed_version)
+        return DatasetVerbs(self.stores, self.project, self.settings)
 
     @cached_property
     def models(self) -> ModelVerbs:

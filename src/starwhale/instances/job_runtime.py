@@ -69,6 +69,20 @@ def find_runtime(stores: Stores, uri: str, *, project: str) -> VersionRecord:
     return stores.catalog.versions.resolve("runtime", uri, default_project=project)
 
 
+def choose_runtime(stores: Stores, settings: Settings, uri: str, *, project: str) -> VersionRecord | None:
+    """Find the runtime that a URI means; with an empty one, the runtime that this process was started in, if there is one.
+
+    Raises:
+        NotFoundError: There is none; the nearest names are said.
+    """
+    if uri:
+        return find_runtime(stores, uri, project=project)
+    if not settings.runtimes.active:
+        return None
+    active = parse_uri(settings.runtimes.active)
+    return stores.catalog.versions.resolve(active.kind, active)
+
+
 def carry_runtime(packaged: Packaged, runtime: VersionRecord, blobs: LocalBlobStore) -> Packaged:
     """Add the files of a runtime to those of a model; they are shared."""
     from starwhale.models.listing import Listing, read_listing
@@ -97,11 +111,8 @@ def _find(stores: Stores, settings: Settings, request: RunRequest) -> VersionRec
     versions = stores.catalog.versions
     if request.runtime_version:  # of a job that goes on
         return versions.get(request.runtime_version)
-    if request.runtime_uri:
-        return find_runtime(stores, request.runtime_uri, project=request.project)
-    if settings.runtimes.active:
-        active = parse_uri(settings.runtimes.active)
-        return versions.resolve(active.kind, active)
+    if (found := choose_runtime(stores, settings, request.runtime_uri, project=request.project)) is not None:
+        return found
     if request.model_version and not request.forbids_packaged_runtime:
         model = versions.get(request.model_version)
         return model if model.manifest.get("packaged_runtime") else None

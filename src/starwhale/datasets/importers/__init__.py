@@ -15,7 +15,6 @@ from starwhale.datasets.importers.blocks import Chunk, RowBlock
 from starwhale.datasets.importers.coco import CocoOptions, read_coco
 from starwhale.datasets.importers.csv_files import CsvOptions, read_csv
 from starwhale.datasets.importers.folder import FolderKind, read_folder
-from starwhale.datasets.importers.handler import read_handler
 from starwhale.datasets.importers.huggingface import HuggingFaceOptions, read_huggingface
 from starwhale.datasets.importers.json_files import read_json, read_json_text
 from starwhale.datasets.importers.lance_data import LanceOptions, read_lance
@@ -43,7 +42,6 @@ __all__ = [
     "read_coco",
     "read_csv",
     "read_folder",
-    "read_handler",
     "read_huggingface",
     "read_json",
     "read_json_text",

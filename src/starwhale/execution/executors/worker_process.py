@@ -150,16 +150,11 @@ class WorkerProcess:
     @property
     def signal(self) -> str:
         """Name of the signal that killed the process, or empty."""
-        code = self._process.poll()
-        if code is None or code >= 0:
-            return ""
-        return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        return _signal_name(self._process.poll())
 
     def describe_end(self) -> str:
         """Say how the process ended."""
-        if self.signal:
-            return f"was killed by {self.signal}"
-        return "closed its connection" if self.exit_code is None else f"ended with exit code {self.exit_code}"
+        return describe_exit(self._process.poll())
 
     def output_tail(self) -> str:
         """Return the end of what native code wrote when it ended, or of what the process wrote before it began its first task."""
@@ -191,6 +186,19 @@ class WorkerProcess:
         self._channel.close()
         self._served.drain()
         self._events.put((self, None))
+
+
+def describe_exit(code: int | None) -> str:
+    """Say how a process ended, of its return code; None where it runs on."""
+    if name := _signal_name(code):
+        return f"was killed by {name}"
+    return "closed its connection" if code is None else f"ended with exit code {code}"
+
+
+def _signal_name(code: int | None) -> str:
+    if code is None or code >= 0:
+        return ""
+    return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
 
 
 def check_python(python: str) -> None:

@@ -1,12 +1,47 @@
-"""What a Python handler yields, as rows."""
+"""What a Python handler of a dataset yields, as rows: found by its name, called, and each item checked.
+
+It runs beside user code, in an environment of the user's, and so needs the standard library alone.
+"""
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
-from starwhale.datasets.importers.place import Row
-from starwhale.errors import DatasetSourceError
+from starwhale.errors import DatasetSourceError, HandlerError, StarwhaleError, UsageError, nearest
+from starwhale.handlers.failures import user_code_error
+
+Row = tuple[int | str, dict[str, object]]
+"""A key and the features."""
+
+
+def rows_of(handler: str, workdir: str) -> Iterator[Row]:
+    """Import a handler, and yield its rows.
+
+    Args:
+        handler: `module:object`.
+        workdir: Folder that the module is looked for in first.
+
+    Raises:
+        UsageError: The name is none of a handler.
+        HandlerError: There is no such module or object; the nearest names are said.
+        UserCodeError: The user's code raised; with its line.
+        DatasetSourceError: An item is no row; with its position.
+    """
+    module, _, path = handler.partition(":")
+    if not path:
+        message = f"{handler!r} is not a handler"
+        raise UsageError(message, hint="write it as module:object")
+    sys.path.insert(0, str(Path(workdir).absolute()))
+    try:
+        yield from read_handler(_find_handler(module, path, workdir))
+    except StarwhaleError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever user code raises
+        raise user_code_error(f"handler {handler!r}", error) from error
 
 
 def read_handler(handler: object) -> Iterator[Row]:
@@ -75,3 +110,21 @@ def _features(features: object, position: int, name: str) -> dict[str, object]:
                 hint="names of features are text",
             )
     return made
+
+
+def _find_handler(module: str, path: str, workdir: str) -> Any:  # Any: whatever the user wrote
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        message = f"no module {module!r} in {Path(workdir).absolute()}"
+        known = [file.stem for file in Path(workdir).glob("*.py")]
+        raise HandlerError(message, hint=nearest(module, known) or "name its folder with --workdir") from error
+    for part in path.split("."):
+        if not hasattr(found, part):
+            message = f"{module!r} has no {path!r}"
+            known = [name for name in vars(found) if not name.startswith("_")]
+            raise HandlerError(message, hint=nearest(part, known) or "write it as module:object")
+        found = getattr(found, part)
+    return found
