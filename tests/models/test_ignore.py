@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from starwhale.errors import ModelSourceError, UsageError
+from starwhale.errors import ModelSourceError
 from starwhale.models.ignore import read_rules
 from starwhale.models.walk import walk
 
@@ -99,9 +100,13 @@ def test_a_work_directory_that_is_an_environment_itself_is_packaged(tmp_path: Pa
 
 
 def test_rules_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
-    (tmp_path / ".swignore").write_bytes(b"\xff\xfe")
-    with pytest.raises(ModelSourceError, match=r"\.swignore"):
+    place = tmp_path / ".swignore"
+    place.write_bytes(b"\xff\xfe")
+    with pytest.raises(ModelSourceError, match=r"\.swignore.*UTF-8"):
         read_rules(tmp_path)
-    (tmp_path / ".swignore").unlink()
-    with pytest.raises(UsageError, match="no pattern"):
-        read_rules(tmp_path, excludes=["!"])
+    place.unlink()
+    for make in (os.mkdir, os.mkfifo):
+        make(place)
+        with pytest.raises(ModelSourceError, match=r"\.swignore.*no file"):
+            read_rules(tmp_path)
+        place.rmdir() if place.is_dir() else place.unlink()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from starwhale.cli.visible import json_halves, visible
 from starwhale.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class CliApp:
     def emit(self, value: object, render: Callable[[Console], None]) -> None:
         """Give out one result on stdout: `value` as JSON under `-o json`, else whatever `render` draws."""
         if self.wants_json:
-            click.echo(json.dumps(_finite(value), indent=4, sort_keys=True, default=_plain, ensure_ascii=False))
+            text = json.dumps(_finite(value), indent=4, sort_keys=True, default=_plain, ensure_ascii=False)
+            click.echo(json_halves(text))
         else:
             render(make_console(sys.stdout.isatty(), columns=self.settings.columns))
 
@@ -60,7 +62,7 @@ class CliApp:
 
     def say(self, text: str) -> None:
         """Tell something that is not a result, on stderr under `-o json` and on stdout otherwise."""
-        click.echo(text, err=self.wants_json)
+        click.echo(visible(text), err=self.wants_json)
 
 
 def make_console(is_terminal: bool, *, stderr: bool = False, columns: int | None = None) -> Console:
@@ -68,11 +70,11 @@ def make_console(is_terminal: bool, *, stderr: bool = False, columns: int | None
 
     What users wrote stays as it is: `module:a:` is no emoji.
     """
-    from rich.console import Console
+    from starwhale.cli.visible_console import VisibleConsole
 
     if is_terminal:
-        return Console(stderr=stderr, emoji=False)  # rich itself knows the terminal, COLUMNS and NO_COLOR
-    return Console(stderr=stderr, width=columns or NARROWEST, color_system=None, highlight=False, emoji=False)
+        return VisibleConsole(stderr=stderr, emoji=False)  # rich itself knows the terminal, COLUMNS and NO_COLOR
+    return VisibleConsole(stderr=stderr, width=columns or NARROWEST, color_system=None, highlight=False, emoji=False)
 
 
 def _finite(value: Any) -> Any:  # Any: whatever users logged

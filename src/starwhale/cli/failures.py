@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from starwhale.cli.app import CliApp
+from starwhale.cli.visible import json_halves, visible
 from starwhale.errors import StarwhaleError, UsageError, UserCodeError
 
 BUG = 70
@@ -42,7 +43,7 @@ def report_failure(app: CliApp, error: BaseException) -> int:
     if isinstance(error, StarwhaleError):
         _show(app, error.code, error.message, error.hint)
         if app.verbosity:
-            click.echo(_traceback(error), err=True)
+            click.echo(visible(_traceback(error)), err=True)
         return error.exit_code
     if isinstance(error, (BrokenPipeError, SystemExit)):  # rich turns the first into the second
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -50,11 +51,14 @@ def report_failure(app: CliApp, error: BaseException) -> int:
     if isinstance(error, FileNotFoundError) and not _has_folder():
         _show(app, "usage", "the current folder is not there any more", "go into another one: cd DIR")
         return UsageError.exit_code
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        _show(app, "usage", f"{error.object!r} is not UTF-8", "write it with characters that UTF-8 has")
+        return UsageError.exit_code
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _show(app, "no_space", f"cannot write: {error.strerror}", "free some space, and try again")
         return 1
-    click.echo(_traceback(error), err=True)
+    click.echo(visible(_traceback(error)), err=True)
     _show(
         app, "bug", f"this is a bug of swcli: {type(error).__name__}: {error}", "please report it with the lines above"
     )
@@ -86,12 +90,13 @@ def _show_user_code(app: CliApp, error: UserCodeError) -> None:
         _print_json({"code": error.code, "message": error.message, "hint": hint, "details": facts})
         return
     if app.verbosity and error.details:
-        click.echo(error.details.rstrip(), err=True)
+        click.echo(visible(error.details.rstrip()), err=True)
     if error.frame:
-        frame = click.style(error.frame, bold=True) if app.settings.colours else error.frame
-        click.echo(frame + (f", row {error.key}" if error.key else ""), err=True)
+        frame = visible(error.frame)
+        frame = click.style(frame, bold=True) if app.settings.colours else frame
+        click.echo(frame + (f", row {visible(error.key)}" if error.key else ""), err=True)
     if error.source:
-        click.echo(error.source, err=True)
+        click.echo(visible(error.source), err=True)
     _say(app, "Error:", error.message.removesuffix(f" at {error.frame}"), "red")
     lines = {
         "Hint:": error.hint,
@@ -114,12 +119,13 @@ def _show(app: CliApp, code: str, message: str, hint: str) -> None:
 
 
 def _print_json(error: dict[str, Any]) -> None:  # Any: a JSON object
-    click.echo(json.dumps({"error": error}, ensure_ascii=False))
+    click.echo(json_halves(json.dumps({"error": error}, ensure_ascii=False)))
 
 
 def _say(app: CliApp, title: str, text: str, colour: str) -> None:
     shown = f"{title:<6}"
-    click.echo(f"{click.style(shown, fg=colour, bold=True) if app.settings.colours else shown} {text}", err=True)
+    styled = click.style(shown, fg=colour, bold=True) if app.settings.colours else shown
+    click.echo(f"{styled} {visible(text)}", err=True)
 
 
 def _traceback(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from starwhale.cli.command import LazyCommand, SwCommand, SwGroup, add_not_built
 from starwhale.cli.complete_names import completes
 from starwhale.cli.render_table import show_bytes
 from starwhale.cli.versions import VersionKind, add_version_commands
+from starwhale.cli.visible import visible_line
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import NotBuiltYetError
 
@@ -198,7 +199,9 @@ def _tell_built(console: Console, app: CliApp, version: VersionRecord, handlers:
     lines = [f"{files}, {show_bytes(version.size_bytes)}, {news}", f"uri: {version.uri.full}"]
     if left_out := version.manifest["left_out"]:
         more = version.manifest["left_out_count"] - len(left_out[:LEFT_OUT])
-        lines.insert(1, f"left out: {', '.join(left_out[:LEFT_OUT])}" + (f" and {more} more" if more else ""))
+        lines.insert(
+            1, f"left out: {', '.join(map(visible_line, left_out[:LEFT_OUT]))}" + (f" and {more} more" if more else "")
+        )
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     render_handlers(console, handlers)
@@ -224,8 +227,8 @@ def _render_files(console: Console, listing: Listing) -> None:
     console.print("files:", markup=False, highlight=False)
     for each in listing.entries:
         size = show_bytes(each.size) if each.kind == "file" else str(each.kind)
-        arrow = f" -> {each.target}" if each.target else ""
-        line = f"{size:>12}  {each.desc:5}  {each.path}{arrow}"
+        arrow = f" -> {visible_line(each.target)}" if each.target else ""
+        line = f"{size:>12}  {each.desc:5}  {visible_line(each.path)}{arrow}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -11,6 +11,7 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
 from starwhale.cli.render_table import show_bytes
+from starwhale.cli.visible import visible, visible_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +54,7 @@ def _render(console: Console, found: ModelDiff, limit: int) -> None:
     shown = [f"{counts.get(word, 0)} {word}" for word in ("added", "updated", "deleted", "unchanged")]
     _print(console, f"files: {', '.join(shown)}")
     for each in changed[:limit]:
-        _print(console, f"  {_SIGNS[each.state]} {_printable(each.path)}  {_what(each)}")
+        _print(console, f"  {_SIGNS[each.state]} {visible_line(each.path)}  {_what(each)}")
     if len(changed) > limit:
         _print(console, f"  … and {len(changed) - limit} more; see more with --limit, or all with -o json")
     _render_handlers(console, found)
@@ -77,7 +78,7 @@ def _what(change: FileChange) -> str:
             case "mode":
                 words.append("is executable now" if new.is_executable else "is not executable any more")
             case "target":
-                words.append(f"{_printable(old.target)} → {_printable(new.target)}")
+                words.append(f"{visible_line(old.target)} → {visible_line(new.target)}")
             case _:
                 words.append(f"{_kind(old)} → {_kind(new)}")
     return ", ".join(words)
@@ -87,7 +88,7 @@ def _kind(entry: Entry | None) -> str:
     if entry is None:
         return ""
     if entry.kind == "link":
-        return f"link to {_printable(entry.target)}"
+        return f"link to {visible_line(entry.target)}"
     return show_bytes(entry.size) if entry.kind == "file" else "empty folder"
 
 
@@ -109,20 +110,13 @@ def _render_text(console: Console, text: TextDiff) -> None:
     from rich.text import Text
 
     console.print()
-    _print(console, _printable(text.path) + (f": {text.skipped}" if text.skipped else ""))
+    _print(console, visible_line(text.path) + (f": {text.skipped}" if text.skipped else ""))
     if len(set(text.encodings)) > 1:
         _print(console, f"  read as {text.encodings[0]} before, as {text.encodings[1]} now")
     for line in text.lines:
-        console.print(Text(_printable(line), style=_COLOURS.get(line[:1], "")), soft_wrap=True, highlight=False)
+        console.print(Text(visible(line), style=_COLOURS.get(line[:1], "")), soft_wrap=True, highlight=False)
     if text.lines_left:
         _print(console, f"… and {text.lines_left} more lines")
-
-
-def _printable(text: str) -> str:
-    """Escape what a terminal would obey instead of showing it."""
-    return "".join(
-        each if each.isprintable() or each == "\t" else each.encode("unicode_escape").decode() for each in text
-    )
 
 
 def _json(value: Any) -> str:  # Any: JSON

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from starwhale.cli.visible import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -52,6 +54,7 @@ def render_table(console: Console, columns: Sequence[Column], rows: Sequence[Map
     from rich.table import Table
     from rich.text import Text
 
+    rows = [{title: visible(cell) for title, cell in row.items()} for row in rows]
     natural = [
         max(len(each.title), *(len(line) for row in rows for line in row[each.title].split("\n")))
         if rows

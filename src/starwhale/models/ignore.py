@@ -8,12 +8,12 @@ a line also means what it meant there: it is matched against the whole path, and
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from starwhale.errors import ModelSourceError, UsageError
+from starwhale.errors import ModelSourceError
+from starwhale.models.gitignore import GitLine, parse_line, read_lines
 
 SWIGNORE = ".swignore"
 """The file with the user's own lines, at the top of the work directory."""
@@ -32,27 +32,18 @@ BUILT_IN = (
     ".pytest_cache/",
 )
 """Left out unless everything is to be added."""
-_FOLDER = "ps_d"
-"""Group of pathspec's expressions that holds the slash after the name of a folder."""
 _ENVIRONMENTS = ("pyvenv.cfg", "conda-meta")
 """A folder that holds one of these is a virtual environment or a conda prefix."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
     """One line of the rules."""
 
     text: str
     """As it was written."""
-    pattern: re.Pattern[str]
-    """What it means in `.gitignore`, for paths whose folders end with a slash; it fits what lies in a folder too."""
-    excludes: bool
-    """Whether it leaves out; otherwise it brings back."""
-
-    def fits(self, path: str) -> bool:
-        """Whether the line speaks of this very path; what lies in a folder that is left out is never asked for."""
-        found = self.pattern.search(path)
-        return found is not None and (not found.groupdict().get(_FOLDER) or found.end() == len(path))
+    git: GitLine
+    """What it means in `.gitignore`."""
 
     def fitted(self, path: str) -> bool:
         """Whether the line spoke of the path in an older `.swignore`."""
@@ -65,14 +56,13 @@ class IgnoreRules:
     def __init__(self, lines: Iterable[str], *, skips_environments: bool) -> None:
         self._lines = [made for line in lines if (made := _read_line(line)) is not None]
         self._skips_environments = skips_environments
-        self._is_old = all(line.excludes for line in self._lines)
+        self._is_old = all(line.git.excludes for line in self._lines)
 
     def leaves_out(self, path: str, *, is_folder: bool) -> bool:
         """Whether a path, relative to the work directory and with slashes, is left out."""
-        as_git = f"{path}/" if is_folder else path
         for line in reversed(self._lines):
-            if line.fits(as_git) or (self._is_old and line.fitted(path)):
-                return line.excludes
+            if line.git.fits(path, is_folder=is_folder) or (self._is_old and line.fitted(path)):
+                return line.git.excludes
         return False
 
     def is_environment(self, names: Iterable[str]) -> bool:
@@ -89,29 +79,30 @@ def read_rules(workdir: Path, *, excludes: Sequence[str] = (), add_all: bool = F
         add_all: Leave the built-in rules out; `.swignore` and `excludes` hold all the same.
 
     Raises:
-        UsageError: A line cannot be understood.
         ModelSourceError: `.swignore` cannot be read.
     """
-    file = workdir / SWIGNORE
-    try:
-        own = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"cannot read {file}: {error}"
-        raise ModelSourceError(message, hint="mend the file, or remove it") from error
+    own = read_lines(_read_text(workdir / SWIGNORE))
     return IgnoreRules([*(() if add_all else BUILT_IN), *own, *excludes], skips_environments=not add_all)
 
 
-def _read_line(line: str) -> _Line | None:
-    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
-    text = line.strip()
-    if not text or text.startswith("#"):
-        return None
+def _read_text(file: Path) -> str:
+    """Return the text of a file, empty where there is none."""
+    if not file.exists():
+        return ""
+    if not file.is_file():
+        raise _unreadable(file, "it is no file")
     try:
-        pattern = GitIgnoreSpecPattern(line)
-    except ValueError as error:
-        message = f"{line!r} is no pattern of files: {error}"
-        raise UsageError(message, hint="write it as in a .gitignore") from error
-    if pattern.include is None or pattern.regex is None:
-        return None
-    return _Line(text, pattern.regex, excludes=bool(pattern.include))
+        return file.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise _unreadable(file, "it is not UTF-8") from error
+    except OSError as error:
+        raise _unreadable(file, str(error.strerror)) from error
+
+
+def _unreadable(file: Path, why: str) -> ModelSourceError:
+    return ModelSourceError(f"cannot read {file}: {why}", path=str(file), hint="mend the file, or remove it")
+
+
+def _read_line(line: str) -> _Line | None:
+    git = parse_line(line)
+    return None if git is None else _Line(text=line.strip(), git=git)
