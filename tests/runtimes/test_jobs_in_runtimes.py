@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,3 +129,66 @@ def test_a_runtime_that_is_not_there_is_told_with_the_nearest(
     for words in (("model", "run", str(work), "-d", "numbers"), ("model", "build", str(work))):
         done = placed(*words, "--runtime", "digts")
         assert (done.returncode, "did you mean 'digits'?" in done.stderr) == (1, True)
+
+
+SCRIPT = """
+import json, sys
+from starwhale import Job, model
+
+work, runtime = sys.argv[1:]
+job = Job.create("self", work, "evaluation:report", datasets=["numbers"], runtime=runtime or None)
+model.build(["evaluation"], work, name="carries", runtime=runtime)
+model.build(["evaluation"], work, name="bare", runtime=runtime, package_runtime=False)
+runs = [Job.run(model=each, datasets="numbers", runtime=runtime).summary for each in ("carries", "bare", work)]
+print(json.dumps([job.status, [job.summary, *runs]]))
+"""
+
+
+@pytest.mark.parametrize("way", ["named", "active"])
+def test_the_sdk_runs_and_builds_in_a_runtime(
+    tmp_path: Path, work: Path, call: Callable[..., str], placed: Swcli, way: str
+) -> None:
+    minor = pythons()[-1]
+    build(tmp_path, call, minor)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    words = [sys.executable, str(tmp_path / "script.py"), str(work), "r" if way == "named" else ""]
+    if way == "named":
+        done = subprocess.run(words, env=dict(placed.env), capture_output=True, text=True, check=False)
+    else:
+        done = placed("runtime", "run", "r", "--", *words)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == ["SUCCESS", 4 * [{"rows": 3, "tiny": "1.0", "python": minor}]]
+    done = placed("model", "run", "--uri", "carries", "-d", "numbers")
+    assert done.returncode == 0, done.stderr
+    assert manifest(placed)["manifest"]["runtime"]["packaged_in_model"] is True
+    assert "No module named 'tiny'" in placed("model", "run", "--uri", "bare", "-d", "numbers").stderr
+
+
+def test_a_model_that_is_built_in_the_runtime_of_another_carries_it_too(
+    tmp_path: Path, work: Path, call: Callable[..., str], placed: Swcli
+) -> None:
+    build(tmp_path, call, pythons()[-1])
+    assert placed("model", "build", str(work), "-n", "first", "--runtime", "r").returncode == 0
+    first = json.loads(placed("-o", "json", "model", "list").stdout)[0]["version"]
+    active = {"SW_ACTIVATED_RUNTIME_URI_IN_SUBPROCESS": f"local/project/self/model/first/version/{first}"}
+    done = placed("model", "build", str(work), "-n", "second", env=active)
+    assert done.returncode == 0, done.stderr
+    said = placed("model", "info", "second").stdout
+    assert "packaged_runtime: local/project/self/runtime/r/version/" in said
+    assert placed("runtime", "remove", "r", "-y").returncode == 0
+    done = placed("model", "run", "--uri", "second", "-d", "numbers")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_runtime_for_functions_of_the_script_is_refused_with_what_to_do(
+    tmp_path: Path, work: Path, call: Callable[..., str], placed: Swcli
+) -> None:
+    build(tmp_path, call, pythons()[-1])
+    (tmp_path / "here.py").write_text(
+        "from starwhale import Job, evaluation\n@evaluation.predict\ndef mine(row):\n    return 1\n"
+        "try:\n    Job.create('self', '.', mine, datasets=['numbers'], runtime='r')\n"
+        "except ValueError as error:\n    print(error)\n"
+    )
+    words = [sys.executable, str(tmp_path / "here.py")]
+    done = subprocess.run(words, env=dict(placed.env), capture_output=True, text=True, check=True)
+    assert "this job runs in yours; put the functions in a file" in done.stdout

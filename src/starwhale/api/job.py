@@ -75,6 +75,7 @@ class Job:
         project: str = "",
         name: str = "",
         arguments: Sequence[str] = (),
+        runtime: str = "",
     ) -> Job:
         """Run a handler over datasets, with what it needs, and return the job when it has ended.
 
@@ -97,6 +98,7 @@ class Job:
             project: Project that keeps the job; empty for the current one.
             name: Name by which the job can be addressed.
             arguments: Options of the handlers, as they stand after `--` on the command line.
+            runtime: URI of a runtime in whose environment the workers run; empty for the one that is active, or that the model carries.
 
         Raises:
             UserCodeError: The user's code raised; `frame` says where, and `job_id` which job it was.
@@ -115,6 +117,7 @@ class Job:
             "project": str(project),
             "name": name,
             "arguments": tuple(str(each) for each in arguments),
+            "runtime_uri": str(runtime),
         }
         return cls(run_job(make_request(handler, model, executor, options)))
 
@@ -153,11 +156,28 @@ class Job:
         dataset_head: int = 0,
         overwrite_specs: Any = None,
     ) -> Job:
-        """Run a handler and return the job; on the local instance the run has ended then."""
+        """Run a handler and return the job; on the local instance the run has ended then, however it did.
+
+        Args:
+            project: Project that keeps the job.
+            model: Folder, `.py` file or URI of a packaged model.
+            run_handler: Name or position of the handler, or the function itself.
+            datasets: Datasets to evaluate on.
+            runtime: URI of a runtime in whose environment the workers run; None for the one that is active, or that the model carries.
+            resource_pool: Of servers.
+            ttl: Of servers.
+            dev_mode: Of servers.
+            dev_mode_password: Of servers.
+            dataset_head: Only the first rows of each dataset; 0 means all.
+            overwrite_specs: Of servers.
+
+        Raises:
+            NotFoundError: There is no such model, dataset or runtime.
+            RestoreError: The environment of the runtime cannot be made.
+            UsageError: A runtime was given, and the handler is a function of this very script or notebook.
+        """
         del resource_pool, ttl, dev_mode, dev_mode_password, overwrite_specs  # of servers
-        if runtime:
-            raise NotBuiltYetError("Job.create with a runtime is not built yet", hint="leave `runtime` out")
-        return cls.create_local(model, run_handler, project, datasets, dataset_head)
+        return cls.create_local(model, run_handler, project, datasets, dataset_head, runtime=runtime)
 
     @classmethod
     def create_local(
@@ -167,12 +187,20 @@ class Job:
         project: str = "self",
         datasets: Sequence[str] | None = None,
         dataset_head: int = 0,
+        *,
+        runtime: str | None = None,
     ) -> Job:
         """Run a handler of a model over datasets, and return the job when it has ended, however it did.
 
-        A function of the script that runs, or of a notebook, runs in this process and sees its globals.
+        A function of the script that runs, or of a notebook, runs in this process and sees its globals. Everything else runs in workers, with
+        a `runtime` in its environment.
         """
-        given = {"datasets": dataset_uris(datasets or ()), "project": str(project), "dataset_head": dataset_head}
+        given = {
+            "datasets": dataset_uris(datasets or ()),
+            "project": str(project),
+            "dataset_head": dataset_head,
+            "runtime_uri": str(runtime or ""),
+        }
         return cls(run_job(local_request(model, run_handler, given), raises=False))
 
     @classmethod

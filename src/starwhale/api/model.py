@@ -33,6 +33,8 @@ def build(  # noqa: PLR0917 - the order that scripts rely on
     tags: Sequence[str] | None = None,
     excludes: Sequence[str] | None = None,
     package_runtime: bool = True,
+    *,
+    runtime: str = "",
 ) -> None:
     """Package a directory as a new version of a model, with the handlers of its modules.
 
@@ -50,14 +52,15 @@ def build(  # noqa: PLR0917 - the order that scripts rely on
         add_all: Package caches, environments and `.git` too.
         tags: Tags of the version.
         excludes: Files to leave out, as lines of `.swignore`.
-        package_runtime: Without effect: no runtime is packaged.
+        package_runtime: Whether the model carries the runtime that it is built in, and runs in it when nothing else is said.
+        runtime: URI of a runtime, in whose environment the modules are imported; empty for the one that is active, if there is one.
 
     Raises:
         UsageError: A name, tag or pattern is wrong, or an object does not lie in `workdir`.
         HandlerError: There are no handlers, or a module cannot be imported; it is a RuntimeError.
         ModelSourceError: A file cannot be packaged.
+        RestoreError: The environment of the runtime cannot be made.
     """
-    del package_runtime
     if remote_project_uri:
         message = "model.build to a server is not built yet"
         raise NotBuiltYetError(message, hint="leave `remote_project_uri` out")
@@ -77,6 +80,8 @@ def build(  # noqa: PLR0917 - the order that scripts rely on
         tags=tuple(tags or ()),
         excludes=tuple(excludes or ()),
         add_all=add_all,
+        runtime=runtime,
+        packages_runtime=package_runtime,
     )
     logger.info("built %s", version.uri.full)
 
@@ -88,19 +93,18 @@ def list(project: str = "", name_prefix: str = "", with_removed: bool = False) -
 
 
 def info(uri: str) -> Json:
-    """Return everything about a version: `handlers`, `files` and `model_yaml` too.
+    """Return everything about a version: `handlers`, `files`, `model_yaml` and, where it carries one, `packaged_runtime` too.
 
     Raises:
         NotFoundError: There is no such version.
     """
-    from starwhale.models.describe import describe_files, describe_handlers
+    from starwhale.models.describe import describe_details, describe_files, describe_handlers
 
     verbs = default_instance().models
     found = verbs.info(uri)
     return {
         **_describe(found),
-        "uri": found.uri.full,
-        "desc": found.message,
+        **describe_details(found),
         "handlers": describe_handlers(verbs.handlers(found)),
         "files": describe_files(verbs.files(found)),
         "model_yaml": found.manifest["model_yaml"],

@@ -143,14 +143,16 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
 @click.pass_obj
 def info(app: CliApp, uri: str, output_filter: str) -> None:
     """Show a version: its handlers, with the numbers that `model run --handler` takes, and its files."""
+    from starwhale.models.describe import describe_details
+
     verbs = app.instance().models
     version = verbs.info(uri)
     value = _info(app, verbs, version, output_filter)
 
     def render(console: Console) -> None:
         if output_filter in {"basic", "all"}:
-            for name, each in {**_row(app, version), "uri": version.uri.full, "desc": version.message}.items():
-                console.print(f"{name}: {', '.join(each) if name == 'tags' else each}", markup=False, soft_wrap=True)
+            for name, each in {**_row(app, version), **describe_details(version)}.items():
+                console.print(f"{name}: {_spell(name, each)}", markup=False, soft_wrap=True)
         if output_filter in {"basic", "handlers", "all"}:
             render_handlers(console, verbs.handlers(version))
         if output_filter in {"files", "all"}:
@@ -162,7 +164,7 @@ def info(app: CliApp, uri: str, output_filter: str) -> None:
 
 
 def _info(app: CliApp, verbs: ModelVerbs, version: VersionRecord, wanted: str) -> Json:
-    from starwhale.models.describe import describe_files, describe_handlers
+    from starwhale.models.describe import describe_details, describe_files, describe_handlers
 
     parts: dict[str, Callable[[], Any]] = {  # Any: JSON
         "handlers": lambda: describe_handlers(verbs.handlers(version)),
@@ -173,8 +175,14 @@ def _info(app: CliApp, verbs: ModelVerbs, version: VersionRecord, wanted: str) -
         return {"data": parts[wanted]()}
     if wanted in parts:
         return {wanted: parts[wanted]()}
-    described = {**_row(app, version), "uri": version.uri.full, "desc": version.message}
+    described = {**_row(app, version), **describe_details(version)}
     return {**described, **{name: make() for name, make in parts.items()}}
+
+
+def _spell(name: str, value: Any) -> str:  # Any: JSON
+    if name == "packaged_runtime":
+        return f"{value['uri']} (Python {value['python']})"
+    return ", ".join(value) if name == "tags" else str(value)
 
 
 def _built(version: VersionRecord) -> Json:

@@ -84,18 +84,23 @@ def choose_runtime(stores: Stores, settings: Settings, uri: str, *, project: str
 
 
 def carry_runtime(packaged: Packaged, runtime: VersionRecord, blobs: LocalBlobStore) -> Packaged:
-    """Add the files of a runtime to those of a model; they are shared."""
+    """Add the files of a runtime, or of the runtime that another model carries, to those of a model; they are shared."""
     from starwhale.models.listing import Listing, read_listing
 
     own = [each for each in packaged.listing.entries if not each.path.startswith(PACKAGED)]
     added = read_listing(blobs, runtime.content_digest).entries
-    moved = [dataclasses.replace(each, path=f"{PACKAGED}{each.path}") for each in added]
+    if runtime.kind == "model":
+        moved = [each for each in added if each.path.startswith(PACKAGED)]
+    else:
+        moved = [dataclasses.replace(each, path=f"{PACKAGED}{each.path}") for each in added]
     listing = Listing(entries=tuple(sorted([*own, *moved], key=lambda each: each.path)))
     return dataclasses.replace(packaged, listing=listing, content_digest=blobs.put(listing.to_bytes()))
 
 
 def describe_carried(runtime: VersionRecord) -> dict[str, Any]:  # Any: JSON
     """Return what the manifest of a model says of the runtime that it carries."""
+    if runtime.kind == "model":
+        return dict(runtime.manifest["packaged_runtime"])
     return {
         "name": runtime.name,
         "uri": runtime.uri.full,

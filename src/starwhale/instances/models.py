@@ -15,7 +15,7 @@ from starwhale.domain.version import check_name, check_user_tag
 from starwhale.errors import HandlerError, InvalidNameError, UsageError, UserCodeError, nearest
 from starwhale.handlers.find_modules import find_evaluation_modules
 from starwhale.instances.destination import parse_destination
-from starwhale.instances.job_runtime import carry_runtime, describe_carried, enter_runtime, find_runtime
+from starwhale.instances.job_runtime import carry_runtime, choose_runtime, describe_carried, enter_runtime
 from starwhale.instances.snapshots import hold_blobs
 from starwhale.instances.versions import VersionVerbs
 from starwhale.models import describe
@@ -95,7 +95,7 @@ class ModelVerbs(VersionVerbs):
             add_all: Package what the built-in rules leave out.
             model_yaml: Another file than `model.yaml` in the work directory.
             verify: Read every file, also those that look as they did at the last build.
-            runtime: URI of a runtime: the modules are imported in its environment.
+            runtime: URI of a runtime: the modules are imported in its environment; empty for the one that is active, if there is one.
             packages_runtime: Whether the model carries that runtime, and runs in it when nothing else is said.
             on_file: Called after each file.
 
@@ -112,7 +112,7 @@ class ModelVerbs(VersionVerbs):
         said = read_model_yaml(workdir, model_yaml)
         plan = self._plan(workdir.resolve(), said, modules, name, project, desc)
         rules = read_rules(plan.workdir, excludes=excludes, add_all=add_all)
-        used = find_runtime(self._stores, runtime, project=plan.project) if runtime else None
+        used = choose_runtime(self._stores, self._settings, runtime, project=plan.project)
         handlers = self._discover(plan, used)
         with hold_blobs(self._stores):
             root = self._stores.layout.root.resolve()
@@ -353,7 +353,7 @@ class ModelVerbs(VersionVerbs):
         from starwhale.execution.start import discover_handlers
 
         request = RunRequest(
-            workdir=str(plan.workdir), modules=plan.modules, runtime_uri=runtime.uri.full if runtime else ""
+            workdir=str(plan.workdir), modules=plan.modules, runtime_version=runtime.version if runtime else ""
         )
         request, options = enter_runtime(self._stores, self._settings, request, None)
         try:

@@ -29,6 +29,16 @@ def describe_model(version: VersionRecord, *, path: str = "") -> Json:
     }
 
 
+def describe_details(version: VersionRecord) -> Json:
+    """Return what `info` says beside that row: the URI, the message, and the runtime that the model carries, if it carries one."""
+    carried: Json | None = version.manifest.get("packaged_runtime")
+    return {
+        "uri": version.uri.full,
+        "desc": version.message,
+        **({"packaged_runtime": dict(carried)} if carried else {}),
+    }
+
+
 def describe_files(listing: Listing) -> list[Json]:
     """Return the files of a version, and its links and empty folders, by path."""
     return [
