@@ -17,18 +17,12 @@ from starwhale.execution.executors import Executor, ExecutorOptions, open_execut
 from starwhale.execution.start import listen_for_interrupt
 from starwhale.handlers.discover import discover_loaded
 from starwhale.handlers.registry import REGISTRY
-from starwhale.testing.executors import ExecutorContract, wait_for
+from starwhale.testing.executors import ExecutorContract, ExecutorPlace, ResourceContract, wait_for
 
 _NOT_HERE = None  # there is no worker that could be killed, and user code that never ends is not killed either
 
 
-class TestCallerThreads(ExecutorContract):
-    test_tasks_of_a_killed_worker_report_once = _NOT_HERE  # pyright: ignore[reportAssignmentType]
-    test_a_task_runs_after_a_worker_was_killed = _NOT_HERE  # pyright: ignore[reportAssignmentType]
-    test_close_leaves_no_process = _NOT_HERE  # pyright: ignore[reportAssignmentType]
-    test_close_ends_user_code_that_never_ends = _NOT_HERE  # pyright: ignore[reportAssignmentType]
-    test_a_module_that_does_not_import_is_the_users_error = _NOT_HERE  # pyright: ignore[reportAssignmentType]
-
+class _InThisProcess(ExecutorPlace):
     @pytest.fixture(autouse=True)
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.monkeypatch = monkeypatch
@@ -44,6 +38,19 @@ class TestCallerThreads(ExecutorContract):
         REGISTRY.forget("contract")
         spec.loader.exec_module(module)
         return open_executor("caller", options)
+
+
+@pytest.mark.needs_time
+class TestCallerResources(_InThisProcess, ResourceContract):
+    test_a_killed_task_gives_its_accelerators_back = _NOT_HERE  # pyright: ignore[reportAssignmentType]
+
+
+class TestCallerThreads(_InThisProcess, ExecutorContract):
+    test_tasks_of_a_killed_worker_report_once = _NOT_HERE  # pyright: ignore[reportAssignmentType]
+    test_a_task_runs_after_a_worker_was_killed = _NOT_HERE  # pyright: ignore[reportAssignmentType]
+    test_close_leaves_no_process = _NOT_HERE  # pyright: ignore[reportAssignmentType]
+    test_close_ends_user_code_that_never_ends = _NOT_HERE  # pyright: ignore[reportAssignmentType]
+    test_a_module_that_does_not_import_is_the_users_error = _NOT_HERE  # pyright: ignore[reportAssignmentType]
 
     def test_streams_are_given_back(self, tmp_path: Path) -> None:
         before = sys.stdout, sys.stderr

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from starwhale.api.evaluation import Evaluation
 from starwhale.api.instance import default_instance
@@ -66,7 +66,7 @@ class Job:
         model: str | Path | None = None,
         datasets: Any = (),  # Any: a URI or a Dataset, or a list of them
         executor: str | None = None,
-        replicas: int | None = None,
+        replicas: int | Literal["auto"] | None = None,
         dataset_head: int = 0,
         limit: int = 0,
         time_limit_s: float = 0,
@@ -88,7 +88,7 @@ class Job:
             model: Folder, `.py` file or URI of a packaged model; None for functions.
             datasets: Datasets to evaluate on; without any, those that the handlers name.
             executor: `thread` (the default) or `process`; the latter needs code in a file.
-            replicas: Tasks that share the rows, instead of what the handlers say.
+            replicas: Tasks that share the rows, instead of what the handlers say; "auto" for as many as fit this machine.
             dataset_head: Only the first rows of each dataset; 0 means all.
             limit: Most rows of the whole job; 0 means all.
             time_limit_s: Stop at the next batches after so many seconds, keeping what was done; 0 for no limit.
@@ -108,7 +108,8 @@ class Job:
         __tracebackhide__ = True  # a notebook shows the user's frames instead of this one
         options: dict[str, Any] = {  # Any: fields of the request
             "datasets": dataset_uris(datasets) or default_instance().settings.datasets,
-            "replicas": replicas,
+            "replicas": None if replicas == "auto" else replicas,
+            "fits_replicas": replicas == "auto",
             "dataset_head": dataset_head,
             "limit": limit,
             "time_limit_s": time_limit_s,
@@ -334,7 +335,7 @@ class Job:
     def resume(
         self,
         executor: str | None = None,
-        replicas: int | None = None,
+        replicas: int | Literal["auto"] | None = None,
         arguments: Sequence[str] = (),
         *,
         max_errors: int | str = "",
@@ -344,7 +345,8 @@ class Job:
 
         Args:
             executor: Another executor; None keeps the job's.
-            replicas: Another number of tasks for the steps that consume rows; None keeps the job's.
+            replicas: Another number of tasks for the steps that consume rows, or "auto" for as many as fit this machine; None keeps the
+                job's.
             arguments: Options of the handlers whose values no record keeps, because they are secrets: `["--api-key", key]`.
             max_errors: Another number of rows per step that may fail; empty keeps the job's.
             time_limit_s: Another time limit, 0 for none; None keeps the job's. The clock starts anew either way.
@@ -357,7 +359,8 @@ class Job:
         __tracebackhide__ = True
         changes = ResumeChanges(
             executor=executor,
-            replicas=replicas,
+            replicas=None if replicas == "auto" else replicas,
+            fits_replicas=replicas == "auto",
             max_errors=str(max_errors),
             time_limit_s=time_limit_s,
             arguments=tuple(map(str, arguments)),

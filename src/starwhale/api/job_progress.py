@@ -44,6 +44,12 @@ class ProgressLine:
         """What a job calls; None where nobody looks on."""
         return self._draw if self._is_shown else None
 
+    def note(self, text: str) -> None:
+        """Say what was chosen for the user, on a line of its own."""
+        if self._is_shown:
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
+
     def stopping(self) -> bool:
         """Say that the job stops, and what to do when that takes too long; always true."""
         if self._is_shown and not self._note:

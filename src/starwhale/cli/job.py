@@ -16,6 +16,7 @@ from starwhale.cli.duration import TIME_LIMIT
 from starwhale.cli.job_reproduce import reproduce
 from starwhale.cli.outcome import finish, row_command
 from starwhale.cli.render_table import Column, Kind, render_table
+from starwhale.cli.replicas import Replicas, ReplicasType, split_replicas
 from starwhale.cli.run_words import WordsAfterCommand, words_after
 
 if TYPE_CHECKING:
@@ -210,7 +211,13 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
 @job.command(cls=WordsAfterCommand)
 @click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option("--executor", default=None, help="Another executor than the job had.")
-@click.option("--replicas", default=None, type=click.IntRange(min=1), help="Another number of tasks per step.")
+@click.option(
+    "--replicas",
+    default=None,
+    type=ReplicasType(),
+    metavar="N|auto",
+    help="Another number of tasks per step; auto: as many as fit this machine.",
+)
 @click.option("--max-errors", default="", metavar="N|P%", help="Another number of rows per step that may fail.")
 @TIME_LIMIT
 @click.option("-f", "--force", is_flag=True, help="Accepted for old scripts.")
@@ -219,7 +226,7 @@ def resume(  # noqa: PLR0917 - click passes them by name
     app: CliApp,
     job_address: str,
     executor: str | None,
-    replicas: int | None,
+    replicas: Replicas | None,
     max_errors: str,
     time_limit: float | None,
     force: bool,
@@ -232,9 +239,11 @@ def resume(  # noqa: PLR0917 - click passes them by name
     from starwhale.domain.job import ResumeChanges
 
     del force
+    count, fits = split_replicas(replicas)
     changes = ResumeChanges(
         executor=executor,
-        replicas=replicas,
+        replicas=count,
+        fits_replicas=fits,
         max_errors=max_errors,
         time_limit_s=time_limit,
         arguments=words_after(),

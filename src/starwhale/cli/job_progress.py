@@ -40,6 +40,7 @@ class ProgressLines:
             is_verbose=self._app.verbosity > 0,
             on_progress=self._draw if self._is_shown else None,
             on_warning=lambda text: click.echo(f"Warning: {text}", err=True),
+            on_note=lambda text: click.echo(text, err=True),
         )
 
     def __enter__(self) -> Self:

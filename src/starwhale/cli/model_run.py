@@ -12,6 +12,7 @@ from starwhale.cli.command import SwOption
 from starwhale.cli.complete_names import completes
 from starwhale.cli.duration import TIME_LIMIT
 from starwhale.cli.outcome import finish, suggest_debugging
+from starwhale.cli.replicas import ReplicasType, split_replicas
 from starwhale.cli.run_words import (
     RunCommand,
     knowing_own_options,
@@ -57,9 +58,9 @@ _rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and pla
 )
 @click.option(
     "--replicas",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Tasks that share the rows, instead of what the handlers say.",
+    type=ReplicasType(),
+    metavar="N|auto",
+    help="Tasks that share the rows, instead of what the handlers say; auto: as many as fit this machine.",
 )
 @click.option(
     "--limit", type=click.IntRange(min=0), default=0, metavar="N", help="At most N rows in the whole job; 0 means all."
@@ -185,6 +186,7 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
     if given["log_project"] and given["log_project"] != (project or given["log_project"]):
         message = f"--run-project {project!r} and --log-project {given['log_project']!r} differ"
         raise UsageError(message, hint="a job and its results live in one project: give --run-project alone")
+    replicas, fits_replicas = split_replicas(given["replicas"])
     return RunRequest(
         workdir=target.workdir,
         modules=target.modules,
@@ -199,7 +201,8 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
         loose_options=given["loose_options"],
         arguments=given["arguments"],
         executor=given["executor"],
-        replicas=given["replicas"],
+        replicas=replicas,
+        fits_replicas=fits_replicas,
         dataset_head=given["dataset_head"],
         limit=given["limit"],
         max_errors=given["max_errors"],

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starwhale.domain.machine import Needs
 from starwhale.domain.status import Status
 
 Json = dict[str, Any]  # Any: JSON objects of our own types, checked where they are read
@@ -84,6 +85,8 @@ class RunRequest:
     """Environment variables that `model.yaml` declares; handlers may declare more."""
     reproduces: str = ""
     """Id of the job that this one repeats; empty for none."""
+    fits_replicas: bool = False
+    """Whether steps that consume rows get as many tasks as fit the machine, instead of `replicas`."""
     sample: int = 0
     """Try only so many rows, drawn at random, with the batches that they lie in; 0 means all."""
     sample_seed: int = 0
@@ -112,6 +115,8 @@ class ResumeChanges:
     """Another executor; None keeps the job's."""
     replicas: int | None = None
     """Another number of tasks for the steps that consume rows; None keeps the job's."""
+    fits_replicas: bool = False
+    """Whether these steps get as many tasks as fit the machine that goes on with it."""
     max_errors: str = ""
     """Another number of rows per step that may fail; empty keeps the job's."""
     time_limit_s: float | None = None
@@ -271,6 +276,10 @@ class Task:
     """What the user asked for."""
     datasets: tuple[DatasetInput, ...] = ()
     """Datasets of the job, in the order of the request."""
+    needs: Needs = field(default_factory=Needs)
+    """What it holds of the machine while it runs."""
+    accelerators: tuple[int, ...] = ()
+    """Positions of its own accelerators among those that its process sees; the executor says which."""
 
     def to_json(self) -> Json:
         """Return a JSON object from which `from_json` makes an equal value."""
@@ -285,6 +294,8 @@ class Task:
             "step": Step(**_tuples(Step, step)),
             "request": RunRequest.from_json(data["request"]),
             "datasets": tuple(DatasetInput.from_json(each) for each in data["datasets"]),
+            "needs": Needs(**data["needs"]),
+            "accelerators": tuple(data["accelerators"]),
         }
         return cls(**{**data, **parts})
 

@@ -34,8 +34,9 @@ def check_debug(request: RunRequest) -> None:
     if request.executor != "thread":
         message = f"--debug runs one row at a time in one worker, and not with --executor {request.executor}"
         raise UsageError(message, hint="leave --executor out")
-    if (request.replicas or 1) > 1:
-        message = f"--debug runs one row at a time in one worker, and not with --replicas {request.replicas}"
+    if (request.replicas or 1) > 1 or request.fits_replicas:
+        given = "auto" if request.fits_replicas else request.replicas
+        message = f"--debug runs one row at a time in one worker, and not with --replicas {given}"
         raise UsageError(message, hint="leave --replicas out")
 
 

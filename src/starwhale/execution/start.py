@@ -25,6 +25,7 @@ from starwhale.errors import HandlerError, NoSpaceError, StarwhaleError, StatusE
 from starwhale.execution import plan
 from starwhale.execution.debug_run import check_debug, leave_interrupt_to_worker, pick_row
 from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
+from starwhale.execution.fit import Told, fit_job
 from starwhale.execution.provenance import (
     Facts,
     declared_names,
@@ -70,6 +71,8 @@ class RunOptions:
     """Called several times a second."""
     on_warning: Callable[[str], None] | None = None
     """Called with what the user should know."""
+    on_note: Callable[[str], None] | None = None
+    """Called with what was chosen for the user, and why."""
     should_stop: Callable[[], bool] | None = None
     """Whether to stop at the next batch boundaries; None listens to Ctrl-C, where this is the main thread."""
     is_caller: bool = False
@@ -119,6 +122,7 @@ def _start(request: RunRequest, stores: JobStores, pin: Pin, options: RunOptions
         facts = Facts(request, options.argv)
         handlers = executor.discover()
         job = _plan(request, handlers, lambda uris: _pin_all(uris, request, stores, pin), job_id)
+        job = fit_job(job, executor, _told(options))
         if request.row and job.handler not in {step.name for step in job.steps} and options.on_warning is not None:
             options.on_warning(f"{job.handler} is left out: it would say nothing of one row")
         record = {
@@ -178,6 +182,7 @@ def resume_job(
         with _executor(request, stores, desk, options, job_id=found.id) as placed:
             facts = Facts(request, options.argv)
             job = _with_extras(_job_of(found, request, stores, changes.replicas), placed.discover())
+            job = fit_job(job, placed, _told(options))
             catalog.jobs.add_to_record(found.id, lambda record: _resumed(record, facts.wait(), job))
             return _run(job, placed, stores, desk, options, last_event=last)
     except BaseException:
@@ -337,6 +342,7 @@ def _changed(request: RunRequest, changes: ResumeChanges) -> RunRequest:
         request,
         executor=changes.executor or request.executor,
         replicas=request.replicas if changes.replicas is None else changes.replicas,
+        fits_replicas=changes.fits_replicas or (request.fits_replicas and changes.replicas is None),
         max_errors=changes.max_errors or request.max_errors,
         time_limit_s=request.time_limit_s if limit is None else limit,
     )
@@ -410,6 +416,10 @@ def _warn_of_changes(found: JobRecord, options: RunOptions) -> None:
             f"the source of {', '.join(found.request.modules)} has changed since job {found.id[:12]} began: "
             "its results will come from both versions"
         )
+
+
+def _told(options: RunOptions) -> Told:
+    return Told(warning=options.on_warning, note=options.on_note)
 
 
 def _this_driver() -> Driver:

@@ -125,6 +125,7 @@ def make_context(task: Task, stores: TaskSide) -> Context:
         log_project=request.project,
         dataset_head=request.dataset_head,
         model_name=request.model_name,
+        accelerators=task.accelerators,
         arguments=request.handler_arguments,
         base_seed=request.seed,
         inputs=task.datasets,

@@ -44,6 +44,8 @@ class Context:
     """Validation datasets of a fine-tuning."""
     model_name: str = ""
     """Name of the model."""
+    accelerators: tuple[int, ...] = ()
+    """Positions of the task's own accelerators among those that its process sees: `cuda:0` is 0. Empty where its step asks for none."""
     arguments: tuple[str, ...] = field(default=(), repr=False)
     """What stood after `--`."""
     base_seed: int = field(default=0, repr=False)

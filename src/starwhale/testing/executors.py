@@ -1,6 +1,6 @@
-"""The rules of `Executor` as tests: subclass `ExecutorContract` in a test module, give it `make_executor`, and run pytest.
+"""The rules of `Executor` as tests: subclass the suites in a test module, give them `make_executor`, and run pytest.
 
-    class TestMyExecutor(ExecutorContract):
+    class TestMyExecutor(ExecutorContract, ResourceContract):
         def make_executor(self, options):
             return MyExecutor(options)
 
@@ -12,13 +12,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
 from starwhale.domain.job import DatasetInput, Job, RunRequest, Task, TaskUpdate
+from starwhale.domain.machine import ACCELERATOR, Accelerator, Machine
 from starwhale.domain.status import Status
 from starwhale.errors import UserCodeError
 from starwhale.execution.executors import Executor, ExecutorOptions
@@ -31,14 +32,36 @@ from starwhale.storage.task_side import JobSide
 DEADLINE_S = 60.0
 """How long a test waits for what must come."""
 _ROWS = 400
+MACHINE = Machine(
+    cores=64, memory_bytes=64 * 2**30, accelerators=tuple(Accelerator(id=str(number)) for number in range(3))
+)
+"""What executors are told that there is; nothing of it has to be there."""
 _MODULE = """
     import os
     import signal
     import threading
     from pathlib import Path
-    from starwhale import evaluation
+    from starwhale import Context, evaluation
+    from starwhale.execution.machine import VISIBLE
+    from starwhale.settings import declared_values
 
-    @evaluation.predict(replicas={replicas}, log_mode="plain")
+    def hold(seconds):
+        # Claims the task's accelerators for a while, and notes those that another task has claimed meanwhile.
+        own = Context.get_runtime_context().accelerators
+        seen = declared_values([VISIBLE])[VISIBLE] or "all"
+        Path("seen").mkdir(exist_ok=True)
+        Path("seen", f"{{seen}} {{','.join(map(str, own))}}").touch()
+        names = [seen if seen != "all" and len(own) == 1 else f"{{number}}" for number in own]
+        for name in names:
+            try:
+                Path(f"held-{{name}}").mkdir()
+            except FileExistsError:
+                Path("clash").touch()
+        threading.Event().wait(seconds)
+        for name in names:
+            Path(f"held-{{name}}").rmdir()
+
+    @evaluation.predict(replicas={replicas}, resources={resources}, log_mode="plain")
     def predict(data):
         Path("pids").mkdir(exist_ok=True)
         Path("pids", str(os.getpid())).touch()
@@ -65,6 +88,11 @@ class Workplace:
     def rows_done(self) -> int:
         """Rows that were committed so far."""
         return sum(each.done for each in self.stores.catalog.ledger.progress(self.job.id))
+
+    def seen(self) -> set[tuple[str, str]]:
+        """Return what tasks that called `hold` saw: CUDA_VISIBLE_DEVICES (or `all`), and their own positions, joined by commas."""
+        found = (each.name.partition(" ") for each in (self.folder / "seen").iterdir())
+        return {(seen, own) for seen, _, own in found}
 
     def pids(self) -> list[int]:
         """Processes in which user code has run."""
@@ -96,8 +124,8 @@ def wait_for(is_there: Callable[[], bool], what: str) -> None:
             raise AssertionError(message)
 
 
-class ExecutorContract:
-    """What every executor must do; one test per rule."""
+class ExecutorPlace:
+    """What the suites below share: a way to make the executor that is tried, and a place to try it in."""
 
     def make_executor(self, options: ExecutorOptions) -> Executor:
         """Make the executor to try; subclasses do."""
@@ -105,12 +133,18 @@ class ExecutorContract:
 
     @contextmanager
     def workplace(
-        self, folder: Path, body: str = "pass", *, replicas: int = 3, max_workers: int = 32
+        self,
+        folder: Path,
+        body: str = "pass",
+        *,
+        replicas: int = 3,
+        max_workers: int = 32,
+        resources: Mapping[str, object] | None = None,
     ) -> Generator[Workplace]:
-        """Open an executor over a job whose predict does `body` with each row."""
+        """Open an executor over a job whose predict does `body` with each row, on a machine with what `MACHINE` says."""
         user = folder / "user"
         user.mkdir()
-        source = dedent(_MODULE).format(replicas=replicas, body=body)
+        source = dedent(_MODULE).format(replicas=replicas, body=body, resources=dict(resources or {}))
         (user / "contract.py").write_text(source, encoding="utf-8")
         stores = open_stores(StoresRef(root=str(_make_root(folder))))
         desk = Desk()
@@ -122,6 +156,7 @@ class ExecutorContract:
             serve=lambda sock: PipeServer(sock, desk.open),
             open_stores=desk.open,
             max_workers=max_workers,
+            find_machine=lambda: MACHINE,
         )
         executor = self.make_executor(options)
         try:
@@ -132,6 +167,10 @@ class ExecutorContract:
         finally:
             executor.close(kill=True)
             stores.close()
+
+
+class ExecutorContract(ExecutorPlace):
+    """What every executor must do: control and losses; one test per rule."""
 
     def test_every_task_reports_once(self, tmp_path: Path) -> None:
         with self.workplace(tmp_path) as place:
@@ -244,6 +283,59 @@ class ExecutorContract:
         raise AssertionError(message)
 
 
+class ResourceContract(ExecutorPlace):
+    """What every executor must do with what tasks ask for: accelerators, processors, memory; one test per rule."""
+
+    def test_it_says_what_there_is(self, tmp_path: Path) -> None:
+        with self.workplace(tmp_path) as place:
+            assert place.executor.machine == MACHINE
+            assert place.executor.worker_bytes >= 0
+
+    def test_no_two_tasks_have_an_accelerator_at_the_same_time(self, tmp_path: Path) -> None:
+        body = "data['number'] % 100 or hold(0.2)"
+        with self.workplace(tmp_path, body, replicas=5, resources={ACCELERATOR: 1}) as place:
+            for task in place.tasks:
+                place.executor.submit(task)
+            assert {each.status for each in place.collect(5)} == {Status.SUCCESS}
+            assert place.rows_done() == _ROWS
+            assert not (place.folder / "clash").exists()
+            assert {_accelerator(*each) for each in place.seen()} <= {"0", "1", "2"}
+
+    def test_a_task_that_asks_for_two_accelerators_has_two(self, tmp_path: Path) -> None:
+        body = "data['number'] % 100 or hold(0)"
+        with self.workplace(tmp_path, body, replicas=2, resources={ACCELERATOR: 2}) as place:
+            for task in place.tasks:
+                place.executor.submit(task)
+            assert {each.status for each in place.collect(2)} == {Status.SUCCESS}
+            assert place.rows_done() == _ROWS
+            assert {len(own.split(",")) for _, own in place.seen()} == {2}
+            assert not (place.folder / "clash").exists(), "three are enough for one of them at a time"
+
+    def test_a_killed_task_gives_its_accelerators_back(self, tmp_path: Path) -> None:
+        body = "os.path.exists('dead') or (Path('dead').touch(), os.kill(os.getpid(), signal.SIGKILL))"
+        with self.workplace(tmp_path, body, replicas=1, resources={ACCELERATOR: 3}) as place:
+            place.executor.submit(place.tasks[0])
+            (update,) = place.collect(1)
+            assert update.worker_died
+            place.stores.catalog.ledger.release_all(place.job.id)
+            place.executor.submit(plan_tasks(place.job, place.job.steps[0], {0: 2})[0])
+            (update,) = place.collect(1)
+            assert update.status is Status.SUCCESS
+
+    def test_tasks_wait_for_processors_that_others_hold(self, tmp_path: Path) -> None:
+        body = "data['number'] % 100 or hold(0.2)"
+        with self.workplace(tmp_path, body, replicas=3, resources={"cpu": MACHINE.cores, "memory": "1Gi"}) as place:
+            for task in place.tasks:
+                place.executor.submit(task)
+            place.executor.cancel(place.tasks[2].id)  # it waits, so that this is its end
+            updates = place.collect(3)
+            assert {each.task_id: each.status for each in updates} == {
+                place.tasks[0].id: Status.SUCCESS,
+                place.tasks[1].id: Status.SUCCESS,
+                place.tasks[2].id: Status.INTERRUPTED,
+            }
+
+
 def _make_root(folder: Path) -> Path:
     root = folder / "root"
     for name in ("datasets", "blobs", "tmp"):
@@ -271,6 +363,11 @@ def _make_job(stores: Stores, executor: Executor, user: Path) -> Job:
     stores.catalog.jobs.create(job, {}, None)
     stores.catalog.ledger.create_queue(job.id, job.steps[0].name, "", 0, _ROWS, 1)
     return job
+
+
+def _accelerator(seen: str, own: str) -> str:
+    """Name the one accelerator of a task, whether its process sees only that or all."""
+    return own if seen == "all" else seen
 
 
 def _is_living(pid: int) -> bool:

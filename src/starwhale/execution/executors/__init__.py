@@ -9,7 +9,10 @@ Who may enter: `execution.run` and `execution.start`. What it may import: floors
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starwhale import plugins
+from starwhale.errors import NotBuiltYetError, StarwhaleError, UsageError, nearest
 from starwhale.execution.executors.protocol import Executor, ExecutorOptions
 
 BUILTIN = {
@@ -18,16 +21,38 @@ BUILTIN = {
     "caller": "starwhale.execution.executors.caller_threads:CallerThreads",
 }
 """Name → where the class is; imported when it is asked for."""
+GROUP = "executor"
+_PLANNED = frozenset({"ray", "kubernetes", "container"})
 
 
 def open_executor(name: str, options: ExecutorOptions) -> Executor:
     """Make the executor that a name stands for.
 
     Raises:
-        UsageError: Nothing has that name.
+        NotBuiltYetError: It is one that is planned.
+        UsageError: Nothing has that name, or what has it cannot be imported.
     """
-    executor: Executor = plugins.load("executor", name, BUILTIN)(options)
+    there = plugins.names(GROUP, BUILTIN)
+    if name not in there:
+        raise _unknown(name, there)
+    try:
+        factory = plugins.load(GROUP, name, BUILTIN)
+    except (ImportError, AttributeError) as error:
+        message = f"the executor {name!r} is installed and cannot be imported: {error}"
+        raise UsageError(message, hint="mend or remove the package that brings it") from error
+    executor: Executor = factory(options)
     return executor
+
+
+def _unknown(name: str, there: Sequence[str]) -> StarwhaleError:
+    shown = ", ".join(each for each in there if each != "caller")  # nobody can ask for it by that name
+    if name in _PLANNED:
+        message = f"the executor {name!r} is not built yet; there are {shown}"
+        return NotBuiltYetError(message, hint="use --executor process")
+    likely = nearest(name, there)
+    install = f"others come with packages that you install, as entry points of the group 'starwhale.{GROUP}'"
+    message = f"no executor {name!r}; there are {shown}"
+    return UsageError(message, hint=f"{likely} {install}" if likely.startswith("did") else install)
 
 
 __all__ = ["BUILTIN", "Executor", "ExecutorOptions", "open_executor"]

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO, cast
 
 from starwhale.domain.job import HandlerRecord, Task, TaskUpdate
+from starwhale.domain.machine import Machine
 from starwhale.domain.status import Status
 from starwhale.errors import ExecutionError
+from starwhale.execution.executors.allotment import Allotment
 from starwhale.execution.executors.protocol import ExecutorOptions
 from starwhale.execution.packages import LoadedPackages
 from starwhale.execution.task_output import TaskLog
@@ -75,6 +77,17 @@ class CallerThreads:
         self._running: dict[str, _Running] = {}
         self._logs: dict[int, TaskLog] = {}
         self._tees: dict[str, TeeStream] = {}
+        self._allotment = Allotment(options.find_machine)
+
+    @property
+    def machine(self) -> Machine:
+        """What there is for its tasks, all together."""
+        return self._allotment.machine
+
+    @property
+    def worker_bytes(self) -> int:
+        """0: its tasks share one memory."""
+        return 0
 
     @property
     def shares_workers(self) -> bool:
@@ -101,6 +114,7 @@ class CallerThreads:
             pass
         for update in found:
             self._running.pop(update.task_id, None)
+            self._allotment.give_back(update.task_id)
         self._place()
         return found
 
@@ -129,7 +143,12 @@ class CallerThreads:
 
     def _place(self) -> None:
         while self._waiting and len(self._running) < self._options.max_workers:
-            running = _Running(task=self._waiting.popleft())
+            chosen = self._allotment.take_first(self._waiting)
+            if chosen is None:
+                return
+            task, grant = chosen
+            self._waiting.remove(task)
+            running = _Running(task=dataclasses.replace(task, accelerators=grant.accelerators or ()))
             self._running[running.task.id] = running
             running.thread = threading.Thread(target=self._run, args=(running,), name=running.task.id, daemon=True)
             running.thread.start()

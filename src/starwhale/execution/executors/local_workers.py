@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import queue
 from collections import deque
 
 from starwhale.domain.job import HandlerRecord, Task, TaskError, TaskUpdate
+from starwhale.domain.machine import Machine
 from starwhale.domain.status import Status
 from starwhale.errors import WorkerDiedError
+from starwhale.execution.executors.allotment import NOTHING, Allotment, Grant, Positions
 from starwhale.execution.executors.protocol import ExecutorOptions
 from starwhale.execution.executors.worker_process import Events, WorkerProcess, check_python
+from starwhale.execution.machine import accelerator_environment
 from starwhale.storage.remote.frames import Json, error_from_json
 
 logger = logging.getLogger(__name__)
@@ -22,11 +26,13 @@ class LocalWorkers:
     def __init__(self, options: ExecutorOptions, *, shares_workers: bool) -> None:
         self._options = options
         self._shares_workers = shares_workers
+        self._allotment = Allotment(options.find_machine)
         self._events: Events = queue.SimpleQueue()
         self._workers: list[WorkerProcess] = []
         self._waiting: deque[Task] = deque()
         self._updates: list[TaskUpdate] = []
         self._started = 0
+        self._worker_bytes = 0
 
     @property
     def shares_workers(self) -> bool:
@@ -37,6 +43,16 @@ class LocalWorkers:
     def worker_pids(self) -> list[int]:
         """Process ids of the living workers."""
         return [worker.pid for worker in self._workers]
+
+    @property
+    def machine(self) -> Machine:
+        """What there is for its tasks, all together."""
+        return self._allotment.machine
+
+    @property
+    def worker_bytes(self) -> int:
+        """Main memory that a worker took after it had imported the user's modules; 0 where nobody knows or tasks share it."""
+        return 0 if self._shares_workers else self._worker_bytes
 
     def discover(self) -> dict[str, HandlerRecord]:
         worker = self._workers[0] if self._workers else self._start()
@@ -51,6 +67,7 @@ class LocalWorkers:
                 self._end(worker)
                 raise WorkerDiedError(what, hint=said or "look at what these modules do when they are imported")
             if source is worker and message is not None and message["op"] == "handlers":
+                self._worker_bytes = worker.memory_bytes()
                 return {name: HandlerRecord.from_json(record) for name, record in message["handlers"].items()}
             if source is worker and message is not None and message["op"] == "error":
                 raise error_from_json(message["error"])
@@ -89,24 +106,49 @@ class LocalWorkers:
             worker.close(kill=kill or bool(worker.tasks))
 
     def _place(self) -> None:
-        while self._waiting and (worker := self._free_worker()) is not None:
-            worker.run(self._waiting.popleft())
+        while self._waiting and self._has_room():
+            chosen = self._allotment.take_first(self._waiting, self._idle_accelerators)
+            if chosen is None:
+                return
+            task, grant = chosen
+            self._waiting.remove(task)
+            worker = self._worker_for(grant)
+            own = grant.accelerators or ()
+            seen = own if self._shares_workers else tuple(range(len(own)))  # a process of its own sees no others
+            worker.run(dataclasses.replace(task, accelerators=seen if task.needs != NOTHING else ()))
 
-    def _free_worker(self) -> WorkerProcess | None:
-        """Return a worker that may take one more task, started if need be; None when all are busy."""
+    def _has_room(self) -> bool:
+        return sum(len(worker.tasks) for worker in self._workers) < self._options.max_workers
+
+    def _idle(self) -> list[WorkerProcess]:
+        return [worker for worker in self._workers if not worker.tasks]
+
+    def _idle_accelerators(self) -> list[Positions]:
+        return [] if self._shares_workers else [each.accelerators for each in self._idle() if each.accelerators]
+
+    def _worker_for(self, grant: Grant) -> WorkerProcess:
+        """Return a worker that sees what a task was given, started if need be."""
         if self._shares_workers:
-            worker = self._workers[0] if self._workers else self._start()
-            return worker if len(worker.tasks) < self._options.max_workers else None
-        for worker in self._workers:
-            if not worker.tasks:
+            return self._workers[0] if self._workers else self._start()
+        for worker in self._idle():
+            if worker.accelerators == grant.accelerators:
                 return worker
-        return self._start() if len(self._workers) < self._options.max_workers else None
+        for worker in self._idle():
+            if _overlap(worker.accelerators, grant.accelerators) or len(self._workers) >= self._options.max_workers:
+                self._workers.remove(worker)  # what it keeps on an accelerator would be in the way
+                worker.close(kill=False)
+        return self._start(grant.accelerators)
 
-    def _start(self) -> WorkerProcess:
+    def _start(self, accelerators: Positions | None = None) -> WorkerProcess:
         if self._started == 0:
             check_python(self._options.python)
+        options = self._options
+        if accelerators is not None:
+            ids = [self.machine.accelerators[position].id for position in accelerators]
+            options = dataclasses.replace(options, environment={**options.environment, **accelerator_environment(ids)})
         uses_threads = self._shares_workers and not self._options.is_debug
-        worker = WorkerProcess(self._options, self._events, number=self._started, uses_threads=uses_threads)
+        worker = WorkerProcess(options, self._events, number=self._started, uses_threads=uses_threads)
+        worker.accelerators = accelerators
         self._started += 1
         self._workers.append(worker)
         logger.debug("started worker pid=%s", worker.pid)
@@ -117,6 +159,7 @@ class LocalWorkers:
             self._end(worker)
         elif message["op"] == "update":
             update = _update_from_json(message["update"])
+            self._allotment.give_back(update.task_id)
             if worker.tasks.pop(update.task_id, None) is not None:
                 self._updates.append(update)
             if message.get("ends") and worker in self._workers:  # user code in it does not end
@@ -129,6 +172,7 @@ class LocalWorkers:
             return
         self._workers.remove(worker)
         for task in worker.tasks.values():
+            self._allotment.give_back(task.id)
             error = TaskError(
                 message=f"the worker process {worker.describe_end()} while it ran task {task.index} of {task.step.name}",
                 details=worker.output_tail(),
@@ -146,6 +190,11 @@ class LocalWorkers:
             )
         worker.tasks.clear()
         worker.close(kill=False)
+
+
+def _overlap(seen: Positions | None, granted: Positions | None) -> bool:
+    """Whether a worker that sees some accelerators, or all, is in the way of one that is to have its own."""
+    return bool(granted) and (seen is None or not set(seen).isdisjoint(granted or ()))
 
 
 def _update_from_json(data: Json) -> TaskUpdate:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from starwhale.domain.job import HandlerRecord, Task, TaskUpdate
+from starwhale.domain.machine import MOST_TASKS, Machine
+from starwhale.execution.machine import find_machine
 
 if TYPE_CHECKING:
     from starwhale.execution.task_entry import TaskSide
@@ -50,21 +52,35 @@ class ExecutorOptions:
     """Whether output of user code is echoed to the standard error stream."""
     is_debug: bool = False
     """Whether the one worker shares our terminal and runs user code in its main thread."""
-    max_workers: int = 32
+    max_workers: int = MOST_TASKS
     """Tasks that run at the same time, at most."""
+    find_machine: Callable[[], Machine] = find_machine
+    """Says what there is for tasks: asked once, and only when a task asks for something."""
 
 
 class Executor(Protocol):
     """Places tasks and says how each ended; knows nothing of ranges, order or retries.
 
     Rules: every submitted task reports its end exactly once, even when its worker is killed; `wait` returns as soon as there is
-    something to report; after the update of a task whose worker died nothing of that worker reaches the stores any more. One thread
-    calls an executor.
+    something to report; after the update of a task whose worker died nothing of that worker reaches the stores any more. A task holds
+    what its `needs` say from its start to its end, and waits while others hold it: an accelerator that it was given alone is nobody
+    else's meanwhile, `Context.accelerators` names it, and where the task has a process of its own that sees no others. One thread calls
+    an executor.
     """
 
     @property
     def shares_workers(self) -> bool:
         """Whether a worker that dies takes several tasks with it."""
+        ...
+
+    @property
+    def machine(self) -> Machine:
+        """What there is for its tasks, all together."""
+        ...
+
+    @property
+    def worker_bytes(self) -> int:
+        """Main memory that a worker took after it had imported the user's modules; 0 where nobody knows or tasks share it."""
         ...
 
     def discover(self) -> dict[str, HandlerRecord]:

@@ -42,6 +42,8 @@ class WorkerProcess:
     def __init__(self, options: ExecutorOptions, events: Events, *, number: int, uses_threads: bool) -> None:
         self.tasks: dict[str, Task] = {}
         """Tasks that it has and that have not reported their end."""
+        self.accelerators: tuple[int, ...] | None = None
+        """Positions of those that it sees; None when it sees what this process sees."""
         self._events = events
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         control, control_theirs = socket.socketpair()
@@ -89,6 +91,14 @@ class WorkerProcess:
     def pid(self) -> int:
         """Process id."""
         return self._process.pid
+
+    def memory_bytes(self) -> int:
+        """Return the main memory that the process has at present; 0 where that cannot be read."""
+        try:
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
+        except (OSError, ValueError, IndexError):
+            return 0
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     def discover(self) -> None:
         """Ask for the handlers; the answer is a message `handlers` or `error`."""
