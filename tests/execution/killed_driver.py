@@ -1,4 +1,4 @@
-"""Runs a job and kills this process at the n-th arrival at a crash point: `python killed_driver.py '{"root": …}'`."""
+"""Runs a job and kills this process at the n-th arrival at a crash point, if wanted behind another point: `python killed_driver.py '{"root": …}'`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from starwhale.domain.job import RunRequest
+from starwhale.domain.job import ResumeChanges, RunRequest
 from starwhale.execution.start import RunOptions
 from starwhale.instances.instance import open_instance
 from starwhale.settings import read_settings
@@ -18,15 +18,19 @@ def main(argument: str) -> None:
     """Run the job; returns only when the crash point was not reached so often."""
     spec = json.loads(argument)
     arrivals = itertools.count(1)
+    behind = [spec["behind"]] if spec.get("behind") else []
 
     def crash_point(name: str) -> None:
-        if name == spec["point"] and next(arrivals) == spec["arrival"]:
+        if behind and name == behind[0]:
+            behind.clear()
+        if not behind and name == spec["point"] and next(arrivals) == spec["arrival"]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     options = RunOptions(should_stop=lambda: False, crash_point=crash_point)
     with open_instance(read_settings(spec["env"])) as instance:
         if "resume" in spec:
-            instance.jobs.resume(spec["resume"], options=options)
+            changes = ResumeChanges(failed=spec.get("failed", False), executor=spec.get("executor"))
+            instance.jobs.resume(spec["resume"], changes, options=options)
         else:
             instance.jobs.run(RunRequest.from_json(spec["request"]), options)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from starwhale.execution.start import RunOptions
 from starwhale.instances.instance import Instance, open_instance
 from starwhale.results.read import read_rows
 from starwhale.settings import read_settings
-from starwhale.storage.protocols import TableQuery
+from starwhale.storage.protocols import StepProgress, TableQuery
 
 ROWS = 60
 HANDLERS = """
@@ -44,6 +45,46 @@ HANDLERS = """
         evaluation.log_summary({"count": count, "total": total, "digest": digest.hexdigest()})
 """
 """The total depends on the order of the sum in its last digits; the digest on every row and on the order."""
+FLAKY = """
+    import hashlib
+    from pathlib import Path
+    from starwhale import evaluation
+
+    HERE = Path(__file__).parent
+
+    @evaluation.predict(replicas=2, batch_size=BATCH, fail_on_error=False, log_mode="plain")
+    def predict(data):
+        rows = data if isinstance(data, list) else [data]
+        broken, odd = ((HERE / name).read_text().split() for name in ("broken", "odd"))
+        with (HERE / "tries").open("a") as file:
+            file.write("".join(f"{row['number']}\\n" for row in rows))
+        outputs = []
+        for row in rows:
+            if str(row["number"]) in broken:
+                raise ValueError(f"row {row['number']} is broken")
+            evaluation.log("seen", row["number"], {"third": row["number"] / 3})
+            outputs.append(object() if str(row["number"]) in odd else row["number"] / 7)
+        return outputs if isinstance(data, list) else outputs[0]
+""" + HANDLERS[HANDLERS.index("\n    @evaluation.evaluate") :]
+"""Rows that `broken` names raise, with their batch; those that `odd` names give what cannot be stored; `tries` tells which were tried."""
+DEADLY = """
+    import hashlib
+    import os
+    import threading
+    from starwhale import evaluation
+
+    @evaluation.predict(replicas=2, batch_size=BATCH, fail_on_error=False, log_mode="plain", timeout_s=0.5)
+    def predict(data):
+        rows = data if isinstance(data, list) else [data]
+        for row in rows:
+            if row["number"] == 5:
+                os._exit(7)
+            if row["number"] == 9:
+                threading.Event().wait(DELAY_S)
+            evaluation.log("seen", row["number"], {"third": row["number"] / 3})
+        return [row["number"] / 7 for row in rows] if isinstance(data, list) else data["number"] / 7
+""" + HANDLERS[HANDLERS.index("\n    @evaluation.evaluate") :]
+"""Row 5 ends the process that tries it; row 9 takes long, and where that is too long it fails."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,21 +121,37 @@ class LedgerJob:
         assert outcome.status is Status.SUCCESS, outcome.error
         return outcome.job_id
 
-    def resume(self, job_id: str, executor: str | None = None, *, replicas: int | None = None) -> None:
+    def resume(
+        self, job_id: str, executor: str | None = None, *, replicas: int | None = None, failed: bool = False
+    ) -> None:
         """Go on with the job, in this process; it must succeed."""
         with self.instance() as opened:
-            changes = ResumeChanges(executor=executor, replicas=replicas)
+            changes = ResumeChanges(executor=executor, replicas=replicas, failed=failed)
             outcome = opened.jobs.resume(job_id, changes, options=undisturbed())
         assert outcome.status is Status.SUCCESS, outcome.error
 
-    def tables(self, job_id: str) -> dict[str, list[dict[str, Any]]]:
+    def tables(self, job_id: str, *more: str) -> dict[str, list[dict[str, Any]]]:
         """All rows of all tables of the job, as readers see them."""
         with self.instance() as opened:
             record = opened.jobs.get(job_id)
             return {
                 name: list(read_rows(opened.stores, record, TableQuery(table=name)))
-                for name in ("results", "seen", "again", "summary")
+                for name in ("results", "seen", "again", "summary", *more)
             }
+
+    def break_rows(self, broken: Iterable[int] = (), odd: Iterable[int] = ()) -> None:
+        """Of flaky handlers: say which rows fail from now on, and forget which were tried."""
+        for name, numbers in {"broken": broken, "odd": odd, "tries": ()}.items():
+            (self.folder / name).write_text("".join(f"{number}\n" for number in numbers), encoding="utf-8")
+
+    def tried(self) -> Counter[int]:
+        """Of flaky handlers: how often each row was tried since then."""
+        return Counter(map(int, (self.folder / "tries").read_text(encoding="utf-8").split()))
+
+    def progress(self, job_id: str) -> StepProgress:
+        """How far the first step is, by the ledger."""
+        with self.instance() as opened:
+            return opened.catalog.ledger.progress(job_id)[0]
 
     def done(self, job_id: str) -> int:
         """Rows that were committed, by the ledger."""
@@ -107,10 +164,12 @@ def undisturbed() -> RunOptions:
     return RunOptions(should_stop=lambda: False)
 
 
-def make_job(folder: Path, *, rows: int = ROWS, delay_s: float = 0.0) -> LedgerJob:
+def make_job(
+    folder: Path, *, rows: int = ROWS, delay_s: float = 0.0, handlers: str = HANDLERS, batch: int = 1
+) -> LedgerJob:
     """Write the handlers and build the dataset."""
     (folder / "project").mkdir(parents=True)
-    source = dedent(HANDLERS).replace("DELAY_S", str(delay_s))
+    source = dedent(handlers).replace("DELAY_S", str(delay_s)).replace("BATCH", str(batch))
     (folder / "project" / "thirds.py").write_text(source, encoding="utf-8")
     numbers = folder / "numbers.jsonl"
     numbers.write_text("".join(json.dumps({"number": k}) + "\n" for k in range(rows)), encoding="utf-8")

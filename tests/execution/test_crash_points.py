@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.execution.ledger_job import ROWS, LedgerJob, assert_each_row_once, make_job
+from tests.execution.ledger_job import DEADLY, ROWS, LedgerJob, assert_each_row_once, make_job
 
 from starwhale.execution.run import END_STEPS
+from starwhale.execution.suspects import DEATH_STEPS
 from starwhale.storage.task_side import COMMIT_STEPS
 
 SCRIPT = Path(__file__).with_name("killed_driver.py")
@@ -36,12 +37,12 @@ def undisturbed(job: LedgerJob) -> Mapping[str, Rows]:
     return tables
 
 
-def crash(job: LedgerJob, point: str, arrival: int, executor: str) -> str:
+def crash(job: LedgerJob, point: str, arrival: int, executor: str, *, behind: str = "") -> str:
     """Run the job in a process that kills itself; returns the job's id."""
     with job.instance() as opened:
         job_id = opened.catalog.make_id()
     request = job.request(executor, job_id=job_id).to_json()
-    spec = {"request": request, "env": dict(job.env), "point": point, "arrival": arrival}
+    spec = {"request": request, "env": dict(job.env), "point": point, "arrival": arrival, "behind": behind}
     done = subprocess.run(
         [sys.executable, str(SCRIPT), json.dumps(spec)], capture_output=True, text=True, timeout=120, check=False
     )
@@ -151,3 +152,75 @@ def test_a_driver_that_dies_again_and_again_completes(job: LedgerJob, undisturbe
         )
         assert done.returncode == -signal.SIGKILL, done.stderr
     check(job, job_id, "process", undisturbed)
+
+
+# ------------------------------------------------------------------------------ rows that kill, rows that take too long
+
+FEW = 14
+
+
+@pytest.fixture(scope="module")
+def deadly(tmp_path_factory: pytest.TempPathFactory) -> LedgerJob:
+    """Row 5 ends its process; none takes too long."""
+    return make_job(tmp_path_factory.mktemp("deadly"), rows=FEW, handlers=DEADLY, batch=2)
+
+
+@pytest.fixture(scope="module")
+def late(tmp_path_factory: pytest.TempPathFactory) -> LedgerJob:
+    """Row 5 ends its process, and row 9 takes too long."""
+    return make_job(tmp_path_factory.mktemp("late"), rows=FEW, delay_s=30.0, handlers=DEADLY)
+
+
+def check_failures(job: LedgerJob, job_id: str, failing: set[int]) -> None:
+    """Resume: every row is done once, those that fail are recorded once, and nothing is told of both."""
+    with job.instance() as opened:
+        assert opened.jobs.get(job_id).status == "interrupted"
+    before = job.tables(job_id, "errors")
+    assert len(before["results"]) + len(before["errors"]) == job.done(job_id)
+    job.resume(job_id, "process", replicas=3)
+    tables = job.tables(job_id, "errors")
+    good = [k for k in range(FEW) if k not in failing]
+    assert [row["id"] for row in tables["results"]] == [f"self/numbers_#@#_{k}" for k in good]
+    assert sorted(row["_index"] for row in tables["errors"]) == sorted(failing)
+    assert [row["output"] for row in tables["again"]] == [k / 7 for k in good]
+    progress = job.progress(job_id)
+    assert (progress.done, progress.failed) == (FEW, len(failing))
+
+
+CULPRIT = [
+    ("culprit_found", ""),
+    *((point, "culprit_found") for point in COMMIT_STEPS),
+    *((p, "") for p in DEATH_STEPS[1:]),
+]
+
+
+@pytest.mark.parametrize(
+    ("executor", "point", "behind"),
+    [
+        pytest.param(
+            executor,
+            point,
+            behind,
+            marks=() if (executor, point) == ("thread", "part_named") else pytest.mark.needs_kills,
+        )
+        for executor in EXECUTORS
+        for point, behind in CULPRIT
+    ],
+)
+def test_a_driver_that_dies_while_it_records_a_row_that_kills_loses_nothing(
+    deadly: LedgerJob, executor: str, point: str, behind: str
+) -> None:
+    job_id = crash(deadly, point, 1, executor, behind=behind)
+    check_failures(deadly, job_id, {5})
+
+
+@pytest.mark.needs_kills
+@pytest.mark.parametrize(
+    ("point", "arrival"), [*product(COMMIT_STEPS, range(1, 9)), *product(END_STEPS[:2], (1, 2, 3))]
+)
+def test_a_driver_that_dies_while_a_row_that_takes_too_long_is_recorded_loses_nothing(
+    late: LedgerJob, point: str, arrival: int
+) -> None:
+    """Every commit of the job is come by, that of the row among them, and every end of a worker."""
+    job_id = crash(late, point, arrival, "process")
+    check_failures(late, job_id, {5, 9})

@@ -36,6 +36,7 @@ class Rules:
     grant: Callable[[RowRange, str, float | None], RowRange] = ledger.grant
     release: Callable[..., RowRange] = ledger.release
     give_back_suspect: Callable[..., Sequence[RowRange]] = ledger.give_back_suspect
+    free_failed: Callable[[RowRange, Sequence[int], Queue], Sequence[RowRange]] = ledger.free_failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,9 @@ class Books:
     granted: list[int]
     """Row → number of the grant that has it, or 0."""
     done: list[int]
-    """Row → how often it was done."""
+    """Row → how often it was done, since it was tried again for the last time."""
+    failed: set[int]
+    """Rows that were done and have failed."""
 
     def accepts(self, message: Message, now_s: float, holder: str) -> bool:
         """Whether the commit must be taken."""
@@ -79,7 +82,9 @@ class Simulation:
         self.queue = Queue(total=choose(1, 13), batch=choose(1, 4))
         self.tasks = choose(1, 4)
         self.ranges: dict[int, RowRange] = {}
-        self.books = Books([0] * self.queue.total, [0] * self.queue.total)
+        self.books = Books([0] * self.queue.total, [0] * self.queue.total, set())
+        self.fails = self.random.random() * 0.5
+        self.retried = 0
         self.now_s = 0.0
         self.grants = 0
         self.attempts = [1] * self.tasks
@@ -93,9 +98,17 @@ class Simulation:
     def run(self) -> None:
         """Let anything happen, then let everybody work, and check that every row was done once."""
         events = (self.work, self.work, self.stop_early, self.kill, self.give_back, self.pass_time, self.deliver)
+        events = (*events, self.retry)
         for _ in range(EVENTS):
             self.random.choice(events)(self.random.randrange(self.tasks))
             self.check_tiles()
+        self.finish()
+        if self.random.random() < 0.3:
+            self.retry(0)
+            self.finish()
+
+    def finish(self) -> None:
+        """Let everybody work until the rows are done, and check that each was done once."""
         self.has_deadlines = False
         self.now_s += 2 * TTL_S
         for _ in range(4 * self.queue.total + 4 * self.tasks):
@@ -192,6 +205,25 @@ class Simulation:
                 self.ranges[each.start] = self.rules.release(each)
                 self.forget(each)
 
+    def retry(self, _task: int) -> None:
+        """A driver takes over and tries what failed again; commits of all attempts before may still be under way."""
+        for task in range(self.tasks):
+            self.give_back(task)
+            self.attempts[task] += 1
+        for each in list(self.ranges.values()):
+            failed = sorted(self.books.failed & set(range(each.start, each.stop)))
+            pieces = self.rules.free_failed(each, failed, self.queue) if failed else [each]
+            for piece in pieces:
+                self.ranges[piece.start] = piece
+                assert piece.epoch >= each.epoch, "a number of a lease comes again"
+            free = {row for piece in pieces if piece.state is RangeState.FREE for row in range(piece.start, piece.stop)}
+            if each.state is RangeState.DONE:
+                assert free == set(failed), "the rows that failed are tried again, and no others"
+        for row in self.books.failed:
+            self.books.done[row] = 0
+        self.retried += len(self.books.failed)
+        self.books.failed.clear()
+
     def pass_time(self, _task: int) -> None:
         self.now_s += self.random.random() * TTL_S
 
@@ -227,6 +259,8 @@ class Simulation:
             self.ranges[rest.start] = rest
         for row in range(message.start, stop):
             self.books.done[row] += 1
+            if self.random.random() < self.fails:
+                self.books.failed.add(row)
         self.forget(found)
 
     def release_expired(self) -> None:
@@ -255,24 +289,26 @@ class Simulation:
         assert position == self.queue.cursor
 
 
-def simulate(seed: int, count: int, rules: Rules | None = None) -> tuple[int, int]:
-    """Run schedules; returns how many leases were granted and how many commits refused."""
+def simulate(seed: int, count: int, rules: Rules | None = None) -> tuple[int, int, int]:
+    """Run schedules; returns how many leases were granted, commits refused, and failed rows tried again."""
     source = random.Random(seed)
-    granted = refused = 0
+    granted = refused = retried = 0
     for _ in range(count):
         simulation = Simulation(source, rules or Rules())
         simulation.run()
         granted += simulation.grants
         refused += simulation.refused
-    return granted, refused
+        retried += simulation.retried
+    return granted, refused, retried
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_every_row_is_done_once_whatever_happens(seed: int) -> None:
     count = SCHEDULES // SEEDS
-    granted, refused = simulate(seed, count)
+    granted, refused, retried = simulate(seed, count)
     assert granted > 3 * count, "the schedules hand out rows again and again"
     assert refused > count, "late and doubled commits are part of them"
+    assert retried > count // 2, "rows that failed are tried again"
 
 
 def no_check_of_epochs(
@@ -335,9 +371,36 @@ def halves_overlap(each: RowRange, batch: int, *, is_alone: bool) -> Sequence[Ro
     return [dataclasses.replace(first, stop=each.stop), *rest]
 
 
+def whole_ranges_are_tried_again(each: RowRange, _failed: Sequence[int], _queue: Queue) -> Sequence[RowRange]:
+    return [dataclasses.replace(each, state=RangeState.FREE, holder="")]
+
+
+def whole_batches_are_tried_again(each: RowRange, failed: Sequence[int], queue: Queue) -> Sequence[RowRange]:
+    batches = {rank // queue.batch for rank in failed}
+    return ledger.free_failed(each, [r for r in range(each.start, each.stop) if r // queue.batch in batches], queue)
+
+
+def rows_behind_the_last_failure_are_lost(each: RowRange, failed: Sequence[int], queue: Queue) -> Sequence[RowRange]:
+    pieces = ledger.free_failed(each, failed, queue)
+    return pieces[:-1] if len(pieces) > 1 else pieces
+
+
+def numbers_begin_anew(each: RowRange, failed: Sequence[int], queue: Queue) -> Sequence[RowRange]:
+    return [dataclasses.replace(piece, epoch=0) for piece in ledger.free_failed(each, failed, queue)]
+
+
+def failed_rows_stay_done(each: RowRange, _failed: Sequence[int], _queue: Queue) -> Sequence[RowRange]:
+    return [each]
+
+
 @pytest.mark.parametrize(
     "rules",
     [
+        pytest.param(Rules(free_failed=whole_ranges_are_tried_again), id="rows that succeeded are tried again"),
+        pytest.param(Rules(free_failed=whole_batches_are_tried_again), id="rows beside failed ones are tried again"),
+        pytest.param(Rules(free_failed=rows_behind_the_last_failure_are_lost), id="rows behind failed ones are lost"),
+        pytest.param(Rules(free_failed=numbers_begin_anew), id="epochs begin anew"),
+        pytest.param(Rules(free_failed=failed_rows_stay_done), id="nothing is tried again"),
         pytest.param(Rules(commit=no_check_of_epochs), id="no check of epochs"),
         pytest.param(Rules(commit=no_check_of_holders), id="no check of holders"),
         pytest.param(Rules(commit=no_check_of_deadlines), id="no check of deadlines"),

@@ -25,8 +25,8 @@ from starwhale.storage.catalog.schema import metadata
 SECOND = """
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade():
@@ -43,8 +43,8 @@ def _prepare(root: Path, plan: Plan = OURS) -> Path:
 def _later_plan(tmp_path: Path, more: str = "") -> Plan:
     scripts = tmp_path / "scripts"
     shutil.copytree(OURS.scripts, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "r0003_colour.py").write_text(SECOND.format(more=more))
-    return Plan(scripts=scripts, revisions=(*REVISIONS, "0004"))
+    (scripts / "versions" / "r0005_colour.py").write_text(SECOND.format(more=more))
+    return Plan(scripts=scripts, revisions=(*REVISIONS, "0005"))
 
 
 def _columns(path: Path) -> set[str]:
@@ -120,7 +120,7 @@ def test_a_fresh_database_is_durable_and_private(tmp_path: Path) -> None:
 def test_a_newer_database_is_refused_and_both_revisions_are_named(tmp_path: Path) -> None:
     path = _prepare(tmp_path, _later_plan(tmp_path))
     before = path.read_bytes()
-    with pytest.raises(RootError, match=rf"revision 0004.* up to {REVISIONS[-1]}"):
+    with pytest.raises(RootError, match=rf"revision 0005.* up to {REVISIONS[-1]}"):
         _prepare(tmp_path)
     assert path.read_bytes() == before
 
@@ -131,7 +131,7 @@ def test_an_older_database_is_backed_up_and_migrated(tmp_path: Path) -> None:
     catalog.close()
     path = _prepare(tmp_path, _later_plan(tmp_path))
     assert "colour" in _columns(path)
-    backup = tmp_path / "catalog.db.backup-0003"
+    backup = tmp_path / "catalog.db.backup-0004"
     assert "colour" not in _columns(backup)
     for each in (path, backup):
         with closing(sqlite3.connect(each)) as connection:

@@ -340,6 +340,7 @@ class Job:
         *,
         max_errors: int | str = "",
         time_limit_s: float | None = None,
+        failed: bool = False,
     ) -> Job:
         """Go on from the rows that are not done, to the end.
 
@@ -350,6 +351,8 @@ class Job:
             arguments: Options of the handlers whose values no record keeps, because they are secrets: `["--api-key", key]`.
             max_errors: Another number of rows per step that may fail; empty keeps the job's.
             time_limit_s: Another time limit, 0 for none; None keeps the job's. The clock starts anew either way.
+            failed: Try the rows that failed again too, also where the job has succeeded; the steps behind them run anew. What they had
+                failed with stays in the table `retried_errors`, and their rows in `results` are marked `_retried`.
 
         Raises:
             ConflictError: A living process runs it.
@@ -362,6 +365,7 @@ class Job:
             replicas=None if replicas == "auto" else replicas,
             fits_replicas=replicas == "auto",
             max_errors=str(max_errors),
+            failed=failed,
             time_limit_s=time_limit_s,
             arguments=tuple(map(str, arguments)),
         )

@@ -55,7 +55,8 @@ def _steps(report: JobReport) -> list[str]:
     shown: list[str] = []
     for step in report.progress:
         failed = f", {step.failed} failed" if step.failed else ""
-        shown.append(f"{escape(step.step.rpartition(':')[2])}: {step.done} of {step.total} done{failed}")
+        again = f", {step.retried} tried again" if step.retried else ""
+        shown.append(f"{escape(step.step.rpartition(':')[2])}: {step.done} of {step.total} done{failed}{again}")
     return shown
 
 

@@ -219,6 +219,9 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
     help="Another number of tasks per step; auto: as many as fit this machine.",
 )
 @click.option("--max-errors", default="", metavar="N|P%", help="Another number of rows per step that may fail.")
+@click.option(
+    "--failed", is_flag=True, help="Try the rows that failed again, also of a job that succeeded; evaluate runs anew."
+)
 @TIME_LIMIT
 @click.option("-f", "--force", is_flag=True, help="Accepted for old scripts.")
 @click.pass_obj
@@ -228,10 +231,14 @@ def resume(  # noqa: PLR0917 - click passes them by name
     executor: str | None,
     replicas: Replicas | None,
     max_errors: str,
+    failed: bool,
     time_limit: float | None,
     force: bool,
 ) -> None:
     """Go on with a job from the rows that are not done.
+
+    With --failed, rows that were recorded as failed count as not done. Their earlier errors stay in the table `retried_errors`, and the rows of
+    `results` that came of it are marked `_retried`.
 
     Behind -- stand options of the handlers that are secrets: their values are not kept, and have to be given again.
     """
@@ -245,6 +252,7 @@ def resume(  # noqa: PLR0917 - click passes them by name
         replicas=count,
         fits_replicas=fits,
         max_errors=max_errors,
+        failed=failed,
         time_limit_s=time_limit,
         arguments=words_after(),
     )

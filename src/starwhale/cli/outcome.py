@@ -85,7 +85,9 @@ def _tell_end(app: CliApp, job: JobRecord, report: JobReport) -> None:
     if report.failed_rows and report.errors:
         name, _, key = str(report.errors[0]["id"]).partition("_#@#_")
         place = f"{name.rpartition('/')[2]}:{report.errors[0].get('_index', key)}"
-        click.echo(f"{report.failed_rows} rows failed; try the first: {row_command(app, job, place)}", err=True)
+        rows = "1 row" if report.failed_rows == 1 else f"{report.failed_rows} rows"
+        click.echo(f"{rows} failed; try the first: {row_command(app, job, place)}", err=True)
+        click.echo(f"mend what is wrong, and try them again: swcli job resume {short} --failed", err=True)
 
 
 def row_command(app: CliApp, job: JobRecord, row: str) -> str:

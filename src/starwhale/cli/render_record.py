@@ -89,5 +89,7 @@ def _packages(packages: Mapping[str, str], *, is_whole: bool) -> str:
 
 
 def _resume(resume: Record) -> str:
-    changed = sorted(name for name in resume if name != "argv")
-    return f"with {', '.join(changed)} changed" if changed else "with nothing changed"
+    changed = sorted(name for name in resume if name not in {"argv", "retried_rows"})
+    told = f"with {', '.join(changed)} changed" if changed else "with nothing changed"
+    count = resume.get("retried_rows")
+    return f"{told}, {count} failed row{'' if count == 1 else 's'} tried again" if count else told

@@ -52,7 +52,8 @@ def render_report(
         _tables(console, title, MATRIX, _matrix(report), max_columns)
     for step in () if has_steps else report.progress:
         failed = f", {step.failed} failed" if step.failed else ""
-        _line(console, f"{step.step}: {step.done} of {step.total} rows{failed}")
+        again = f", {step.retried} tried again ({step.recovered} succeeded then)" if step.retried else ""
+        _line(console, f"{step.step}: {step.done} of {step.total} rows{failed}{again}")
     for row in report.errors:
         where = f" ({row['frame']})" if row.get("frame") else ""
         _line(console, f"  {row.get('id', '')}: {row.get('exception') or row.get('message') or ''}{where}")

@@ -22,6 +22,7 @@ _STEP_COLUMNS = {
     "tasks": Kind.NUMBER,
     "done": Kind.NUMBER,
     "failed": Kind.NUMBER,
+    "retried": Kind.NUMBER,
     "rows": Kind.NUMBER,
     "started": Kind.WHOLE,
     "took": Kind.NUMBER,
@@ -32,9 +33,10 @@ _STEP_COLUMNS = {
 def render_steps(console: Console, steps: Sequence[StepReport], now: float) -> None:
     """Draw one line per step, in the order in which they run; fits any width."""
     cells: list[dict[str, str]] = []
+    titles = [title for title in _STEP_COLUMNS if title != "retried" or any(each.retried for each in steps)]
     for each in steps:
         started = "" if each.started_at is None else time.strftime("%H:%M:%S", time.localtime(each.started_at))
-        counts = ["" if count is None else str(count) for count in (each.done, each.failed, each.total)]
+        counts = ["" if count is None else str(count) for count in (each.done, each.failed, each.retried, each.total)]
         needs = ", ".join(_short(need) for need in each.needs)
         words = [
             _short(each.name),
@@ -45,9 +47,10 @@ def render_steps(console: Console, steps: Sequence[StepReport], now: float) -> N
             show_seconds(each.seconds(now)),
             each.status,
         ]
-        cells.append(dict(zip(_STEP_COLUMNS, map(str, words), strict=True)))
+        row = dict(zip(_STEP_COLUMNS, map(str, words), strict=True))
+        cells.append({title: row[title] for title in titles})
     if steps:
-        render_table(console, [Column(title=title, kind=kind) for title, kind in _STEP_COLUMNS.items()], cells)
+        render_table(console, [Column(title=title, kind=_STEP_COLUMNS[title]) for title in titles], cells)
 
 
 def render_ending(console: Console, job: JobRecord, debug_command: str) -> None:

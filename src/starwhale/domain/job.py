@@ -119,6 +119,8 @@ class ResumeChanges:
     """Whether these steps get as many tasks as fit the machine that goes on with it."""
     max_errors: str = ""
     """Another number of rows per step that may fail; empty keeps the job's."""
+    failed: bool = False
+    """Whether the rows that failed are tried again; also those of a job that has succeeded."""
     time_limit_s: float | None = None
     """Another time limit, 0 for none; None keeps the job's. The clock starts anew either way."""
     arguments: tuple[str, ...] = ()

@@ -4,8 +4,10 @@ A *queue* is the rows of one dataset version that one step consumes. Its rows ar
 batches as they are handed out. A range is granted under a lease, that is an epoch; it ends as done or goes back to the queue.
 
     free ──grant──▶ leased(epoch n) ──commit(n)──▶ done
-      ▲                   │
+      ▲                   │                          │
       └──────release──────┘   (worker ended, deadline passed, task gave it back); the epoch never comes again
+      ▲                                              │
+      └──────────────────free_failed─────────────────┘   (the user wants the rows that failed to be tried again)
 
 The storage applies these functions inside one transaction; the simulation in the tests applies the very same ones in memory.
 """
@@ -55,6 +57,8 @@ class RowRange:
     """How many workers died while they held it; above 0, the range is a suspect."""
     deaths: int = 0
     """How many of them died while it was all that they worked on, since it was cut to what it is."""
+    retries: int = 0
+    """How often its rows were given back because they had failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +178,69 @@ def commit(
     done = dataclasses.replace(row_range, stop=end, state=RangeState.DONE, deadline_s=None)
     if end == row_range.stop:
         return done, None
-    return done, RowRange(start=end, stop=row_range.stop, epoch=row_range.epoch, crashes=row_range.crashes)
+    rest = dataclasses.replace(row_range, start=end, state=RangeState.FREE, holder="", deadline_s=None, deaths=0)
+    return done, rest
+
+
+def free_failed(row_range: RowRange, failed: Sequence[int], queue: Queue) -> list[RowRange]:
+    """Cut a done range so that the rows of it that failed are free again, and those that succeeded stay done.
+
+    Batches that failed as a whole stay together. Failed rows of a batch of which others succeeded become a range of their own: those others
+    are not tried again. A range on which workers have died alone stays a suspect.
+
+    Args:
+        row_range: The range; one that is not done is returned as it is.
+        failed: Ranks of its rows that failed.
+        queue: The queue that it lies in.
+
+    Example:
+        >>> cut = free_failed(
+        ...     RowRange(start=0, stop=12, state=RangeState.DONE),
+        ...     [1, 4, 5, 6, 7, 8],
+        ...     Queue(total=12, batch=4, cursor=12),
+        ... )
+        >>> [(each.start, each.stop, each.state.value) for each in cut]
+        [(0, 1, 'done'), (1, 2, 'free'), (2, 4, 'done'), (4, 8, 'free'), (8, 9, 'free'), (9, 12, 'done')]
+    """
+    if row_range.state is not RangeState.DONE or not failed:
+        return [row_range]
+    crashes = row_range.crashes if row_range.deaths else 0
+    free = dataclasses.replace(
+        row_range, state=RangeState.FREE, holder="", crashes=crashes, retries=row_range.retries + 1
+    )
+    pieces: list[RowRange] = []
+    at = row_range.start
+    for start, stop in _stretches(failed, queue):
+        if start > at:
+            pieces.append(dataclasses.replace(row_range, start=at, stop=start))
+        pieces.append(dataclasses.replace(free, start=start, stop=stop))
+        at = stop
+    if at < row_range.stop:
+        pieces.append(dataclasses.replace(row_range, start=at))
+    return pieces
+
+
+def is_whole(start: int, stop: int, queue: Queue) -> bool:
+    """Whether rows are whole batches of a queue, whose last may be short."""
+    return start % queue.batch == 0 and (stop % queue.batch == 0 or stop == queue.total)
+
+
+def _stretches(ranks: Sequence[int], queue: Queue) -> list[tuple[int, int]]:
+    """Put neighbouring ranks together, batch by batch; whole batches that follow each other are one."""
+    found: list[tuple[int, int]] = []
+    for rank in sorted(ranks):
+        if found and found[-1][1] == rank and rank % queue.batch:
+            found[-1] = found[-1][0], rank + 1
+        else:
+            found.append((rank, rank + 1))
+    joined: list[tuple[int, int]] = []
+    for start, stop in found:
+        follows = joined and joined[-1][1] == start and is_whole(*joined[-1], queue)
+        if follows and is_whole(start, stop, queue) and stop - joined[-1][0] <= MAX_RANGE_ROWS:
+            joined[-1] = joined[-1][0], stop
+        else:
+            joined.append((start, stop))
+    return joined
 
 
 def give_back_suspect(row_range: RowRange, batch: int, *, is_alone: bool) -> Sequence[RowRange]:

@@ -180,11 +180,9 @@ class JobRun:
 
     def _first_state(self) -> JobState:
         last: dict[str, int] = {}
-        succeeded: set[str] = set()
         for attempt in self._catalog.jobs.attempts(self._job.id):
             last[attempt.task_id] = max(last.get(attempt.task_id, 0), attempt.number)
-            if attempt.status is Status.SUCCESS:
-                succeeded.add(attempt.task_id)
+        succeeded = self._catalog.jobs.ended_tasks(self._job.id)
         done = {each.step.name for each in self._catalog.jobs.steps(self._job.id) if each.status is Status.SUCCESS}
         states: list[TaskState] = []
         for task in self._tasks.values():

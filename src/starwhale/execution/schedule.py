@@ -187,8 +187,14 @@ def make_state(needs: Mapping[str, Sequence[str]], tasks: Iterable[TaskState]) -
 
 
 def _startable_steps(state: JobState) -> list[str]:
-    done = succeeded_steps(state)
-    return StepGraph(state.needs).ready(done, started=())
+    """Return the steps whose needs are done, however far behind: a step that has succeeded may need one whose failed rows are tried again."""
+    graph = StepGraph(state.needs)
+    succeeded = set(succeeded_steps(state))
+    done: list[str] = []
+    for step in graph.order():
+        if step in succeeded and all(need in done for need in state.needs[step]):
+            done.append(step)
+    return graph.ready(done, started=())
 
 
 def _stopped_as(state: JobState) -> Status:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, ResumeChanges, RunRequest, Step
 from starwhale.domain.redaction import fill_in
-from starwhale.domain.status import Status, is_resumable
+from starwhale.domain.status import Status
 from starwhale.domain.version import check_job_id
 from starwhale.errors import HandlerError, NoSpaceError, StarwhaleError, StatusError, UsageError
 from starwhale.execution import plan
@@ -31,9 +31,10 @@ from starwhale.execution.provenance import (
     declared_names,
     describe_env,
     describe_job,
-    source_digest,
     without_secrets,
 )
+from starwhale.execution.resumable import changed_source, check_resumable, has_work
+from starwhale.execution.retry import retry_failed
 from starwhale.execution.run import Desk, JobOutcome, JobProgress, JobRun, OnProgress, StepView
 from starwhale.execution.stops import Stops
 from starwhale.settings import declared_values
@@ -144,6 +145,9 @@ def resume_job(
 ) -> JobOutcome:
     """Go on with a job from the rows that are not done; one that has succeeded is left as it is.
 
+    With `changes.failed`, rows that were recorded as failed are tried again as well, and steps behind them run anew; a job that has succeeded
+    although some failed is gone on with then.
+
     Args:
         job_id: Whole id.
         stores: Where everything is kept.
@@ -163,9 +167,10 @@ def resume_job(
     if found.request.is_debug:
         message = f"job {job_id[:12]} was a debug run, of which nothing is kept"
         raise StatusError(message, hint="run it again with swcli model run --debug")
-    if found.status is Status.SUCCESS:
+    if found.status is Status.SUCCESS and not has_work(found, stores, changes):
         if options.on_warning is not None:
-            options.on_warning(f"job {job_id[:12]} has succeeded already; there was nothing left to do")
+            what = "none of its rows has failed" if changes.failed else "there was nothing left to do"
+            options.on_warning(f"job {job_id[:12]} has succeeded already; {what}")
         return JobOutcome(job_id=found.id, status=Status.SUCCESS)
     steps = [each.step.record for each in catalog.jobs.steps(found.id)]
     request = with_secrets(_changed(found.request, changes), changes.arguments, steps)
@@ -176,14 +181,16 @@ def resume_job(
     claimed = catalog.jobs.claim_driver(found.id, _this_driver())
     desk = Desk()
     try:
-        _check_resumable(claimed)
+        check_resumable(claimed, stores, changes)
         catalog.ledger.release_all(found.id)
-        _warn_of_changes(found, options)
+        if (warning := changed_source(found)) and options.on_warning is not None:
+            options.on_warning(warning)
         with _executor(request, stores, desk, options, job_id=found.id) as placed:
             facts = Facts(request, options.argv)
             job = _with_extras(_job_of(found, request, stores, changes.replicas), placed.discover())
             job = fit_job(job, placed, _told(options))
-            catalog.jobs.add_to_record(found.id, lambda record: _resumed(record, facts.wait(), job))
+            retried = retry_failed(job, stores, options.crash_point) if changes.failed else 0
+            catalog.jobs.add_to_record(found.id, lambda record: _resumed(record, facts.wait(), job, retried))
             return _run(job, placed, stores, desk, options, last_event=last)
     except BaseException:
         _let_go(found.id, stores)
@@ -394,28 +401,15 @@ def _with_extras(job: Job, handlers: dict[str, HandlerRecord]) -> Job:
     return dataclasses.replace(job, steps=tuple(map(whole, job.steps)))
 
 
-def _resumed(record: Mapping[str, Any], facts: Mapping[str, Any], job: Job) -> dict[str, Any]:  # Any: JSON objects
+def _resumed(
+    record: Mapping[str, Any], facts: Mapping[str, Any], job: Job, retried: int
+) -> dict[str, Any]:  # Any: JSON objects
     """Add to a record what differs now that its job goes on: another machine, other packages, changed sources."""
     names = declared_names(job.request, [step.record for step in job.steps])
     now = {**facts, "env": describe_env(names)}
     changed = {name: value for name, value in now.items() if name != "argv" and record.get(name) != value}
-    return {"resumes": [*record.get("resumes", []), {"argv": facts.get("argv", []), **changed}]}
-
-
-def _check_resumable(found: JobRecord) -> None:
-    if not is_resumable(found.status):
-        message = f"job {found.id[:12]} is {found.status}"
-        raise StatusError(message, hint="only a job that was interrupted, canceled or has failed can be resumed")
-
-
-def _warn_of_changes(found: JobRecord, options: RunOptions) -> None:
-    before = found.record.get("source_digest")
-    now = source_digest(Path(found.request.workdir), found.request.modules)
-    if before and before != now and options.on_warning is not None:
-        options.on_warning(
-            f"the source of {', '.join(found.request.modules)} has changed since job {found.id[:12]} began: "
-            "its results will come from both versions"
-        )
+    told = {"argv": facts.get("argv", []), **({"retried_rows": retried} if retried else {}), **changed}
+    return {"resumes": [*record.get("resumes", []), told]}
 
 
 def _told(options: RunOptions) -> Told:

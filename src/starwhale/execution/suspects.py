@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DEATHS_ALONE = 2
 """A row that was tried alone and killed its worker so many times is the culprit."""
+DEATH_STEPS = ("culprit_found", "culprit_recorded", "suspects_released")
+"""The crash points of taking note of a death, in order; those of a commit lie between the first two."""
 
 
 class Suspects:
@@ -50,6 +52,7 @@ class Suspects:
             Why the step has to fail: a row that kills its worker, in a step that does not put up with failed rows.
         """
         culprit: TaskError | None = None
+        crash_point = self._side.crash_point
         suspects = stores.worked_on
         for lease in suspects:
             if not is_alone or lease.stop - lease.start > lease.batch:
@@ -58,11 +61,14 @@ class Suspects:
             if deaths < DEATHS_ALONE:
                 continue
             error = self._describe(task, lease, update, deaths)
+            crash_point("culprit_found")
             if (task.step.record.fail_on_error and not task.request.max_errors) or lease.queue:
                 culprit = error
             else:
                 self._record(task, stores, lease, error)
+                crash_point("culprit_recorded")
         self._catalog.ledger.release_holder(task.job_id, stores.holder, suspects=suspects, is_alone=is_alone)
+        crash_point("suspects_released")
         return culprit
 
     def _describe(self, task: Task, lease: RangeLease, update: TaskUpdate, deaths: int) -> TaskError:

@@ -8,13 +8,14 @@ from typing import Any
 
 from starwhale.errors import ArgumentTypeError, FieldNameError, UsageError
 from starwhale.media.flatten import flatten
-from starwhale.storage.protocols import HIDDEN_COLUMNS, Key, TableDraft, Value
+from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED_ERRORS, Key, TableDraft, Value
 
 SUMMARY = "summary"
 """Table of the summary; it has one row."""
 _OWN_TABLES = {
     SUMMARY: "use evaluation.log_summary",
     "predictions": "the system keeps outputs there; choose another name",
+    **dict.fromkeys((ERRORS, RETRIED_ERRORS), "the system keeps rows that failed there; choose another name"),
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starwhale.domain.status import Status, is_active, is_resumable
+from starwhale.domain.status import Status, is_active
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import JobTimeoutError
@@ -228,7 +228,7 @@ class JobVerbs:
     def resume(
         self, job: str, changes: ResumeChanges | None = None, *, options: RunOptions | None = None
     ) -> JobOutcome:
-        """Go on with a job from the rows that are not done.
+        """Go on with a job from the rows that are not done; with `changes.failed` also from those that have failed.
 
         Args:
             job: How it is addressed.
@@ -240,13 +240,18 @@ class JobVerbs:
             StatusError: It was a debug run, of which nothing is kept.
             UsageError: A secret is missing that the job was given as an argument.
         """
+        from starwhale.domain.job import ResumeChanges
+        from starwhale.execution.resumable import has_work
         from starwhale.execution.start import resume_job
         from starwhale.instances.job_runtime import enter_runtime
         from starwhale.storage.catalog.jobs import refuse_imported
 
         found = self.get(job)
         refuse_imported(found)
-        if found.request.model_uri and is_resumable(found.status):
+        changes = changes or ResumeChanges()
+        if not has_work(found, self._stores, changes):
+            return resume_job(found.id, self._stores, changes, options=options)
+        if found.request.model_uri and not is_active(found.status):
             from starwhale.instances.snapshots import bring_back_snapshot
 
             bring_back_snapshot(self._stores, found.request, found.id)

@@ -14,7 +14,7 @@ from starwhale.results.manifest import job_manifest
 from starwhale.results.read import job_scope, read_rows, summary, table_names
 from starwhale.results.scan import row_order
 from starwhale.results.statistics import Interval, wilson
-from starwhale.storage.protocols import StepProgress, TableQuery, Value
+from starwhale.storage.protocols import ERRORS, StepProgress, TableQuery, Value
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
@@ -46,6 +46,10 @@ class StepReport:
     """Rows whose error was recorded."""
     total: int | None
     """Rows in all."""
+    retried: int | None
+    """Rows, of those done, that were tried again because they had failed."""
+    recovered: int | None
+    """Rows, of those retried, that have not failed again."""
     started_at: float | None
     """Seconds since the epoch, or None."""
     finished_at: float | None
@@ -132,7 +136,7 @@ def make_report(stores: Stores, job: JobRecord) -> JobReport:
             for each in job.datasets
         ),
         progress=progress,
-        errors=tuple(nsmallest(SHOWN_ERRORS, rows("errors", READ_ERRORS), key=row_order)),
+        errors=tuple(nsmallest(SHOWN_ERRORS, rows(ERRORS, READ_ERRORS), key=row_order)),
         steps=_steps(stores, job, progress),
         matrix_labels=_matrix_labels(stores, job) if CONFUSION in tables else (),
     )
@@ -160,6 +164,8 @@ def _steps(stores: Stores, job: JobRecord, progress: tuple[StepProgress, ...]) -
                 done=None if rows is None else rows.done,
                 failed=None if rows is None else rows.failed,
                 total=None if rows is None else rows.total,
+                retried=None if rows is None else rows.retried,
+                recovered=None if rows is None else rows.recovered,
                 started_at=each.started_at,
                 finished_at=each.finished_at,
             )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.results.agreement import Agreement, Verdict, compare_rows, compare_values
 from starwhale.results.read import job_scope, summary, table_names
-from starwhale.storage.protocols import HIDDEN_COLUMNS, TableQuery
+from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED, RETRIED_ERRORS, TableQuery
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 LISTED = 20
 """Rows, metrics and facts that are listed; all are counted."""
-RESULTS, ERRORS = "results", "errors"
-_NOT_COMPARED = HIDDEN_COLUMNS | {"id", "_index", "_mode", "duration_seconds"}
+RESULTS = "results"
+_NOT_COMPARED = HIDDEN_COLUMNS | {"id", "_index", "_mode", "duration_seconds", "tries", RETRIED}
 _OF_ERRORS = frozenset({"exception"})
 """What must agree of a row that failed; message and traceback name files and addresses."""
 Row = Mapping[str, Any]  # Any: cells of users
@@ -139,7 +139,7 @@ def compare_jobs(stores: Stores, before: JobRecord, now: JobRecord) -> Reproduct
         now: The new one.
     """
     ids = _sampled_ids(stores, now) if now.request.sample else None
-    names = sorted({*table_names(stores, before), *table_names(stores, now)} - {RESULTS})
+    names = sorted({*table_names(stores, before), *table_names(stores, now)} - {RESULTS, RETRIED_ERRORS})
     names = [each for each in names if ids is None or each == ERRORS]
     return Reproduction(
         job_id=now.id,

@@ -13,7 +13,7 @@ from starwhale.domain.status import Status
 from starwhale.errors import NotFoundError, UsageError, nearest
 from starwhale.results.read import job_scope, table_names
 from starwhale.results.where import Where, parse_where
-from starwhale.storage.protocols import HIDDEN_COLUMNS, TableQuery, Value
+from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, TableQuery, Value
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from starwhale.storage.tables.result_rows import ResultScope
 
 RESULTS = "results"
-ERRORS = "errors"
 SUMMARY = "summary"
 FEW = 200
 """Up to so many rows are read whole, one by one, after a search that reads no inputs it need not."""

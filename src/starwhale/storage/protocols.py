@@ -53,9 +53,11 @@ class RangeLease:
     batch: int
     """Rows per batch; `start` is a multiple of it."""
     rebatched: bool = False
-    """Whether rows are to be tried alone because a worker died on them."""
+    """Whether rows are to be tried alone: a worker died on them, or they failed and others of their batch did not."""
     is_suspect: bool = False
     """Whether a worker died while it held them."""
+    is_retry: bool = False
+    """Whether they are tried again because they had failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,12 @@ class PartDraft:
     """Seconds spent per activity: `read`, `predict`, `write`."""
 
 
+ERRORS = "errors"
+"""Table of the rows that failed, as they stand now."""
+RETRIED_ERRORS = "retried_errors"
+"""Table of what rows had failed with before they were tried again."""
+RETRIED = "_retried"
+"""Column of `results`: true where the row was tried again after it had failed."""
 HIDDEN_COLUMNS = frozenset({"__dataset", "__dataset_version", "__key", "__step", "__pickled", "__label"})
 """Columns that say where a row of `results` comes from, or which label a row of a confusion matrix is of; readers use them, and users see
 their own columns only."""
@@ -437,6 +445,8 @@ class PartRecord:
     """Whether readers see it."""
     provisional: bool = False
     """Whether it becomes final only when its task ends."""
+    is_retry: bool = False
+    """Whether its rows had failed before: it stands above what earlier parts say of them."""
     created_at: float = 0.0
     """Seconds since the epoch."""
     tables: tuple[PartTable, ...] = ()
@@ -475,3 +485,7 @@ class StepProgress:
     """Rows whose error was recorded."""
     total: int
     """Rows of the step."""
+    retried: int = 0
+    """Rows, of those done, that were tried again because they had failed."""
+    recovered: int = 0
+    """Rows, of those retried, that have not failed again."""

@@ -292,6 +292,12 @@ class Jobs:
                 for row in connection.execute(query)
             ]
 
+    def ended_tasks(self, job_id: str) -> frozenset[str]:
+        """Return the ids of the tasks that have succeeded, and do not have to run again for rows that are tried again."""
+        query = select(tasks.c.id).where(tasks.c.job_id == job_id, tasks.c.status == Status.SUCCESS.value)
+        with self._database.read() as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def attempts(self, job_id: str) -> Sequence[AttemptRecord]:
         """Return the attempts of all tasks of a job, in the order in which they started."""
         query = select(attempts, tasks.c.step, tasks.c.task_index).join(tasks, attempts.c.task_id == tasks.c.id)

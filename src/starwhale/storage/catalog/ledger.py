@@ -115,9 +115,11 @@ class Ledger:
             found = _take_free(connection, own) or _cut_new(connection, job_id, step, queue, pace)
             if found is None:
                 return None
-            position, batch, free = found
+            position, cut, free = found
             granted = rules.grant(free, holder, deadline_s)
             _write(connection, and_(own, ranges.c.dataset_position == position), granted)
+        rows = granted.stop - granted.start
+        is_torn = not rules.is_whole(granted.start, granted.stop, cut)
         return RangeLease(
             job_id=job_id,
             step=step,
@@ -126,9 +128,10 @@ class Ledger:
             start=granted.start,
             stop=granted.stop,
             epoch=granted.epoch,
-            batch=batch,
-            rebatched=granted.crashes > 0 and batch > 1 and granted.stop - granted.start <= batch,
+            batch=cut.batch,
+            rebatched=cut.batch > 1 and (is_torn or (granted.crashes > 0 and rows <= cut.batch)),
             is_suspect=granted.crashes > 0,
+            is_retry=granted.retries > 0,
         )
 
     def commit_range(self, commit: CommitRequest, holder: str) -> None:
@@ -193,6 +196,7 @@ class Ledger:
                 batch=row.batch,
                 rebatched=row.batch > 1 and row.stop - row.start <= row.batch,
                 is_suspect=True,
+                is_retry=row.retries > 0,
             )
             for row in rows
         ]
@@ -205,23 +209,17 @@ class Ledger:
                 func.sum(ranges.c.rows_done).label("done"),
                 func.sum(ranges.c.rows_failed).label("failed"),
                 func.sum(case((ranges.c.epoch == 0, ranges.c.stop - ranges.c.start), else_=0)).label("left_out"),
+                func.sum(case((ranges.c.retries > 0, ranges.c.rows_done), else_=0)).label("retried"),
+                func.sum(case((ranges.c.retries > 0, ranges.c.rows_failed), else_=0)).label("failed_again"),
             )
             .where(ranges.c.job_id == job_id, ranges.c.state == RangeState.DONE)
             .group_by(ranges.c.step)
         )
         totals = select(queues.c.step, func.sum(queues.c.total).label("total")).where(queues.c.job_id == job_id)
         with self._database.read() as connection:
-            counted = {row.step: row for row in connection.execute(done)}
+            counted: dict[str, Any] = {row.step: row for row in connection.execute(done)}  # Any: see _like
             rows = connection.execute(totals.group_by(queues.c.step)).all()
-        return [
-            StepProgress(
-                step=row.step,
-                total=row.total - (counted[row.step].left_out if row.step in counted else 0),
-                done=counted[row.step].done if row.step in counted else 0,
-                failed=counted[row.step].failed if row.step in counted else 0,
-            )
-            for row in rows
-        ]
+        return [_progress(row.step, row.total, counted.get(row.step)) for row in rows]
 
     def is_complete(self, job_id: str, step: str, queue: str | None = None) -> bool:
         """Whether every row of every queue of a step is in a done range; of one queue when it is given."""
@@ -266,7 +264,7 @@ class Ledger:
             rows = connection.execute(select(ranges).where(chosen)).all()
             for row in rows:
                 if _place(row) in suspects:
-                    free = rules.give_back_suspect(_range(row), _batch(connection, row), is_alone=is_alone)
+                    free = rules.give_back_suspect(_range(row), _queue(connection, row).batch, is_alone=is_alone)
                 else:
                     free = [rules.release(_range(row))]
                 first, *others = free
@@ -300,6 +298,7 @@ def _range(row: Row[Any]) -> RowRange:  # Any: see _like
         deadline_s=row.deadline_s,
         crashes=row.crashes,
         deaths=row.deaths,
+        retries=row.retries,
     )
 
 
@@ -313,7 +312,21 @@ def _values(each: RowRange) -> dict[str, Any]:  # Any: values of columns
         "deadline_s": each.deadline_s,
         "crashes": each.crashes,
         "deaths": each.deaths,
+        "retries": each.retries,
     }
+
+
+def _progress(step: str, total: int, counted: Any) -> StepProgress:  # Any: the sums of a step, or None
+    if counted is None:
+        return StepProgress(step=step, done=0, failed=0, total=total)
+    return StepProgress(
+        step=step,
+        done=counted.done,
+        failed=counted.failed,
+        total=total - counted.left_out,
+        retried=counted.retried,
+        recovered=counted.retried - counted.failed_again,
+    )
 
 
 def _write(connection: Connection, own: ColumnElement[bool], each: RowRange, **figures: int | float | None) -> None:
@@ -325,24 +338,26 @@ def _insert(connection: Connection, like: Row[Any], each: RowRange) -> None:  # 
     connection.execute(insert(ranges).values(**key, **_values(each)))
 
 
-def _batch(connection: Connection, row: Row[Any]) -> int:  # Any: see _like
+def _queue(connection: Connection, row: Row[Any]) -> Queue:  # Any: see _like
     own = and_(_of(queues, row.job_id, row.step, row.queue), queues.c.dataset_position == row.dataset_position)
-    return connection.execute(select(queues.c.batch).where(own)).scalar_one()
+    found = connection.execute(select(queues.c.total, queues.c.batch, queues.c.cursor).where(own)).one()
+    return Queue(total=found.total, batch=found.batch, cursor=found.cursor)
 
 
-def _take_free(connection: Connection, own: ColumnElement[bool]) -> tuple[int, int, RowRange] | None:
-    """Position of the dataset, batch and range of what was given back: suspects first, then in row order."""
-    order = ((ranges.c.crashes > 0).desc(), ranges.c.dataset_position, ranges.c.start)
-    row = connection.execute(
-        select(ranges).where(own, ranges.c.state == RangeState.FREE).order_by(*order).limit(1)
-    ).first()
-    return None if row is None else (row.dataset_position, _batch(connection, row), _range(row))
+def _take_free(connection: Connection, own: ColumnElement[bool]) -> tuple[int, Queue, RowRange] | None:
+    """Position of the dataset, queue and range of what was given back: suspects first, then in row order."""
+    free = select(ranges).where(own, ranges.c.state == RangeState.FREE)
+    for chosen in (ranges.c.crashes > 0, ranges.c.crashes == 0):  # apart: an index has each of them in order
+        first = free.where(chosen).order_by(ranges.c.dataset_position, ranges.c.start).limit(1)
+        if (row := connection.execute(first).first()) is not None:
+            return row.dataset_position, _queue(connection, row), _range(row)
+    return None
 
 
 def _cut_new(
     connection: Connection, job_id: str, step: str, queue: str, pace: Pace
-) -> tuple[int, int, RowRange] | None:
-    """Position of the dataset, batch and range of what was never handed out, written down as free."""
+) -> tuple[int, Queue, RowRange] | None:
+    """Position of the dataset, queue and range of what was never handed out, written down as free."""
     own = _of(queues, job_id, step, queue)
     left = select(queues).where(own, queues.c.cursor < queues.c.total).order_by(queues.c.dataset_position).limit(1)
     row = connection.execute(left).first()
@@ -355,4 +370,4 @@ def _cut_new(
     position = queues.c.dataset_position == row.dataset_position
     connection.execute(update(queues).where(own, position).values(cursor=after.cursor))
     _insert(connection, row, fresh)
-    return row.dataset_position, row.batch, fresh
+    return row.dataset_position, after, fresh

@@ -138,7 +138,7 @@ class Parts:
 
 
 _FIELDS = (
-    "owner", "step", "task_id", "attempt", "dataset_position", "start", "stop", "visible", "provisional",
+    "owner", "step", "task_id", "attempt", "dataset_position", "start", "stop", "visible", "provisional", "is_retry",
 )  # fmt: skip
 _TABLE_FIELDS = ("table_name", "file", "offset", "length", "digest", "row_count", "first_row")
 

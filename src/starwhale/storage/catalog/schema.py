@@ -162,11 +162,13 @@ ranges = Table(
     Column("deadline_s", Float),
     Column("crashes", Integer, nullable=False, default=0),
     Column("deaths", Integer, nullable=False, server_default="0"),
+    Column("retries", Integer, nullable=False, server_default="0"),
     Column("rows_done", Integer, nullable=False, default=0),
     Column("rows_failed", Integer, nullable=False, default=0),
     Column("seconds", Float, nullable=False, default=0.0),
     Column("part_id", Integer),
-    Index(None, "job_id", "step", "queue", "state"),  # the next free range is found without reading the done ones
+    # the next free range is found without reading the others: suspects apart, each in row order
+    Index(None, "job_id", "step", "queue", "state", "crashes", "dataset_position", "start"),
 )
 
 # A part is immutable; `id` is the commit sequence. `owner` is a job id or the id of a free-standing Evaluation.
@@ -183,6 +185,7 @@ parts = Table(
     Column("stop", Integer),
     Column("visible", Boolean, nullable=False),
     Column("provisional", Boolean, nullable=False),
+    Column("is_retry", Boolean, nullable=False, server_default="0"),
     Column("created_at", Float, nullable=False),
     Index(None, "owner"),
     sqlite_autoincrement=True,

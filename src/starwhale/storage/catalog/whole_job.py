@@ -27,13 +27,13 @@ _KEPT: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "ranges": (
         ranges,
         (
-            "step", "queue", "dataset_position", "start", "stop", "state", "epoch", "crashes", "deaths", "rows_done",
+            "step", "queue", "dataset_position", "start", "stop", "state", "epoch", "crashes", "deaths", "retries", "rows_done",
             "rows_failed", "seconds", "part_id",
         ),
     ),
     "parts": (
         parts,
-        ("step", "task_id", "attempt", "dataset_position", "start", "stop", "provisional", "created_at"),
+        ("step", "task_id", "attempt", "dataset_position", "start", "stop", "provisional", "is_retry", "created_at"),
     ),
     "part_tables": (
         part_tables,

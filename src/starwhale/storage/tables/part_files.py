@@ -264,6 +264,7 @@ def describe_part(
         start=lease.start if lease else None,
         stop=stop,
         provisional=lease is None and bool(task_id),
+        is_retry=lease is not None and lease.is_retry,
         tables=tables,
     )
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, Step
 from starwhale.errors import FieldNameError, NotFoundError
 from starwhale.media.flatten import flatten
-from starwhale.storage.protocols import HIDDEN_COLUMNS, DatasetReader, Key, PartRecord, PartTable, TableQuery, Value
+from starwhale.storage.protocols import (
+    HIDDEN_COLUMNS,
+    RETRIED,
+    DatasetReader,
+    Key,
+    PartRecord,
+    PartTable,
+    TableQuery,
+    Value,
+)
 from starwhale.storage.tables.columns import decode_batch
 from starwhale.storage.tables.part_codec import ID_COLUMN
 from starwhale.storage.tables.part_files import PartFiles
@@ -64,6 +75,12 @@ class _Piece:
     start: int
     stop: int
     table: PartTable
+    low: int
+    """The stretch holds the rows from this rank …"""
+    high: int
+    """… to this one; more than the piece where some of them were tried again."""
+    retry: int = 0
+    """Number of the commit, where the rows were tried again; 0 otherwise."""
 
     def follows(self, other: _Piece) -> bool:
         """Whether the rows lie right behind those of `other`, in the file and in the dataset."""
@@ -190,6 +207,8 @@ class RowsView:
                 batch = self._slice(pieces[number], first, last)
                 if batch.num_rows:
                     ranks, columns = self._present(low.position, index, batch)
+                    if pieces[number].retry:
+                        columns[RETRIED] = [True] * len(ranks)
                     pages.append((columns, len(ranks)))
                     order.extend((rank, index) for rank in ranks)
         if not pages:
@@ -203,10 +222,10 @@ class RowsView:
     def _slice(self, piece: _Piece, low: int, high: int) -> Any:  # Any: a pyarrow record batch
         batch = self._store.batch(self._scope.owner, piece.table)
         low, high = max(low, piece.start), min(high, piece.stop)
-        if (low, high) == (piece.start, piece.stop):
+        if (low, high) == (piece.low, piece.high):
             return batch
-        if batch.num_rows == piece.stop - piece.start:
-            return batch.slice(low - piece.start, high - low)
+        if batch.num_rows == piece.high - piece.low:
+            return batch.slice(low - piece.low, high - low)
         ranks = batch.column(STORED_ID).to_pylist()
         first = bisect_left(ranks, low)
         return batch.slice(first, bisect_left(ranks, high) - first)
@@ -328,9 +347,36 @@ def _collect(parts: Iterable[PartRecord], step_index: dict[str, int]) -> dict[in
         for table in part.tables:
             if table.table_name == PREDICTIONS and part.dataset_position is not None:
                 steps = found.setdefault(part.dataset_position, [[] for _ in step_index])
-                piece = _Piece(start=part.start or 0, stop=part.stop or 0, table=table)
+                start, stop = part.start or 0, part.stop or 0
+                retry = part.id if part.is_retry else 0
+                piece = _Piece(start=start, stop=stop, table=table, low=start, high=stop, retry=retry)
                 steps[step_index[part.step]].append(piece)
-    return {position: [_join_pieces(pieces) for pieces in steps] for position, steps in sorted(found.items())}
+    return {position: [_lay_out(pieces) for pieces in steps] for position, steps in sorted(found.items())}
+
+
+def _lay_out(pieces: list[_Piece]) -> list[_Piece]:
+    """Bring pieces into an order in which none reaches into another: rows that were tried again stand as the latest commit has them."""
+    retries = [piece for piece in pieces if piece.retry]
+    joined = _join_pieces([piece for piece in pieces if not piece.retry])
+    if not retries:
+        return joined
+    waiting = sorted([*joined, *retries], key=lambda each: each.start, reverse=True)
+    here: list[tuple[int, int, _Piece]] = []  # those that reach to where we are, the latest commit first
+    laid: list[_Piece] = []
+    for start, stop in pairwise(sorted({bound for each in waiting for bound in (each.start, each.stop)})):
+        while waiting and waiting[-1].start <= start:
+            piece = waiting.pop()
+            heappush(here, (-piece.retry, len(waiting), piece))
+        while here and here[0][2].stop <= start:
+            heappop(here)
+        if not here:
+            continue
+        seen = here[0][2]
+        if laid and laid[-1].stop == start and laid[-1].table is seen.table:
+            laid[-1] = replace(laid[-1], stop=stop)
+        else:
+            laid.append(replace(seen, start=start, stop=stop))
+    return laid
 
 
 def _join_pieces(pieces: list[_Piece]) -> list[_Piece]:
@@ -339,7 +385,7 @@ def _join_pieces(pieces: list[_Piece]) -> list[_Piece]:
         if joined and piece.follows(joined[-1]):
             before = joined.pop()
             rows = before.table.row_count + piece.table.row_count
-            piece = replace(piece, start=before.start, table=replace(before.table, row_count=rows))
+            piece = replace(piece, start=before.start, low=before.low, table=replace(before.table, row_count=rows))
         joined.append(piece)
     return joined
 

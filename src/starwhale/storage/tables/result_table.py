@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from starwhale.media.artifact import BaseArtifact
-from starwhale.storage.protocols import Key, PartRecord, PartTable, TableQuery, Value
+from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS, Key, PartRecord, PartTable, TableQuery, Value
 from starwhale.storage.tables.columns import decode_batch, escape_name, unescape_name
 from starwhale.storage.tables.part_codec import ID_COLUMN
 from starwhale.storage.tables.part_files import PartFiles
@@ -16,6 +16,8 @@ from starwhale.storage.tables.part_files import PartFiles
 Columns = dict[str, list[Value]]
 STORED_ID = escape_name(ID_COLUMN)
 """The ids' column in a file."""
+_LATEST = {ERRORS, RETRIED_ERRORS}
+"""Tables in which a row stands as it was written last; nothing of one failure is told of another."""
 
 
 class TableView:
@@ -93,7 +95,10 @@ class TableView:
         first = self._first
         for place, key in enumerate(ids, offset):
             if first.setdefault(key, place) != place:
-                self._later.setdefault(key, []).append(place)
+                if table.table_name in _LATEST:
+                    first[key] = place
+                else:
+                    self._later.setdefault(key, []).append(place)
 
 
 def sort_ids(ids: Mapping[Key, object]) -> list[Key]:
