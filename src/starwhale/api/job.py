@@ -421,6 +421,8 @@ class Job:
         with_model: bool = False,
         with_datasets: bool = False,
         force: bool = False,
+        *,
+        with_runtime: bool = False,
     ) -> Path:
         """Write the job to one archive file, to be imported elsewhere, and return its path: record, results, errors and logs.
 
@@ -429,6 +431,7 @@ class Job:
             with_model: Take the packaged model along.
             with_datasets: Take the dataset versions along.
             force: Replace a file that is there.
+            with_runtime: Take the runtime along that it ran in, or the model that carries it.
 
         Raises:
             ConflictError: It is running, or has not begun.
@@ -437,7 +440,12 @@ class Job:
             CorruptedError: A file is damaged.
         """
         default_instance().jobs.export(
-            self.id, Path(path), with_model=with_model, with_datasets=with_datasets, force=force
+            self.id,
+            Path(path),
+            with_model=with_model,
+            with_datasets=with_datasets,
+            with_runtime=with_runtime,
+            force=force,
         )
         return Path(path)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--with-model", is_flag=True, help="Take the packaged model along.")
 @click.option("--with-datasets", is_flag=True, help="Take the dataset versions along.")
+@click.option("--with-runtime", is_flag=True, help="Take the runtime along that it ran in.")
 @click.option("-f", "--force", is_flag=True, help="Replace a file that is there.")
 @click.pass_obj
-def export(app: CliApp, job_address: str, file: Path, *, with_model: bool, with_datasets: bool, force: bool) -> None:
+def export(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     """Write a job to one file: record, results, errors and logs; every byte is verified on the way.
 
-    With the model and the datasets in it, the job can be run again on another machine from this file alone.
+    With the model, the datasets and the runtime in it, the job can be run again on another machine from this file alone; packages that the
+    runtime pins are fetched there by their hashes.
     """
+    job_address, file = given.pop("job_address"), given.pop("file")
     with shown_bytes(app) as on_bytes:
-        size = app.instance().jobs.export(
-            job_address, file, with_model=with_model, with_datasets=with_datasets, force=force, on_bytes=on_bytes
-        )
+        size = app.instance().jobs.export(job_address, file, **given, on_bytes=on_bytes)
     text = f"wrote {file} ({show_bytes(size)}); bring it in elsewhere with: swcli job import {file}"
     app.tell({"file": str(file.absolute()), "bytes": size}, text)
 
@@ -45,7 +46,7 @@ def export(app: CliApp, job_address: str, file: Path, *, with_model: bool, with_
 @click.option("-f", "--force", is_flag=True, help="Move tags that point at another version there; mend damaged files.")
 @click.pass_obj
 def import_(app: CliApp, file: Path, *, project: str, ignore_tags: Sequence[str], force: bool) -> None:
-    """Bring a job of another machine in, under the id that it had, with the model and datasets that are in the file.
+    """Bring a job of another machine in, under the id that it had, with the model, datasets and runtime that are in the file.
 
     Everything is verified before anything is kept, and nothing in it is run or unpickled. The job can be read and compared like any other,
     and not be resumed. A file that was imported before changes nothing.

@@ -36,6 +36,8 @@ class Environment:
     """Full URI of the runtime, or of the model that carries it."""
     content: str
     """Digest of what it was made of."""
+    python_version: str
+    """`3.12.1`: the version of its interpreter, which may be a later one than the runtime was locked for."""
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON
     """What a job keeps of it."""
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -110,7 +112,9 @@ def restore(
     held = hold(place.parent)
     with hold_blobs(stores):
         environment.ensure(place, recipe, python, installer, say)
-    return dataclasses.replace(_ready(stores, version, manifest, place, settings), hold=held)
+    return dataclasses.replace(
+        _ready(stores, version, manifest, place, settings), python_version=python.version, hold=held
+    )
 
 
 def own_indexes(settings: Settings) -> Indexes:
@@ -130,6 +134,7 @@ def _ready(stores: Stores, version: VersionRecord, manifest: Json, place: Path, 
         prefix=place,
         uri=uri,
         content=manifest["content"],
+        python_version="",
         record={
             "uri": uri,
             "version": version.version,

@@ -23,11 +23,19 @@ logger = logging.getLogger(__name__)
 
 
 def enter_runtime(
-    stores: Stores, settings: Settings, request: RunRequest, options: RunOptions | None
+    stores: Stores, settings: Settings, request: RunRequest, options: RunOptions | None, *, is_begun: bool = False
 ) -> tuple[RunRequest, RunOptions]:
     """Pin the runtime of a request and make its environment; without one both come back as they were.
 
-    It is the one that is asked for, else the one that this process was started in, else the one that the packaged model carries.
+    It is the one that is asked for, else the one that this process was started in, else the one that the packaged model carries. A job that
+    goes on or is repeated takes the one that it had, or none.
+
+    Args:
+        stores: Where runtimes lie.
+        settings: What the environment says.
+        request: What the job is.
+        options: How this process runs it.
+        is_begun: Whether the job goes on.
 
     Raises:
         NotFoundError: There is no such runtime; the nearest names are said.
@@ -38,7 +46,7 @@ def enter_runtime(
     from starwhale.instances.environments import restore
 
     options = options or RunOptions()
-    found = _find(stores, settings, request)
+    found = _find(stores, settings, request, is_settled=is_begun or bool(request.reproduces))
     if found is None:
         return request, options
     if request.executor == CALLER:
@@ -52,7 +60,7 @@ def enter_runtime(
         **options.record,
         "runtime": dict(made.record),
         "python": made.python,
-        "python_version": made.record["python"],
+        "python_version": made.python_version,
     }
     # The hold of the environment lives as long as the options: until the job has ended.
     return pinned, dataclasses.replace(
@@ -112,10 +120,10 @@ def describe_carried(runtime: VersionRecord) -> dict[str, Any]:  # Any: JSON
     }
 
 
-def _find(stores: Stores, settings: Settings, request: RunRequest) -> VersionRecord | None:
+def _find(stores: Stores, settings: Settings, request: RunRequest, *, is_settled: bool) -> VersionRecord | None:
     versions = stores.catalog.versions
-    if request.runtime_version:  # of a job that goes on
-        return versions.get(request.runtime_version)
+    if request.runtime_version or is_settled:
+        return versions.get(request.runtime_version) if request.runtime_version else None
     if (found := choose_runtime(stores, settings, request.runtime_uri, project=request.project)) is not None:
         return found
     if request.model_version and not request.forbids_packaged_runtime:

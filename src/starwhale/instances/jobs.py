@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from starwhale.domain.status import Status, is_active
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 from starwhale.domain.version import SHORT_VERSION
-from starwhale.errors import JobTimeoutError
+from starwhale.errors import CannotTellError, JobTimeoutError, RestoreError
 from starwhale.settings import Settings
 
 if TYPE_CHECKING:
@@ -255,18 +255,19 @@ class JobVerbs:
             from starwhale.instances.snapshots import bring_back_snapshot
 
             bring_back_snapshot(self._stores, found.request, found.id)
-        _, options = enter_runtime(self._stores, self._settings, found.request, options)
+        _, options = enter_runtime(self._stores, self._settings, found.request, options, is_begun=True)
         outcome = resume_job(found.id, self._stores, changes, options=options)
         self._tidy(dataclasses.replace(found.request, job_id=found.id), outcome)
         return outcome
 
-    def export(
+    def export(  # noqa: PLR0913 - one parameter per option of the command
         self,
         job: str,
         target: Path,
         *,
         with_model: bool = False,
         with_datasets: bool = False,
+        with_runtime: bool = False,
         force: bool = False,
         on_bytes: OnBytes | None = None,
     ) -> int:
@@ -277,6 +278,7 @@ class JobVerbs:
             target: The file.
             with_model: Take the packaged model along.
             with_datasets: Take the dataset versions along.
+            with_runtime: Take the runtime along that the job ran in, or the model that carries it.
             force: Replace a file that is there.
             on_bytes: Told how far it is.
 
@@ -294,7 +296,8 @@ class JobVerbs:
 
         found = self.get(job)
         check_target(target, force=force)
-        members = [name for name, is_wanted in (("model", with_model), ("datasets", with_datasets)) if is_wanted]
+        wanted = {"model": with_model, "datasets": with_datasets, "runtime": with_runtime}
+        members = [name for name, is_wanted in wanted.items() if is_wanted]
         return export_job(self._stores, make_place(self._stores), found, target, members, on_bytes)
 
     def import_archive(
@@ -306,7 +309,7 @@ class JobVerbs:
         force: bool = False,
         on_bytes: OnBytes | None = None,
     ) -> Imported:
-        """Bring a job in, under the id that it had, with the model and datasets that are in the archive; nothing of it runs.
+        """Bring a job in, under the id that it had, with what came along in the archive; nothing of it runs.
 
         It can be read and compared like any other, and not be gone on with.
 
@@ -342,7 +345,7 @@ class JobVerbs:
             options: How this process runs it.
 
         Raises:
-            CannotTellError: What it ran on is gone or has changed.
+            CannotTellError: What it ran on is gone or has changed, or the environment of its runtime cannot be made here.
             StatusError: It has not succeeded.
             UsageError: A secret is missing that the job was given as an argument.
         """
@@ -350,7 +353,12 @@ class JobVerbs:
 
         found = self.get(job)
         request = repeat_request(self._stores, found, wanted or ReproduceOptions())
-        return compare_and_note(self._stores, found, self.run(request, options))
+        try:
+            outcome = self.run(request, options)
+        except RestoreError as error:
+            message = f"the environment that job {found.id[:SHORT_VERSION]} ran in cannot be made here: {error.message}"
+            raise CannotTellError(message, hint=error.hint) from error
+        return compare_and_note(self._stores, found, outcome)
 
     def _tidy(self, request: RunRequest, outcome: JobOutcome) -> None:
         """Remove the copy of a packaged model that a job has succeeded with, or that nobody will go on with."""

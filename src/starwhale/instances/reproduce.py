@@ -127,18 +127,22 @@ def _check_model(stores: Stores, job: JobRecord) -> None:
 
 
 def _check_runtime(stores: Stores, job: JobRecord) -> None:
-    """Look for the runtime of a job that ran in one."""
-    version = str(getattr(job.request, "runtime_version", ""))
-    if not version:
+    """Look for the runtime of a job that ran in one; it may lie in a model that carries it."""
+    request, short = job.request, job.id[:SHORT_VERSION]
+    if not request.runtime_version:
         return
     try:
-        found = stores.catalog.versions.get(version)
-    except NotFoundError:
-        found = None
-    if found is None or found.is_removed:
-        message = f"the runtime version {version[:SHORT_VERSION]} that job {job.id[:SHORT_VERSION]} ran in is gone"
-        hint = f"bring it back: swcli {found.kind} recover {found.uri.full}" if found else "import it"
-        raise CannotTellError(message, hint=hint)
+        found = stores.catalog.versions.get(request.runtime_version)
+    except NotFoundError as error:
+        message = f"the runtime {request.runtime_uri} that job {short} ran in is gone"
+        hint = "import it: swcli runtime import; or the job again, exported with --with-runtime"
+        raise CannotTellError(message, hint=hint) from error
+    if found.is_removed:
+        message = f"the {found.kind} {found.uri.full} that job {short} ran in was removed"
+        raise CannotTellError(message, hint=f"bring it back: swcli {found.kind} recover {found.uri.full}")
+    if request.runtime_digest and found.content_digest != request.runtime_digest:
+        message = f"the {found.kind} {found.uri.full} is not what job {short} ran in: its digest differs"
+        raise CannotTellError(message, hint="import the version again")
 
 
 def _check_source(job: JobRecord, options: ReproduceOptions) -> None:

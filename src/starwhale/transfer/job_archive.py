@@ -66,7 +66,7 @@ class Imported:
     is_new: bool
     """Whether it was not there before."""
     versions: tuple[Copied, ...] = ()
-    """The datasets and the model that were in the archive."""
+    """The datasets, model and runtime that were in the archive."""
 
 
 def export_job(
@@ -76,26 +76,26 @@ def export_job(
 
     Args:
         stores: Where it lies.
-        place: Where its model and datasets lie.
+        place: Where its model, runtime and datasets lie.
         job: The job.
         target: The file.
-        members: What goes along: `model`, `datasets`, both or nothing.
+        members: What goes along: any of `model`, `datasets` and `runtime`.
         on_bytes: Told how far it is.
 
     Raises:
         ConflictError: It is running, or has not begun.
-        UsageError: It has no packaged model that could go along, or a dataset lies on an object store.
+        UsageError: It has no packaged model or runtime that could go along, or a dataset lies on an object store.
         CorruptedError: A file is damaged; nothing is written then.
         NoSpaceError: The disk is full.
     """
     if is_active(job.status) or job.status is Status.CREATED:
         message = f"job {job.id[:SHORT_VERSION]} is {job.status}"
         raise ConflictError(message, hint="wait for its end: swcli job wait, or stop it first")
-    models, datasets = _members(stores, job, members)
+    listed, datasets = _members(stores, job, members)
     stores.layout.blobs.mkdir(parents=True, exist_ok=True)
     with hold(place.blobs.root):
         packed = _pack(stores, job)
-        more = [*(pack_dataset(place, each) for each in datasets), *(pack_listed(place, each) for each in models)]
+        more = [*(pack_dataset(place, each) for each in datasets), *(pack_listed(place, each) for each in listed)]
         return write_archive(target, join_members(packed, more), on_bytes)
 
 
@@ -104,7 +104,7 @@ def import_job(stores: Stores, place: Place, path: Path, plan: CopyPlan, on_byte
 
     Args:
         stores: Where it goes.
-        place: Where its model and datasets go.
+        place: Where its model, runtime and datasets go.
         path: The archive.
         plan: Project, and what becomes of the tags of versions that come along.
         on_bytes: Told how far it is.
@@ -130,8 +130,8 @@ def import_job(stores: Stores, place: Place, path: Path, plan: CopyPlan, on_byte
 
 
 def _members(stores: Stores, job: JobRecord, members: Sequence[str]) -> tuple[list[VersionRecord], list[VersionRecord]]:
-    """Return the versions that go along."""
-    models: list[VersionRecord] = []
+    """Return the models and runtimes, and the datasets that go along."""
+    listed: list[VersionRecord] = []
     datasets: list[VersionRecord] = []
     if "model" in members:
         if not job.request.model_version:
@@ -139,7 +139,13 @@ def _members(stores: Stores, job: JobRecord, members: Sequence[str]) -> tuple[li
                 f"job {job.id[:SHORT_VERSION]} ran the files of {job.request.workdir}, which are no packaged model"
             )
             raise UsageError(message, hint="package them with swcli model build and run that, or leave the model out")
-        models.append(stores.catalog.versions.get(job.request.model_version))
+        listed.append(stores.catalog.versions.get(job.request.model_version))
+    if "runtime" in members:
+        if not job.request.runtime_version:
+            message = f"job {job.id[:SHORT_VERSION]} ran in no runtime"
+            raise UsageError(message, hint="leave the runtime out, or run the job with --runtime")
+        found = stores.catalog.versions.get(job.request.runtime_version)
+        listed += [] if found in listed else [found]  # a model carries its runtime
     if "datasets" in members:
         for each in job.datasets:
             if is_object_uri(each.dataset_id):
@@ -148,7 +154,7 @@ def _members(stores: Stores, job: JobRecord, members: Sequence[str]) -> tuple[li
             version = stores.catalog.versions.get(each.version)
             if version not in datasets:
                 datasets.append(version)
-    return models, datasets
+    return listed, datasets
 
 
 def _pack(stores: Stores, job: JobRecord) -> Packed:
@@ -261,7 +267,7 @@ def _check(found: Unpacked) -> WholeJob:
         raise _refused("its record and its index do not fit")
     if not all(name.startswith(LOGS) and _LOG.fullmatch(name.removeprefix(LOGS)) for name in names):
         raise _refused("it holds files that no job has")
-    if not all(each.kind in {"dataset", "model"} for each in index.members):
+    if not all(each.kind in {"dataset", "model", "runtime"} for each in index.members):
         raise _refused("what it holds beside the job is not known")
     _check_results(found.folder / RESULTS, whole)
     return whole
