@@ -12,7 +12,7 @@ from tests.datasets.watched_disk import WatchedDisk, watch_disk
 from starwhale.errors import NoSpaceError, ReadOnlyError
 from starwhale.media import Image
 from starwhale.storage.catalog.versions_tags import Versions
-from starwhale.storage.tables import compaction, dataset_writer, fragments, packs
+from starwhale.storage.tables import blocks, compaction, dataset_writer, fragment_writer, packs
 from starwhale.storage.tables.manifest import load_manifest
 from starwhale.storage.tables.places import LocalPlaces
 
@@ -50,7 +50,9 @@ def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset_writer, "OVERLAY_ROWS", 3)
     monkeypatch.setattr(compaction, "MAX_LAYERS", 2)
     monkeypatch.setattr(compaction, "MAX_SMALL", 2)
-    monkeypatch.setattr(fragments, "GROUP_ROWS", 4)
+    monkeypatch.setattr(fragment_writer, "GROUP_ROWS", 4)
+    monkeypatch.setattr(blocks, "MANY_BYTES", 1)
+    monkeypatch.setattr(blocks, "WIDE_BYTES", 8)
     monkeypatch.setattr(packs, "PACK_BYTES", 12_000)
 
 

@@ -26,7 +26,15 @@ from starwhale.errors import ConflictError, NothingToCommitError
 from starwhale.instances import Instance, open_instance
 from starwhale.media import Audio, Image
 from starwhale.settings import Settings
-from starwhale.storage.tables import compaction, dataset_reader, dataset_writer, fragments, packs
+from starwhale.storage.tables import (
+    blocks,
+    column_cache,
+    compaction,
+    dataset_reader,
+    dataset_writer,
+    fragment_writer,
+    packs,
+)
 
 Key = int | str
 Model = dict[Key, dict[str, Any]]
@@ -356,7 +364,9 @@ def test_every_version_reads_as_it_was_committed(
             dataset_writer: {"BLOCK_ROWS": 4, "FRAGMENT_ROWS": 9, "OVERLAY_ROWS": 4},
             compaction: {"FREE_LAYER_ROWS": 12, "MAX_LAYERS": 2, "MAX_SMALL": 1, "BATCH_ROWS": 5, "FRAGMENT_ROWS": 9},
             changes: {"GATHER_ROWS": 3, "CHUNK_ROWS": 4},
-            fragments: {"GROUP_ROWS": 2, "MAX_OPEN": 2},
+            fragment_writer: {"GROUP_ROWS": 2, "BESIDE_WIDE_ROWS": 3},
+            column_cache: {"MAX_OPEN": 2},
+            blocks: {"MANY_BYTES": 1, "WIDE_BYTES": 6, "BLOCK_BYTES": 16},
             packs: {"PACK_BYTES": 9000, "MAX_MAPPED": 2},
             dataset_reader: {"BATCH_ROWS": 5},
         }

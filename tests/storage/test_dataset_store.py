@@ -16,7 +16,7 @@ from starwhale.errors import CorruptedError, FieldNameError, ReadOnlyError, Usag
 from starwhale.media import Image
 from starwhale.storage.in_use import claim
 from starwhale.storage.protocols import DatasetReader, DatasetStore, DatasetWriter, Key, Rows
-from starwhale.storage.tables import compaction, dataset_writer, fragments, packs
+from starwhale.storage.tables import column_cache, compaction, dataset_writer, packs
 from starwhale.storage.tables.columns import decode_batch
 from starwhale.storage.tables.dataset_store import LocalDatasetStore
 from starwhale.storage.tables.unused_files import unused_files
@@ -329,7 +329,7 @@ def test_a_dataset_of_many_files_needs_few_descriptors(
 ) -> None:
     monkeypatch.setattr(packs, "PACK_BYTES", 6000)
     monkeypatch.setattr(packs, "MAX_MAPPED", 2)
-    monkeypatch.setattr(fragments, "MAX_OPEN", 2)
+    monkeypatch.setattr(column_cache, "MAX_OPEN", 2)
     monkeypatch.setattr(dataset_writer, "FRAGMENT_ROWS", 3)
     monkeypatch.setattr(dataset_writer, "BLOCK_ROWS", 3)
     reader = store.open_version("d", commit_rows(store, {key: {"a": f"{key}" * 5000} for key in range(40)}))

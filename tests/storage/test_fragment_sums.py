@@ -14,8 +14,10 @@ from pyarrow import parquet as pq
 
 from starwhale.errors import CorruptedError
 from starwhale.storage.protocols import Key
+from starwhale.storage.tables.column_cache import ColumnCache
 from starwhale.storage.tables.dataset_store import LocalDatasetStore
-from starwhale.storage.tables.fragments import ColumnCache, FragmentReader, fragment_name
+from starwhale.storage.tables.fragment_file import FragmentFile, fragment_name
+from starwhale.storage.tables.fragments import FragmentReader
 from starwhale.storage.tables.manifest import Fragment, load_manifest
 from starwhale.storage.tables.places import LocalImage, LocalPlaces, Span
 from starwhale.storage.tables.sums import make_tail
@@ -45,6 +47,10 @@ class CountingPlaces(LocalPlaces):
                     end = span.offset + span.size
                     self._shown[span.offset : end] = image.show(size=size)[span.offset : end]
                 return memoryview(self._shown)
+
+            def read(self, span: Span) -> bytes:
+                places.asked.append(span)
+                return image.read(span)
 
         return Sparse()
 
@@ -98,16 +104,16 @@ def test_every_byte_of_a_fragment_is_covered(tmp_path: Path) -> None:
     path = tmp_path / "d" / fragment_name(fragment)
     content = path.read_bytes()
     assert len(content) == fragment.size
-    FragmentReader(LocalPlaces(tmp_path / "d"), fragment, ColumnCache()).check()
+    FragmentFile(LocalPlaces(tmp_path / "d"), fragment, ColumnCache()).check()
     for place in range(0, len(content), 23):
         damaged = bytearray(content)
         damaged[place] ^= 0x10
         path.write_bytes(damaged)
         with pytest.raises(CorruptedError, match=str(path)):
-            FragmentReader(LocalPlaces(tmp_path / "d"), fragment, ColumnCache()).check()
+            FragmentFile(LocalPlaces(tmp_path / "d"), fragment, ColumnCache()).check()
     path.write_bytes(content[:-1])
     with pytest.raises(CorruptedError, match="ends at byte"):
-        FragmentReader(LocalPlaces(tmp_path / "d"), fragment, ColumnCache()).check()
+        FragmentFile(LocalPlaces(tmp_path / "d"), fragment, ColumnCache()).check()
 
 
 def test_a_fragment_is_a_parquet_file_for_others(tmp_path: Path) -> None:

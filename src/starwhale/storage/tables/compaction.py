@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from starwhale.storage.tables.cells import Sink
 from starwhale.storage.tables.dataset_reader import BATCH_ROWS, DatasetFolder, LocalDatasetReader, raw_batches
-from starwhale.storage.tables.fragments import FRAGMENT_BYTES, FRAGMENT_ROWS, FragmentReader
+from starwhale.storage.tables.fragment_writer import FRAGMENT_BYTES, FRAGMENT_ROWS
+from starwhale.storage.tables.fragments import FragmentReader
 from starwhale.storage.tables.manifest import Fragment, Manifest
 from starwhale.storage.tables.overlay import Overlay, Write
 from starwhale.storage.tables.row_order import LayerCells, RowOrder

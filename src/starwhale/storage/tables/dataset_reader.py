@@ -16,8 +16,11 @@ from starwhale.media.source import Source
 from starwhale.storage.protocols import Damage, Key, Rows
 from starwhale.storage.tables import columns as codec
 from starwhale.storage.tables.cells import PackRef, Sink
+from starwhale.storage.tables.column_cache import ColumnCache
 from starwhale.storage.tables.columns import KEY_COLUMN
-from starwhale.storage.tables.fragments import GROUP_BYTES, ColumnCache, FragmentReader, fragment_name, unify
+from starwhale.storage.tables.fragment_file import fragment_name
+from starwhale.storage.tables.fragment_writer import GROUP_BYTES, unify
+from starwhale.storage.tables.fragments import FragmentReader
 from starwhale.storage.tables.manifest import Layer, Manifest
 from starwhale.storage.tables.packs import Packs, PackSource
 from starwhale.storage.tables.places import Places
@@ -306,12 +309,14 @@ class LocalDatasetReader:
             if span.run_start is not None
             for each in order.run.slices(span.run_start, span.run_start + span.stop - span.start)
         ]
-        places.fetch([(reader.name, reader.first_span) for reader, _, _ in slices if not reader.is_opened])
+        files = {each.file.name: each.file for each, _, _ in slices}
+        stored = [codec.escape_name(name) for name in names]
+        places.fetch([(name, file.first_span) for name, file in files.items() if not file.is_opened])
+        places.fetch([(name, span) for name, file in files.items() for span in file.index_spans(stored)])
         wanted: list[tuple[str, PlaceSpan]] = []
         for reader, first, last in slices:
-            stored = [codec.escape_name(name) for name in names if name in reader.fragment.columns]
-            stored += [] if reader.fragment.is_contiguous else [KEY_COLUMN]
-            wanted.extend((reader.name, span) for span in reader.spans(first, last, stored))
+            needed = stored if reader.fragment.is_contiguous else [*stored, KEY_COLUMN]
+            wanted.extend((reader.file.name, span) for span in reader.file.spans(first, last, needed))
         places.fetch(wanted)
 
     def _cut(self, start: int, stop: int) -> tuple[int, int]:

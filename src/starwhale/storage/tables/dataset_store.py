@@ -12,10 +12,11 @@ from weakref import WeakValueDictionary
 from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_uri
 from starwhale.settings import S3Accounts
 from starwhale.storage.in_use import Hold, hold
+from starwhale.storage.tables.column_cache import ColumnCache
 from starwhale.storage.tables.dataset_reader import DatasetFolder, LocalDatasetReader
 from starwhale.storage.tables.dataset_writer import LocalDatasetWriter
 from starwhale.storage.tables.files import make_folder, no_space
-from starwhale.storage.tables.fragments import ColumnCache, fragment_name
+from starwhale.storage.tables.fragment_file import fragment_name
 from starwhale.storage.tables.manifest import Manifest, load_manifest
 from starwhale.storage.tables.object_copies import Sent, download_version, upload_version
 from starwhale.storage.tables.object_dataset import ObjectDataset

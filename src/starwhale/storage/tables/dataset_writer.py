@@ -18,7 +18,7 @@ from starwhale.storage.tables import columns as codec
 from starwhale.storage.tables.compaction import fold_layers, fold_run, fold_tail, needs_fold
 from starwhale.storage.tables.dataset_reader import DatasetFolder, LocalDatasetReader
 from starwhale.storage.tables.files import make_folder, sync_files
-from starwhale.storage.tables.fragments import FRAGMENT_BYTES, FRAGMENT_ROWS, write_fragment
+from starwhale.storage.tables.fragment_writer import FRAGMENT_BYTES, FRAGMENT_ROWS, write_fragment
 from starwhale.storage.tables.manifest import Fragment, Layer, Manifest, Pack, save_manifest
 from starwhale.storage.tables.overlay import Overlay
 from starwhale.storage.tables.packs import PackWriter

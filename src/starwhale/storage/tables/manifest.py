@@ -19,8 +19,8 @@ from starwhale.storage.protocols import Key
 from starwhale.storage.tables.files import damaged, digest_of, write_new
 from starwhale.storage.tables.places import Places
 
-FORMAT = 2
-"""Number of the format; a higher one belongs to a newer program. 1 had fragments without a tail."""
+FORMAT = 3
+"""Number of the format; a higher one belongs to a newer program. 1 had fragments without a tail, 2 had wide values in row groups."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

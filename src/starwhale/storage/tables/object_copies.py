@@ -14,14 +14,14 @@ from pathlib import Path
 from blake3 import blake3
 
 from starwhale.errors import CorruptedError
+from starwhale.storage.tables.column_cache import ColumnCache
 from starwhale.storage.tables.dataset_reader import DatasetFolder
 from starwhale.storage.tables.files import damaged, digest_of, make_folder, sync_files, write_new
-from starwhale.storage.tables.fragments import fragment_name
+from starwhale.storage.tables.fragment_file import FragmentFile, fragment_name
 from starwhale.storage.tables.manifest import Fragment, Manifest, Pack
 from starwhale.storage.tables.object_dataset import ObjectDataset
 from starwhale.storage.tables.packs import ENTRY_BYTES, Packs, pack_file
 from starwhale.storage.tables.places import LocalPlaces, Places
-from starwhale.storage.tables.sums import MAGIC, Tail
 
 SENDERS = 4
 """Files that are sent at the same time."""
@@ -115,24 +115,7 @@ def read_fragment(places: Places, part: Fragment) -> memoryview:
     Raises:
         CorruptedError: It is missing, or not what was written.
     """
-    name = fragment_name(part)
-    view = places.open(name, what="a fragment of rows").show(None, size=part.size)[: part.size]
-    if digest_of(view[part.size - part.tail :] if part.tail else view) != part.digest:
-        raise damaged(places.address(name), "a fragment of rows differs from its checksum")
-    if not part.tail:
-        return view
-    try:
-        tail = Tail(view[part.size - part.tail :])
-    except ValueError as error:
-        raise damaged(places.address(name), f"its tail cannot be read ({error})") from error
-    end = len(MAGIC)
-    for chunk in tail.chunks():
-        if chunk.offset != end or not chunk.is_intact(view):
-            raise damaged(places.address(name), f"the column at byte {chunk.offset} differs from its checksum")
-        end += chunk.size
-    if view[: len(MAGIC)] != MAGIC or end != part.size - part.tail:
-        raise damaged(places.address(name), "it does not look like a fragment")
-    return view
+    return FragmentFile(places, part, ColumnCache(1)).check()
 
 
 def read_pack(places: Places, pack: Pack) -> memoryview:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from starwhale.storage.protocols import Key
+from starwhale.storage.tables.column_cache import ColumnCache
 from starwhale.storage.tables.columns import SourceOf
-from starwhale.storage.tables.fragments import ColumnCache, FragmentReader
+from starwhale.storage.tables.fragments import FragmentReader
 from starwhale.storage.tables.manifest import Fragment, Layer
 from starwhale.storage.tables.places import Places
 

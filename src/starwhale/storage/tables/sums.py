@@ -2,18 +2,19 @@
 
 A fragment is a Parquet file with a block of *sums* before its footer, which Parquet readers pass over:
 
-    PAR1 | columns of row group 0 | columns of row group 1 | … | sums | footer | length of the footer | PAR1
-                                                              `------------------ tail -----------------'
+    PAR1 | columns of row group 0 | … | wide columns (see `blocks`) | sums | footer | length of the footer | PAR1
+                                                                   `------------------ tail -----------------'
 
-The sums hold, for each column of each row group, where it lies and its BLAKE3, and the highest key of each row group where keys have
-gaps. So a part of a file can be verified by reading that part and the tail alone. Decision record 0016.
+The sums hold, for each column of each row group, where it lies and its BLAKE3, the highest key of each row group where keys have gaps,
+and where each wide column lies, with the BLAKE3 of its index. So a part of a file can be verified by reading that part and the tail (of a
+wide column its index too) alone. Decision records 0016 and 0031.
 """
 
 from __future__ import annotations
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgpack
@@ -22,6 +23,7 @@ from blake3 import blake3
 from pyarrow import parquet as pq
 
 from starwhale.storage.protocols import Key
+from starwhale.storage.tables.blocks import BlockColumn, Cut
 
 MAGIC = b"PAR1"
 """What a Parquet file begins and ends with."""
@@ -49,19 +51,23 @@ class Tail:
 
     Args:
         content: Its bytes, whose digest was compared with the manifest's.
+        metadata: What the footer says, where it was read already.
 
     Raises:
         ValueError: It is no tail.
     """
 
-    def __init__(self, content: memoryview) -> None:
+    def __init__(self, content: memoryview, metadata: Any = None) -> None:
         try:
             footer, magic = _END.unpack(content[-_END.size :])
             sums: dict[str, Any] = msgpack.unpackb(content[: len(content) - footer - _END.size])
-            self.metadata: Any = pq.ParquetFile(pa.BufferReader(pa.py_buffer(content))).metadata
+            if metadata is None:
+                metadata = pq.ParquetFile(pa.BufferReader(pa.py_buffer(content))).metadata
+            self.metadata: Any = metadata
             self._columns: dict[str, int] = {name: place for place, name in enumerate(sums["columns"])}
             self._entries: bytes = sums["chunks"]
-        except (struct.error, KeyError, msgpack.UnpackException, pa.ArrowException) as error:
+            self.blocks: dict[str, BlockColumn] = {each[0]: BlockColumn(*each) for each in sums.get("blocks", ())}
+        except (struct.error, KeyError, TypeError, msgpack.UnpackException, pa.ArrowException) as error:
             raise ValueError(str(error)) from error
         self._highs: list[Any] = sums["highs"]
         if magic != MAGIC or len(self._entries) != _ENTRY.size * len(self._columns) * self.metadata.num_row_groups:
@@ -69,8 +75,12 @@ class Tail:
 
     @property
     def columns(self) -> Sequence[str]:
-        """Names of the stored columns."""
+        """Names of the columns that lie in row groups."""
         return list(self._columns)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a column lies in row groups, or a part of it."""
+        return name in self._columns
 
     def chunk(self, group: int, name: str) -> Chunk:
         """Say where a column of a row group lies, and what it must be."""
@@ -89,12 +99,13 @@ class Tail:
         return bisect_left(self._highs, key) if self._highs else None
 
 
-def make_tail(content: memoryview, highs: Sequence[Key]) -> tuple[int, bytes]:
+def make_tail(content: memoryview, highs: Sequence[Key], cuts: Mapping[str, Cut] | None = None) -> tuple[int, bytes]:
     """Return where the footer of a Parquet file in memory begins, and the sums that go before it.
 
     Args:
         content: The file, as Parquet writers make it.
         highs: Highest key of each row group, or none.
+        cuts: Wide columns, which will lie between row groups and sums in this order.
     """
     footer, _ = _END.unpack(content[-_END.size :])
     end = len(content) - footer - _END.size
@@ -111,8 +122,22 @@ def make_tail(content: memoryview, highs: Sequence[Key]) -> tuple[int, bytes]:
             spans[name] = min(low, first), max(high, first + column.total_compressed_size)
         for low, high in spans.values():
             entries.append(_ENTRY.pack(low, high - low, blake3(content[low:high]).digest()))
-    sums = {"columns": list(dict.fromkeys(names)), "chunks": b"".join(entries), "highs": list(highs)}
+    sums: dict[str, Any] = {
+        "columns": list(dict.fromkeys(names)),
+        "chunks": b"".join(entries),
+        "highs": list(highs),
+    }
+    if cuts:
+        sums["blocks"] = list(_places_of(cuts, end))
     return end, bytes(msgpack.packb(sums) or b"")
+
+
+def _places_of(cuts: Mapping[str, Cut], offset: int) -> Iterator[BlockColumn]:
+    for name, cut in cuts.items():
+        digest = blake3(cut.index).digest()
+        place = BlockColumn(name, cut.type_name, offset, len(cut.values), cut.block_bytes, len(cut.index), digest)
+        offset = place.stop
+        yield place
 
 
 def _top_names(metadata: Any) -> list[str]:  # Any: pyarrow ships no types

@@ -13,7 +13,8 @@ from starwhale.media.artifact import BaseArtifact
 from starwhale.storage.protocols import Damage, Key
 from starwhale.storage.tables import columns as codec
 from starwhale.storage.tables.cells import PackRef
-from starwhale.storage.tables.fragments import ColumnCache, FragmentReader
+from starwhale.storage.tables.column_cache import ColumnCache
+from starwhale.storage.tables.fragments import FragmentReader
 from starwhale.storage.tables.manifest import load_manifest
 from starwhale.storage.tables.version_files import check_fragment, damages_of_pack
 
@@ -86,7 +87,10 @@ def _cells_at(
 def _places_in(fragment: FragmentReader, sought: set[Place]) -> Iterator[tuple[Place, int, str]]:
     for name in fragment.fragment.columns:
         row = 0
-        for piece in fragment.pieces(0, fragment.fragment.rows, codec.escape_name(name)):
+        stored = codec.escape_name(name)
+        if not fragment.file.is_grouped(stored):
+            continue
+        for piece in fragment.grouped_pieces(0, fragment.fragment.rows, stored):
             for position, place in enumerate(_refs_of(piece)):
                 if place in sought:
                     yield place, row + position, name

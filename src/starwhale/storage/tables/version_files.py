@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from starwhale.errors import CorruptedError
 from starwhale.storage.tables.cells import PackRef
+from starwhale.storage.tables.column_cache import ColumnCache
 from starwhale.storage.tables.files import damaged
-from starwhale.storage.tables.fragments import ColumnCache, FragmentReader, fragment_name
+from starwhale.storage.tables.fragment_file import FragmentFile, fragment_name
 from starwhale.storage.tables.manifest import Fragment, Manifest, Pack
 from starwhale.storage.tables.packs import Packs, pack_file
 
@@ -36,7 +37,7 @@ def check_fragment(folder: DatasetFolder, part: Fragment) -> None:
     Raises:
         CorruptedError: It is missing, or not what was written.
     """
-    FragmentReader(folder.places, part, ColumnCache(1)).check()
+    FragmentFile(folder.places, part, ColumnCache(1)).check()
 
 
 def check_pack(folder: DatasetFolder, pack: Pack) -> None:

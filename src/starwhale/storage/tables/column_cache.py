@@ -1,0 +1,63 @@
+"""What the readers of one dataset keep in memory together, and how many files they hold open."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any, Protocol
+
+CACHE_BYTES = 32 << 20
+"""Bytes of decoded columns, and of indexes of wide ones, that one dataset keeps in memory."""
+MAX_OPEN = 16
+"""Fragments of one dataset that are open at the same time: each may hold a map, which counts in the memory of the process once it is read."""
+
+Place = tuple[str, int, str]
+"""Fragment, row group and column."""
+
+
+class Closable(Protocol):
+    """What holds a file, and can open it again."""
+
+    def close(self) -> None:
+        """Let go of the file until it is needed again."""
+        ...
+
+
+class ColumnCache:
+    """Decoded columns of row groups, least recently used ones dropped first; safe to use from several threads."""
+
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+        self._arrays: OrderedDict[Place, Any] = OrderedDict()
+        self._bytes = 0
+        self._max_bytes = max_bytes
+        self._open: OrderedDict[Closable, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, place: Place) -> Any:
+        """Return a column, or None."""
+        with self._lock:
+            found = self._arrays.get(place)
+            if found is not None:
+                self._arrays.move_to_end(place)
+            return found
+
+    def put(self, place: Place, array: Any) -> None:
+        """Keep a column: anything that says with `nbytes` how large it is."""
+        with self._lock:
+            if place not in self._arrays:
+                self._arrays[place] = array
+                self._bytes += array.nbytes
+            while self._bytes > self._max_bytes and len(self._arrays) > 1:
+                _, dropped = self._arrays.popitem(last=False)
+                self._bytes -= dropped.nbytes
+
+    def opened(self, file: Closable) -> None:
+        """Note that a file was opened, and close one that was opened long ago."""
+        with self._lock:
+            self._open[file] = None
+            oldest = self._open.popitem(last=False)[0] if len(self._open) > MAX_OPEN else None
+        if oldest is not None:
+            oldest.close()
+
+
+__all__ = ["ColumnCache"]
