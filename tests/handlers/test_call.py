@@ -69,6 +69,35 @@ def test_calling_table(tmp_path: Path, context: Context, signature: str, seen: s
     assert table.columns["output"] == [[f"({{'number': 0}}, {tail})" if tail else "({'number': 0},)"]]
 
 
+def test_large_outputs_are_committed_before_the_end_of_the_range(tmp_path: Path, context: Context) -> None:
+    code = """
+    import starwhale.handlers.decorators as evaluation
+    from starwhale.handlers.context import get_runtime_context
+
+    @evaluation.predict
+    def whole(data):
+        return {"scores": [0.5, 0.5], "map": bytes(12 << 20)}
+
+    @evaluation.predict(batch_size=2)
+    def batches(data):
+        return [bytes(12 << 20) for _ in data]
+
+    @evaluation.predict
+    def logged(data):
+        get_runtime_context().log_buffer.log("maps", data["number"], {"map": bytes(12 << 20)})
+
+    @evaluation.predict
+    def small(data):
+        return {"map": [0.5] * 1000}
+    """
+    name, records = found(tmp_path, code)
+    assert run(records[f"{name}:whole"], context).stop == 3
+    assert run(records[f"{name}:batches"], context).stop == 4, "a batch is not cut"
+    assert run(records[f"{name}:logged"], context).stop == 3
+    context.log_buffer.drain()
+    assert run(records[f"{name}:small"], context).stop is None
+
+
 def test_failing_row_keeps_the_batches_before(tmp_path: Path, context: Context) -> None:
     name, records = found(
         tmp_path,

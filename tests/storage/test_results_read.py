@@ -260,6 +260,17 @@ def test_large_values_make_small_pages(bench: Bench) -> None:
     assert [row["a"][0] for row in bench.read(scope, "t")] == list(range(6))
 
 
+def test_large_predictions_make_small_pages_however_well_they_compress(bench: Bench) -> None:
+    a = bench.make_dataset("a", list(range(6)), x=list(range(6)))
+    scope = ResultScope(owner=JOB, steps=(make_step("m:p"),), datasets=(a,), open_dataset=bench.open)
+    for start in (0, 3):
+        values = [bytes(8 << 20) for _ in range(3)]
+        bench.predict("m:p", 0, start, start + 3, {"_index": list(range(start, start + 3)), "output": values})
+    page = bench.results.reader.read_page(scope, TableQuery(table="results"))
+    assert page.row_count < 3
+    assert [len(row["output"]) for row in bench.read(scope, "results")] == [8 << 20] * 6
+
+
 def test_compaction_changes_nothing_but_where_rows_lie(bench: Bench) -> None:
     a = bench.make_dataset("a", list(range(8)), x=list(range(8)))
     scope = ResultScope(owner=JOB, steps=(make_step("m:p"),), datasets=(a,), open_dataset=bench.open)

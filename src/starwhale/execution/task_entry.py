@@ -27,6 +27,7 @@ from starwhale.handlers.predict_rows import PredictRunner
 from starwhale.handlers.range_part import Origin, RowFailed
 from starwhale.handlers.result_rows import iter_results
 from starwhale.handlers.row_clock import RowClock
+from starwhale.media.weight import PART_BYTES
 from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TaskStores
 
 logger = logging.getLogger(__name__)
@@ -317,7 +318,7 @@ class _Drain:
         """Take note of one logged row."""
         with self._lock:
             self._rows += 1
-            is_due = self._rows >= COMMIT_ROWS
+            is_due = self._rows >= COMMIT_ROWS or self._context.log_buffer.weight >= PART_BYTES
             if is_due:
                 self._rows = 0
         if is_due:

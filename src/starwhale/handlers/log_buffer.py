@@ -8,6 +8,7 @@ from typing import Any
 
 from starwhale.errors import ArgumentTypeError, FieldNameError, UsageError
 from starwhale.media.flatten import flatten
+from starwhale.media.weight import LIGHT, weigh
 from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED_ERRORS, Key, TableDraft, Value
 
 SUMMARY = "summary"
@@ -58,6 +59,8 @@ class LogBuffer:
         self._summary_id = summary_id
         self.on_log: Callable[[], None] | None = None
         """Called after each logged row, outside the lock; whoever commits early sets it."""
+        self.weight = 0
+        """Bytes of the values that wait, about; numbers are not counted."""
 
     def log(
         self,
@@ -115,6 +118,7 @@ class LogBuffer:
             drafts = [_draft(name, table.rows) for name, table in self._tables.items() if table.rows]
             for table in self._tables.values():
                 table.rows = {}
+            self.weight = 0
         return drafts
 
     def pending(self, table: str) -> dict[Key, dict[str, Value]]:
@@ -140,6 +144,8 @@ class LogBuffer:
             for name, value in {**row, **(hidden or {})}.items():
                 if value is not None or name not in kept:
                     kept[name] = value
+                    if type(value) not in LIGHT:
+                        self.weight += weigh(value)
         if self.on_log is not None:
             self.on_log()
 

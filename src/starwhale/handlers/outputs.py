@@ -10,9 +10,11 @@ from typing import Any
 from starwhale.errors import UnsupportedValueError
 from starwhale.media.codec import pack
 from starwhale.media.flatten import flatten
+from starwhale.media.optional import loaded
 from starwhale.storage.protocols import Key, TableDraft, Value
 
 _SCALARS = frozenset({bool, int, float, str, bytes})
+_NUMBERS = frozenset("biufc")
 PICKLED = "__pickled"
 """Hidden column: True where `output` is pickle bytes."""
 
@@ -78,6 +80,9 @@ def _pickled(value: Value) -> dict[str, Value]:
 def _comes_back(value: Any) -> bool:  # Any: a user's value
     if type(value) is list and _SCALARS.issuperset(map(type, value)):
         return True
+    numpy = loaded("numpy")
+    if numpy is not None and type(value) is numpy.ndarray and value.dtype.kind in _NUMBERS:
+        return True  # without packing it twice
     try:
         pack(value, exact=True)
     except UnsupportedValueError:

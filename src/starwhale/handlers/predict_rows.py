@@ -22,6 +22,7 @@ from starwhale.handlers.registry import UserFunction
 from starwhale.handlers.retry import Tried, try_again
 from starwhale.handlers.row_clock import RowClock
 from starwhale.handlers.shape import External, decide
+from starwhale.media.weight import LIGHT, PART_BYTES
 from starwhale.storage.protocols import Key, PartDraft, RangeLease, Rows
 
 logger = logging.getLogger(__name__)
@@ -142,7 +143,8 @@ class PredictRunner:
         """Predict the rows of a range, batch by batch.
 
         Returns:
-            What to commit; its `stop` is set when a stop was asked for in between. None when nothing was done before that.
+            What to commit; its `stop` is set when a stop was asked for in between, or when outputs are so large that they have to be
+            committed before the end of the range. None when nothing was done before that.
 
         Raises:
             RowFailed: A row failed, and the handler wants the task to fail then.
@@ -158,16 +160,22 @@ class PredictRunner:
         return draft
 
     def _loop(self, datas: list[Features], part: RangePart, should_stop: Callable[[], bool]) -> bool:
-        """Call the function until the rows end, one fails, or a stop is asked for; return whether the last was it."""
+        """Call the function until the rows end, one fails, the part is heavy enough, or a stop is asked for.
+
+        Returns:
+            Whether it was for one of the last two.
+        """
         batching = self._record.batch_size > 1
         keys, dataset, size, first = part.keys, part.dataset, part.size, part.lease.start
         function, with_external, clock = self._function, self._with_external, time.perf_counter
         seed_globals = self._record.seed_globals
-        outputs = part.outputs
+        outputs, buffer, values = part.outputs, self._context.log_buffer, part.outputs.values
         add_rank, add_key = outputs.ranks.append, outputs.keys.append
         add_seconds, add_value = outputs.seconds.append, outputs.values.append
         for at in range(0, len(datas), size):
-            if should_stop():
+            if should_stop() or (
+                at and (buffer.weight >= PART_BYTES or (values and type(values[-1]) not in LIGHT and part.is_heavy()))
+            ):
                 return True
             data: Any = datas[at : at + size] if batching else datas[at]  # Any: a batch or a row
             external = None if with_external is None else self._external(dataset, keys[at : at + size])

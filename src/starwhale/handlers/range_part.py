@@ -13,6 +13,7 @@ from starwhale.errors import StarwhaleError, UnsupportedValueError, UserCodeErro
 from starwhale.handlers.failures import details, exception_text, row_error, user_frame
 from starwhale.handlers.outputs import Outputs
 from starwhale.handlers.retry import Tried
+from starwhale.media.weight import PART_BYTES, weigh
 from starwhale.storage.protocols import Key, PartDraft, RangeLease, TableDraft
 
 
@@ -86,7 +87,15 @@ class RangePart:
         """Rank → calls of predict, of rows that took more than one."""
         self.failure: tuple[TaskError, BaseException] | None = None
         """Why the task has to fail."""
+        self._weight = self._weighed = 0
         self._rules = rules
+
+    def is_heavy(self) -> bool:
+        """Whether so much waits that it has to be committed now."""
+        values = self.outputs.values
+        self._weight += sum(map(weigh, values[self._weighed :]))
+        self._weighed = len(values)
+        return self._weight >= PART_BYTES
 
     def note_failure(self, tried: Tried, keys: Sequence[Key], features: Iterable[str] = ()) -> bool:
         """Take note of rows that failed; returns whether to go on with others."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from starwhale.domain.job import DatasetInput, HandlerRecord, Step
 from starwhale.errors import FieldNameError, NotFoundError
 from starwhale.media.flatten import flatten
+from starwhale.media.weight import weigh
 from starwhale.storage.protocols import (
     HIDDEN_COLUMNS,
     RETRIED,
@@ -25,7 +26,7 @@ from starwhale.storage.protocols import (
 from starwhale.storage.tables.columns import decode_batch
 from starwhale.storage.tables.part_codec import ID_COLUMN
 from starwhale.storage.tables.part_files import PartFiles
-from starwhale.storage.tables.result_table import STORED_ID, Columns, TableView, join_columns, weigh
+from starwhale.storage.tables.result_table import STORED_ID, Columns, TableView, join_columns
 
 PREDICTIONS = "predictions"
 """Physical table of what predict logs by itself."""
@@ -328,6 +329,11 @@ class RowsView:
             weight = 4 * max(
                 (table.length // max(table.row_count + table.first_row, 1) for table in tables[:64]), default=0
             )
+            for pieces in filter(None, self._pieces[position]):  # what compresses well is larger than that
+                heaviest = max(pieces[:64], key=lambda piece: piece.table.length // max(piece.stop - piece.start, 1))
+                for piece in (pieces[0], heaviest):
+                    batch = self._store.batch(self._scope.owner, piece.table)
+                    weight = max(weight, 2 * batch.nbytes // max(batch.num_rows, 1))
             used = {index for index, pieces in enumerate(self._pieces[position]) if pieces}
             for index in used:
                 sample = self._inputs(position, self._steps[index], list(range(min(8, self._total(position)))))

@@ -5,9 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
-from starwhale.media.artifact import BaseArtifact
 from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS, Key, PartRecord, PartTable, TableQuery, Value
 from starwhale.storage.tables.columns import decode_batch, escape_name, unescape_name
 from starwhale.storage.tables.part_codec import ID_COLUMN
@@ -122,23 +120,6 @@ def join_columns(pages: Sequence[tuple[Columns, int]]) -> Columns:
     for column in joined.values():
         column.extend([None] * (above - len(column)))
     return joined
-
-
-def weigh(value: Any) -> int:  # Any: any cell
-    """Estimate the bytes of a cell, the content of media included."""
-    if value is None or isinstance(value, bool | int | float):
-        return 16
-    if isinstance(value, str | bytes):
-        return 32 + len(value)
-    if isinstance(value, Mapping):
-        return 64 + sum(weigh(each) for each in value.values())
-    if isinstance(value, list | tuple):
-        head = value[:32]
-        return 64 + (sum(map(weigh, head)) * len(value) // len(head) if head else 0)
-    if isinstance(value, BaseArtifact):
-        source = value.source
-        return 256 + ((source.size or 0) if source is not None else 0)
-    return 256
 
 
 def _order(id: Key) -> tuple[bool, Key]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from starwhale.errors import CorruptedError, ResultsError
+from starwhale.media.weight import weigh
 from starwhale.storage.protocols import PartRecord, TablePage, TableQuery, Value
 from starwhale.storage.tables.part_files import PartFiles
 from starwhale.storage.tables.result_rows import (
@@ -21,7 +22,7 @@ from starwhale.storage.tables.result_rows import (
     ResultScope,
     RowsView,
 )
-from starwhale.storage.tables.result_table import TableView, weigh
+from starwhale.storage.tables.result_table import TableView
 
 SUMMARY = "summary"
 """Table of the summary: one row."""
