@@ -81,8 +81,10 @@ def _comes_back(value: Any) -> bool:  # Any: a user's value
     if type(value) is list and _SCALARS.issuperset(map(type, value)):
         return True
     numpy = loaded("numpy")
-    if numpy is not None and type(value) is numpy.ndarray and value.dtype.kind in _NUMBERS:
-        return True  # without packing it twice
+    if numpy is not None and type(value) is numpy.ndarray:
+        array: Any = value  # Any: NumPy is optional
+        if array.dtype.kind in _NUMBERS:
+            return True  # without packing it twice
     try:
         pack(value, exact=True)
     except UnsupportedValueError:
