@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from starwhale.compat import register_old_paths
+from starwhale.errors import tell_lacking
 
 if TYPE_CHECKING:
     from starwhale.api import evaluation, experiment, model, track
@@ -143,7 +144,10 @@ def __getattr__(name: str) -> object:
         message = f"module 'starwhale' has no attribute {name!r}"
         raise AttributeError(message)
     module, _, attribute = home.partition(":")
-    found = importlib.import_module(module)
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise tell_lacking(error) from error
     value: object = getattr(found, attribute) if attribute else found
     globals()[name] = value
     return value

@@ -274,6 +274,23 @@ class MissingDependencyError(StarwhaleError, ImportError):
         """The distribution that is missing."""
 
 
+NEEDED_BEYOND_HANDLERS = ("alembic", "blake3", "click", "msgpack", "pathspec", "pyarrow", "rich", "sqlalchemy", "yaml")
+"""Modules that opening an instance needs, and workers do not."""
+
+
+def tell_lacking(error: ModuleNotFoundError) -> ImportError:
+    """Say of a missing package of ours that this is an environment of handlers; another error stays what it is."""
+    package = (error.name or "").partition(".")[0]
+    if package not in NEEDED_BEYOND_HANDLERS:
+        return error
+    told = MissingDependencyError({"yaml": "pyyaml"}.get(package, package), purpose="opening datasets, models and jobs")
+    told.hint = (
+        "run this with the Python that swcli is installed for: in the environment of a runtime starwhale is there for handlers alone, "
+        "unless the runtime has starwhale's own requirements too"
+    )
+    return told
+
+
 class NotBuiltYetError(StarwhaleError, NotImplementedError):
     """A public name that exists for compatibility and is not built yet."""
 

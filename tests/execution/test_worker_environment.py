@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from tests.execution.ledger_job import LedgerJob, assert_each_row_once, make_job, undisturbed
 
+import starwhale
 from starwhale.domain.status import Status
 from starwhale.errors import UsageError
 from starwhale.media import Image
 from starwhale.results.read import read_rows
+from starwhale.runtimes.ours import link_ours
 from starwhale.storage.protocols import TableQuery
 
 PACKAGES = ("pyarrow", "msgpack", "sqlalchemy", "blake3", "numpy", "PIL", "yaml", "rich", "click")
@@ -134,3 +136,59 @@ def test_media_reach_a_worker_without_packages(job: LedgerJob, bare_python: str)
     contents = [bytes([k, 255 - k]) * (20 if k % 2 else 200_000) for k in range(8)]
     assert found[0][1][0]["digests"] == [hashlib.sha256(each).hexdigest() for each in contents]
     assert repr(found[0]) == repr(found[1]), "the same rows with and without packages"
+
+
+LOOKS_AROUND = """
+    import importlib.util
+    from starwhale import evaluation
+
+    @evaluation.predict(log_mode="plain")
+    def predict(data):
+        return [name for name in ("neighbour", "msgpack", "starwhale") if importlib.util.find_spec(name)]
+"""
+INSTALLED = """
+    import sys
+    import neighbour, starwhale
+    assert starwhale.__file__.startswith(sys.argv[1])
+    import dataclasses
+    from starwhale.domain.job import RunRequest
+    from starwhale.execution.start import RunOptions
+    from starwhale.instances import open_instance
+    from starwhale.results.read import read_rows
+    from starwhale.settings import read_settings
+    from starwhale.storage.protocols import TableQuery
+
+    with open_instance(read_settings()) as opened:
+        request = RunRequest(workdir=sys.argv[2], modules=("looks_around",), datasets=("numbers",), dataset_head=1)
+        for python in sys.argv[3:]:
+            outcome = opened.jobs.run(request, RunOptions(python=python))
+            rows = read_rows(opened.stores, opened.jobs.get(outcome.job_id), TableQuery(table="results"))
+            print(next(rows)["output"])
+"""
+
+
+def test_a_worker_sees_this_program_and_nothing_that_lies_beside_it(
+    job: LedgerJob, bare_python: str, tmp_path: Path
+) -> None:
+    """Where the program is installed, the folder that it lies in has all packages of its environment."""
+    site = tmp_path / "site-packages"
+    site.mkdir()
+    (site / "starwhale").symlink_to(Path(starwhale.__file__).parent)
+    (site / "neighbour.py").touch()
+    (job.folder / "looks_around.py").write_text(dedent(LOOKS_AROUND), encoding="utf-8")
+    words = [sys.executable, "-P", "-c", dedent(INSTALLED), str(site), str(job.folder), sys.executable, bare_python]
+    env = {**job.env, "PYTHONPATH": str(site)}
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    own, bare = done.stdout.splitlines()
+    assert own == "['neighbour', 'msgpack', 'starwhale']", "what this test looks for is there"
+    assert bare == "['starwhale']"
+
+
+@pytest.mark.parametrize("code", ["from starwhale import dataset", "import starwhale; starwhale.job('latest')"])
+def test_the_sdk_says_what_the_environment_of_a_runtime_lacks(bare_python: str, tmp_path: Path, code: str) -> None:
+    words = [bare_python, "-c", code]
+    env = {"PYTHONPATH": str(link_ours(tmp_path / "ours")), "SW_LOCAL_STORAGE": str(tmp_path / "root")}
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert "opening datasets, models and jobs needs the package" in done.stderr.splitlines()[-1]
+    assert "run this with the Python that swcli is installed for" in done.stderr.splitlines()[-1]

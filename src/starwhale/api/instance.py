@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from starwhale.errors import StatusError
+from starwhale.errors import NEEDED_BEYOND_HANDLERS, StatusError, tell_lacking
 from starwhale.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ def default_instance() -> Instance:
     if settings not in _open:
         from starwhale.instances import open_instance
 
+        for name in NEEDED_BEYOND_HANDLERS:  # most are imported later, somewhere deep
+            if importlib.util.find_spec(name) is None:
+                raise tell_lacking(ModuleNotFoundError(name=name))
         _open[settings] = open_instance(settings)
     return _open[settings]
 

@@ -25,6 +25,7 @@ from starwhale.errors import HandlerError, NoSpaceError, StarwhaleError, StatusE
 from starwhale.execution import plan
 from starwhale.execution.debug_run import check_debug, leave_interrupt_to_worker, pick_row
 from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
+from starwhale.execution.executors.worker_process import is_ours
 from starwhale.execution.fit import Told, fit_job
 from starwhale.execution.provenance import (
     Facts,
@@ -313,7 +314,7 @@ def _executor(
             log_folder=stores.layout.logs(job_id),
             serve=lambda sock: PipeServer(sock, desk.open),
             arguments=request.handler_arguments,
-            environment=options.environment,
+            environment={**_program_path(options.python, stores), **options.environment},
             open_stores=desk.open,
             is_verbose=options.is_verbose,
             is_debug=request.is_debug,
@@ -323,6 +324,15 @@ def _executor(
         yield executor
     finally:
         executor.close()
+
+
+def _program_path(python: str, stores: JobStores) -> dict[str, str]:
+    """Let another interpreter find this program and nothing else: beside it may lie all packages of the environment that it is installed in."""
+    if is_ours(python):
+        return {}
+    from starwhale.runtimes.ours import link_ours
+
+    return {"PYTHONPATH": str(link_ours(stores.layout.runtimes / "ours"))}
 
 
 def _check_place(request: RunRequest, options: RunOptions) -> None:

@@ -45,7 +45,7 @@ class ExecutorOptions:
     arguments: tuple[str, ...] = ()
     """What stood after `--`: constructors of handlers may look at it while handlers are found."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What workers find in their environment beside what this process has."""
+    """What workers find in their environment beside what this process has; with another interpreter, where it finds this program."""
     open_stores: Callable[[Task], TaskSide] | None = None
     """Opens a task's side of the stores in this process, for an executor that has no workers."""
     is_verbose: bool = False

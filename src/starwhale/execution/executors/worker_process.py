@@ -17,7 +17,6 @@ import tempfile
 import threading
 from pathlib import Path
 
-import starwhale
 from starwhale.domain.job import Task
 from starwhale.errors import UsageError
 from starwhale.execution.executors.protocol import ExecutorOptions
@@ -57,7 +56,7 @@ class WorkerProcess:
             self._echoed = self._native_start
         self._process = subprocess.Popen(
             [options.python, "-P", "-m", "starwhale.execution.worker", *map(str, descriptors)],
-            env=child_environment({**_python_path(options.python), **options.environment}),
+            env=child_environment(options.environment),
             stdin=None if self._is_attached else subprocess.DEVNULL,
             stdout=None if self._is_attached else self._output,
             stderr=None if self._is_attached or options.is_verbose else self._output,
@@ -211,13 +210,18 @@ def _signal_name(code: int | None) -> str:
     return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
 
 
+def is_ours(python: str) -> bool:
+    """Whether an interpreter is the one that runs this program, with its packages."""
+    return Path(python).absolute() == Path(sys.executable).absolute()
+
+
 def check_python(python: str) -> None:
     """Refuse an interpreter that cannot run a worker; our own is not asked.
 
     Raises:
         UsageError: It is missing, is no Python, or is too old.
     """
-    if Path(python).absolute() == Path(sys.executable).absolute():
+    if is_ours(python):
         return
     code = "import sys; print('%d.%d.%d' % sys.version_info[:3])"  # a Python 2 must understand it too
     try:
@@ -231,10 +235,3 @@ def check_python(python: str) -> None:
     if version < OLDEST_PYTHON:
         message = f"{python} is Python {done.stdout.strip()}, and workers need {_OLDEST_TEXT} or newer"
         raise UsageError(message, hint=f"name an interpreter of Python {_OLDEST_TEXT} or newer")
-
-
-def _python_path(python: str) -> dict[str, str]:
-    """Let an interpreter of another environment find our source."""
-    if Path(python).absolute() == Path(sys.executable).absolute():
-        return {}
-    return {"PYTHONPATH": str(Path(starwhale.__file__).parents[1])}
