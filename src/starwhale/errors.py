@@ -29,6 +29,7 @@ StarwhaleError
 ├── HandlerError (1)               handlers cannot be found, called or ordered
 │   ├── GraphError                 a cycle or an unknown need between steps
 │   └── UserCodeError              user code raised
+├── RetryLaterError (1)            user code says that a service wants to be left alone for a while
 ├── ResultsError (1)               results cannot be read or written
 ├── ExecutionError (1)             a job could not be carried out
 │   ├── LeaseLostError             a late commit of a lease that has ended
@@ -337,6 +338,29 @@ class UserCodeError(HandlerError):
         """The command that tries it again with the terminal attached; whoever shows the error fills it in."""
         self.resume = ""
         """The command that goes on with the job, or empty; filled in by the same."""
+
+
+class RetryLaterError(StarwhaleError):
+    """Raised by user code: a service wants to be left alone for a while; the row is tried again then, and others wait too."""
+
+    code = "retry_later"
+
+    def __init__(self, message: str = "try again later", *, after_s: float | None = None) -> None:
+        """Say how long.
+
+        Args:
+            message: What the service said.
+            after_s: Seconds; None leaves it to the handler's `backoff_s`.
+
+        Raises:
+            UsageError: `after_s` is no number of seconds.
+        """
+        super().__init__(message)
+        if after_s is not None and not 0 <= float(after_s) < float("inf"):
+            wrong = f"after_s is {after_s!r}"
+            raise UsageError(wrong, hint="give seconds, at least 0")
+        self.after_s = None if after_s is None else float(after_s)
+        """Seconds to wait, or None."""
 
 
 class ResultsError(StarwhaleError, RuntimeError):

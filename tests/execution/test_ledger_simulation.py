@@ -37,6 +37,7 @@ class Rules:
     release: Callable[..., RowRange] = ledger.release
     give_back_suspect: Callable[..., Sequence[RowRange]] = ledger.give_back_suspect
     free_failed: Callable[[RowRange, Sequence[int], Queue], Sequence[RowRange]] = ledger.free_failed
+    split: Callable[..., Sequence[RowRange]] = ledger.split
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +93,14 @@ class Simulation:
             [] for _ in range(self.tasks)
         ]  # the first is worked on, the second read ahead
         self.in_flight: list[Message] = []
+        self.cut: set[tuple[int, int, int]] = set()
         self.refused = 0
         self.has_deadlines = choose(2) == 0
 
     def run(self) -> None:
         """Let anything happen, then let everybody work, and check that every row was done once."""
         events = (self.work, self.work, self.stop_early, self.kill, self.give_back, self.pass_time, self.deliver)
-        events = (*events, self.retry)
+        events = (*events, self.retry, self.split)
         for _ in range(EVENTS):
             self.random.choice(events)(self.random.randrange(self.tasks))
             self.check_tiles()
@@ -174,6 +176,31 @@ class Simulation:
         self.in_flight.append(message)
         self.arrive(message, message.holder, stop)
 
+    def split(self, task: int) -> None:
+        """Cut one of the ranges that the task holds, so that its pieces are committed in any order; the whole may still be under way."""
+        batch = self.queue.batch
+        long = [each for each in self.held[task] if each.stop - each.start > batch]
+        if not long:
+            return
+        message = self.random.choice(long)
+        inner = range((message.start // batch + 1) * batch, message.stop, batch)
+        cuts = self.random.sample(inner, self.random.randrange(1, len(inner) + 1))
+        found = self.ranges[message.start]
+        accepted = self.books.accepts(message, self.now_s, message.holder)
+        try:
+            pieces = self.rules.split(found, message.epoch, message.holder, self.now_s, cuts, batch)
+        except LeaseLostError:
+            assert not accepted, f"{message} was not cut although it holds its rows"
+            return
+        assert accepted, f"{message} was cut although it does not hold {found}"
+        for piece in pieces:
+            self.ranges[piece.start] = piece
+        parts = [dataclasses.replace(message, start=piece.start, stop=piece.stop) for piece in pieces]
+        position = self.held[task].index(message)
+        self.held[task][position : position + 1] = self.random.sample(parts, len(parts))
+        self.in_flight.append(message)
+        self.cut.add((message.start, message.stop, message.number))
+
     def kill(self, task: int) -> None:
         """End the worker; what it was at is a suspect, and its last commit may still be under way."""
         held = self.held[task]
@@ -241,7 +268,8 @@ class Simulation:
 
     def arrive(self, message: Message, holder: str, stop: int) -> None:
         """Apply a commit to the range that begins where it says, as the storage does."""
-        expected = self.books.accepts(message, self.now_s, holder)
+        is_cut = (message.start, message.stop, message.number) in self.cut  # it is more than what lies there now
+        expected = self.books.accepts(message, self.now_s, holder) and not is_cut
         found = self.ranges[message.start]
         before = dict(self.ranges)
         try:
@@ -393,6 +421,25 @@ def failed_rows_stay_done(each: RowRange, _failed: Sequence[int], _queue: Queue)
     return [each]
 
 
+def last_piece_is_lost(
+    each: RowRange, epoch: int, holder: str, now_s: float, cuts: Sequence[int], batch: int
+) -> Sequence[RowRange]:
+    return ledger.split(each, epoch, holder, now_s, cuts, batch)[:-1]
+
+
+def pieces_overlap(
+    each: RowRange, epoch: int, holder: str, now_s: float, cuts: Sequence[int], batch: int
+) -> Sequence[RowRange]:
+    first, *others = ledger.split(each, epoch, holder, now_s, cuts, batch)
+    return [dataclasses.replace(first, stop=each.stop), *others]
+
+
+def cut_by_anybody(
+    each: RowRange, _epoch: int, _holder: str, _now_s: float, cuts: Sequence[int], batch: int
+) -> Sequence[RowRange]:
+    return ledger.split(dataclasses.replace(each, state=RangeState.LEASED), each.epoch, each.holder, 0.0, cuts, batch)
+
+
 @pytest.mark.parametrize(
     "rules",
     [
@@ -412,6 +459,9 @@ def failed_rows_stay_done(each: RowRange, _failed: Sequence[int], _queue: Queue)
         pytest.param(Rules(give_back_suspect=second_half_is_lost), id="half a suspect is lost"),
         pytest.param(Rules(give_back_suspect=suspects_are_forgotten), id="a death leaves no suspect"),
         pytest.param(Rules(give_back_suspect=halves_overlap), id="halves overlap"),
+        pytest.param(Rules(split=last_piece_is_lost), id="the last piece of a cut range is lost"),
+        pytest.param(Rules(split=pieces_overlap), id="pieces of a cut range overlap"),
+        pytest.param(Rules(split=cut_by_anybody), id="a range is cut by whoever had it once"),
     ],
 )
 def test_a_broken_rule_is_noticed(rules: Rules) -> None:

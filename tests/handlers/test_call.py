@@ -17,7 +17,7 @@ from starwhale.handlers.context import Context, set_runtime_context
 from starwhale.handlers.decorators import evaluate
 from starwhale.handlers.discover import discover, select
 from starwhale.handlers.predict_rows import PredictRunner
-from starwhale.handlers.range_part import RowFailed
+from starwhale.handlers.range_part import RowFailed, Rules
 from starwhale.handlers.result_rows import page_rows
 from starwhale.storage.protocols import RangeLease, Rows, TablePage
 
@@ -49,7 +49,7 @@ def run(record: HandlerRecord, context: Context, count: int = 10) -> Any:
     lease = RangeLease(
         job_id="job", step="s", dataset_position=0, start=0, stop=count, epoch=1, batch=record.batch_size
     )
-    return PredictRunner(record, load(record), context).run(rows, lease, DATASET)
+    return PredictRunner(load(record), context, Rules.make(record, None)).run(rows, lease, DATASET)
 
 
 @pytest.mark.parametrize(

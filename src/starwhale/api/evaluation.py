@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Any, Self
 
-from starwhale.errors import ArgumentTypeError, FieldNameError, HandlerError, UsageError
+from starwhale.errors import ArgumentTypeError, FieldNameError, HandlerError, RetryLaterError, UsageError
 from starwhale.handlers.context import Context, find_runtime_context, get_runtime_context
 from starwhale.handlers.decorators import evaluate, predict
 from starwhale.handlers.log_buffer import LogBuffer
@@ -318,6 +318,7 @@ def _is_between(key: Key, query: TableQuery) -> bool:
 
 __all__ = [
     "Evaluation",
+    "RetryLaterError",
     "evaluate",
     "get_summary",
     "iter",

@@ -67,6 +67,7 @@ class Job:
         datasets: Any = (),  # Any: a URI or a Dataset, or a list of them
         executor: str | None = None,
         replicas: int | Literal["auto"] | None = None,
+        concurrency: int | None = None,
         dataset_head: int = 0,
         limit: int = 0,
         time_limit_s: float = 0,
@@ -89,6 +90,7 @@ class Job:
             datasets: Datasets to evaluate on; without any, those that the handlers name.
             executor: `thread` (the default) or `process`; the latter needs code in a file.
             replicas: Tasks that share the rows, instead of what the handlers say; "auto" for as many as fit this machine.
+            concurrency: Calls of an async predict that each task has in flight, instead of what the handler says.
             dataset_head: Only the first rows of each dataset; 0 means all.
             limit: Most rows of the whole job; 0 means all.
             time_limit_s: Stop at the next batches after so many seconds, keeping what was done; 0 for no limit.
@@ -110,6 +112,7 @@ class Job:
             "datasets": dataset_uris(datasets) or default_instance().settings.datasets,
             "replicas": None if replicas == "auto" else replicas,
             "fits_replicas": replicas == "auto",
+            "concurrency": concurrency,
             "dataset_head": dataset_head,
             "limit": limit,
             "time_limit_s": time_limit_s,
@@ -338,6 +341,7 @@ class Job:
         replicas: int | Literal["auto"] | None = None,
         arguments: Sequence[str] = (),
         *,
+        concurrency: int | None = None,
         max_errors: int | str = "",
         time_limit_s: float | None = None,
         failed: bool = False,
@@ -348,6 +352,7 @@ class Job:
             executor: Another executor; None keeps the job's.
             replicas: Another number of tasks for the steps that consume rows, or "auto" for as many as fit this machine; None keeps the
                 job's.
+            concurrency: Another number of calls of an async predict in flight per task; None keeps the job's.
             arguments: Options of the handlers whose values no record keeps, because they are secrets: `["--api-key", key]`.
             max_errors: Another number of rows per step that may fail; empty keeps the job's.
             time_limit_s: Another time limit, 0 for none; None keeps the job's. The clock starts anew either way.
@@ -364,6 +369,7 @@ class Job:
             executor=executor,
             replicas=None if replicas == "auto" else replicas,
             fits_replicas=replicas == "auto",
+            concurrency=concurrency,
             max_errors=str(max_errors),
             failed=failed,
             time_limit_s=time_limit_s,

@@ -218,6 +218,9 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
     metavar="N|auto",
     help="Another number of tasks per step; auto: as many as fit this machine.",
 )
+@click.option(
+    "--concurrency", default=None, type=click.IntRange(min=1), help="Another number of calls in flight per task."
+)
 @click.option("--max-errors", default="", metavar="N|P%", help="Another number of rows per step that may fail.")
 @click.option(
     "--failed", is_flag=True, help="Try the rows that failed again, also of a job that succeeded; evaluate runs anew."
@@ -230,6 +233,7 @@ def resume(  # noqa: PLR0917 - click passes them by name
     job_address: str,
     executor: str | None,
     replicas: Replicas | None,
+    concurrency: int | None,
     max_errors: str,
     failed: bool,
     time_limit: float | None,
@@ -251,6 +255,7 @@ def resume(  # noqa: PLR0917 - click passes them by name
         executor=executor,
         replicas=count,
         fits_replicas=fits,
+        concurrency=concurrency,
         max_errors=max_errors,
         failed=failed,
         time_limit_s=time_limit,

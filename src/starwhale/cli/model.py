@@ -226,6 +226,7 @@ def render_handlers(console: Console, handlers: dict[str, HandlerRecord]) -> Non
     console.print("handlers:", markup=False, highlight=False)
     for number, (name, record) in enumerate(sorted(handlers.items())):
         tasks = f", {record.replicas} tasks" if record.replicas > 1 else ""
+        tasks += f", {record.concurrency} calls at a time" if record.concurrency > 1 else ""
         needs = f"  needs {', '.join(record.needs)}" if record.needs else ""
         line = f"  {number}: {name} ({record.kind}{tasks}){needs}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)

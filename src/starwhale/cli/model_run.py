@@ -63,6 +63,12 @@ _rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and pla
     help="Tasks that share the rows, instead of what the handlers say; auto: as many as fit this machine.",
 )
 @click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Calls of an async predict that each task has in flight, instead of what the handler says.",
+)
+@click.option(
     "--limit", type=click.IntRange(min=0), default=0, metavar="N", help="At most N rows in the whole job; 0 means all."
 )
 @click.option(
@@ -203,6 +209,7 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
         executor=given["executor"],
         replicas=replicas,
         fits_replicas=fits_replicas,
+        concurrency=given["concurrency"],
         dataset_head=given["dataset_head"],
         limit=given["limit"],
         max_errors=given["max_errors"],

@@ -79,6 +79,8 @@ class RunRequest:
     """Whether rows are tried one after another in one worker with the terminal attached."""
     row: str = ""
     """With `is_debug`: key of the only row to try; empty for all."""
+    concurrency: int | None = None
+    """Calls of an async predict that each task has in flight at most, instead of what the handlers say; None leaves it to them."""
     max_errors: str = ""
     """Rows of each step that may fail before the job does, as `10` or `1%`; they are recorded. Empty leaves it to the handlers."""
     envs: tuple[str, ...] = ()
@@ -117,6 +119,8 @@ class ResumeChanges:
     """Another number of tasks for the steps that consume rows; None keeps the job's."""
     fits_replicas: bool = False
     """Whether these steps get as many tasks as fit the machine that goes on with it."""
+    concurrency: int | None = None
+    """Another number of calls of an async predict in flight per task; None keeps the job's."""
     max_errors: str = ""
     """Another number of rows per step that may fail; empty keeps the job's."""
     failed: bool = False
@@ -155,6 +159,10 @@ class HandlerRecord:
     """`[{type, request, limit}]`."""
     batch_size: int = 1
     """Rows per call of predict."""
+    is_async: bool = False
+    """Whether it is an `async def`."""
+    concurrency: int = 1
+    """Calls of an async predict that one task has in flight at most."""
     fail_on_error: bool = True
     """Whether an error of one row fails the task."""
     retries: int = 0
@@ -252,6 +260,8 @@ class Step:
     """Steps that must have succeeded before."""
     replicas: int = 1
     """Tasks that share the step's rows; at least 1."""
+    concurrency: int = 1
+    """Calls of predict that each of them has in flight at most; above 1 for an async predict only."""
     consumes_rows: bool = False
     """Whether its rows are cut into ranges; otherwise each task has one range of its own."""
     id_step: str = ""

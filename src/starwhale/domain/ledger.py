@@ -15,6 +15,7 @@ The storage applies these functions inside one transaction; the simulation in th
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -83,6 +84,8 @@ class Pace:
     """Wall time that they took."""
     tasks: int = 1
     """Tasks that share the queue."""
+    wanted: int = 0
+    """Rows that it can begin with at once, where it knows by itself; 0 leaves it to what it has measured."""
 
 
 def tile(total: int, batch: int, chosen: Sequence[int]) -> list[RowRange]:
@@ -112,12 +115,13 @@ def tile(total: int, batch: int, chosen: Sequence[int]) -> list[RowRange]:
 
 def range_rows(queue: Queue, pace: Pace) -> int:
     """Choose how many rows the next range should hold: about one second of work, whole batches, a fair share of what is left."""
-    if pace.rows == 0:
+    if pace.rows == 0 and not pace.wanted:
         return queue.batch
     speed = pace.rows / max(pace.seconds, 1e-6)
     left = queue.total - queue.cursor
     fair = left / (2 * max(pace.tasks, 1)) if pace.tasks > 1 else left
-    wanted = min(speed * TARGET_S, pace.rows * GROWTH, MAX_RANGE_ROWS, max(fair, queue.batch))
+    fit = pace.wanted or min(speed * TARGET_S, pace.rows * GROWTH)
+    wanted = min(fit, MAX_RANGE_ROWS, max(fair, queue.batch))
     return max(int(wanted) // queue.batch, 1) * queue.batch
 
 
@@ -241,6 +245,34 @@ def _stretches(ranks: Sequence[int], queue: Queue) -> list[tuple[int, int]]:
         else:
             joined.append((start, stop))
     return joined
+
+
+def split(
+    row_range: RowRange, epoch: int, holder: str, now_s: float, cuts: Sequence[int], batch: int
+) -> Sequence[RowRange]:
+    """Cut a leased range in pieces that stay leased as it was, so that some of them can be committed before the others.
+
+    Args:
+        row_range: The range.
+        epoch: Its lease.
+        holder: Who holds it.
+        now_s: Time by the catalog's clock.
+        cuts: Ranks at which a piece begins; batch boundaries in the range.
+        batch: Rows per batch.
+
+    Raises:
+        LeaseLostError: See `check_lease`, or a cut does not lie on a boundary in the range; nothing changes then.
+    """
+    check_lease(row_range, epoch, holder, now_s)
+    inner = sorted(set(cuts))
+    if any(not row_range.start < cut < row_range.stop or cut % batch for cut in inner):
+        message = f"rows {row_range.start} to {row_range.stop} in batches of {batch} cannot be cut at {inner}"
+        raise LeaseLostError(message)
+    bounds = [row_range.start, *inner, row_range.stop]
+    return [
+        dataclasses.replace(row_range, start=start, stop=stop, deaths=row_range.deaths if not inner else 0)
+        for start, stop in itertools.pairwise(bounds)
+    ]
 
 
 def give_back_suspect(row_range: RowRange, batch: int, *, is_alone: bool) -> Sequence[RowRange]:

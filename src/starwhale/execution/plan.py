@@ -38,6 +38,7 @@ def plan_job(
     _check_datasets(chosen, datasets)
     _check_task_index(request, chosen)
     _check_seeding(request, chosen)
+    check_concurrency(request.concurrency, chosen)
     steps: list[Step] = []
     for record in chosen:
         steps.append(_plan_step(record, request, [step for step in steps if step.consumes_rows]))
@@ -62,10 +63,18 @@ def check_request(request: RunRequest) -> None:
     if not isinstance(time_limit, int | float) or isinstance(time_limit, bool) or not 0 <= time_limit < math.inf:
         message = f"time_limit_s is {time_limit!r}"
         raise UsageError(message, hint="use a number of seconds; 0 for no limit")
-    least = {"limit": 0, "dataset_head": 0, "replicas": 1, "seed": None, "sample": 0, "sample_seed": None}
+    least = {
+        "limit": 0,
+        "dataset_head": 0,
+        "replicas": 1,
+        "concurrency": 1,
+        "seed": None,
+        "sample": 0,
+        "sample_seed": None,
+    }
     for name, floor in least.items():
         found: object = getattr(request, name)
-        if found is None and name == "replicas":
+        if found is None and name in {"replicas", "concurrency"}:
             continue
         if not isinstance(found, int) or isinstance(found, bool) or (floor is not None and found < floor):
             message = f"{name} is {found!r}"
@@ -199,9 +208,30 @@ def _plan_step(record: HandlerRecord, request: RunRequest, before: Sequence[Step
         record=record,
         needs=() if request.step else record.needs,
         replicas=replicas,
+        concurrency=1 if request.is_debug else calls_in_flight(record, request.concurrency),
         consumes_rows=consumes_rows,
         id_step=id_step,
     )
+
+
+def calls_in_flight(record: HandlerRecord, wanted: int | None) -> int:
+    """Return how many calls a task of a handler has in flight, where the user wants so many; None leaves it to the handler."""
+    if record.kind != "predict" or not record.is_async:
+        return 1
+    return wanted or record.concurrency
+
+
+def check_concurrency(wanted: int | None, records: Sequence[HandlerRecord]) -> None:
+    """Refuse a number of calls in flight where nothing that runs could have more than one.
+
+    Raises:
+        UsageError: None of the handlers is an async predict.
+    """
+    if wanted is None or any(each.kind == "predict" and each.is_async for each in records):
+        return
+    names = ", ".join(repr(each.name) for each in records if each.kind == "predict")
+    message = f"--concurrency {wanted} is for an async def predict, and {names or 'no step'} is none"
+    raise UsageError(message, hint="write async def, or run more tasks: --replicas N")
 
 
 def _check_datasets(chosen: Sequence[HandlerRecord], datasets: Sequence[DatasetInput]) -> None:

@@ -174,6 +174,7 @@ def resume_job(
             options.on_warning(f"job {job_id[:12]} has succeeded already; {what}")
         return JobOutcome(job_id=found.id, status=Status.SUCCESS)
     steps = [each.step.record for each in catalog.jobs.steps(found.id)]
+    plan.check_concurrency(changes.concurrency, steps)
     request = with_secrets(_changed(found.request, changes), changes.arguments, steps)
     if not Path(request.workdir).is_dir():
         message = f"the work directory {request.workdir} of job {job_id[:12]} is gone"
@@ -188,7 +189,7 @@ def resume_job(
             options.on_warning(warning)
         with _executor(request, stores, desk, options, job_id=found.id) as placed:
             facts = Facts(request, options.argv)
-            job = _with_extras(_job_of(found, request, stores, changes.replicas), placed.discover())
+            job = _with_extras(_job_of(found, request, stores, changes), placed.discover())
             job = fit_job(job, placed, _told(options))
             retried = retry_failed(job, stores, options.crash_point) if changes.failed else 0
             catalog.jobs.add_to_record(found.id, lambda record: _resumed(record, facts.wait(), job, retried))
@@ -360,17 +361,15 @@ def _changed(request: RunRequest, changes: ResumeChanges) -> RunRequest:
         executor=changes.executor or request.executor,
         replicas=request.replicas if changes.replicas is None else changes.replicas,
         fits_replicas=changes.fits_replicas or (request.fits_replicas and changes.replicas is None),
+        concurrency=request.concurrency if changes.concurrency is None else changes.concurrency,
         max_errors=changes.max_errors or request.max_errors,
         time_limit_s=request.time_limit_s if limit is None else limit,
     )
 
 
-def _job_of(found: JobRecord, request: RunRequest, stores: JobStores, replicas: int | None) -> Job:
+def _job_of(found: JobRecord, request: RunRequest, stores: JobStores, changes: ResumeChanges) -> Job:
     """Make the job anew from what the catalog knows of it."""
-    steps = [
-        dataclasses.replace(each.step, replicas=replicas) if replicas and each.step.consumes_rows else each.step
-        for each in stores.catalog.jobs.steps(found.id)
-    ]
+    steps = [_changed_step(each.step, changes) for each in stores.catalog.jobs.steps(found.id)]
     return Job(
         id=found.id,
         request=request,
@@ -379,6 +378,14 @@ def _job_of(found: JobRecord, request: RunRequest, stores: JobStores, replicas: 
         datasets=found.datasets,
         status=found.status,
     )
+
+
+def _changed_step(step: Step, changes: ResumeChanges) -> Step:
+    if changes.replicas and step.consumes_rows:
+        step = dataclasses.replace(step, replicas=changes.replicas)
+    if changes.concurrency and step.record.is_async:
+        step = dataclasses.replace(step, concurrency=plan.calls_in_flight(step.record, changes.concurrency))
+    return step
 
 
 def with_secrets(request: RunRequest, arguments: Sequence[str], records: Iterable[HandlerRecord] = ()) -> RunRequest:

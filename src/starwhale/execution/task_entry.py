@@ -24,7 +24,7 @@ from starwhale.handlers import call
 from starwhale.handlers.context import Context, set_runtime_context
 from starwhale.handlers.failures import has_quit
 from starwhale.handlers.predict_rows import PredictRunner
-from starwhale.handlers.range_part import Origin, RowFailed
+from starwhale.handlers.range_part import Origin, RowFailed, Rules
 from starwhale.handlers.result_rows import iter_results
 from starwhale.handlers.row_clock import RowClock
 from starwhale.media.weight import PART_BYTES
@@ -52,6 +52,10 @@ class Output(Protocol):
 
     def tail(self) -> str:
         """Return the end of what was printed."""
+        ...
+
+    def write(self, text: str) -> None:
+        """Take text as if it was printed."""
         ...
 
 
@@ -165,7 +169,7 @@ class _Attempt:
             bound = call.load(self._task.step.record)
         try:
             with self._watch():
-                status = self._run_bound(bound)
+                status = self._run_async(bound) if bound.record.is_async else self._run_bound(bound)
         finally:
             bound.close()
         if status is Status.SUCCESS:
@@ -177,26 +181,64 @@ class _Attempt:
         if not step.consumes_rows:
             self._run_whole(bound)
             return Status.SUCCESS
-        info = {each.uri: self._stores.dataset_info(n) for n, each in enumerate(self._task.datasets)}
-        self._context.dataset_info = info
-        is_debug = self._task.request.is_debug
-        origin = Origin(
-            id_step=step.id_step,
-            step=step.name,
-            task=self._task.index,
-            attempt=self._task.attempt,
-            output=self.output.tail if self.output is not None else lambda: "",
-        )
-        has_budget = bool(self._task.request.max_errors)
-        runner = PredictRunner(
-            step.record, bound, self._context, origin, is_debug=is_debug, puts_up_with_errors=has_budget
-        )
-        if not step.record.timeout_s or is_debug:  # who debugs takes the time that it takes
+        runner = PredictRunner(bound, self._context, self._rules())
+        if not step.record.timeout_s or self._task.request.is_debug:  # who debugs takes the time that it takes
             return self._run_rows(runner)
         on_late = None if self.on_stuck is None else lambda stack: self._give_up(runner, stack)
         with closing(RowClock(step.record.timeout_s, on_late)) as row_clock:
             runner.limit(row_clock)
             return self._run_rows(runner)
+
+    def _rules(self) -> Rules:
+        """Say what holds for every range, and let user code see what belongs to the datasets."""
+        task, step = self._task, self._task.step
+        info = {each.uri: self._stores.dataset_info(n) for n, each in enumerate(task.datasets)}
+        self._context.dataset_info = info
+        origin = Origin(
+            id_step=step.id_step,
+            step=step.name,
+            task=task.index,
+            attempt=task.attempt,
+            output=self.output.tail if self.output is not None else lambda: "",
+        )
+        return Rules.make(
+            step.record,
+            origin,
+            is_debug=task.request.is_debug,
+            puts_up_with_errors=bool(task.request.max_errors),
+        )
+
+    def _run_async(self, bound: call.Bound) -> Status:
+        """Run an async handler in an event loop of this thread."""
+        from starwhale.execution.event_loops import LOOPS
+
+        with LOOPS.borrow() as loop:
+            if self._task.step.consumes_rows:
+                return loop.run_until_complete(self._run_async_rows(bound))
+            bound.function = call.in_loop(bound.function, loop.run_until_complete)
+            return self._run_bound(bound)
+
+    async def _run_async_rows(self, bound: call.Bound) -> Status:
+        from starwhale.execution.async_rows import AsyncRows
+        from starwhale.handlers.gate import Gate
+        from starwhale.handlers.predict_async import AsyncRunner
+
+        task, output = self._task, self.output
+        gate = Gate(task.step.concurrency, time.monotonic)
+        async with call.entered(bound):
+            runner = AsyncRunner(bound, self._context, self._rules(), gate, note=self._note)
+            rows = AsyncRows(task, self._stores, runner, gate, self._should_stop)
+            if output is not None:
+                rows.on_lease = lambda lease: setattr(output, "sends_at_once", lease.is_suspect)
+            try:
+                return await rows.run()
+            finally:
+                self.timings = rows.timings
+
+    def _note(self, text: str) -> None:
+        """Write a line into the task's log."""
+        if self.output is not None:
+            self.output.write(f"{time.strftime('%H:%M:%S')} {self._task.step.name}: {text}\n")
 
     def _give_up(self, runner: PredictRunner, stack: FrameType | None) -> None:
         """Keep what was done, and have this process ended: a call of predict does not end."""

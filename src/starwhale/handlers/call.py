@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ class Bound:
     """The function, or the method of an instance."""
     leave: Callable[[], object] | None = None
     """Leaves the instance's context manager."""
+    instance: Any = None  # Any: a user's object
+    """What the function is a method of, or None."""
 
     def close(self) -> None:
         """Leave the instance, if it was entered.
@@ -72,7 +75,30 @@ def load(record: HandlerRecord) -> Bound:
         if not isinstance(instance, cls):
             instance = entered
         leave = lambda: entered.__exit__(None, None, None)  # noqa: E731 - the instance is what it closes over
-    return Bound(record, getattr(instance, record.func_name), leave)
+    return Bound(record, getattr(instance, record.func_name), leave, instance)
+
+
+@asynccontextmanager
+async def entered(bound: Bound) -> AsyncGenerator[None]:
+    """Enter the instance of an async handler where it is an asynchronous context manager, in the event loop that it will be used in.
+
+    Raises:
+        UserCodeError: Its `__aenter__` or `__aexit__` raised.
+    """
+    name, cls = bound.record.name, type(bound.instance)
+    if not (hasattr(cls, "__aenter__") and hasattr(cls, "__aexit__")):
+        yield
+        return
+    await _guarded_async(f"entering handler {name!r}", bound.instance.__aenter__)
+    try:
+        yield
+    finally:
+        await _guarded_async(f"closing handler {name!r}", lambda: bound.instance.__aexit__(None, None, None))
+
+
+def in_loop(function: UserFunction, run: Callable[[Any], Any]) -> UserFunction:  # Any: a coroutine, and what it returns
+    """Return a function that runs an async one to its end."""
+    return lambda *args, **kwargs: run(function(*args, **kwargs))
 
 
 def call_evaluate(bound: Bound, results: Iterable[Any]) -> Any:  # Any: rows and what the user returns
@@ -93,6 +119,15 @@ def call_plain(bound: Bound) -> Any:  # Any: what the user returns
     """
     record = bound.record
     return _guarded(f"handler {record.name!r}", lambda: bound.function(*record.extra_args, **record.extra_kwargs))
+
+
+async def _guarded_async(what: str, function: Callable[[], Any]) -> Any:  # Any: what the user returns
+    try:
+        return await function()
+    except (UserCodeError, *NOT_THE_USERS):
+        raise
+    except USER_ERRORS as error:
+        raise user_code_error(what, error) from error
 
 
 def _guarded(what: str, function: Callable[[], Any]) -> Any:  # Any: what the user returns

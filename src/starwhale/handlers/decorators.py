@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast, overload
 from starwhale.domain.job import HandlerRecord, env_names
 from starwhale.domain.resources import parse_resources
 from starwhale.errors import HandlerError, NotBuiltYetError, UsageError, nearest
+from starwhale.handlers.in_flight import with_concurrency
 from starwhale.handlers.registry import MARK, REGISTRY, Registered, UserFunction
 
 F = TypeVar("F", bound=UserFunction)
@@ -19,11 +20,12 @@ LOG_MODES = ("pickle", "plain")
 class _Decorator:
     """A decorator with its options, waiting for the function."""
 
-    def __init__(self, record: HandlerRecord) -> None:
+    def __init__(self, record: HandlerRecord, concurrency: int | None = None) -> None:
         self._record = record
+        self._concurrency = concurrency
 
     def __call__(self, function: F) -> F:
-        return register(function, self._record)
+        return register(function, self._record, concurrency=self._concurrency)
 
 
 @overload
@@ -35,6 +37,7 @@ def predict(
     resources: Mapping[str, object] | None = None,
     needs: Sequence[UserFunction | str] | None = None,
     replicas: int = 1,
+    concurrency: int | None = None,
     batch_size: int = 1,
     fail_on_error: bool = True,
     retries: int = 0,
@@ -55,6 +58,7 @@ def predict(
     resources: Mapping[str, object] | None = None,
     needs: Sequence[UserFunction | str] | None = None,
     replicas: int = 1,
+    concurrency: int | None = None,
     batch_size: int = 1,
     fail_on_error: bool = True,
     retries: int = 0,
@@ -75,10 +79,12 @@ def predict(
         resources: What each task asks for: `cpu`, `memory`, `nvidia.com/gpu`.
         needs: Handlers that must have succeeded before.
         replicas: Tasks that share the rows.
+        concurrency: Calls of an `async def` that each task has in flight at most, 32 when left out; fewer as long as a service is busy.
         batch_size: Rows per call; above 1 the function gets a list.
         fail_on_error: Whether an error ends the task; otherwise the row is recorded in the table `errors`.
         retries: How often the function is called again for a row, or a batch, after an error of `retry_on`.
-        retry_on: Classes of exceptions that may pass by themselves: `(TimeoutError, ConnectionError)`. Other errors are not retried.
+        retry_on: Classes of exceptions that may pass by themselves: `(TimeoutError, ConnectionError)`. Other errors are not retried. One that
+            says that a service is busy (HTTP 429 and 503, `Retry-After`) is waited out, and is not counted; so is `evaluation.RetryLaterError`.
         backoff_s: Seconds before the first retry, about; they double with each, up to a minute.
         timeout_s: Seconds that one call may take; a row, or batch, that takes longer has failed, and is not retried. `process` ends the worker then
             and goes on in a new one; `thread` can only wait for the call to return.
@@ -111,7 +117,8 @@ def predict(
         seed_globals=bool(seed_globals),
         envs=check_envs(env),
     )
-    return _finish(func, record)
+    wanted = None if concurrency is None else check_count("concurrency", concurrency)
+    return _finish(func, record, concurrency=wanted)
 
 
 def evaluate(
@@ -207,10 +214,16 @@ class Handler:
     """`Handler.register(…)` is `handler(…)`."""
 
 
-def register(function: F, options: HandlerRecord) -> F:
+def register(function: F, options: HandlerRecord, *, concurrency: int | None = None) -> F:
     """Complete a record with what the function says of itself, keep it, and mark the function.
 
+    Args:
+        function: The function.
+        options: What is known of it otherwise.
+        concurrency: Calls in flight that the decorator asks for.
+
     Raises:
+        UsageError: `concurrency` does not fit the function.
         HandlerError: Something other than a function, or a method of a nested class.
     """
     if not inspect.isfunction(function) and not inspect.ismethod(function):
@@ -225,6 +238,7 @@ def register(function: F, options: HandlerRecord) -> F:
         func_name=func_name,
         doc=first_line(function),
     )
+    record = with_concurrency(record, function, concurrency)
     REGISTRY.add(Registered(record=record, function=function))
     setattr(function, MARK, record)
     return cast("F", function)  # cast: the checks above narrow it, and it is what came in
@@ -360,8 +374,12 @@ def check_log_mode(mode: str) -> str:
     return text
 
 
-def _finish(function: UserFunction | None, record: HandlerRecord) -> Any:  # Any: a function, or a decorator for it
-    return _Decorator(record) if function is None else register(function, record)
+def _finish(
+    function: UserFunction | None, record: HandlerRecord, *, concurrency: int | None = None
+) -> Any:  # Any: a function, or a decorator for it
+    if function is None:
+        return _Decorator(record, concurrency)
+    return register(function, record, concurrency=concurrency)
 
 
 def _describe(thing: object) -> str:

@@ -17,6 +17,7 @@ from starwhale.handlers.argument import declared_arguments
 from starwhale.handlers.context import Context, find_runtime_context, set_runtime_context
 from starwhale.handlers.decorators import first_line
 from starwhale.handlers.failures import user_code_error
+from starwhale.handlers.in_flight import with_concurrency
 from starwhale.handlers.pipeline import EVALUATES, PREDICTS, RUN_MARK, PipelineHandler, hook, read_settings
 from starwhale.handlers.registry import REGISTRY, Registered
 
@@ -250,6 +251,8 @@ def _register_pipeline(cls: type[PipelineHandler], module: ModuleType) -> None:
 
 def _register_method(cls: type, name: str, options: dict[str, Any]) -> None:
     method = getattr(cls, name)
+    said: dict[str, Any] = dict(getattr(method, RUN_MARK, {}))  # Any: fields of the record
+    wanted = said.pop("concurrency", None)
     record = HandlerRecord(
         name=f"{cls.__module__}:{cls.__qualname__}.{name}",
         module_name=cls.__module__,
@@ -257,8 +260,9 @@ def _register_method(cls: type, name: str, options: dict[str, Any]) -> None:
         func_name=name,
         doc=first_line(method),
         **options,
-        **getattr(method, RUN_MARK, {}),
+        **said,
     )
+    record = with_concurrency(record, method, wanted)
     REGISTRY.add(Registered(record=record, function=method))
 
 

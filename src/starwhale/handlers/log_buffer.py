@@ -112,6 +112,20 @@ class LogBuffer:
             with self._lock:
                 self._tables.setdefault(category, _Table()).id_type = id_type
 
+    def branch(self) -> LogBranch:
+        """Return a buffer for one of several rows that are predicted at the same time: checked as this one is, and kept apart."""
+        return LogBranch(self)
+
+    def check(self, category: str, id: Key, row: Mapping[str, Value]) -> None:
+        """Refuse what `log` would refuse, and learn from what it would take.
+
+        Raises:
+            ArgumentTypeError: The id is of another type than those before.
+            FieldNameError: A name cannot be stored.
+        """
+        with self._lock:
+            self._check(category, id, row)
+
     def drain(self) -> list[TableDraft]:
         """Hand over everything that waits, column by column, and forget it; the types of ids stay known."""
         with self._lock:
@@ -134,12 +148,7 @@ class LogBuffer:
 
     def _add(self, category: str, id: Key, row: Mapping[str, Value], hidden: Mapping[str, Value] | None = None) -> None:
         with self._lock:
-            table = self._tables.setdefault(category, _Table())
-            if table.id_type is not None and table.id_type is not type(id):
-                message = f"id {id!r} of {category!r} is {type(id).__name__}, and the ids before were {table.id_type.__name__}"
-                raise ArgumentTypeError(message, hint="use ids of one type in one category")
-            table.check_names(category, row)
-            table.id_type = type(id)
+            table = self._check(category, id, row)
             kept = table.rows.setdefault(id, {})
             for name, value in {**row, **(hidden or {})}.items():
                 if value is not None or name not in kept:
@@ -148,6 +157,59 @@ class LogBuffer:
                         self.weight += weigh(value)
         if self.on_log is not None:
             self.on_log()
+
+    def _check(self, category: str, id: Key, row: Mapping[str, Value]) -> _Table:
+        table = self._tables.setdefault(category, _Table())
+        if table.id_type is not None and table.id_type is not type(id):
+            message = (
+                f"id {id!r} of {category!r} is {type(id).__name__}, and the ids before were {table.id_type.__name__}"
+            )
+            raise ArgumentTypeError(message, hint="use ids of one type in one category")
+        table.check_names(category, row)
+        table.id_type = type(id)
+        return table
+
+
+class LogBranch(LogBuffer):
+    """What one row, or batch, has logged while others were predicted; it is joined with theirs in row order, or dropped with its row."""
+
+    def __init__(self, whole: LogBuffer) -> None:
+        super().__init__()
+        self._whole = whole
+        self._logged: list[tuple[str, Key, Mapping[str, Value], Mapping[str, Value] | None]] = []
+        self._is_joined = False
+
+    def id_type(self, category: str) -> type | None:
+        return self._whole.id_type(category)
+
+    def learn_id_type(self, category: str, id_type: type | None) -> None:
+        self._whole.learn_id_type(category, id_type)
+
+    def pending(self, table: str) -> dict[Key, dict[str, Value]]:
+        rows = self._whole.pending(table)
+        for key, row in super().pending(table).items():
+            rows.setdefault(key, {}).update(row)
+        return rows
+
+    def pending_tables(self) -> list[str]:
+        return sorted({*self._whole.pending_tables(), *super().pending_tables()})
+
+    def join(self, target: LogBuffer) -> None:
+        """Hand what was logged to another buffer; what is logged later, by what the row has left behind, goes to the task's own."""
+        with self._lock:
+            self._is_joined = True
+            logged, self._logged = self._logged, []
+        for each in logged:
+            target._add(*each)  # noqa: SLF001 - it was checked when it was logged
+
+    def _add(self, category: str, id: Key, row: Mapping[str, Value], hidden: Mapping[str, Value] | None = None) -> None:
+        self._whole.check(category, id, row)
+        if self._is_joined:
+            self._whole._add(category, id, row, hidden)  # noqa: SLF001 - the same row, kept elsewhere
+            return
+        super()._add(category, id, row, hidden)
+        with self._lock:
+            self._logged.append((category, id, row, hidden))
 
 
 def _check_id(category: str, id: object) -> Key:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from starwhale.errors import UnsupportedValueError
+from starwhale.errors import FieldNameError, UnsupportedValueError, UsageError
 from starwhale.media.codec import pack
 from starwhale.media.flatten import flatten
 from starwhale.media.optional import loaded
@@ -32,7 +32,7 @@ class Outputs:
     values: list[Value] = field(default_factory=list[Value])
     """What it returned."""
 
-    def draft(self, log_mode: str, refuse: Callable[[int, UnsupportedValueError], None]) -> TableDraft:
+    def draft(self, log_mode: str, refuse: Callable[[int, UsageError], None]) -> TableDraft:
         """Return the table.
 
         Args:
@@ -48,7 +48,7 @@ class Outputs:
             try:
                 rows.append({"output": value} if type(value) in _SCALARS else convert(value))
                 kept.append(position)
-            except UnsupportedValueError as error:
+            except (UnsupportedValueError, FieldNameError) as error:
                 refuse(position, error)
         names = dict.fromkeys(name for row in rows for name in row)
         return self._table(kept, {name: [row.get(name) for row in rows] for name in names})

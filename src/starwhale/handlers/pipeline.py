@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -79,13 +80,20 @@ class PipelineHandler:
         return Path(self.context.workdir) / ".starwhale" / "status"
 
     @staticmethod
-    def run(resources: Mapping[str, object] | None = None, replicas: int = 1) -> Callable[[F], F]:
-        """Say what the tasks of a method ask for, and how many there are.
+    def run(
+        resources: Mapping[str, object] | None = None, replicas: int = 1, *, concurrency: int | None = None
+    ) -> Callable[[F], F]:
+        """Say what the tasks of a method ask for, how many there are, and how many calls of an `async def predict` each has in flight.
 
         Raises:
-            UsageError: Another method than predict, ppl, evaluate or cmp; or replicas on evaluate.
+            UsageError: Another method than predict, ppl, evaluate or cmp; replicas or concurrency on evaluate; concurrency on a method
+                that is not async.
         """
-        checked = {"resources": resource_records(resources), "replicas": check_count("replicas", replicas)}
+        checked: dict[str, Any] = {  # Any: fields of the record
+            "resources": resource_records(resources),
+            "replicas": check_count("replicas", replicas),
+            "concurrency": None if concurrency is None else check_count("concurrency", concurrency),
+        }
 
         def mark(method: F) -> F:
             name, qualname = getattr(method, "__name__", ""), getattr(method, "__qualname__", "")
@@ -95,6 +103,9 @@ class PipelineHandler:
             if name in EVALUATES and replicas != 1:
                 message = f"{qualname} has replicas={replicas}; an evaluation runs in one task"
                 raise UsageError(message, hint="leave replicas out")
+            if concurrency is not None and (name in EVALUATES or not inspect.iscoroutinefunction(method)):
+                message = f"{qualname} has concurrency={concurrency}, which is for an async def predict"
+                raise UsageError(message, hint="leave concurrency out, or write async def predict")
             setattr(method, RUN_MARK, checked)
             return method
 

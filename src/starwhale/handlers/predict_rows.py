@@ -17,9 +17,9 @@ from starwhale.handlers.call import NOT_THE_USERS, USER_ERRORS, Bound
 from starwhale.handlers.context import Context
 from starwhale.handlers.failures import definition, stuck_place
 from starwhale.handlers.features import Features, feature_rows
-from starwhale.handlers.range_part import Origin, RangePart, RowFailed, Rules
+from starwhale.handlers.range_part import RangePart, RowFailed, Rules
 from starwhale.handlers.registry import UserFunction
-from starwhale.handlers.retry import Tried, try_again
+from starwhale.handlers.retry import Tried, is_transient, try_again
 from starwhale.handlers.row_clock import RowClock
 from starwhale.handlers.shape import External, decide
 from starwhale.media.weight import LIGHT, PART_BYTES
@@ -80,32 +80,24 @@ class PredictRunner:
 
     def __init__(
         self,
-        record: HandlerRecord,
         bound: Bound,
         context: Context,
-        origin: Origin | None = None,
-        *,
-        is_debug: bool = False,
-        puts_up_with_errors: bool = False,
+        rules: Rules,
     ) -> None:
         """Decide how the function is called.
 
         Args:
-            record: The handler.
-            bound: It, loaded.
+            bound: The handler, loaded.
             context: The context of the task.
-            origin: Which attempt it is.
-            is_debug: Whether an error ends the task whatever the handler says: the user wants to see it.
-            puts_up_with_errors: Whether failed rows are recorded whatever the handler says: the job has a budget for them.
+            rules: What holds for every range.
 
         Raises:
             UserCodeError: The function cannot be called as predict is.
         """
-        fails = is_debug or (record.fail_on_error and not puts_up_with_errors)
-        self._rules = Rules(record=record, origin=origin or Origin(), fails_on_error=fails)
-        self._record = record
+        self._rules = rules
+        self._record = bound.record
         self._function = bound.function
-        self._with_external = calling(record, bound.function)
+        self._with_external = calling(bound.record, bound.function)
         self._context = context
         self._running: RangePart | None = None
         self._clock: RowClock | None = None
@@ -236,7 +228,7 @@ class PredictRunner:
         Raises:
             NoSpaceError: Storage failed below the user's code; as do LeaseLostError and CorruptedError.
         """
-        if not self._record.retries:
+        if not is_transient(self._record, error):
             return Tried(error=error)
 
         def call() -> tuple[Any, BaseException | None]:  # Any: what the user returns

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, TaskError
-from starwhale.errors import StarwhaleError, UnsupportedValueError, UserCodeError
+from starwhale.errors import StarwhaleError, UsageError, UserCodeError
+from starwhale.handlers.busy_signal import busy_signal
 from starwhale.handlers.failures import details, exception_text, row_error, user_frame
 from starwhale.handlers.outputs import Outputs
-from starwhale.handlers.retry import Tried
+from starwhale.handlers.retry import Tried, is_transient
 from starwhale.media.weight import PART_BYTES, weigh
 from starwhale.storage.protocols import Key, PartDraft, RangeLease, TableDraft
 
@@ -58,6 +59,21 @@ class Rules:
     fails_on_error: bool
     """Whether a failed row ends the task; otherwise it is recorded."""
 
+    @classmethod
+    def make(
+        cls, record: HandlerRecord, origin: Origin | None, *, is_debug: bool = False, puts_up_with_errors: bool = False
+    ) -> Rules:
+        """Say what holds for the ranges of a task.
+
+        Args:
+            record: The handler.
+            origin: Which attempt it is.
+            is_debug: Whether an error ends the task whatever the handler says: the user wants to see it.
+            puts_up_with_errors: Whether failed rows are recorded whatever the handler says: the job has a budget for them.
+        """
+        fails = is_debug or (record.fail_on_error and not puts_up_with_errors)
+        return cls(record=record, origin=origin or Origin(), fails_on_error=fails)
+
 
 class RangePart:
     """What one range has given; whoever calls predict fills it."""
@@ -97,6 +113,26 @@ class RangePart:
         self._weighed = len(values)
         return self._weight >= PART_BYTES
 
+    def add(self, at: int, tried: Tried) -> None:
+        """Take what a call returned; of no call after one that failed the task.
+
+        Args:
+            at: Position of its first row in the range.
+            tried: How it ended: with a result.
+        """
+        keys, first, outputs = self.keys[at : at + self.size], self.lease.start + at, self.outputs
+        if tried.tries > 1:
+            self.tries.update(dict.fromkeys(range(first, first + len(keys)), tried.tries))
+        self.predict_s += tried.elapsed_s
+        self.done += len(keys)
+        results = tried.result if self._rules.record.batch_size > 1 else [tried.result]
+        for offset, value in enumerate((results or [])[: len(keys)]):
+            if value is not None:
+                outputs.ranks.append(first + offset)
+                outputs.keys.append(keys[offset])
+                outputs.seconds.append(tried.elapsed_s)
+                outputs.values.append(value)
+
     def note_failure(self, tried: Tried, keys: Sequence[Key], features: Iterable[str] = ()) -> bool:
         """Take note of rows that failed; returns whether to go on with others."""
         assert tried.error is not None  # noqa: S101 - the caller has looked
@@ -113,7 +149,12 @@ class RangePart:
         dataset = self.dataset
         key = f"{dataset.name}: {keys[0]}" + (f" to {keys[-1]}" if len(keys) > 1 else "")
         row = f"{dataset.name}{dataset.id_suffix}:{keys[0]}" if len(keys) == 1 else ""
-        return row_error(f"handler {self._rules.record.name!r}", key, error, row=row, features=features)
+        told = row_error(f"handler {self._rules.record.name!r}", key, error, row=row, features=features)
+        if not told.hint and busy_signal(error) is not None and not is_transient(self._rules.record, error):
+            name = type(error).__name__
+            hint = f"a busy service is waited for where the error is declared: predict(retries=3, retry_on={name})"
+            told = dataclasses.replace(told, hint=hint)
+        return told
 
     def record_errors(self, error: BaseException, keys: Sequence[Key], *, tries: int = 1) -> None:
         """Add rows to the table `errors`."""
@@ -177,7 +218,7 @@ class RangePart:
             timings={"predict": self.predict_s, **({"wait": self.wait_s} if self.wait_s else {})},
         )
 
-    def _refuse(self, position: int, error: UnsupportedValueError) -> None:
+    def _refuse(self, position: int, error: UsageError) -> None:
         if self._rules.fails_on_error:
             raise _RefusedError(position, error)
         self.record_errors(error, [self.outputs.keys[position]])
@@ -197,7 +238,7 @@ class RangePart:
 class _RefusedError(StarwhaleError):
     """An output cannot be stored; ends the conversion."""
 
-    def __init__(self, position: int, error: UnsupportedValueError) -> None:
+    def __init__(self, position: int, error: UsageError) -> None:
         super().__init__(error.message)
         self.position = position
         self.error = error

@@ -91,7 +91,7 @@ def _describe_step(record: HandlerRecord) -> Json:
         "cls_name": record.cls_name,
         "func_name": record.func_name,
         "replicas": record.replicas,
-        "concurrency": 1,
+        "concurrency": record.concurrency,
         "needs": list(record.needs),
         "resources": list(record.resources),
         "expose": record.expose,

@@ -262,7 +262,7 @@ def record_differences(before: JobRecord, now: JobRecord) -> Iterator[dict[str, 
             is_ours = kind == "packages" and name in _OWN and not (name in one and name in other)
             if one.get(name) != other.get(name) and not is_ours:
                 yield {"what": f"{kind} {name}", "before": one.get(name), "now": other.get(name)}
-    for name in ("executor", "replicas"):
+    for name in ("executor", "replicas", "concurrency"):
         one, other = getattr(before.request, name), getattr(now.request, name)
         if one != other:
             yield {"what": name, "before": one, "now": other}

@@ -160,13 +160,28 @@ class TaskStores(Protocol):
 
     Rules: `next_range` commits the draft that it is given and grants the next range in one transaction; a refused commit raises
     `LeaseLostError` and keeps nothing of the draft. Nothing is visible to readers before its commit. A task may hold several ranges of a
-    queue and works on them in the order in which it got them. Calls of one task come one after another, but for `read_rows`, which may
+    queue and works on them in the order in which it got them, an async predict on all of them. Calls of one task come one after another, but for `read_rows`, which may
     come while another is answered; different tasks call at the same time. Pages come in the table's order and see everything that was committed
     before the first page was asked for.
     """
 
-    def next_range(self, done: PartDraft | None = None, *, queue: str = "") -> RangeLease | None:
-        """Commit `done`, if given, and lease the next range of the queue; None when no rows are left to hand out."""
+    def next_range(self, done: PartDraft | None = None, *, queue: str = "", wanted: int = 0) -> RangeLease | None:
+        """Commit `done`, if given, and lease the next range of the queue; None when no rows are left to hand out.
+
+        Args:
+            done: What was done of the range before.
+            queue: Empty for predict; a `SharedRows.queue` otherwise.
+            wanted: Rows that the task can begin with at once: no more are leased, but a batch, and no fewer but for a fair share of few
+                rows left or for large rows. 0 leaves it to the speed at which the task has done its last range.
+        """
+        ...
+
+    def split(self, lease: RangeLease, cuts: Sequence[int]) -> list[RangeLease]:
+        """Cut a leased range at ranks that are batch boundaries in it; the pieces stay leased, and each is committed for itself.
+
+        Raises:
+            LeaseLostError: The lease has ended, or a cut is no boundary; nothing changes.
+        """
         ...
 
     def commit(self, draft: PartDraft) -> None:

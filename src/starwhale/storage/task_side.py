@@ -124,11 +124,21 @@ class LocalTaskStores:
 
     @property
     def worked_on(self) -> list[RangeLease]:
-        """The ranges that the attempt is at: of each queue the first that it holds; the others it has only read ahead."""
+        """The ranges that the attempt is at: of each queue the first that it holds; the others it has only read ahead, unless it is async."""
+        if self._task.step.record.is_async:
+            return [lease for leases in self.held.values() for lease in leases]
         return [leases[0] for leases in self.held.values() if leases]
 
-    def next_range(self, done: PartDraft | None = None, *, queue: str = "") -> RangeLease | None:
-        return self._next_range(None if done is None else _encode(done), queue)
+    def next_range(self, done: PartDraft | None = None, *, queue: str = "", wanted: int = 0) -> RangeLease | None:
+        return self._next_range(None if done is None else _encode(done), queue, wanted)
+
+    def split(self, lease: RangeLease, cuts: Sequence[int]) -> list[RangeLease]:
+        pieces = self._stores.catalog.ledger.split_range(lease, cuts, self.holder)
+        leases = self.held.get(lease.queue, [])
+        if lease in leases:
+            position = leases.index(lease)
+            leases[position : position + 1] = pieces
+        return pieces
 
     def commit(self, draft: PartDraft) -> None:
         self._commit(_encode(draft))
@@ -153,9 +163,9 @@ class LocalTaskStores:
             with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text)
 
-    def next_range_encoded(self, done: EncodedDraft | None, queue: str) -> RangeLease | None:
+    def next_range_encoded(self, done: EncodedDraft | None, queue: str, wanted: int) -> RangeLease | None:
         """`next_range` for a part whose tables a worker has encoded."""
-        return self._next_range(None if done is None else _to_part(done), queue)
+        return self._next_range(None if done is None else _to_part(done), queue, wanted)
 
     def commit_encoded(self, draft: EncodedDraft) -> None:
         """`commit` for a part whose tables a worker has encoded."""
@@ -191,7 +201,7 @@ class LocalTaskStores:
 
         return encode_page(self.read_page(query, cursor), "arrow" if form == "arrow" else "msgpack")
 
-    def _next_range(self, done: EncodedPart | None, queue: str) -> RangeLease | None:
+    def _next_range(self, done: EncodedPart | None, queue: str, wanted: int) -> RangeLease | None:
         queue = self._make_queue(queue)
         if done is not None and done.lease is None:
             self._commit(done)
@@ -200,6 +210,8 @@ class LocalTaskStores:
         task = self._task
         pace = Pace(tasks=task.total) if queue else self._pace(done)  # of shared rows: one batch at a time
         self._last_pace = pace
+        if wanted and not queue:
+            pace = Pace(tasks=task.total, wanted=min(wanted, self._most_rows()))
         lease = self._stores.catalog.ledger.next_range(
             task.job_id, task.step.name, queue, self.holder, pace, commit=request
         )
@@ -277,12 +289,21 @@ class LocalTaskStores:
         if done.lease is None or done.rows_done == 0:
             return Pace(tasks=tasks)
         rows = done.rows_done
-        reader = self._reader(done.lease.dataset_position)
-        row_bytes = max(reader.size_bytes // max(reader.row_count, 1), 1)
-        most = max(RANGE_BYTES // row_bytes // GROWTH, 1)  # the rules let a range grow to so many times the last
+        most = max(
+            self._fitting(done.lease.dataset_position) // GROWTH, 1
+        )  # the rules let a range grow to so many times the last
         if rows > most:
             return Pace(rows=most, seconds=done.seconds * most / rows, tasks=tasks)
         return Pace(rows=rows, seconds=done.seconds, tasks=tasks)
+
+    def _most_rows(self) -> int:
+        """Return how many rows of the dataset with the largest rows a range may hold."""
+        return max(min(map(self._fitting, range(len(self._task.datasets)))), 1)
+
+    def _fitting(self, position: int) -> int:
+        """Return how many rows of a dataset lie in so many bytes as a range may have."""
+        reader = self._reader(position)
+        return RANGE_BYTES // max(reader.size_bytes // max(reader.row_count, 1), 1)
 
     def _reader(self, position: int) -> Any:  # Any: see JobStores.datasets
         return self._side.open_dataset(self._task.datasets[position])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -35,6 +36,8 @@ class Carried:
     """What the first task sees."""
     second: TaskStores
     """What the second sees."""
+    alone: TaskStores
+    """What an attempt sees that has the rows to itself."""
 
 
 class TaskStoresContract:
@@ -56,7 +59,14 @@ class TaskStoresContract:
             side = JobSide(stores, job.steps, job.datasets)
             tasks = plan_tasks(job, job.steps[0])
             with self.connect(side) as open_task:
-                yield Carried(side=side, tasks=tasks, first=open_task(tasks[0]), second=open_task(tasks[1]))
+                alone = dataclasses.replace(tasks[0], attempt=2, total=1)
+                yield Carried(
+                    side=side,
+                    tasks=tasks,
+                    first=open_task(tasks[0]),
+                    second=open_task(tasks[1]),
+                    alone=open_task(alone),
+                )
         finally:
             stores.close()
 
@@ -87,6 +97,43 @@ class TaskStoresContract:
             again = lease_of(each.second)
             assert (again.start, again.stop) == (1, 2)
             assert numbers(each.second) == [0]
+
+    def test_a_range_is_as_long_as_the_task_wants(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            lease = each.first.next_range(wanted=3)
+            assert lease is not None
+            assert (lease.start, lease.stop) == (0, 2), "whole batches"
+            lease = each.first.next_range(wanted=100)
+            assert lease is not None
+            assert (lease.start, lease.stop) == (2, 4), "a fair share of what is left for two tasks"
+
+    def test_pieces_of_a_range_are_committed_in_any_order(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            lease = each.alone.next_range(wanted=ROWS)
+            assert lease is not None
+            assert (lease.start, lease.stop) == (0, 6), "whole batches"
+            pieces = each.alone.split(lease, [4, 2])
+            assert [(piece.start, piece.stop) for piece in pieces] == [(0, 2), (2, 4), (4, 6)]
+            each.alone.commit(draft(pieces[1]))
+            assert numbers(each.second) == [20, 30]
+            assert lease_of(each.second).start == 6, "the other pieces are not given back"
+            each.alone.commit(draft(pieces[2]))
+            after = each.alone.next_range(draft(pieces[0]))
+            assert after is None
+            assert numbers(each.second) == [10 * k for k in range(6)]
+
+    def test_a_range_is_cut_at_batches_and_by_its_holder_only(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            lease = each.alone.next_range(wanted=4)
+            assert lease is not None
+            for stores, cuts in ((each.alone, [1]), (each.alone, [4]), (each.second, [2])):
+                error = error_of(lambda stores=stores, cuts=cuts: stores.split(lease, cuts))
+                assert type(error) is LeaseLostError
+            whole, rest = each.alone.split(lease, [2])
+            assert type(error_of(lambda: each.alone.commit(draft(lease)))) is LeaseLostError, "it is in pieces"
+            each.alone.commit(draft(rest))
+            each.alone.commit(draft(whole))
+            assert numbers(each.second) == [0, 10, 20, 30]
 
     def test_a_range_is_read_ahead_while_the_one_before_is_committed(self, tmp_path: Path) -> None:
         with self.carried(tmp_path) as each, ThreadPoolExecutor(max_workers=1) as reader:

@@ -6,6 +6,7 @@ granting the next are one transaction, so that nothing stands between what is do
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -134,6 +135,27 @@ class Ledger:
             is_retry=granted.retries > 0,
         )
 
+    def split_range(self, lease: RangeLease, cuts: Sequence[int], holder: str) -> list[RangeLease]:
+        """Cut a leased range at batch boundaries; the pieces stay leased.
+
+        Args:
+            lease: The range.
+            cuts: Ranks at which a piece begins.
+            holder: Attempt that holds it.
+
+        Raises:
+            LeaseLostError: The lease has ended; nothing changes.
+        """
+        own = _queue_of(lease)
+        with self._database.write() as connection:
+            row = _leased(connection, own, lease)
+            batch = 1 if lease.rebatched else lease.batch
+            pieces = rules.split(_range(row), lease.epoch, holder, self._clock(), cuts, batch)
+            _write(connection, own, pieces[0])
+            for piece in pieces[1:]:
+                _insert(connection, row, piece)
+        return [dataclasses.replace(lease, start=piece.start, stop=piece.stop) for piece in pieces]
+
     def commit_range(self, commit: CommitRequest, holder: str) -> None:
         """Commit a range without asking for more.
 
@@ -238,14 +260,10 @@ class Ledger:
 
     def _commit(self, connection: Connection, commit: CommitRequest, holder: str) -> None:
         lease = commit.lease
-        own = and_(
-            _of(ranges, lease.job_id, lease.step, lease.queue), ranges.c.dataset_position == lease.dataset_position
-        )
-        row = connection.execute(select(ranges).where(own, ranges.c.start == lease.start)).first()
-        if row is None:
-            message = f"rows {lease.start} to {lease.stop} of step {lease.step!r} were never leased"
-            raise LeaseLostError(message)
-        done, rest = rules.commit(_range(row), lease.epoch, holder, self._clock(), commit.stop)
+        own = _queue_of(lease)
+        row = _leased(connection, own, lease)
+        stop = lease.stop if commit.stop is None else commit.stop  # the range may have been cut since
+        done, rest = rules.commit(_range(row), lease.epoch, holder, self._clock(), stop)
         part_id = commit.add_parts(connection) if commit.add_parts is not None else None
         figures = {"rows_done": commit.rows_done, "rows_failed": commit.rows_failed, "seconds": commit.seconds}
         _write(connection, own, done, part_id=part_id, **figures)
@@ -278,6 +296,24 @@ def _of(
     table: Any, job_id: str, step: str, queue: str
 ) -> ColumnElement[bool]:  # Any: queues or ranges; their columns are known by name
     return and_(table.c.job_id == job_id, table.c.step == step, table.c.queue == queue)
+
+
+def _queue_of(lease: RangeLease) -> ColumnElement[bool]:
+    own = _of(ranges, lease.job_id, lease.step, lease.queue)
+    return and_(own, ranges.c.dataset_position == lease.dataset_position)
+
+
+def _leased(connection: Connection, own: ColumnElement[bool], lease: RangeLease) -> Row[Any]:  # Any: see _like
+    """Return the range of a lease, whoever has it now.
+
+    Raises:
+        LeaseLostError: No range begins there.
+    """
+    row = connection.execute(select(ranges).where(own, ranges.c.start == lease.start)).first()
+    if row is None:
+        message = f"rows {lease.start} to {lease.stop} of step {lease.step!r} were never leased"
+        raise LeaseLostError(message)
+    return row
 
 
 def _place(each: RangeLease | Row[Any]) -> _Place:  # Any: see _like

@@ -81,7 +81,8 @@ class Codec(Protocol):
 class ServedTaskStores(Protocol):
     """What answers for one attempt of a task on the parent's side; `TaskStores` with its values encoded."""
 
-    def next_range_encoded(self, done: EncodedDraft | None, queue: str) -> RangeLease | None: ...
+    def next_range_encoded(self, done: EncodedDraft | None, queue: str, wanted: int) -> RangeLease | None: ...
+    def split(self, lease: RangeLease, cuts: Sequence[int]) -> list[RangeLease]: ...
     def commit_encoded(self, draft: EncodedDraft) -> None: ...
     def read_rows_encoded(self, lease: RangeLease, form: str) -> tuple[bytes, str]:
         """Return the rows in the form, and the dataset's folder or an empty string."""
@@ -176,10 +177,16 @@ class PipeTaskStores:
         self._client = client
         self._key = attempt_key(task_id, attempt)
 
-    def next_range(self, done: PartDraft | None = None, *, queue: str = "") -> RangeLease | None:
+    def next_range(self, done: PartDraft | None = None, *, queue: str = "", wanted: int = 0) -> RangeLease | None:
         header, blobs = _draft_to_json(self._client.codec.encode_draft(done)) if done is not None else (None, [])
-        value, _ = self._client.call("next_range", self._key, {"draft": header, "queue": queue}, blobs)
+        arguments = {"draft": header, "queue": queue, "wanted": wanted}
+        value, _ = self._client.call("next_range", self._key, arguments, blobs)
         return None if value is None else RangeLease(**value)
+
+    def split(self, lease: RangeLease, cuts: Sequence[int]) -> list[RangeLease]:
+        arguments = {"lease": dataclasses.asdict(lease), "cuts": list(cuts)}
+        value, _ = self._client.call("split", self._key, arguments)
+        return [RangeLease(**each) for each in value]
 
     def commit(self, draft: PartDraft) -> None:
         header, blobs = _draft_to_json(self._client.codec.encode_draft(draft))
@@ -286,8 +293,11 @@ def _serve(stores: ServedTaskStores, header: Json, blobs: list[memoryview]) -> t
     match header["op"]:
         case "next_range":
             done = None if header["draft"] is None else _draft_from_json(header["draft"], blobs)
-            lease = stores.next_range_encoded(done, header["queue"])
+            lease = stores.next_range_encoded(done, header["queue"], header["wanted"])
             return None if lease is None else dataclasses.asdict(lease), []
+        case "split":
+            pieces = stores.split(RangeLease(**header["lease"]), header["cuts"])
+            return [dataclasses.asdict(each) for each in pieces], []
         case "commit":
             stores.commit_encoded(_draft_from_json(header["draft"], blobs))
             return None, []
