@@ -17,8 +17,8 @@ from starwhale.settings import read_settings
 class KnownHandlers(ModelVerbs):
     """The verbs, without the process that looks for handlers: it is not what is killed here."""
 
-    def _discover(self, plan: Any, runtime: Any) -> dict[str, HandlerRecord]:  # Any: private types
-        del plan, runtime
+    def _discover(self, plan: Any, runtime: Any, on_stage: Any) -> dict[str, HandlerRecord]:  # Any: private types
+        del plan, runtime, on_stage
         return {"evaluation:predict": HandlerRecord(name="evaluation:predict", kind="predict")}
 
 

@@ -44,6 +44,11 @@ class ProgressLine:
         """What a job calls; None where nobody looks on."""
         return self._draw if self._is_shown else None
 
+    @property
+    def on_stage(self) -> Callable[[str], None] | None:
+        """What is called while the environment of a runtime is made; None where nobody looks on."""
+        return self._write if self._is_shown else None
+
     def note(self, text: str) -> None:
         """Say what was chosen for the user, on a line of its own."""
         if self._is_shown:

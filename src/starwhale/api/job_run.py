@@ -85,7 +85,9 @@ def _watched(*, is_here: bool) -> Generator[RunOptions]:
 
     options = RunOptions(argv=tuple(sys.argv), on_warning=lambda text: warnings.warn(text, stacklevel=4))
     with ProgressLine(is_wanted=default_instance().settings.progress) as line:
-        options = dataclasses.replace(options, on_progress=line.on_progress, on_note=line.note, is_caller=is_here)
+        options = dataclasses.replace(
+            options, on_progress=line.on_progress, on_stage=line.on_stage, on_note=line.note, is_caller=is_here
+        )
         if not is_here:  # while workers import their modules an interrupt ends the call at once
             yield options
             return

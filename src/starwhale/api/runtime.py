@@ -245,7 +245,11 @@ def _source(yaml: Place | None, venv: Place | None, *, shell: bool, image: str) 
 
 
 def _restored(uri: str, *, force: bool) -> Environment:
-    return default_instance().runtimes.restore(uri, logger.info, is_forced=force)
+    from starwhale.api.job_progress import ProgressLine
+
+    instance = default_instance()
+    with ProgressLine(is_wanted=instance.settings.progress) as line:
+        return instance.runtimes.restore(uri, logger.info, is_forced=force, on_stage=line.on_stage)
 
 
 def _describe(version: Any) -> Json:  # Any: a VersionRecord, whose module is heavy

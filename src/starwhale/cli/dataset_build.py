@@ -124,13 +124,17 @@ def _rows(app: CliApp, source: BuildSource, project: str) -> tuple[Iterable[Any]
     """Return the rows, and what the version says of how it was built; the environment of a runtime is made here."""
     if source.kind != "handler":
         return source.rows(), {}
-    found = app.instance().datasets.handler_rows(
-        source.places[0],
+    from starwhale.cli.stage_line import StageLine
+    from starwhale.instances.dataset_handler import HandlerWanted
+
+    wanted = HandlerWanted(
+        handler=source.places[0],
         workdir=str(source.options["workdir"]),
         runtime=source.options["runtime"],
         project=project,
-        say=lambda text: click.echo(text, err=True),
     )
+    with StageLine(app) as line:
+        found = app.instance().datasets.handler_rows(wanted, say=line.say, on_stage=line.on_stage)
     return found.rows, found.build
 
 

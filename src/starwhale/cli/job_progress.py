@@ -6,9 +6,8 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import click
-
 from starwhale.cli.app import CliApp, make_console
+from starwhale.cli.stage_line import StageLine
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -30,6 +29,7 @@ class ProgressLines:
         self._is_shown = sys.stderr.isatty() and app.settings.progress and not app.verbosity and not is_debug
         self._progress: Progress | None = None
         self._lines: dict[str, TaskID] = {}
+        self._before = StageLine(app)
 
     def options(self) -> RunOptions:
         """Return how a job is run from the command line."""
@@ -39,35 +39,40 @@ class ProgressLines:
             argv=tuple(sys.argv),
             is_verbose=self._app.verbosity > 0,
             on_progress=self._draw if self._is_shown else None,
-            on_warning=lambda text: click.echo(f"Warning: {text}", err=True),
-            on_note=lambda text: click.echo(text, err=True),
+            on_stage=self._before.on_stage,
+            on_warning=lambda text: self._before.say(f"Warning: {text}"),
+            on_note=self._before.say,
         )
 
     def __enter__(self) -> Self:
-        if self._is_shown:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
-            )
-            self._progress = Progress(*columns, console=make_console(is_terminal=True, stderr=True), transient=True)
-            self._progress.start()
+        self._before.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        del kind, error, trace
+        self._before.__exit__(kind, error, trace)
         if self._progress is not None:
             self._progress.stop()
 
+    def _begin(self) -> Progress:
+        """Start to draw the steps; what was shown before them has been wiped."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        progress = Progress(*columns, console=make_console(is_terminal=True, stderr=True), transient=True)
+        progress.start()
+        return progress
+
     def _draw(self, job: JobProgress) -> None:
         if self._progress is None:
-            return
+            self._progress = self._begin()
         for step in job.steps:
             if step.name not in self._lines:
                 self._lines[step.name] = self._progress.add_task(step.name, total=step.total or None, note="")

@@ -14,6 +14,7 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import LazyCommand, SwCommand, SwGroup, add_not_built
 from starwhale.cli.complete_names import completes
 from starwhale.cli.render_table import show_bytes
+from starwhale.cli.stage_line import StageLine
 from starwhale.cli.versions import VersionKind, add_version_commands
 from starwhale.cli.visible import visible_line
 from starwhale.domain.version import SHORT_VERSION
@@ -110,21 +111,23 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     verbs = app.instance().models
     app.say(f"packaging {workdir.resolve()}")
     progress = _progress(app)
-    version = verbs.build(
-        workdir,
-        modules=given["modules"],
-        name=given["name"],
-        project=given["project"],
-        desc=given["desc"],
-        tags=given["tags"],
-        excludes=given["excludes"],
-        add_all=given["add_all"],
-        model_yaml=Path(given["model_yaml"]) if given["model_yaml"] else None,
-        verify=given["verify"],
-        runtime=given["runtime"],
-        packages_runtime=given["package_runtime"],
-        on_file=progress,
-    )
+    with StageLine(app) as line:
+        version = verbs.build(
+            workdir,
+            modules=given["modules"],
+            name=given["name"],
+            project=given["project"],
+            desc=given["desc"],
+            tags=given["tags"],
+            excludes=given["excludes"],
+            add_all=given["add_all"],
+            model_yaml=Path(given["model_yaml"]) if given["model_yaml"] else None,
+            verify=given["verify"],
+            runtime=given["runtime"],
+            packages_runtime=given["package_runtime"],
+            on_file=progress,
+            on_stage=line.on_stage,
+        )
     if progress is not None:
         click.echo("\r\x1b[K", err=True, nl=False)
     app.emit(_built(version), lambda console: _tell_built(console, app, version, verbs.handlers(version)))

@@ -12,6 +12,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwOption
 from starwhale.cli.render_table import show_bytes
+from starwhale.cli.stage_line import StageLine
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import NotBuiltYetError, UsageError
 
@@ -78,15 +79,17 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     if source.image and not given["name"]:
         raise UsageError("a runtime of an image has no name of its own", hint="give one with --name")
     verbs = app.instance().runtimes
-    version = verbs.build(
-        source,
-        app.say,
-        overrides=Overrides(name=given["name"], cuda=given["cuda"], cudnn=given["cudnn"], arch=given["arch"]),
-        project=given["project"],
-        tags=given["tags"],
-        is_locked=not given["disable_env_lock"],
-        options=_lock_options(given),
-    )
+    with StageLine(app) as line:
+        line.begin("resolving the requirements")
+        version = verbs.build(
+            source,
+            line.beside(app.say),
+            overrides=Overrides(name=given["name"], cuda=given["cuda"], cudnn=given["cudnn"], arch=given["arch"]),
+            project=given["project"],
+            tags=given["tags"],
+            is_locked=not given["disable_env_lock"],
+            options=_lock_options(given),
+        )
     lock = version.manifest["environment"]["lock"]
     value = {
         "uri": version.uri.full,
@@ -121,12 +124,11 @@ def lock(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     _refuse_later(given)
     target = Path(given["target_dir"])
     source = _source(given, prefix=given["venv"], folder=target)
-    text, path = app.instance().runtimes.lock(
-        source,
-        None if given["stdout"] else target,
-        (lambda line: click.echo(line, err=True)) if given["stdout"] else app.say,
-        options=_lock_options(given),
-    )
+    out = None if given["stdout"] else target
+    with StageLine(app) as line:
+        line.begin("resolving the requirements")
+        say = line.say if given["stdout"] else line.beside(app.say)
+        text, path = app.instance().runtimes.lock(source, out, say, options=_lock_options(given))
     if path is None:
         app.emit({"lock": text}, lambda _console: click.echo(text, nl=False))
         return

@@ -8,15 +8,19 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
+from starwhale.cli.stage_line import StageLine
 from starwhale.errors import RestoreError, UsageError
 from starwhale.settings import child_environment
+
+if TYPE_CHECKING:
+    from starwhale.instances.environments import Environment
 
 _SHELLS = {"bash": ("--norc", "-i"), "zsh": ("-f", "-i"), "fish": ("-i",), "sh": ("-i",)}
 _SETTINGS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -43,7 +47,7 @@ def run(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     words = words[1:] if words[:1] in (["--"], ["--live-stream"]) else words
     if not words:
         raise UsageError("there is no command to run", hint="write it after the URI: swcli runtime run URI -- python")
-    found = app.instance().runtimes.restore(given["uri"], _say, is_forced=given["force_restore"])
+    found = _restore(app, given["uri"], is_forced=given["force_restore"])
     environment = child_environment(found.variables, without=("PYTHONHOME",))
     program = _find(words[0], found.variables["PATH"])
     app.close()
@@ -65,7 +69,7 @@ def run(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
 @click.pass_obj
 def activate(app: CliApp, uri: str, *, force_restore: bool) -> None:
     """Open a shell in the environment of a version; without a terminal, print what activates it in yours."""
-    found = app.instance().runtimes.restore(uri, _say, is_forced=force_restore)
+    found = _restore(app, uri, is_forced=force_restore)
     script = found.prefix / "bin" / "activate"
     shell = app.settings.shell
     value = {"uri": found.uri, "prefix": str(found.prefix), "command": f"source {shlex.quote(str(script))}"}
@@ -92,16 +96,21 @@ def activate(app: CliApp, uri: str, *, force_restore: bool) -> None:
 def restore(app: CliApp, uri: str, *, force_restore: bool, is_verified: bool) -> None:
     """Make the environment of a version, or mend it, and say where it is."""
     verbs = app.instance().runtimes
-    found = verbs.restore(uri, _say, is_forced=force_restore)
+    found = _restore(app, uri, is_forced=force_restore)
     damage: list[str] = []
     if is_verified and not force_restore:
         damage = verbs.verify(found)
         for each in damage:
             _say(f"damaged: {each}")
         if damage:
-            found = verbs.restore(uri, _say, is_forced=True)
+            found = _restore(app, uri, is_forced=True)
     value = {"uri": found.uri, "prefix": str(found.prefix), "python": found.python, "mended": damage}
     app.tell(value, f"ready: {found.prefix}")
+
+
+def _restore(app: CliApp, uri: str, *, is_forced: bool) -> Environment:
+    with StageLine(app) as line:
+        return app.instance().runtimes.restore(uri, line.say, is_forced=is_forced, on_stage=line.on_stage)
 
 
 def _say(text: str) -> None:

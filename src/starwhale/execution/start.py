@@ -71,6 +71,8 @@ class RunOptions:
     """Whether output of user code is echoed to the standard error stream."""
     on_progress: OnProgress | None = None
     """Called several times a second."""
+    on_stage: Callable[[str], None] | None = None
+    """Called with what is being done before the job begins: while the environment of its runtime is made."""
     on_warning: Callable[[str], None] | None = None
     """Called with what the user should know."""
     on_note: Callable[[str], None] | None = None

@@ -12,10 +12,25 @@ from starwhale.instances.job_runtime import choose_runtime
 
 if TYPE_CHECKING:
     from starwhale.instances.environments import Environment, Say
+    from starwhale.runtimes.environment import OnStage
     from starwhale.settings import Settings
     from starwhale.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerWanted:
+    """A Python handler, and where it is to run."""
+
+    handler: str
+    """`module:object`."""
+    workdir: str = "."
+    """Folder of its module."""
+    runtime: str = ""
+    """URI of a runtime; empty for the one that is active, or for this process where none is."""
+    project: str = ""
+    """Project in which the runtime is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +44,16 @@ class HandlerRows:
 
 
 def open_handler(
-    stores: Stores, settings: Settings, handler: str, workdir: str, runtime: tuple[str, str], say: Say | None = None
+    stores: Stores, settings: Settings, wanted: HandlerWanted, say: Say | None = None, on_stage: OnStage | None = None
 ) -> HandlerRows:
     """Make the environment that a handler runs in, where there is one, and return its rows.
 
     Args:
         stores: Where runtimes lie.
         settings: What the environment says: it may name a runtime that is active.
-        handler: `module:object`.
-        workdir: Folder of its module.
-        runtime: URI of a runtime, and the project that it is looked for in; an empty URI leaves it to what is active.
+        wanted: The handler, and where it runs.
         say: Called with what the user should know.
+        on_stage: Called with what is being done while the environment is made.
 
     Raises:
         NotFoundError: There is no such runtime; the nearest names are said.
@@ -47,18 +61,24 @@ def open_handler(
     """
     from starwhale.instances.environments import restore
 
-    found = choose_runtime(stores, settings, runtime[0], project=runtime[1])
+    found = choose_runtime(stores, settings, wanted.runtime, project=wanted.project)
     if found is None:
-        return HandlerRows(rows=rows_of(handler, workdir))
-    made = restore(stores, found, settings, say or logger.warning)
-    return HandlerRows(rows=_elsewhere(made, handler, workdir), build={"runtime": dict(made.record)})
+        return HandlerRows(rows=rows_of(wanted.handler, wanted.workdir))
+    made = restore(stores, found, settings, say or logger.warning, on_stage=on_stage)
+    return HandlerRows(rows=_elsewhere(made, wanted), build={"runtime": dict(made.record)})
 
 
-def _elsewhere(made: Environment, handler: str, workdir: str) -> Iterator[Row]:
+def _elsewhere(made: Environment, wanted: HandlerWanted) -> Iterator[Row]:
     """Keep the environment from being collected until the last row was read."""
     from starwhale.execution.rows_elsewhere import HandlerPlace, read_elsewhere
 
     told = f"{made.uri} (Python {made.record['python']})"
     yield from read_elsewhere(
-        HandlerPlace(handler=handler, workdir=workdir, python=made.python, environment=made.variables, told=told)
+        HandlerPlace(
+            handler=wanted.handler,
+            workdir=wanted.workdir,
+            python=made.python,
+            environment=made.variables,
+            told=told,
+        )
     )

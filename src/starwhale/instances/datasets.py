@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -26,8 +27,9 @@ from starwhale.transfer.dataset_archive import export_dataset, import_dataset
 if TYPE_CHECKING:
     from starwhale.datasets.statistics.facts import DatasetStatistics, OnProgress
     from starwhale.domain.uri import Uri
-    from starwhale.instances.dataset_handler import HandlerRows
+    from starwhale.instances.dataset_handler import HandlerRows, HandlerWanted
     from starwhale.instances.environments import Say
+    from starwhale.runtimes.environment import OnStage
     from starwhale.settings import Settings
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
@@ -63,16 +65,14 @@ class DatasetVerbs(VersionVerbs):
         return kind(stores, opened, readonly=readonly)
 
     def handler_rows(
-        self, handler: str, *, workdir: str = ".", runtime: str = "", project: str = "", say: Say | None = None
+        self, wanted: HandlerWanted, *, say: Say | None = None, on_stage: OnStage | None = None
     ) -> HandlerRows:
         """Return the rows of a Python handler, to be built; nothing of it is imported before the first one is read.
 
         Args:
-            handler: `module:object`.
-            workdir: Folder of its module.
-            runtime: URI of a runtime: the handler runs in its environment, in a process of its own; empty for the one that is active.
-            project: URI of the project in which the runtime is looked for; empty for the current one.
+            wanted: The handler, and the runtime that it runs in, whose project is a URI, or empty for the current one.
             say: Called with what the user should know of the environment.
+            on_stage: Called with what is being done while the environment is made.
 
         Raises:
             NotFoundError: There is no such runtime; the nearest names are said.
@@ -80,8 +80,10 @@ class DatasetVerbs(VersionVerbs):
         """
         from starwhale.instances.dataset_handler import open_handler
 
-        home = parse_project_uri(project or self._project).project
-        return open_handler(self._stores, self._settings, handler, workdir, (runtime, home), say)
+        home = parse_project_uri(wanted.project or self._project).project
+        return open_handler(
+            self._stores, self._settings, dataclasses.replace(wanted, project=home), say, on_stage=on_stage
+        )
 
     def copy(
         self,

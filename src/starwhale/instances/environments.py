@@ -15,6 +15,7 @@ from starwhale.settings import Settings
 
 if TYPE_CHECKING:
     from starwhale.models.listing import Listing
+    from starwhale.runtimes.environment import OnStage
     from starwhale.runtimes.manifest import Bundled
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.in_use import Hold
@@ -72,7 +73,13 @@ def bundled_files(stores: Stores, version: VersionRecord, *, prefix: str = "") -
 
 
 def restore(
-    stores: Stores, version: VersionRecord, settings: Settings, say: Say, *, is_forced: bool = False
+    stores: Stores,
+    version: VersionRecord,
+    settings: Settings,
+    say: Say,
+    *,
+    is_forced: bool = False,
+    on_stage: OnStage | None = None,
 ) -> Environment:
     """Make the environment of a runtime, or of the runtime that a model carries, when it is not there and whole.
 
@@ -82,6 +89,7 @@ def restore(
         settings: What the environment says.
         say: Called with what the user should know.
         is_forced: Make it anew in any case.
+        on_stage: Called with what is being done while it is made, and with nothing at the end.
 
     Raises:
         RestoreError: It cannot be made: the installer's reason, or it is for another machine.
@@ -110,8 +118,9 @@ def restore(
         shutil.rmtree(place, ignore_errors=True)
     place.parent.mkdir(parents=True, exist_ok=True)
     held = hold(place.parent)
+    told = environment.Listener(say=say) if on_stage is None else environment.Listener(say=say, stage=on_stage)
     with hold_blobs(stores):
-        environment.ensure(place, recipe, python, installer, say)
+        environment.ensure(place, recipe, python, installer, told)
     return dataclasses.replace(
         _ready(stores, version, manifest, place, settings), python_version=python.version, hold=held
     )

@@ -52,7 +52,7 @@ def enter_runtime(
     if request.executor == CALLER:
         message = "a runtime is an environment of other processes, and this job runs in yours"
         raise UsageError(message, hint="put the functions in a file, and run it with executor='thread'")
-    made = restore(stores, found, settings, options.on_warning or logger.warning)
+    made = restore(stores, found, settings, options.on_warning or logger.warning, on_stage=options.on_stage)
     pinned = dataclasses.replace(
         request, runtime_uri=made.uri, runtime_version=found.version, runtime_digest=found.content_digest
     )

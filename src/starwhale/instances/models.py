@@ -33,6 +33,7 @@ from starwhale.storage.catalog.records import VersionDraft
 
 if TYPE_CHECKING:
     from starwhale.datasets.copy import Copied
+    from starwhale.runtimes.environment import OnStage
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
     from starwhale.transfer.archive import OnBytes
@@ -81,6 +82,7 @@ class ModelVerbs(VersionVerbs):
         runtime: str = "",
         packages_runtime: bool = True,
         on_file: Progress | None = None,
+        on_stage: OnStage | None = None,
     ) -> VersionRecord:
         """Package a work directory as a new version, with the handlers that its modules have.
 
@@ -98,6 +100,7 @@ class ModelVerbs(VersionVerbs):
             runtime: URI of a runtime: the modules are imported in its environment; empty for the one that is active, if there is one.
             packages_runtime: Whether the model carries that runtime, and runs in it when nothing else is said.
             on_file: Called after each file.
+            on_stage: Called with what is being done while the environment of a runtime is made.
 
         Raises:
             UsageError: A name, tag, pattern or `model.yaml` is wrong, or no modules are known.
@@ -113,7 +116,7 @@ class ModelVerbs(VersionVerbs):
         plan = self._plan(workdir.resolve(), said, modules, name, project, desc)
         rules = read_rules(plan.workdir, excludes=excludes, add_all=add_all)
         used = choose_runtime(self._stores, self._settings, runtime, project=plan.project)
-        handlers = self._discover(plan, used)
+        handlers = self._discover(plan, used, on_stage)
         with hold_blobs(self._stores):
             root = self._stores.layout.root.resolve()
             seen = Seen.open(self._stores.layout.seen, plan.workdir, trusts=not verify)
@@ -349,13 +352,15 @@ class ModelVerbs(VersionVerbs):
             envs=said.envs,
         )
 
-    def _discover(self, plan: _Plan, runtime: VersionRecord | None) -> dict[str, HandlerRecord]:
-        from starwhale.execution.start import discover_handlers
+    def _discover(
+        self, plan: _Plan, runtime: VersionRecord | None, on_stage: OnStage | None
+    ) -> dict[str, HandlerRecord]:
+        from starwhale.execution.start import RunOptions, discover_handlers
 
         request = RunRequest(
             workdir=str(plan.workdir), modules=plan.modules, runtime_version=runtime.version if runtime else ""
         )
-        request, options = enter_runtime(self._stores, self._settings, request, None)
+        request, options = enter_runtime(self._stores, self._settings, request, RunOptions(on_stage=on_stage))
         try:
             found = discover_handlers(request, self._stores, options)
         except UserCodeError as error:

@@ -35,6 +35,7 @@ from starwhale.storage.catalog.records import VersionDraft
 
 if TYPE_CHECKING:
     from starwhale.datasets.copy import Copied
+    from starwhale.runtimes.environment import OnStage
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
     from starwhale.transfer.archive import OnBytes
@@ -267,13 +268,22 @@ class RuntimeVerbs(VersionVerbs):
             unpack(self.files(found), self._stores.blobs, target, is_writable=True)
         return found, target
 
-    def restore(self, uri: str | Uri, say: Say, *, is_forced: bool = False) -> Environment:
+    def restore(
+        self, uri: str | Uri, say: Say, *, is_forced: bool = False, on_stage: OnStage | None = None
+    ) -> Environment:
         """Make the environment of a version when it is not there and whole.
+
+        Args:
+            uri: The version.
+            say: Called with what the user should know.
+            is_forced: Make it anew in any case.
+            on_stage: Called with what is being done while it is made, and with nothing at the end.
 
         Raises:
             RestoreError: It cannot be made.
         """
-        return restore(self._stores, self.resolve(uri), self._settings, say, is_forced=is_forced)
+        found = self.resolve(uri)
+        return restore(self._stores, found, self._settings, say, is_forced=is_forced, on_stage=on_stage)
 
     def verify(self, environment: Environment) -> list[str]:
         """Read every byte of an environment, and name what differs from what was installed."""

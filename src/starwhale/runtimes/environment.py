@@ -28,6 +28,22 @@ _FORMAT = 1
 _KEY_LENGTH = 32
 _SCRIPT_BYTES = 1 << 16
 Say = Callable[[str], None]
+OnStage = Callable[[str], None]
+"""Called with what is being done, and with nothing when it is done."""
+
+
+def _nothing(text: str) -> None:
+    del text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Who is told while an environment is made."""
+
+    say: Say
+    """Called with what the user should know."""
+    stage: OnStage = _nothing
+    """Called with what is being done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +72,7 @@ def environment_key(recipe: Recipe, python: Interpreter) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:_KEY_LENGTH]
 
 
-def ensure(place: Path, recipe: Recipe, python: Interpreter, installer: Installer, say: Say) -> bool:
+def ensure(place: Path, recipe: Recipe, python: Interpreter, installer: Installer, told: Listener) -> bool:
     """Make the environment when it is not there or damaged; return whether it was made.
 
     Raises:
@@ -68,9 +84,9 @@ def ensure(place: Path, recipe: Recipe, python: Interpreter, installer: Installe
         if not damage:
             return False
         more = f" and {len(damage) - 1} more" if len(damage) > 1 else ""
-        say(f"the environment of this runtime is damaged ({damage[0]}{more}); it is made anew")
+        told.say(f"the environment of this runtime is damaged ({damage[0]}{more}); it is made anew")
     try:
-        _make(place, recipe, python, installer, say)
+        _make(place, recipe, python, installer, told)
     except OSError as error:
         if isinstance(error, RestoreError | NoSpaceError):
             raise
@@ -79,6 +95,8 @@ def ensure(place: Path, recipe: Recipe, python: Interpreter, installer: Installe
         if error.errno == errno.ENOSPC:
             raise NoSpaceError(f"no space left for an environment below {place.parent}", hint="free some") from error
         raise RestoreError(f"the environment cannot be made: {error}", hint="see the rights of the folder") from error
+    finally:
+        told.stage("")
     return True
 
 
@@ -139,22 +157,27 @@ def drafts(environments: Path) -> list[Path]:
     return [each for each in environments.glob(".*") if each.is_dir()] if environments.is_dir() else []
 
 
-def _make(place: Path, recipe: Recipe, python: Interpreter, installer: Installer, say: Say) -> None:
+def _make(place: Path, recipe: Recipe, python: Interpreter, installer: Installer, told: Listener) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     draft = place.with_name("." + secrets.token_hex(_KEY_LENGTH)[: _KEY_LENGTH - 1])  # as long: scripts hold the path
     try:
         with tempfile.TemporaryDirectory(prefix="starwhale-runtime-") as name:
             extras = Path(name)
             recipe.unpack(extras)
+            told.stage("reading the lock of the runtime")
             lock = recipe.lock(extras, python)
             wheels = extras / "wheels"
             source = wheels if wheels.is_dir() else None, recipe.indexes
+            count = len(lock.pins)
+            packages = f"{count} package{'' if count == 1 else 's'}"
+            told.stage(f"installing {packages} for Python {python.version} with {installer.name}")
             known = _install(draft, lock, python, installer, source)
             for each in recipe.native:
                 _put(extras / "files" / each.src, draft / each.dest)
         for command in recipe.commands:
-            say(f"running: {command}")
+            told.say(f"running: {command}")
             _run_command(command, draft)
+        told.stage("noting what was installed")
         _rewrite_paths(draft, place)
         _finish(draft, recipe, python, installer, (lock, known))
         _put_in_place(draft, place)
