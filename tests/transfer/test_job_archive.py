@@ -305,6 +305,13 @@ FORGED: dict[str, Change] = {
     "column that is missing": lambda record: record["rows"]["queues"][0].pop("total"),
     "table that is missing": lambda record: record["rows"].pop("ranges"),
     "rows are a text": lambda record: record["rows"].update(parts="x"),
+    "rows of different columns": lambda record: record["rows"]["ranges"][0].pop("crashes"),
+    "a time that no clock shows": job(created_at=1e308),
+    "an end that is no number": job(finished_at=float("nan")),
+    "seconds that are no number": row("ranges", seconds=float("nan")),
+    "typed words are lists": lambda record: record["job"]["record"].update(argv=[[1]]),
+    "inputs without digests": lambda record: record["job"]["record"]["inputs"][0].pop("manifest_digest"),
+    "memory is a text": lambda record: record["job"]["record"]["hardware"].update(memory_bytes="much"),
 }
 
 

@@ -223,6 +223,7 @@ HOSTILE: dict[str, Callable[[Entries], object]] = {
     "no checksums": lambda entries: entries.pop(),
     "another message": with_index(lambda state: state.__setitem__("message", "forged")),
     "number as name": with_index(lambda state: state.__setitem__("name", 3)),
+    "another entry behind the last": lambda entries: entries.append(entries[2]),
     "member in a model": with_index(lambda state: state.__setitem__("members", [3])),
 }
 
@@ -280,6 +281,7 @@ FORGED: dict[str, Change] = {
     "unknown kind": entry("x", kind="device"),
     "handlers are a list": lambda state, _: state["manifest"].__setitem__("handlers", []),
     "replicas are a text": lambda state, _: state["manifest"]["handlers"]["evaluation:predict"].update(replicas="2"),
+    "names that are left out are lists": lambda state, _: state["manifest"].__setitem__("left_out", [[]]),
     "no modules": lambda state, _: state["manifest"].pop("modules"),
     "a file that is not listed": lambda _, listing: listing.pop(),
     "a reserved tag": lambda state, _: state["tags"].append("latest"),
@@ -306,6 +308,50 @@ def test_links_that_stay_inside_are_taken(archive: Path, there: Instance, rebuil
     there.models.import_archive(rebuilt(archive, forged(change)))
     there.models.unpack("m", tmp_path / "out")
     assert (tmp_path / "out" / "m" / "twin.sh").read_text() == "#!/bin/sh\n"
+
+
+@pytest.mark.parametrize("tail", [b"more", bytes(1 << 20)], ids=["text", "zeros"])
+def test_nothing_may_follow_the_end(archive: Path, there: Instance, tail: bytes) -> None:
+    archive.write_bytes(archive.read_bytes() + tail)
+    with pytest.raises(CorruptedError, match="follows its end"):
+        there.models.import_archive(archive)
+    assert left_behind(there) == []
+
+
+def test_what_is_no_file_is_not_replaced(here: Instance, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for place in (pipe, Path("/dev/null")):
+        with pytest.raises(UsageError, match="is not replaced"):
+            here.models.export("m", place, force=True)
+        assert place.exists()
+        assert not place.is_file()
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(here: Instance, tmp_path: Path) -> None:
+    link, gone = tmp_path / "link.swmodel", tmp_path / "gone.swmodel"
+    link.symlink_to("real.swmodel")
+    gone.symlink_to("nowhere/real.swmodel")
+
+    here.models.export("m", link)
+
+    assert link.is_symlink()
+    assert (tmp_path / "real.swmodel").stat().st_size > 300_000
+    with pytest.raises(UsageError, match="there is no folder"):
+        here.models.export("m", gone)
+
+
+@pytest.mark.parametrize("length", [250, 255, 300])
+def test_a_long_name_is_taken_or_refused_in_one_line(here: Instance, tmp_path: Path, length: int) -> None:
+    target = tmp_path / ("n" * length)
+    if length <= 255:
+        here.models.export("m", target)
+        assert target.is_file()
+        return
+    with pytest.raises(UsageError, match="too long"):
+        here.models.export("m", target)
+    with pytest.raises(UsageError, match="too long"):
+        here.models.import_archive(target)
 
 
 def test_an_index_of_any_length_is_not_read(archive: Path, there: Instance, tmp_path: Path) -> None:

@@ -94,6 +94,11 @@ FORGED: dict[str, Change] = {
     "a newer format": lambda said: said.update(format=2),
     "no environment": lambda said: said.pop("environment"),
     "dependencies are a list": lambda said: said.update(dependencies=[]),
+    "indexes are a text": lambda said: said["configs"].update(pip="x"),
+    "a host is a list": lambda said: said["configs"]["pip"].update(trusted_host=[[]]),
+    "no lock is told of": lambda said: said["environment"].pop("lock"),
+    "a Python that is none": lambda said: said["environment"].update(python="3.x"),
+    "a file without a name": lambda said: said["dependencies"]["raw_deps"][2]["deps"][0].pop("name"),
 }
 
 

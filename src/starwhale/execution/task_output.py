@@ -16,6 +16,8 @@ _FLUSH_CHARACTERS = 4096
 _FLUSH_S = 0.2
 _LINE_CHARACTERS = 1 << 20
 """A longer line is not kept until it ends."""
+_OWN_CHARACTERS = 16 << 20
+"""So much is kept of what modules print at their import, or threads that belong to no task: a loop there must not fill the disk."""
 TAIL_BYTES = 4000
 """So much of the last output is kept with a failure."""
 
@@ -183,6 +185,7 @@ class TaskStream(io.TextIOBase):
         self._logs = logs
         self._echo = echo
         self._lines = Lines(self._write_raw)
+        self._room = _OWN_CHARACTERS
 
     @property
     def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - typeshed has a plain attribute
@@ -210,6 +213,8 @@ class TaskStream(io.TextIOBase):
             self._raw.flush()
 
     def _write_raw(self, text: str) -> None:
-        self._raw.write(text)
+        if self._room > 0:
+            self._room -= len(text)
+            self._raw.write(text if self._room > 0 else f"{text}\n… and more, which is not kept\n")
         if self._echo is not None and not self._echo.is_left_to_parent:
             self._echo.write(text)

@@ -44,6 +44,7 @@ class Worker:
         self._echo: Echo | None = None
         self._packages = LoadedPackages()
         self._importing = threading.RLock()  # one thread at a time: discovery replaces modules
+        self._pid = os.getpid()
 
     def run(self) -> None:
         """Work until the parent says that it is enough."""
@@ -89,11 +90,22 @@ class Worker:
             with self._interruptible():
                 handlers = self._import_modules()
         except BaseException as error:
+            self._end_in_child()
             if (quit_error := self._show(error)) is not None:
                 error = quit_error
+            elif not isinstance(error, Exception):  # user code may raise KeyboardInterrupt, or make one of its own
+                from starwhale.handlers.failures import user_code_error
+
+                error = user_code_error(f"importing {', '.join(self._hello['modules'])}", error)
             self._control.send({"op": "error", "error": error_to_json(error)})
             return
+        self._end_in_child()
         self._control.send({"op": "handlers", "handlers": handlers})
+
+    def _end_in_child(self) -> None:
+        """End a process that user code forked and let go on here: it is no worker, and nobody talks to it."""
+        if os.getpid() != self._pid:
+            os._exit(0)
 
     def _interruptible(self) -> AbstractContextManager[None]:
         """In a debugger, let Ctrl-C reach user code; otherwise the parent decides when to stop."""

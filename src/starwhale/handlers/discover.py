@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from starwhale.errors import HandlerError, NotFoundError, UsageError, nearest
 from starwhale.handlers.argument import declared_arguments
 from starwhale.handlers.context import Context, find_runtime_context, set_runtime_context
 from starwhale.handlers.decorators import first_line
-from starwhale.handlers.failures import user_code_error
+from starwhale.handlers.failures import is_user_file, user_code_error, user_frames
 from starwhale.handlers.in_flight import with_concurrency
 from starwhale.handlers.pipeline import EVALUATES, PREDICTS, RUN_MARK, PipelineHandler, hook, read_settings
 from starwhale.handlers.registry import REGISTRY, Registered
@@ -177,7 +178,18 @@ def _import(name: str, root: Path) -> ModuleType:
             raise HandlerError(message, hint=nearest(name, _module_names(root))) from error
         raise user_code_error(f"importing module {name!r}", error) from error
     except (Exception, SystemExit) as error:
+        if isinstance(error, SyntaxError) and error.filename is None:
+            _locate(error, name)
         raise user_code_error(f"importing module {name!r}", error) from error
+
+
+def _locate(error: SyntaxError, name: str) -> None:
+    """Say where the null byte is that no source may hold; before 3.12 Python does not, unless another module imported it."""
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin is None or any(is_user_file(each.filename) for each in user_frames(error)):
+        return
+    before, null, _ = Path(found.origin).read_bytes().partition(b"\0")
+    error.filename, error.lineno = found.origin, before.count(b"\n") + 1 if null else 1
 
 
 def _check_object(module: ModuleType, path: str) -> None:

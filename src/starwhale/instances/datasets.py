@@ -21,8 +21,8 @@ from starwhale.errors import UsageError
 from starwhale.instances.archive_place import dataset_stores, make_place, plan_import
 from starwhale.instances.destination import parse_destination
 from starwhale.instances.versions import VersionVerbs
-from starwhale.transfer.archive import check_target
 from starwhale.transfer.dataset_archive import export_dataset, import_dataset
+from starwhale.transfer.target import find_target
 
 if TYPE_CHECKING:
     from starwhale.datasets.statistics.facts import DatasetStatistics, OnProgress
@@ -200,7 +200,7 @@ class DatasetVerbs(VersionVerbs):
         if form not in FORMS:
             raise UsageError(f"format is {form!r}", hint=f"use one of {', '.join(FORMS)}")
         found = self.resolve(uri)
-        check_target(target, force=force)
+        target = find_target(target, force=force)
         if form == "archive" and found.place:
             message = f"{uri} lies on an object store, and archives are made of what lies here"
             raise UsageError(message, hint=f"copy it first: swcli dataset copy {uri} {found.name}")

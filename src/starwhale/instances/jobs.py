@@ -291,11 +291,11 @@ class JobVerbs:
             NoSpaceError: The disk is full; nothing is left of the file.
         """
         from starwhale.instances.archive_place import make_place
-        from starwhale.transfer.archive import check_target
         from starwhale.transfer.job_archive import export_job
+        from starwhale.transfer.target import find_target
 
         found = self.get(job)
-        check_target(target, force=force)
+        target = find_target(target, force=force)
         wanted = {"model": with_model, "datasets": with_datasets, "runtime": with_runtime}
         members = [name for name, is_wanted in wanted.items() if is_wanted]
         return export_job(self._stores, make_place(self._stores), found, target, members, on_bytes)

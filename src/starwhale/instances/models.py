@@ -208,11 +208,11 @@ class ModelVerbs(VersionVerbs):
             NoSpaceError: The disk is full; nothing is left of the file.
         """
         from starwhale.instances.archive_place import make_place
-        from starwhale.transfer.archive import check_target
         from starwhale.transfer.listed_archive import export_listed
+        from starwhale.transfer.target import find_target
 
         found = self.resolve(uri)
-        check_target(target, force=force)
+        target = find_target(target, force=force)
         return export_listed(make_place(self._stores, self._fixed_version), found, target, on_bytes)
 
     def import_archive(
@@ -336,6 +336,8 @@ class ModelVerbs(VersionVerbs):
     ) -> _Plan:
         home = parse_project_uri(project or self._project).project
         projects = self._stores.catalog.projects
+        if not all(each.partition(":")[0].strip() for each in (*modules, *said.modules)):
+            raise UsageError("the name of a module is empty", hint="write it as package.module: --module evaluation")
         chosen = name or said.name or workdir.name
         try:
             check_name("model", chosen)

@@ -200,11 +200,11 @@ class RuntimeVerbs(VersionVerbs):
             NoSpaceError: The disk is full; nothing is left of the file.
         """
         from starwhale.instances.archive_place import make_place
-        from starwhale.transfer.archive import check_target
         from starwhale.transfer.listed_archive import export_listed
+        from starwhale.transfer.target import find_target
 
         found = self.resolve(uri)
-        check_target(target, force=force)
+        target = find_target(target, force=force)
         return export_listed(make_place(self._stores), found, target, on_bytes)
 
     def import_archive(

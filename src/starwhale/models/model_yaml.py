@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,10 @@ def read_model_yaml(workdir: Path, path: str | Path | None = None) -> ModelYaml:
         return ModelYaml()
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"cannot read {file}: {' '.join(str(error).split())}"
+    except UnicodeDecodeError as error:
+        raise UsageError(f"cannot read {file}: it is not UTF-8", hint="mend the file") from error
+    except OSError as error:
+        message = f"cannot read {file}: {error.strerror}"
         raise UsageError(message, hint="mend the file") from error
     return parse_model_yaml(text, str(file))
 
@@ -73,7 +76,7 @@ def parse_model_yaml(text: str, file: str) -> ModelYaml:
     modules = (section or {}).get("modules") or []
     modules = [modules] if isinstance(modules, str) else modules
     if not isinstance(modules, list) or not all(isinstance(each, str) and each for each in modules):
-        message = f"{file} is not a model.yaml: run.modules is {modules!r}"
+        message = f"{file} is not a model.yaml: run.modules is no list of texts"
         raise UsageError(message, hint="list import paths: run: {modules: [evaluation]}")
     envs = (section or {}).get("envs") or []
     try:
@@ -83,14 +86,23 @@ def parse_model_yaml(text: str, file: str) -> ModelYaml:
         raise UsageError(
             message, hint="list names, and set the values in the environment: run: {envs: [NAME]}"
         ) from error
-    legacy = (section or {}).get("handler")
+    legacy = _text(section or {}, "handler", file)
     return ModelYaml(
-        name=str(data.get("name") or ""),
-        modules=(*modules, *([str(legacy)] if legacy else [])),
-        desc=str(data.get("desc") or ""),
+        name=_text(data, "name", file),
+        modules=(*modules, *([legacy] if legacy else [])),
+        desc=_text(data, "desc", file),
         envs=names,
         text=text,
     )
+
+
+def _text(section: Mapping[str, Any], key: str, file: str) -> str:  # Any: whatever the user wrote
+    """Return a text of the file; a list of lists of lists may be endless when it is written out."""
+    value = section.get(key)
+    if isinstance(value, dict | list):
+        message = f"{file} is not a model.yaml: {key} is a {'mapping' if isinstance(value, dict) else 'list'}"
+        raise UsageError(message, hint=f"write a text: {key}: TEXT")
+    return "" if value is None else str(value)
 
 
 def write_model_yaml(model: ModelYaml) -> str:

@@ -66,8 +66,9 @@ def package(
     left_out: list[str] = []
     everything = sorted(walk(root, rules, skip=skip, on_left_out=left_out.append), key=lambda each: each.path)
     if not everything:
-        message = f"there is nothing to package in {workdir}"
-        raise ModelSourceError(message, path=str(workdir), hint="name the folder with the model's source and weights")
+        message = f"there is nothing to package in {workdir}" + (": all of it is left out" if left_out else "")
+        hint = "mend .swignore or --exclude" if left_out else "name the folder with the model's source and weights"
+        raise ModelSourceError(message, path=str(workdir), hint=hint)
     known = [_known(each, seen, blobs) for each in everything]
     _check_space([each for each, entry in zip(everything, known, strict=True) if entry is None], blobs)
     entries: list[Entry] = []

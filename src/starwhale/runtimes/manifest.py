@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from starwhale.domain.json_shape import check_shape
 from starwhale.domain.runtime import DependencyKind, Indexes, Interpreter, NativeFile, RuntimeSpec, arch_of
 from starwhale.errors import CorruptedError, RestoreError
 from starwhale.runtimes.bundle import resolve_lock
@@ -92,6 +94,27 @@ def make_manifest(spec: RuntimeSpec, lock: Lock | None, digests: Mapping[str, st
     }
 
 
+_NATIVE = [{"src": str, "dest": str, "name": str}]
+_SHAPE = {
+    "name": str,
+    "content": str,
+    "environment": {
+        **dict.fromkeys(("mode", "python", "os", "cuda", "cudnn"), str),
+        "arch": [str],
+        "auto_lock_dependencies": bool,
+        "lock": {"digest": str, "distributions": int, "platform": str},
+    },
+    "dependencies": {
+        "raw_deps": [({"kind": str, "deps": [str]}, {"kind": str, "deps": _NATIVE})],
+        **{key: [str] for key in ("pip_pkgs", "pip_files", "commands")},
+    },
+    "configs": {
+        "pip": {"index_url": str, "extra_index_url": [str], "trusted_host": [str]},
+        "docker": {"image": str},
+    },
+    "base_image": str,
+}
+"""What is relied on when an environment is made, and shown."""
 _FOLDERS = ("dependencies", "files", "wheels")
 
 
@@ -107,7 +130,7 @@ def read_manifest(bundled: Bundled) -> Json:
             _check_content(found, bundled)
             return found
     except (ValueError, TypeError, KeyError) as error:
-        message = "the manifest of a runtime cannot be read"
+        message = f"the manifest of a runtime cannot be read: {error}"
         raise CorruptedError(message, hint="build the runtime again") from error
     message = f"the manifest of a runtime has the format {found['format']}, and {_FORMAT} is known"
     raise CorruptedError(message, hint="a newer program wrote it: upgrade this one")
@@ -208,7 +231,10 @@ def _check_content(manifest: Json, bundled: Bundled) -> None:
     Raises:
         CorruptedError: It is another one.
     """
+    check_shape(manifest, _SHAPE, "it")
     environment, dependencies = manifest["environment"], manifest["dependencies"]
+    if not re.fullmatch(r"|\d+(\.\d+){1,2}", environment["python"]):
+        raise ValueError(f"it is for Python {environment['python']!r}")
     pinned: object = [dependencies["pip_pkgs"], _raw_files(bundled.digests), environment["python"]]
     if environment["auto_lock_dependencies"]:
         pinned = parse_lock(bundled.read(LOCK_PATH)).digest

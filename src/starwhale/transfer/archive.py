@@ -25,10 +25,11 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from blake3 import blake3
 
-from starwhale.errors import AlreadyExistsError, CorruptedError, NoSpaceError, UsageError
-from starwhale.storage.tables.files import make_folder, no_space, sync_folder
+from starwhale.errors import CorruptedError, NoSpaceError, StarwhaleError, UsageError
+from starwhale.storage.tables.files import make_folder, no_space
 from starwhale.transfer.archive_index import MEMBERS, ArchiveIndex, canonical
 from starwhale.transfer.archive_reader import EntryReader, damaged
+from starwhale.transfer.target import written_beside
 
 INDEX, CHECKSUMS, FILES = "index.json", "checksums.json", "files/"
 MAX_INDEX_BYTES = 64 << 20
@@ -89,20 +90,6 @@ class Unpacked:
         return tuple(found)
 
 
-def check_target(target: Path, *, force: bool) -> None:
-    """Refuse a place where no archive can be written.
-
-    Raises:
-        UsageError: It is a folder, or its folder is not there.
-        AlreadyExistsError: The file is there, and nobody said that it may be replaced.
-    """
-    if target.is_dir() or not target.parent.is_dir():
-        what = "is a folder" if target.is_dir() else f"cannot be made: there is no folder {target.parent}"
-        raise UsageError(f"{target} {what}", hint="give the name of a file")
-    if target.exists() and not force:
-        raise AlreadyExistsError(f"there is a file {target} already", hint="replace it with --force")
-
-
 def join_members(packed: Packed, members: Iterable[Packed]) -> Packed:
     """Put what else goes into an archive behind its own files."""
     from dataclasses import replace
@@ -114,7 +101,7 @@ def join_members(packed: Packed, members: Iterable[Packed]) -> Packed:
 
 
 def write_archive(target: Path, packed: Packed, on_bytes: OnBytes | None = None) -> int:
-    """Write an archive beside its target, sync and rename it; what fails leaves nothing.
+    """Write an archive beside its target, sync and rename it; what fails leaves nothing, and a file that is there is replaced.
 
     Args:
         target: File to make or replace.
@@ -125,27 +112,20 @@ def write_archive(target: Path, packed: Packed, on_bytes: OnBytes | None = None)
         Bytes of the archive.
 
     Raises:
+        UsageError: Nothing can be written there, or there are too many files for an index.
         CorruptedError: A file is missing, too short, or differs from its digest.
         NoSpaceError: The disk is full, or has less room than the archive needs.
     """
     _check_room(target.parent, packed.index.size_bytes, target)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        with beside.open("xb") as out:
+        with written_beside(target) as out:
             with tarfile.open(fileobj=out, mode="w|", format=tarfile.GNU_FORMAT) as tar:
                 _write_entries(tar, packed, on_bytes)
-            out.flush()
-            os.fsync(out.fileno())
-            size = out.tell()
-        beside.replace(target)
-        sync_folder(target.parent)
-        return size
-    except CorruptedError:
+            return out.tell()
+    except StarwhaleError:
         raise
     except OSError as error:
         raise no_space(error, target) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def read_index(path: Path) -> ArchiveIndex:
@@ -201,6 +181,7 @@ def _check_sums(entries: EntryReader, sums: Mapping[str, str]) -> None:
     entries.open(CHECKSUMS, len(expected))
     found = entries.read_all()
     if found == expected:
+        entries.end()
         return
     wrong = CHECKSUMS
     try:
@@ -215,6 +196,9 @@ def _write_entries(tar: tarfile.TarFile, packed: Packed, on_bytes: OnBytes | Non
     index = packed.index
     sums: dict[str, str] = {}
     text = index.to_json()
+    if len(text) > MAX_INDEX_BYTES:
+        message = f"this has too many files for an archive: its index would have {len(text)} bytes, and may have {MAX_INDEX_BYTES}"
+        raise UsageError(message, hint="put many small files into one, or export parts of it")
     _add(tar, INDEX, len(text), BytesIO(text), sums)
     counted = _Counter(index.size_bytes, on_bytes)
     for (name, size), source in zip(index.all_files(), packed.sources, strict=True):
@@ -222,10 +206,8 @@ def _write_entries(tar: tarfile.TarFile, packed: Packed, on_bytes: OnBytes | Non
             if source.content is not None:
                 _add(tar, f"{FILES}{name}", size, _Counted(source.content, counted), sums)
             else:
-                with source.path.open("rb") as content:
+                with _opened_source(source) as content:
                     _add(tar, f"{FILES}{name}", size, _Counted(content, counted), sums)
-        except FileNotFoundError as error:
-            raise _not_exported(source, "is gone") from error
         except OSError as error:
             if error.errno is None and not isinstance(
                 error, CorruptedError
@@ -236,6 +218,15 @@ def _write_entries(tar: tarfile.TarFile, packed: Packed, on_bytes: OnBytes | Non
             raise _not_exported(source, "differs from its checksum")
     text = canonical(sums)
     _add(tar, CHECKSUMS, len(text), BytesIO(text), {})
+
+
+def _opened_source(source: Source) -> BinaryIO:
+    try:
+        return source.path.open("rb")
+    except FileNotFoundError as error:
+        raise _not_exported(source, "is gone") from error
+    except OSError as error:
+        raise _not_exported(source, f"cannot be read ({error.strerror})") from error
 
 
 def _add(tar: tarfile.TarFile, name: str, size: int, source: Readable, sums: dict[str, str]) -> None:
@@ -291,9 +282,9 @@ class _Hashing:
 @contextmanager
 def _opened(path: Path) -> Generator[tuple[EntryReader, int]]:
     """Open an archive, and say how many bytes it has."""
-    if path.exists() and not path.is_file():
-        raise UsageError(f"cannot read {path}: it is not a file", hint="give the name of an archive")
     try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"cannot read {path}: it is not a file", hint="give the name of an archive")
         file = path.open("rb")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", hint="give the name of an archive") from error
@@ -345,7 +336,6 @@ __all__ = [
     "Packed",
     "Source",
     "Unpacked",
-    "check_target",
     "join_members",
     "read_index",
     "unpacked_archive",

@@ -67,6 +67,16 @@ class EntryReader:
         """
         return b"".join(iter(lambda: self.read(1 << 20), b""))
 
+    def end(self) -> None:
+        """Make sure that nothing but zeros follows, and no more of them than tar programs write: another entry would be seen by these alone.
+
+        Raises:
+            CorruptedError: Something else follows.
+        """
+        rest = self._file.read(tarfile.RECORDSIZE + 2 * _BLOCK + 1)
+        if len(rest) > tarfile.RECORDSIZE + 2 * _BLOCK or rest.strip(b"\0"):
+            raise damaged(self.path, "something follows its end")
+
     def _skip_padding(self) -> None:
         if not self._left and self._padding:
             self._exactly(self._padding, f"within {self._name}")

@@ -16,12 +16,13 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
 from starwhale.domain.job import DatasetInput, RunRequest, Step, TaskError
+from starwhale.domain.json_shape import check_shape
 from starwhale.domain.ledger import RangeState
 from starwhale.domain.object_uri import is_object_uri
 from starwhale.domain.status import Status, is_active
 from starwhale.domain.version import check_job_id, is_version
 from starwhale.storage.catalog.jobs import check_job_name
-from starwhale.storage.catalog.whole_job import check_rows, read_job_rows
+from starwhale.storage.catalog.whole_job import check_rows, is_time, read_job_rows
 from starwhale.storage.protocols import PartTable
 from starwhale.transfer.archive_index import canonical
 from starwhale.transfer.typed_json import read_typed
@@ -35,6 +36,24 @@ if TYPE_CHECKING:
 Json = dict[str, Any]  # Any: JSON objects
 ROWS = "rows"
 """The file of the results."""
+_RECORD = {
+    **{f"?{name}": (str, None) for name in ("starwhale_version", "python_version", "platform", "host", "reproduces")},
+    **{f"?{name}": (str, None) for name in ("source_digest", "model_digest")},
+    "?argv": [str],
+    "?arguments": [str],
+    "?packages": {str: str},
+    "?env": {str: (str, None)},
+    "?inputs": [{"uri": str, "version": str, "manifest_digest": str}],
+    "?git": (None, {"?is_dirty": bool, **{f"?{name}": str for name in ("commit", "branch", "remote", "diff_digest")}}),
+    "?hardware": {
+        **{f"?{name}": (int, None) for name in ("cores", "usable_cores", "memory_bytes")},
+        "?gpus": [{"name": str, "memory": str, "driver": str}],
+    },
+    "?runtime": {str: object},
+    "?resumes": [{str: object}],
+    "?reproduction": {"?verdict": str},
+}
+"""What is relied on when a record is shown and compared."""
 _PLACE = ("file", "offset", "length", "digest")
 
 
@@ -152,10 +171,13 @@ def _check_job(said: Json, status: Status) -> tuple[Json, tuple[DatasetInput, ..
         raise ValueError(f"its status is {status}")
     texts = [said.get(name) for name in ("id", "name", "handler")]
     times = [said.get("created_at"), said.get("finished_at") or 0.0]
-    if not all(type(each) is str for each in texts) or not all(type(each) in {int, float} for each in times):
+    if not all(type(each) is str for each in texts) or not all(
+        type(each) in {int, float} and is_time(each) for each in times
+    ):
         raise TypeError("the job is not described as it should be")
     if not isinstance(said.get("record"), dict) or not isinstance(said.get("datasets"), list):
         raise TypeError("the job is not described as it should be")
+    check_shape(said["record"], _RECORD, "its record")
     check_job_name(said["name"])
     request = read_typed(RunRequest, said["request"])
     datasets = tuple(read_typed(DatasetInput, each) for each in said["datasets"])

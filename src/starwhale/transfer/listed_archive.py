@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from starwhale.datasets.copy import Copied, CopyPlan, travelling_tags
 from starwhale.domain.job import HandlerRecord
+from starwhale.domain.json_shape import check_shape
 from starwhale.domain.version import check_name
 from starwhale.errors import CorruptedError
 from starwhale.models.listing import Listing, read_listing
@@ -31,8 +32,20 @@ from starwhale.transfer.typed_json import read_typed
 LISTING = "listing"
 """The list of the files; its digest is the version's content digest."""
 _BLOBS = "blobs/"
-MAX_LISTING_BYTES = 512 << 20
-"""Bytes of a list of files: two million files and more."""
+_MODEL = {
+    "handlers": {str: object},
+    "modules": [str],
+    "?envs": [str],
+    "model_yaml": str,
+    "file_count": int,
+    "new_bytes": int,
+    "left_out": [str],
+    "?left_out_count": int,
+    "?packaged_runtime": {"content": str},
+}
+"""What of a model's manifest is relied on."""
+MAX_LISTING_BYTES = 256 << 20
+"""Bytes of a list of files: a million files and more."""
 
 
 def pack_listed(place: Place, version: VersionRecord) -> Packed:
@@ -142,18 +155,13 @@ def _check_files(found: Unpacked) -> Listing:
 def _check_model(index: ArchiveIndex) -> dict[str, Any]:  # Any: a JSON object
     """Look at what is done with the manifest later; what this program does not know stays as it is."""
     manifest = dict(index.manifest)
-    handlers, modules = manifest.get("handlers"), manifest.get("modules")
     try:
-        if not isinstance(handlers, dict) or not isinstance(modules, list):
-            raise TypeError("it names no handlers or modules")
-        for name, record in cast("dict[str, Any]", handlers).items():
+        check_shape(manifest, _MODEL, "it")
+        for name, record in manifest["handlers"].items():
             if read_typed(HandlerRecord, record).name != name:
                 raise TypeError(f"the handler {name!r} has another name")
-        if not all(type(each) is str for each in cast("list[Any]", modules)) or not modules:
-            raise TypeError("its modules are no names")
-        for name, kind in {"model_yaml": str, "file_count": int, "new_bytes": int, "left_out": list}.items():
-            if type(manifest.get(name)) is not kind:
-                raise TypeError(f"{name} is not what it should be")
+        if not manifest["modules"]:
+            raise TypeError("it names no modules")
     except (TypeError, ValueError, KeyError) as error:
         raise _refused(f"what it says of its handlers cannot be read: {error}") from error
     return manifest
@@ -171,12 +179,11 @@ def _check_runtime(found: Unpacked, listing: Listing) -> dict[str, Any]:  # Any:
 
     try:
         said = read_manifest(Bundled(digests=by_path, read=read, unpack=unpack))
+        check_shape(found.index.manifest, {"build": {str: object}, "left_out": [str]}, "it")
     except (TypeError, ValueError, KeyError) as error:
         raise _refused(f"what it says of its environment cannot be read: {error}") from error
-    build, left_out = found.index.manifest.get("build"), found.index.manifest.get("left_out")
-    if not isinstance(build, dict) or not isinstance(left_out, list):
-        raise _refused("it does not say how it was built")
-    return {**said, "build": build, "left_out": left_out}
+    told = found.index.manifest
+    return {**said, "build": told["build"], "left_out": told["left_out"]}
 
 
 def _refused(reason: str) -> CorruptedError:

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import queue
 from collections import deque
+from collections.abc import Sequence
 
 from starwhale.domain.job import HandlerRecord, Task, TaskError, TaskUpdate
 from starwhale.domain.machine import Machine
@@ -15,9 +16,12 @@ from starwhale.execution.executors.allotment import NOTHING, Allotment, Grant, P
 from starwhale.execution.executors.protocol import ExecutorOptions
 from starwhale.execution.executors.worker_process import Events, WorkerProcess, check_python
 from starwhale.execution.machine import accelerator_environment
+from starwhale.handlers.failures import crash_frame
 from starwhale.storage.remote.frames import Json, error_from_json
 
 logger = logging.getLogger(__name__)
+_STACK = (" ", "Traceback ", "Stack (", "Current thread", "Thread 0x", "Extension modules:")
+"""How lines of a stack begin, in what Python writes of an error or a crash."""
 
 
 class LocalWorkers:
@@ -60,12 +64,9 @@ class LocalWorkers:
         while True:
             source, message = self._events.get()
             if source is worker and message is None:
-                what = (
-                    f"the worker process {worker.describe_end()} while it imported {', '.join(self._options.modules)}"
-                )
-                said = worker.output_tail()
+                died = _died_importing(worker, self._options.modules)
                 self._end(worker)
-                raise WorkerDiedError(what, hint=said or "look at what these modules do when they are imported")
+                raise died
             if source is worker and message is not None and message["op"] == "handlers":
                 self._worker_bytes = worker.memory_bytes()
                 return {name: HandlerRecord.from_json(record) for name, record in message["handlers"].items()}
@@ -195,6 +196,18 @@ class LocalWorkers:
 def _overlap(seen: Positions | None, granted: Positions | None) -> bool:
     """Whether a worker that sees some accelerators, or all, is in the way of one that is to have its own."""
     return bool(granted) and (seen is None or not set(seen).isdisjoint(granted or ()))
+
+
+def _died_importing(worker: WorkerProcess, modules: Sequence[str]) -> WorkerDiedError:
+    """Say how a worker ended at the import of modules, in which line of the user's that was, and what it wrote last."""
+    said = worker.output_tail()
+    place = crash_frame(said)
+    told = [line for line in said.splitlines() if not line.startswith(_STACK)]
+    fatal = [line for line in told if line.startswith("Fatal Python error")]
+    wrote = (fatal or told[-1:])[:1]
+    message = f"the worker process {worker.describe_end()} while it imported {', '.join(modules)}"
+    hint = "look at what these modules do when they are imported"
+    return WorkerDiedError(f"{message}, at {place}" if place else message, hint="; it wrote: ".join([hint, *wrote]))
 
 
 def _update_from_json(data: Json) -> TaskUpdate:

@@ -7,6 +7,7 @@ and a range names its part by that number.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Connection, Float, Integer, Table, insert, select
@@ -42,6 +43,7 @@ _KEPT: Mapping[str, tuple[Table, tuple[str, ...]]] = {
 }  # fmt: skip
 _JOB = ("id", "name", "handler", "request", "datasets", "record", "created_at", "finished_at", "error")
 _CHUNK = 1000
+_YEAR_10000 = 253_402_300_800 - 86_400
 
 
 def read_job_rows(connection: Connection, job_id: str) -> tuple[Json, Rows]:
@@ -66,6 +68,11 @@ def read_job_rows(connection: Connection, job_id: str) -> tuple[Json, Rows]:
     return job, found
 
 
+def is_time(value: float) -> bool:
+    """Whether a number is a time that can be shown: seconds since the epoch, in years of four digits."""
+    return 0 <= value < _YEAR_10000
+
+
 def check_rows(rows: Any) -> Rows:  # Any: JSON of anybody
     """Make sure that rows have the columns of their tables, with values of their types; columns of newer programs are left out.
 
@@ -79,6 +86,8 @@ def check_rows(rows: Any) -> Rows:  # Any: JSON of anybody
             raise TypeError(f"{name} is not a list")
         for row in rows[name]:
             _check_row(table, columns, row)
+        if len({frozenset(row).intersection(columns) for row in rows[name]}) > 1:
+            raise TypeError(f"the rows of {name} have different columns")
     return {
         name: [{key: row[key] for key in columns if key in row} for row in rows[name]]
         for name, (_, columns) in _KEPT.items()
@@ -159,7 +168,7 @@ def _fits(column: Column[Any], value: Any) -> bool:  # Any: a value of JSON
     if isinstance(kind, Integer):
         return type(value) is int and 0 <= value < 1 << 62
     if isinstance(kind, Float):
-        return type(value) in {int, float}
+        return type(value) in {int, float} and (is_time(value) if column.name.endswith("_at") else isfinite(value))
     return type(value) is str
 
 
@@ -168,4 +177,4 @@ def _chunks(rows: Sequence[Json]) -> Iterator[Sequence[Json]]:
         yield rows[start : start + _CHUNK]
 
 
-__all__ = ["Rows", "check_rows", "read_job_rows", "write_job_rows"]
+__all__ = ["Rows", "check_rows", "is_time", "read_job_rows", "write_job_rows"]
