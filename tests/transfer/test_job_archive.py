@@ -309,6 +309,7 @@ FORGED: dict[str, Change] = {
     "a time that no clock shows": job(created_at=1e308),
     "an end that is no number": job(finished_at=float("nan")),
     "seconds that are no number": row("ranges", seconds=float("nan")),
+    "a step that stands there twice": lambda record: record["rows"]["steps"].append(record["rows"]["steps"][0]),
     "typed words are lists": lambda record: record["job"]["record"].update(argv=[[1]]),
     "inputs without digests": lambda record: record["job"]["record"]["inputs"][0].pop("manifest_digest"),
     "memory is a text": lambda record: record["job"]["record"]["hardware"].update(memory_bytes="much"),

@@ -171,9 +171,7 @@ def _check_job(said: Json, status: Status) -> tuple[Json, tuple[DatasetInput, ..
         raise ValueError(f"its status is {status}")
     texts = [said.get(name) for name in ("id", "name", "handler")]
     times = [said.get("created_at"), said.get("finished_at") or 0.0]
-    if not all(type(each) is str for each in texts) or not all(
-        type(each) in {int, float} and is_time(each) for each in times
-    ):
+    if not all(type(each) is str for each in texts) or not all(map(is_time, times)):
         raise TypeError("the job is not described as it should be")
     if not isinstance(said.get("record"), dict) or not isinstance(said.get("datasets"), list):
         raise TypeError("the job is not described as it should be")

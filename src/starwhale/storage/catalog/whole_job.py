@@ -68,9 +68,9 @@ def read_job_rows(connection: Connection, job_id: str) -> tuple[Json, Rows]:
     return job, found
 
 
-def is_time(value: float) -> bool:
-    """Whether a number is a time that can be shown: seconds since the epoch, in years of four digits."""
-    return 0 <= value < _YEAR_10000
+def is_time(value: Any) -> bool:  # Any: JSON of anybody
+    """Whether a value is a time that can be shown: seconds since the epoch, in years of four digits."""
+    return type(value) in {int, float} and 0 <= value < _YEAR_10000
 
 
 def check_rows(rows: Any) -> Rows:  # Any: JSON of anybody
@@ -88,6 +88,7 @@ def check_rows(rows: Any) -> Rows:  # Any: JSON of anybody
             _check_row(table, columns, row)
         if len({frozenset(row).intersection(columns) for row in rows[name]}) > 1:
             raise TypeError(f"the rows of {name} have different columns")
+        _check_keys(table, columns, rows[name])
     return {
         name: [{key: row[key] for key in columns if key in row} for row in rows[name]]
         for name, (_, columns) in _KEPT.items()
@@ -129,6 +130,13 @@ def _check_row(table: Table, columns: Sequence[str], row: Any) -> None:  # Any: 
             raise TypeError(f"{name} of a row of {table.name} is of another type than it should be")
 
 
+def _check_keys(table: Table, columns: Sequence[str], rows: Sequence[Json]) -> None:
+    """Make sure that no two rows have one key; where the table gives its own numbers, none can."""
+    names = [each.name for each in table.primary_key.columns if each.name != "job_id"]
+    if all(name in columns for name in names) and len({tuple(row[each] for each in names) for row in rows}) < len(rows):
+        raise TypeError(f"two rows of {table.name} are the same one")
+
+
 def _has_default(column: Column[Any]) -> bool:  # Any: of whatever type
     return column.nullable or column.default is not None or column.server_default is not None
 
@@ -168,7 +176,7 @@ def _fits(column: Column[Any], value: Any) -> bool:  # Any: a value of JSON
     if isinstance(kind, Integer):
         return type(value) is int and 0 <= value < 1 << 62
     if isinstance(kind, Float):
-        return type(value) in {int, float} and (is_time(value) if column.name.endswith("_at") else isfinite(value))
+        return is_time(value) if column.name.endswith("_at") else type(value) in {int, float} and isfinite(value)
     return type(value) is str
 
 
