@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from starwhale.cli.render_report import render_report, show_value
+from starwhale.results.compare.intervals import wilson
 from starwhale.results.report import JobReport
-from starwhale.results.statistics import wilson
 from starwhale.storage.protocols import StepProgress
 
 VERSION = "sdwywxtch52xfopjtn3u5n5hdap45efbi3w67va2"

@@ -10,10 +10,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.status import Status, is_active
+from starwhale.results.compare.intervals import Interval, wilson
 from starwhale.results.manifest import job_manifest
 from starwhale.results.read import job_scope, read_rows, summary, table_names
 from starwhale.results.scan import row_order
-from starwhale.results.statistics import Interval, wilson
 from starwhale.storage.protocols import ERRORS, StepProgress, TableQuery, Value
 
 if TYPE_CHECKING:

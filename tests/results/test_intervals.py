@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from starwhale.errors import UsageError
-from starwhale.results.statistics import standard_error, wilson
+from starwhale.results.compare.intervals import standard_error, wilson
 
 
 @pytest.mark.parametrize(("successes", "count"), [(0, 20), (1, 7), (95, 100), (100, 100), (1_700, 1_797)])
