@@ -87,6 +87,7 @@ NEEDS: Mapping[str, Need] = {
     "huggingface": Need(present=_has("datasets"), help="pip install datasets"),
     "lance": Need(present=_has("lance"), help="pip install pylance"),
     "polars": Need(present=_has("polars"), help="pip install polars"),
+    "openai": Need(present=_has("openai"), help="pip install openai"),
     "duckdb": Need(present=_has("duckdb"), help="pip install duckdb"),
     "s3": Need(present=_has("moto", "flask", "boto3"), help="pip install 'moto[s3,server]' boto3"),
     "podman": Need(present=_has_program("podman"), help="install podman"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import linecache
 import os
@@ -477,6 +478,9 @@ PROGRESS = JobProgress(
 
 def test_progress_is_one_line() -> None:
     assert progress_text(PROGRESS) == "job kkkkkkkkkkkk: predict 120/1000 rows, 2 failed · evaluate created"
+    busy = dataclasses.replace(PROGRESS.steps[0], note="service busy, 3 s to wait")
+    waiting = dataclasses.replace(PROGRESS, steps=(busy,))
+    assert progress_text(waiting) == "job kkkkkkkkkkkk: predict 120/1000 rows, 2 failed, service busy, 3 s to wait"
 
 
 class _Terminal(io.StringIO):

@@ -308,7 +308,9 @@ def test_rows_that_fail_are_recorded_with_their_place(tmp_path: Path) -> None:
         assert job.done() == 12
 
 
-def test_a_busy_service_is_waited_out_by_all(tmp_path: Path) -> None:
+def test_a_busy_service_is_waited_out_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(LocalTaskStores, "note", lambda _self, text: notes.append(text))
     code = """
     import time
 
@@ -330,6 +332,8 @@ def test_a_busy_service_is_waited_out_by_all(tmp_path: Path) -> None:
         for began, until in job.module.state["until"]:
             assert [call for call in job.module.calls if began + 0.01 < call[1] < until] == []
         assert "at most 2 calls at a time: RetryLaterError: quota" in job.log.text
+        assert notes[0] == "service busy"
+        assert any(note.endswith(" of 4 calls at a time") for note in notes)
 
 
 def test_an_async_context_manager_is_entered_in_the_loop_that_it_is_used_in(tmp_path: Path) -> None:

@@ -47,8 +47,18 @@ class TestPipeWithArrow(TaskStoresContract):
 
     @contextmanager
     def connect(self, side: JobSide) -> Generator[Connect]:
-        with pipe(side, self.form) as (open_task, _):
+        with pipe(side, self.form) as (open_task, self.server):
             yield open_task
+
+    def test_a_note_reaches_whoever_looks_on(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            each.first.note("busy")
+            each.first.note("2 of 4 calls at a time")
+            each.first.table_names()  # messages of one task arrive in order
+            task = each.tasks[0]
+            stores = self.server._stores[f"{task.id}#{task.attempt}"]
+            assert isinstance(stores, LocalTaskStores)
+            assert stores.noted == "2 of 4 calls at a time"
 
     def test_an_attempt_that_was_not_given_to_the_worker_is_refused(self, tmp_path: Path) -> None:
         with self.carried(tmp_path) as each:

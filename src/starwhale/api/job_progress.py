@@ -98,5 +98,6 @@ def progress_text(job: JobProgress) -> str:
             shown.append(f"{name} {step.status}")
             continue
         failed = f", {step.failed} failed" if step.failed else ""
-        shown.append(f"{name} {step.done}/{step.total} rows{failed}")
+        note = f", {step.note}" if step.note else ""
+        shown.append(f"{name} {step.done}/{step.total} rows{failed}{note}")
     return f"job {job.job_id[:12]}: {' · '.join(shown)}"

@@ -76,5 +76,6 @@ class ProgressLines:
         for step in job.steps:
             if step.name not in self._lines:
                 self._lines[step.name] = self._progress.add_task(step.name, total=step.total or None, note="")
-            note = f"{step.status}, {step.failed} failed" if step.failed else str(step.status)
+            failed = f"{step.failed} failed" if step.failed else ""
+            note = ", ".join(filter(None, (str(step.status), failed, step.note)))
             self._progress.update(self._lines[step.name], completed=step.done, total=step.total or None, note=note)

@@ -71,6 +71,7 @@ class AsyncRows:
         self._broken: BaseException | None = None
         self._speed = Speed(time.monotonic())
         self._news = asyncio.Event()
+        self._noted = ""
         self._ledger = ThreadPoolExecutor(1, "ledger")
         self._reader = ThreadPoolExecutor(1, "read-ahead")
         self._told: dict[str, float] = dict.fromkeys(ACTIVITIES, 0.0)
@@ -126,6 +127,9 @@ class AsyncRows:
             self._is_stopped = True
             self._runner.stop()
         self._speed.look(time.monotonic(), is_held=self._gate.held_s > 0)
+        if (noted := self._gate.describe()) != self._noted:
+            self._noted = noted
+            self._stores.note(noted)
 
     def _is_over(self) -> bool:
         if self._chores:

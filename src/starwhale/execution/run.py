@@ -53,6 +53,8 @@ class StepView:
     """Rows whose error was recorded."""
     total: int = 0
     """Rows of the step; 0 when it consumes none."""
+    note: str = ""
+    """What its tasks are waiting for, or empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,10 @@ class Desk:
     def close(self, task_id: str, attempt: int) -> LocalTaskStores | None:
         """Forget an attempt that has ended, and return what answered for it."""
         return self._open.pop((task_id, attempt), None)
+
+    def notes(self) -> dict[str, str]:
+        """Return what tasks are waiting for, by step."""
+        return {each.step: each.noted for each in list(self._open.values()) if each.noted}
 
     def count_worked_on(self, task_id: str, attempt: int) -> int:
         """Return at how many ranges an attempt is."""
@@ -370,8 +376,10 @@ class JobRun:
             return
         rows: Mapping[str, StepProgress] = {each.step: each for each in self._catalog.ledger.progress(self._job.id)}
         views: list[StepView] = []
+        notes = self._desk.notes()
         for name in self._steps:
-            view = StepView(name=name, status=schedule.step_status(self._state, name))
+            status = schedule.step_status(self._state, name)
+            view = StepView(name=name, status=status, note=notes.get(name, ""))
             if name in rows:
                 each = rows[name]
                 view = dataclasses.replace(view, done=each.done, failed=each.failed, total=each.total)

@@ -53,6 +53,12 @@ class Gate:
         """Whether a new call may begin now; those that wait come first."""
         return not self._is_closed and not self._waiting and self._has_room()
 
+    def describe(self) -> str:
+        """Say what a busy service makes calls wait for; empty where it is none."""
+        if (held_s := self.held_s) > 0:
+            return f"service busy, {held_s:.0f} s to wait" if held_s >= 1 else "service busy"
+        return f"{self.limit} of {self.most} calls at a time" if self.limit < self.most else ""
+
     def take(self) -> None:
         """Begin a call at once, where the gate is open."""
         self.active += 1

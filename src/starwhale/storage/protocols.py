@@ -204,6 +204,10 @@ class TaskStores(Protocol):
         """Append to the task's log."""
         ...
 
+    def note(self, text: str) -> None:
+        """Say what the task is waiting for, for whoever looks on; the next note replaces it, an empty one takes it away."""
+        ...
+
 
 class BlobStore(Protocol):
     """Immutable bytes under their BLAKE3 digest; everything read was verified."""

@@ -117,10 +117,17 @@ class LocalTaskStores:
         """Under this name the attempt holds its leases."""
         self.held: dict[str, list[RangeLease]] = {}
         """Queue → the ranges that the attempt holds, in the order in which it works on them."""
+        self.noted = ""
+        """What the task is waiting for."""
         self._last_pace = Pace(tasks=task.total)
         self._lock = threading.Lock()
         self._queues: set[str] = set()
         self._sources: OrderedDict[tuple[int, str, int], Source] = OrderedDict()
+
+    @property
+    def step(self) -> str:
+        """Name of the task's step."""
+        return self._task.step.name
 
     @property
     def worked_on(self) -> list[RangeLease]:
@@ -162,6 +169,9 @@ class LocalTaskStores:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text)
+
+    def note(self, text: str) -> None:
+        self.noted = text
 
     def next_range_encoded(self, done: EncodedDraft | None, queue: str, wanted: int) -> RangeLease | None:
         """`next_range` for a part whose tables a worker has encoded."""

@@ -99,6 +99,7 @@ class ServedTaskStores(Protocol):
         ...
 
     def log(self, text: str) -> None: ...
+    def note(self, text: str) -> None: ...
 
 
 class FetchedSource:
@@ -219,6 +220,9 @@ class PipeTaskStores:
     def log(self, text: str) -> None:
         self._client.tell("log", self._key, {"text": text})
 
+    def note(self, text: str) -> None:
+        self._client.tell("note", self._key, {"text": text})
+
     def sync(self) -> None:
         """Return when everything that was told before has been taken in."""
         self._client.call("sync", self._key, {})
@@ -257,6 +261,8 @@ class PipeServer:
             header, blobs = message
             if header["op"] == "log":  # in the order in which they came, and without an answer
                 self._log(header)
+            elif header["op"] == "note":
+                self._stores[header["key"]].note(header["text"])
             else:
                 self._pool.submit(self._answer, header, blobs)
 
