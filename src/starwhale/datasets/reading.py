@@ -87,10 +87,10 @@ def read_column(reader: DatasetReader, name: str) -> list[Any]:  # Any: cells
     Raises:
         UsageError: There is no such feature.
     """
-    names = own_columns(reader, [name]) or []
+    (own,) = own_columns(reader, [name]) or [name]
     cells: list[Any] = []
     for start in range(0, reader.row_count, COLUMN_ROWS):
-        cells += reader.read(start, start + COLUMN_ROWS, names).columns[names[0]]
+        cells += reader.read_column(start, start + COLUMN_ROWS, own)
     return cells
 
 

@@ -69,6 +69,9 @@ class NoRows:
     def read(self, start: int, stop: int, columns: Sequence[str] | None = None) -> Rows:
         return Rows(keys=[], columns={})
 
+    def read_column(self, start: int, stop: int, name: str) -> list[Value]:
+        return []
+
     def read_arrow(self, start: int, stop: int, columns: Sequence[str] | None = None) -> Any:
         from starwhale.storage.tables.columns import encode_batch
 

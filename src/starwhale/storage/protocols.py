@@ -291,6 +291,10 @@ class DatasetReader(Protocol):
         """Read the rows with ranks [start, stop); a range past the end is cut."""
         ...
 
+    def read_column(self, start: int, stop: int, name: str) -> list[Value]:
+        """Read one feature that the version has of the same rows, None where a row has none; without their keys."""
+        ...
+
     def read_arrow(
         self, start: int, stop: int, columns: Sequence[str] | None = None
     ) -> Any:  # Any: a pyarrow.RecordBatch, which ships no types

@@ -131,6 +131,7 @@ def test_batches_are_bounded_by_rows_and_by_the_content_that_they_read(
     assert [batch.num_rows for batch in rows.batches()] == [3] * 6 + [2]
     assert [value[0] for value in ds.to_arrow()["blob"].to_pylist()] == list(range(20))
     monkeypatch.setattr(arrow, "BATCH_ROWS", 8)
+    monkeypatch.setattr(arrow, "SHORT_ROWS", 8)
     assert [batch.num_rows for batch in arrow_rows(ds._view(), ["x"]).batches()] == [8, 8, 4]
     assert [batch["x"].to_pylist() for batch in arrow_rows(ds._view(), ["x"]).batches(5, 7)] == [[5, 6]]
 

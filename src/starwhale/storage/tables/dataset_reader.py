@@ -109,28 +109,14 @@ class LocalDatasetReader:
 
     def read(self, start: int, stop: int, columns: Sequence[str] | None = None) -> Rows:
         start, stop = self._cut(start, stop)
-        names = list(self.columns) if columns is None else [name for name in columns if name in self.columns]
-        keys: list[Key] = []
-        made: dict[str, list[Any]] = {name: [] for name in names}
+        names = self._names(columns)
         self._bring([(start, stop)], names)
-        for span in self.order.spans_of(start, stop):
-            if span.run_start is None:
-                keys.extend([0] * (span.stop - span.start))
-                for column in made.values():
-                    column.extend([None] * (span.stop - span.start))
-                continue
-            run_stop = span.run_start + span.stop - span.start
-            for reader, first, last in self.order.run.slices(span.run_start, run_stop):
-                keys.extend(reader.keys(first, last))
-                for name, column in made.items():
-                    column.extend(reader.values(first, last, name, self.source_of))
-        patched = self.order.patched_in(start, stop)
-        if patched:
-            layers = LayerCells(self.source_of)
-            for rank, key in patched:
-                keys[rank - start] = key
-                layers.apply(self.order.changes[key], rank - start, made)
-        return Rows(keys=keys, columns=made)
+        return Rows(keys=self._keys(start, stop), columns=self._cells(start, stop, names))
+
+    def read_column(self, start: int, stop: int, name: str) -> list[Any]:
+        start, stop = self._cut(start, stop)
+        self._bring([(start, stop)], [name], with_keys=False)
+        return self._cells(start, stop, [name])[name]
 
     def read_arrow(
         self, start: int, stop: int, columns: Sequence[str] | None = None, *, sink: Sink | None = None
@@ -145,7 +131,7 @@ class LocalDatasetReader:
         """
         start, stop = self._cut(start, stop)
         sink = sink or KeepRefs(self._folder.packs)
-        names = list(self.columns) if columns is None else [name for name in columns if name in self.columns]
+        names = self._names(columns)
         if stop <= start or self.order.patched_in(start, stop):
             rows = self.read(start, stop, names)
             return codec.encode_batch(rows.columns, keys=rows.keys, sink=sink)
@@ -161,7 +147,7 @@ class LocalDatasetReader:
         return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
 
     def take(self, ranks: Sequence[int], columns: Sequence[str] | None = None) -> Rows:
-        names = list(self.columns) if columns is None else [name for name in columns if name in self.columns]
+        names = self._names(columns)
         wanted = sorted({rank for rank in ranks if 0 <= rank < self.row_count})
         if not self._folder.places.is_local:
             portions = self._groups(join_ranks(wanted))
@@ -246,6 +232,40 @@ class LocalDatasetReader:
     def verify(self, on_bytes: Callable[[int], None] | None = None) -> list[Damage]:
         return damages_of(self._folder, self, on_bytes or _ignore)
 
+    def _names(self, columns: Sequence[str] | None) -> list[str]:
+        return list(self.columns) if columns is None else [name for name in columns if name in self.columns]
+
+    def _keys(self, start: int, stop: int) -> list[Key]:
+        keys: list[Key] = []
+        for span in self.order.spans_of(start, stop):
+            if span.run_start is None:
+                keys.extend([0] * (span.stop - span.start))
+                continue
+            run_stop = span.run_start + span.stop - span.start
+            for reader, first, last in self.order.run.slices(span.run_start, run_stop):
+                keys.extend(reader.keys(first, last))
+        for rank, key in self.order.patched_in(start, stop):
+            keys[rank - start] = key
+        return keys
+
+    def _cells(self, start: int, stop: int, names: Sequence[str]) -> dict[str, list[Any]]:
+        made: dict[str, list[Any]] = {name: [] for name in names}
+        for span in self.order.spans_of(start, stop):
+            if span.run_start is None:
+                for column in made.values():
+                    column.extend([None] * (span.stop - span.start))
+                continue
+            run_stop = span.run_start + span.stop - span.start
+            for reader, first, last in self.order.run.slices(span.run_start, run_stop):
+                for name, column in made.items():
+                    column.extend(reader.values(first, last, name, self.source_of))
+        patched = self.order.patched_in(start, stop)
+        if patched:
+            layers = LayerCells(self.source_of)
+            for rank, key in patched:
+                layers.apply(self.order.changes[key], rank - start, made)
+        return made
+
     def _take_portions(
         self, ranks: Sequence[int], portions: Sequence[Sequence[tuple[int, int]]], names: Sequence[str]
     ) -> Rows:
@@ -271,7 +291,7 @@ class LocalDatasetReader:
         if self._folder.places.is_local:
             yield from ranges
             return
-        names = list(self.columns) if columns is None else [name for name in columns if name in self.columns]
+        names = self._names(columns)
         groups = [[each] for each in ranges[:2]] + self._groups(ranges[2:])  # reading begins soon
         with ThreadPoolExecutor(1, thread_name_prefix="starwhale-ahead") as ahead:
             coming: Future[None] | None = None
@@ -296,7 +316,7 @@ class LocalDatasetReader:
             weight += more
         return groups
 
-    def _bring(self, ranges: Sequence[tuple[int, int]], names: Sequence[str]) -> None:
+    def _bring(self, ranges: Sequence[tuple[int, int]], names: Sequence[str], *, with_keys: bool = True) -> None:
         """Fetch what reading some ranks will look at, when it lies elsewhere: all at once instead of one after another."""
         places = self._folder.places
         if places.is_local:
@@ -315,7 +335,7 @@ class LocalDatasetReader:
         places.fetch([(name, span) for name, file in files.items() for span in file.index_spans(stored)])
         wanted: list[tuple[str, PlaceSpan]] = []
         for reader, first, last in slices:
-            needed = stored if reader.fragment.is_contiguous else [*stored, KEY_COLUMN]
+            needed = [*stored, KEY_COLUMN] if with_keys and not reader.fragment.is_contiguous else stored
             wanted.extend((reader.file.name, span) for span in reader.file.spans(first, last, needed))
         places.fetch(wanted)
 

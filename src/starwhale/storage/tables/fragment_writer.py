@@ -110,6 +110,10 @@ def _to_parquet(table: Any, rows_per_group: int) -> memoryview:
 
 def unify(batches: Sequence[Any], sink: Sink) -> Any:
     """Join batches to one table whose columns have one kind and type each; columns without a value are left out."""
+    schema_of_first = batches[0].schema
+    if all(batch.schema.equals(schema_of_first, check_metadata=True) for batch in batches[1:]):
+        absent = [field.name for field in schema_of_first if codec.kind_of(field) == "null"]
+        return pa.Table.from_batches(batches).drop_columns(absent)
     fields: dict[str, set[tuple[str, Any]]] = {}
     for batch in batches:
         for field in batch.schema:
