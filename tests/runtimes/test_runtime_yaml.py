@@ -112,5 +112,7 @@ def test_what_is_wrong_is_said_with_its_line(text: str, message: str, hint: str)
 
 
 def test_a_missing_file_names_the_other_ways(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"there is no .*runtime\.yaml; write one, .* --venv or --shell"):
+    with pytest.raises(
+        UsageError, match=r"there is no .*runtime\.yaml; write one, or name another source: .* \(see --help\)"
+    ):
         read_runtime_yaml(tmp_path / "runtime.yaml")

@@ -13,6 +13,7 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup
 from starwhale.cli.complete_names import completes
 from starwhale.cli.render_table import Column, Kind, render_table, show_bytes
+from starwhale.domain.uri import parse_uri
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import UsageError, nearest
 
@@ -112,7 +113,8 @@ def _read_filters(filters: Sequence[str]) -> tuple[str, bool]:
 
 def _history(kind: VersionKind) -> click.Command:
     def run(app: CliApp, *, uri: str, fullname: bool) -> None:
-        rows = [kind.row(app, each) for each in kind.verbs(app).history(uri)]
+        versions = kind.verbs(app).history(uri)
+        rows = [{**kind.row(app, each), "runtime": _runtime_of(each)} for each in versions]
         shown = [{name: row.get(name, "") for name in HISTORY} for row in rows]
         if not fullname:
             shown = [{**row, "version": row["version"][:SHORT_VERSION]} for row in shown]
@@ -209,6 +211,16 @@ def _recover(kind: VersionKind) -> click.Command:
 
 def _command(name: str, text: str, run: Callable[..., None], *params: click.Parameter) -> click.Command:
     return SwCommand(name, params=list(params), callback=click.pass_obj(run), help=text)
+
+
+def _runtime_of(version: VersionRecord) -> str:
+    """Say which runtime a model carries, or the handler of a dataset ran in; nothing where there is none."""
+    manifest = version.manifest
+    said = manifest.get("packaged_runtime") or (manifest.get("build") or {}).get("runtime")
+    if not said:
+        return ""
+    uri = parse_uri(said["uri"])
+    return f"{uri.name}/version/{uri.version[:SHORT_VERSION]}"
 
 
 def _named(kind: VersionKind, versions: Sequence[VersionRecord]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.uri import parse_uri
@@ -78,7 +79,9 @@ def find_runtime(stores: Stores, uri: str, *, project: str) -> VersionRecord:
 
 
 def choose_runtime(stores: Stores, settings: Settings, uri: str, *, project: str) -> VersionRecord | None:
-    """Find the runtime that a URI means; with an empty one, the runtime that this process was started in, if there is one.
+    """Find the runtime that a URI means; with an empty one, the runtime that is active, if there is one.
+
+    Active is the runtime that this process was started in, or whose environment the shell has activated.
 
     Raises:
         NotFoundError: There is none; the nearest names are said.
@@ -86,9 +89,31 @@ def choose_runtime(stores: Stores, settings: Settings, uri: str, *, project: str
     if uri:
         return find_runtime(stores, uri, project=project)
     if not settings.runtimes.active:
-        return None
+        return _activated(stores, settings)
     active = parse_uri(settings.runtimes.active)
     return stores.catalog.versions.resolve(active.kind, active)
+
+
+def _activated(stores: Stores, settings: Settings) -> VersionRecord | None:
+    """Find the newest version whose environment the shell has activated by its script; None where it is another's environment."""
+    prefix = Path(settings.runtimes.virtual_env)
+    if not prefix.name or prefix.parent.resolve() != (stores.layout.runtimes / "environments").resolve():
+        return None
+    from starwhale.runtimes.environment import read_marker
+
+    content = (read_marker(prefix) or {}).get("content")
+    manifests = stores.catalog.references.manifests
+    runtimes = [version for version, each in manifests("runtime").items() if each["content"] == content]
+    models = [
+        version
+        for version, each in manifests("model").items()
+        if (each.get("packaged_runtime") or {}).get("content") == content
+    ]
+    for versions in (runtimes, models):
+        found = [each for each in map(stores.catalog.versions.get, versions) if not each.is_removed]
+        if found:
+            return max(found, key=lambda each: each.created_at)
+    return None
 
 
 def carry_runtime(packaged: Packaged, runtime: VersionRecord, blobs: LocalBlobStore) -> Packaged:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import re
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -186,7 +187,7 @@ def _pack(found: Installed, python: Interpreter, folder: Path, installer: Instal
         shutil.copy2(source, target / source.name)
         return _requirement(source.name)
     before = set(target.glob("*.whl"))
-    installer.build_wheel(source, target, python)
+    _build_wheel(source, target, python, installer)
     for each in target.iterdir():
         if each.suffix != ".whl":
             each.unlink()
@@ -194,6 +195,30 @@ def _pack(found: Installed, python: Interpreter, folder: Path, installer: Instal
     if len(made) != 1:
         raise RestoreError(f"building {source} gave {len(made)} wheels", hint="build one and install that")
     return _requirement(made.pop().name)
+
+
+def _build_wheel(source: Path, target: Path, python: Interpreter, installer: Installer) -> None:
+    """Build a wheel of a copy: a build writes beside the source, and nothing is written into a folder of the user."""
+    if not source.is_dir():
+        installer.build_wheel(source, target, python)
+        return
+    with tempfile.TemporaryDirectory(prefix="starwhale-wheel-") as name:
+        copy = Path(name) / source.name
+        shutil.copytree(source, copy, symlinks=True, ignore=_no_part_of_source)
+        if (source / ".git").exists():
+            (copy / ".git").symlink_to((source / ".git").resolve())  # the version may come from there
+        try:
+            installer.build_wheel(copy, target, python)
+        except RestoreError as error:
+            error.message = error.message.replace(str(copy), str(source))
+            error.details = error.details.replace(str(copy), str(source))
+            raise
+
+
+def _no_part_of_source(folder: str, names: list[str]) -> list[str]:
+    """Name what no build reads, and may be large: caches and environments."""
+    caches = {"__pycache__", ".git", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".tox", ".nox"}
+    return [each for each in names if each in caches or Path(folder, each, "pyvenv.cfg").is_file()]
 
 
 def _take_wheel(root: Path, name: str, folder: Path) -> str:

@@ -158,16 +158,24 @@ class Uv:
 
     def build_wheel(self, source: Path, target: Path, python: Interpreter) -> None:
         words = ["build", "--wheel", "--python", python.path, "--out-dir", str(target), str(source)]
-        self._run(words, f"no wheel can be built of {source}")
+        try:
+            self._run(words, f"no wheel can be built of {source}", is_quiet=False)
+        except RestoreError as error:
+            log = error.details.partition("\nerror:")[0].splitlines()[
+                -_REASON_LINES:
+            ]  # what the builder said goes before
+            error.message = "\n  ".join([error.message, *(each.rstrip() for each in log if each.strip())])
+            raise
 
-    def _run(self, words: Sequence[str], what: str, indexes: Indexes | None = None) -> str:
+    def _run(self, words: Sequence[str], what: str, indexes: Indexes | None = None, *, is_quiet: bool = True) -> str:
         additions = {
+            "SOURCE_DATE_EPOCH": _WHEEL_TIME,
             "UV_CACHE_DIR": str(self._folder / "cache" / "uv"),
             "UV_PYTHON_DOWNLOADS": "never",
             "NO_COLOR": "1",
         }
         additions |= _index_environment(indexes or Indexes(), is_uv=True)
-        return run_tool([self._program, "--quiet", *words], what, additions)
+        return run_tool([self._program, *(["--quiet"] if is_quiet else []), *words], what, additions)
 
 
 class Pip:
@@ -223,7 +231,11 @@ class Pip:
         self._run(python, words, f"no wheel can be built of {source}")
 
     def _run(self, python: Interpreter, words: Sequence[str], what: str, indexes: Indexes | None = None) -> str:
-        additions = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CACHE_DIR": str(self._folder / "cache" / "pip")}
+        additions = {
+            "SOURCE_DATE_EPOCH": _WHEEL_TIME,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_CACHE_DIR": str(self._folder / "cache" / "pip"),
+        }
         additions |= _index_environment(indexes or Indexes())
         return run_tool([str(self._tool(python)), "-m", "pip", *words], what, additions)
 
@@ -240,6 +252,10 @@ class Pip:
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
         return place / "bin" / "python"
+
+
+_WHEEL_TIME = "315532800"
+"""1980-01-01, the oldest moment that a zip file knows: equal sources give equal wheels, and so equal locks."""
 
 
 def run_tool(words: Sequence[str], what: str, additions: dict[str, str]) -> str:

@@ -53,7 +53,7 @@ def read_runtime_yaml(path: Path) -> Said:
     except FileNotFoundError as error:
         message = f"there is no {path}"
         raise UsageError(
-            message, hint="write one, name another with --yaml, or build from --venv or --shell"
+            message, hint="write one, or name another source: a file, an environment, or the shell (see --help)"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         message = f"cannot read {path}: {' '.join(str(error).split())}"
