@@ -231,7 +231,8 @@ def render_handlers(console: Console, handlers: dict[str, HandlerRecord]) -> Non
         tasks = f", {record.replicas} tasks" if record.replicas > 1 else ""
         tasks += f", {record.concurrency} calls at a time" if record.concurrency > 1 else ""
         needs = f"  needs {', '.join(record.needs)}" if record.needs else ""
-        line = f"  {number}: {name} ({record.kind}{tasks}){needs}"
+        offers = ", ".join(str(each["uri"]) for each in (record.service_spec or {}).get("apis", ()))
+        line = f"  {number}: {name} ({record.kind}{tasks}){needs}" + (f"  offers {offers}" if offers else "")
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

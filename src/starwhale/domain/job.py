@@ -138,7 +138,7 @@ class HandlerRecord:
     name: str
     """`module:qualname`."""
     kind: str
-    """`predict`, `evaluate` or `handler`."""
+    """`predict`, `evaluate`, `handler`, or `serving` for what the model offers online."""
     show_name: str = ""
     """Name for people; empty means `name`."""
     module_name: str = ""
@@ -195,6 +195,8 @@ class HandlerRecord:
     """First line of the handler's docstring."""
     envs: tuple[str, ...] = ()
     """Environment variables that the handler declares, whose values the record of a job keeps."""
+    service_spec: Json | None = None
+    """Of the handler `serving`: what the model offers online."""
 
     def to_json(self) -> Json:
         """Return a JSON object from which `from_json` makes an equal value."""

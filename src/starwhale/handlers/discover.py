@@ -13,7 +13,7 @@ from typing import Any
 
 from starwhale.domain.graph import StepGraph
 from starwhale.domain.job import HandlerRecord
-from starwhale.errors import HandlerError, NotFoundError, UsageError, nearest
+from starwhale.errors import HandlerError, NotBuiltYetError, NotFoundError, UsageError, nearest
 from starwhale.handlers.argument import declared_arguments
 from starwhale.handlers.context import Context, find_runtime_context, set_runtime_context
 from starwhale.handlers.decorators import first_line
@@ -21,6 +21,7 @@ from starwhale.handlers.failures import is_user_file, user_code_error, user_fram
 from starwhale.handlers.in_flight import with_concurrency
 from starwhale.handlers.pipeline import EVALUATES, PREDICTS, RUN_MARK, PipelineHandler, hook, read_settings
 from starwhale.handlers.registry import REGISTRY, Registered
+from starwhale.handlers.service import SERVICES, serving_handler
 
 _LISTED = 10
 """Handlers that an error names."""
@@ -44,7 +45,7 @@ def discover(workdir: str | Path, modules: Sequence[str], *, arguments: Sequence
         sys.path.remove(root)
     sys.path.insert(0, root)
     importlib.invalidate_caches()
-    before = REGISTRY.entries()
+    before, offered = REGISTRY.entries(), SERVICES.apis()
     imported: list[ModuleType] = []
     for given in modules:
         name, _, path = (each.strip() for each in given.partition(":"))
@@ -63,6 +64,7 @@ def discover(workdir: str | Path, modules: Sequence[str], *, arguments: Sequence
         for name, entry in sorted(REGISTRY.entries().items())
         if before.get(name) is not entry or _lies_in(entry, root)
     }
+    found |= serving_handler(offered, root)
     if not found:
         message = f"not found any handlers in {', '.join(modules)}"
         raise HandlerError(
@@ -120,7 +122,16 @@ def select(handlers: Mapping[str, HandlerRecord], wanted: str) -> str:
     Raises:
         NotFoundError: There is none.
         UsageError: Several could be meant.
+        NotBuiltYetError: It is what the model offers online.
     """
+    found = _select(handlers, wanted)
+    if handlers[found].virtual:
+        message = f"the handler {found!r} is what the model offers online, and no job"
+        raise NotBuiltYetError(message, hint="it is for swcli model serve, which is not built yet")
+    return found
+
+
+def _select(handlers: Mapping[str, HandlerRecord], wanted: str) -> str:
     if wanted in handlers:
         return wanted
     names = sorted(handlers)
@@ -133,7 +144,7 @@ def select(handlers: Mapping[str, HandlerRecord], wanted: str) -> str:
         found = _called(names, wanted)
     else:
         needed = {need for record in handlers.values() for need in record.needs}
-        found = [name for name in names if name not in needed]
+        found = [name for name in names if name not in needed and not handlers[name].virtual] or names
     if len(found) == 1:
         return found[0]
     if found:
@@ -170,6 +181,7 @@ def _import(name: str, root: Path) -> ModuleType:
     for each in [name, *(loaded for loaded in sys.modules if loaded.startswith(name + "."))]:
         sys.modules.pop(each, None)
         REGISTRY.forget(each)
+        SERVICES.forget(each)
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -100,5 +100,6 @@ def _describe_step(record: HandlerRecord) -> Json:
         "extra_args": list(record.extra_args),
         "extra_kwargs": extra,
         "arguments": record.arguments,
+        "service_spec": record.service_spec,
     }
     return {key: value for key, value in step.items() if value is not None}
