@@ -16,12 +16,12 @@ from starwhale.datasets import reading
 from starwhale.datasets.describe import describe_version
 from starwhale.datasets.diff import LIMIT, DatasetDiff
 from starwhale.datasets.rows import DataRow, iterate_rows
-from starwhale.datasets.verify import Verified
 from starwhale.domain.uri import Uri
 from starwhale.errors import ArgumentTypeError, NotBuiltYetError, NothingToCommitError, UsageError
 from starwhale.storage.protocols import DatasetReader, PartDraft, SharedRows
 
 if TYPE_CHECKING:
+    from starwhale.datasets.verify import Verified
     from starwhale.handlers.context import Context
 
 

@@ -9,7 +9,6 @@ Who may enter: old scripts, through the finder. Start reading at `OLD_PATHS`.
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import sys
 from collections.abc import Sequence
@@ -49,8 +48,11 @@ OLD_PATHS = {
 """Old path → the module whose public names it has; empty for a path that is only on the way to others."""
 
 
-class OldPathFinder(importlib.abc.MetaPathFinder):
-    """Finds the modules of `OLD_PATHS`."""
+class OldPathFinder:
+    """Finds the modules of `OLD_PATHS`.
+
+    It does not derive from `importlib.abc.MetaPathFinder`, which would bring a third of the modules that `import starwhale` needs.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -62,7 +64,7 @@ class OldPathFinder(importlib.abc.MetaPathFinder):
         return importlib.machinery.ModuleSpec(fullname, OldPathLoader(), is_package=True)
 
 
-class OldPathLoader(importlib.abc.Loader):
+class OldPathLoader:
     """Fills a module with the public names of the one that answers for it."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:

@@ -9,19 +9,16 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from starwhale.datasets import reading
 from starwhale.datasets.changes import Changes
 from starwhale.datasets.commit import SUMMARY_KEYS, CommitNote, commit_changes
 from starwhale.datasets.describe import describe_history, describe_version
 from starwhale.datasets.diff import LIMIT, DatasetDiff, diff_versions
-from starwhale.datasets.elsewhere import refuse_write
 from starwhale.datasets.info import Info
 from starwhale.datasets.reference import RowsRef, UncommittedView, VersionRef
 from starwhale.datasets.rows import DataRow, RowSink
-from starwhale.datasets.statistics.facts import DatasetStatistics, OnProgress
-from starwhale.datasets.statistics.kept import find_statistics
 from starwhale.datasets.stores import DatasetStores, Opened
 from starwhale.datasets.tags import VersionTags
 from starwhale.domain.uri import Uri
@@ -36,6 +33,9 @@ from starwhale.errors import (
 )
 from starwhale.storage.catalog.records import BundleRecord, VersionRecord
 from starwhale.storage.protocols import DatasetReader, Key, Value
+
+if TYPE_CHECKING:
+    from starwhale.datasets.statistics.facts import DatasetStatistics, OnProgress
 
 
 class UncommittedChangesWarning(UserWarning):
@@ -175,6 +175,8 @@ class Dataset:
 
         Those of a committed version are computed once and kept beside it; changes that are not committed are counted too.
         """
+        from starwhale.datasets.statistics.kept import find_statistics
+
         return find_statistics(self._view(), columns, on_progress)
 
     def manifest(self) -> dict[str, Any]:
@@ -499,6 +501,8 @@ class Dataset:
 
     def _check_writable(self) -> None:
         if self._opened.place:
+            from starwhale.datasets.elsewhere import refuse_write
+
             raise refuse_write(f"{self._opened.place}/{self.name}")
         if self._readonly:
             message = f"dataset {self.name!r} was opened read-only"

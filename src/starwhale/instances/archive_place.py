@@ -6,26 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from starwhale.datasets.copy import CopyPlan
-from starwhale.datasets.stores import DatasetStores
 from starwhale.domain.uri import DEFAULT_PROJECT
+from starwhale.instances.dataset_stores import dataset_stores
 from starwhale.instances.destination import SAME_NAME, parse_destination
 from starwhale.transfer.places import Place
 
 if TYPE_CHECKING:
     from starwhale.storage.stores import Stores
-
-
-def dataset_stores(stores: Stores, fixed_version: str = "") -> DatasetStores:
-    """Return what datasets need; `fixed_version` is the id of the next version, empty for new ones."""
-    catalog = stores.catalog
-    return DatasetStores(
-        bundles=catalog.bundles,
-        versions=catalog.versions,
-        tags=catalog.tags,
-        rows=stores.datasets,
-        make_id=lambda: fixed_version or catalog.make_id(),
-        ref=stores.ref,
-    )
 
 
 def make_place(stores: Stores, fixed_version: str = "") -> Place:

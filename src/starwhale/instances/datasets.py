@@ -7,25 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from starwhale.datasets.copy import Copied, CopyPlan, copy_version
 from starwhale.datasets.dataset import Dataset
 from starwhale.datasets.diff import LIMIT, DatasetDiff, diff_versions
-from starwhale.datasets.elsewhere import ElsewhereVersions, find_elsewhere, open_elsewhere, refuse_write, send_version
 from starwhale.datasets.open import find_dataset
-from starwhale.datasets.statistics.kept import find_statistics
 from starwhale.datasets.stores import DatasetStores
-from starwhale.datasets.verify import OnBytes, Verified, verify_version
 from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_destination, parse_object_uri
 from starwhale.domain.uri import parse_project_uri
 from starwhale.errors import UsageError
-from starwhale.instances.archive_place import dataset_stores, make_place, plan_import
+from starwhale.instances.dataset_stores import dataset_stores
 from starwhale.instances.destination import parse_destination
 from starwhale.instances.versions import VersionVerbs
-from starwhale.transfer.dataset_archive import export_dataset, import_dataset
-from starwhale.transfer.target import find_target
 
+# What copies, archives and object stores need is imported by the verbs that need it: most only open a dataset.
 if TYPE_CHECKING:
+    from starwhale.datasets.copy import Copied
     from starwhale.datasets.statistics.facts import DatasetStatistics, OnProgress
+    from starwhale.datasets.verify import OnBytes, Verified
     from starwhale.domain.uri import Uri
     from starwhale.instances.dataset_handler import HandlerRows, HandlerWanted
     from starwhale.instances.environments import Say
@@ -113,8 +110,12 @@ class DatasetVerbs(VersionVerbs):
             CorruptedError: A file of the version is damaged.
             ObjectStoreError: The object store cannot be reached, or refuses; the next try goes on where this one stopped.
         """
+        from starwhale.datasets.copy import Copied, CopyPlan, copy_version
+
         found = self.resolve(source)
         if is_object_uri(destination):
+            from starwhale.datasets.elsewhere import send_version
+
             if project:
                 message = f"{destination!r} is no project's, and --dest-local-project {project!r} names one"
                 raise UsageError(message, hint="leave it out")
@@ -168,6 +169,8 @@ class DatasetVerbs(VersionVerbs):
             UsageError: There is no such feature; the nearest names are said.
             CorruptedError: What had to be read is damaged.
         """
+        from starwhale.datasets.statistics.kept import find_statistics
+
         found = self.resolve(uri)
         reader = self._stores.datasets.open_version(found.bundle_id, found.content_digest)
         return find_statistics(reader, columns, on_progress)
@@ -199,12 +202,17 @@ class DatasetVerbs(VersionVerbs):
         """
         if form not in FORMS:
             raise UsageError(f"format is {form!r}", hint=f"use one of {', '.join(FORMS)}")
+        from starwhale.transfer.target import find_target
+
         found = self.resolve(uri)
         target = find_target(target, force=force)
         if form == "archive" and found.place:
             message = f"{uri} lies on an object store, and archives are made of what lies here"
             raise UsageError(message, hint=f"copy it first: swcli dataset copy {uri} {found.name}")
         if form == "archive":
+            from starwhale.instances.archive_place import make_place
+            from starwhale.transfer.dataset_archive import export_dataset
+
             return export_dataset(make_place(self._stores, self._fixed_version), found, target, on_bytes)
         from starwhale.datasets.ecosystem.files import to_csv, to_parquet
 
@@ -237,6 +245,9 @@ class DatasetVerbs(VersionVerbs):
             AlreadyExistsError: A tag points at another version there.
             NoSpaceError: The disk is full; nothing is left behind.
         """
+        from starwhale.instances.archive_place import make_place, plan_import
+        from starwhale.transfer.dataset_archive import import_dataset
+
         plan = plan_import(
             self._stores, self.kind, self._project, name, project=project, ignore_tags=ignore_tags, force=force
         )
@@ -252,7 +263,11 @@ class DatasetVerbs(VersionVerbs):
         Raises:
             NotFoundError: There is no such version; the nearest names are said.
         """
+        from starwhale.datasets.verify import verify_version
+
         if is_object_uri(str(uri)):
+            from starwhale.datasets.elsewhere import open_elsewhere
+
             place = parse_object_uri(str(uri))
             stores, opened = open_elsewhere(self._stores.datasets, place, project=self._project, ref=self._stores.ref)
             assert opened.version is not None  # noqa: S101  a version that is not there raises
@@ -278,6 +293,8 @@ class DatasetVerbs(VersionVerbs):
         """
         text = str(uri)
         if is_object_uri(text):
+            from starwhale.datasets.elsewhere import find_elsewhere
+
             return find_elsewhere(self._stores.datasets, parse_object_uri(text), project=self._project)
         return super().resolve(uri)
 
@@ -285,6 +302,8 @@ class DatasetVerbs(VersionVerbs):
         """Return all versions of what a URI names, the newest first."""
         text = str(uri)
         if is_object_uri(text):
+            from starwhale.datasets.elsewhere import ElsewhereVersions
+
             dataset = self._stores.datasets.elsewhere(parse_object_uri(text))
             return ElsewhereVersions(dataset, self._project).history()
         return super().history(uri, with_removed=with_removed)
@@ -310,6 +329,8 @@ class DatasetVerbs(VersionVerbs):
         return super().recover(uri)
 
     def _open_elsewhere(self, uri: ObjectUri, kind: type[D], create: str) -> D:
+        from starwhale.datasets.elsewhere import open_elsewhere, refuse_write
+
         if create == "empty":
             raise refuse_write(uri.dataset)
         stores, opened = open_elsewhere(self._stores.datasets, uri, project=self._project, ref=self._stores.ref)
@@ -321,4 +342,6 @@ class DatasetVerbs(VersionVerbs):
 
 def _refuse_elsewhere(uri: str | Uri) -> None:
     if is_object_uri(str(uri)):
+        from starwhale.datasets.elsewhere import refuse_write
+
         raise refuse_write(parse_object_uri(str(uri)).dataset)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from starwhale.domain.job import DatasetInput, RunRequest, Step, TaskError
-from starwhale.domain.status import Status
 from starwhale.domain.uri import Uri
+
+if TYPE_CHECKING:  # opening a dataset needs nothing of jobs
+    from starwhale.domain.job import DatasetInput, RunRequest, Step, TaskError
+    from starwhale.domain.status import Status
 
 Json = Mapping[str, Any]  # Any: JSON objects whose shape belongs to whoever wrote them
 
