@@ -12,7 +12,7 @@ import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from io import BufferedWriter
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from starwhale.errors import CorruptedError, NoSpaceError
 from starwhale.media.source import Source
 from starwhale.media.stream import read_pieces
 from starwhale.storage.tables.cells import LONG_BYTES, PackRef
-from starwhale.storage.tables.files import damaged, digest_of, make_folder, no_space, write_new
+from starwhale.storage.tables.files import damaged, digest_of, make_folder, no_space, write_new, write_pieces
 from starwhale.storage.tables.manifest import Pack
 from starwhale.storage.tables.places import Image, LocalImage, LocalPlaces, Places, Span
 
@@ -164,7 +164,7 @@ class PackWriter:
         self._new_id = new_id
         self._items: dict[bytes, PackRef] = {}
         self._old: dict[bytes, PackRef] = {}
-        self._file: BufferedWriter | None = None
+        self._file: FileIO | None = None
         self._name = ""
         self._offset = 0
         self._is_lost = False
@@ -253,7 +253,7 @@ class PackWriter:
         self._name = self._new_id()
         path = self._packs.path(self._name)
         try:  # unbuffered: a value that was put can be mapped and read at once
-            self._file = path.open("xb", buffering=0)  # type: ignore[assignment]  # FileIO writes alike
+            self._file = path.open("xb", buffering=0)
         except OSError as error:
             raise no_space(error, path) from error
         self._named.add(self._name)
@@ -299,9 +299,7 @@ class PackWriter:
     def _write(self, content: bytes) -> None:
         assert self._file is not None  # noqa: S101  put has begun a pack
         try:
-            rest = memoryview(content)
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            write_pieces(self._file, (content,))
         except OSError as error:
             self._rewind()
             raise no_space(error, self._packs.path(self._name)) from error
