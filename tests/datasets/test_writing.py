@@ -18,7 +18,7 @@ from starwhale.errors import (
     UnsupportedValueError,
     UsageError,
 )
-from starwhale.media import Image
+from starwhale.media import Binary, GrayscaleImage, Image, Link, MIMEType, NumpyBinary, Text
 
 if TYPE_CHECKING:
     from tests.datasets.conftest import Build, Open
@@ -106,6 +106,68 @@ def test_rows_are_kept_as_they_were_when_they_were_written(open_: Open) -> None:
         ds.commit()
     assert row["picture"] == Image(b"abc", display_name="before")
     assert (row["numbers"], row["nested"]) == ([1, 2], {"a": [1]})
+
+
+ALIKE: list[Any] = [GrayscaleImage(bytes([n]) * 6, shape=(2, 3, 1)) for n in range(40)]
+NOT_ALIKE: list[Any] = [
+    GrayscaleImage(b"other", shape=(5, 1, 1)),
+    GrayscaleImage(b"named", "seven", shape=(2, 3, 1)),
+    GrayscaleImage(b"mask", shape=(2, 3, 1), as_mask=True),
+    GrayscaleImage(b"mask of", shape=(2, 3, 1), mask_uri="there"),
+    GrayscaleImage(b"floats", shape=(2, 3, 1), dtype="float32"),
+    GrayscaleImage(b"", shape=(2, 3, 1)),
+    GrayscaleImage(b"long" * 2000, shape=(2, 3, 1)),
+    GrayscaleImage(shape=(2, 3, 1), link=Link("file:///nowhere/seen.png")),
+    Image(b"another type", shape=(2, 3, 1), mime_type=MIMEType.GRAYSCALE),
+    Binary(b"plain", auto_convert_to_bytes=True),
+    NumpyBinary(b"array", shape=(5,)),
+    Text("a text", encoding="latin-1"),
+    b"bytes",
+    "text",
+    7,
+    None,
+]
+
+
+@pytest.mark.parametrize("odd", NOT_ALIKE, ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize("place", [0, 1, 35, 40])
+def test_media_that_differ_in_more_than_their_content_stay_what_they_are(open_: Open, odd: Any, place: int) -> None:
+    """Of media that differ in nothing else only the content is gathered; whatever comes between them is stored as well."""
+    values = [*ALIKE[:place], odd, *ALIKE[place:]]
+    with open_("ds") as ds:
+        for number, value in enumerate(values):
+            ds.append({"number": number, "value": value})
+        ds.commit()
+    read = open_("ds").column("value")
+    assert read == values
+    assert [type(value) for value in read] == [type(value) for value in values]
+
+
+def test_media_of_a_row_that_is_refused_are_not_kept(open_: Open) -> None:
+    with open_("ds") as ds:
+        for number in range(40):
+            with pytest.raises(UnsupportedValueError):
+                ds.append({"a": ALIKE[39], "b": object(), "c": ALIKE[39]})
+            ds.append({"a": ALIKE[number], "b": [number], "c": ALIKE[-number]})
+        ds.commit()
+    assert content(open_("ds")) == [
+        (number, {"a": ALIKE[number], "b": [number], "c": ALIKE[-number]}) for number in range(40)
+    ]
+
+
+def test_media_are_stored_as_they_were_when_they_were_appended(open_: Open) -> None:
+    image = GrayscaleImage(b"123456", shape=(2, 3, 1))
+    with open_("ds") as ds:
+        for number in range(40):
+            ds.append({"image": image})
+            image.shape[0] = number
+            image.display_name = f"changed {number}"
+        ds.commit()
+    shapes = [[2, 3, 1], *([number, 3, 1] for number in range(39))]
+    names = ["", *(f"changed {number}" for number in range(39))]
+    read = open_("ds").column("image")
+    assert [each.shape for each in read] == shapes
+    assert [each.display_name for each in read] == names
 
 
 def test_rows_whose_features_differ_from_one_to_the_next_keep_their_order(open_: Open) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 from starwhale.datasets.names import FeatureNames
 from starwhale.datasets.rows import check_key
 from starwhale.errors import ArgumentTypeError, InvalidNameError, ReadOnlyError
+from starwhale.media.artifact import BaseArtifact, StateKey
 from starwhale.storage.protocols import DatasetCommit, DatasetReader, DatasetWriter, Key, Value
+from starwhale.storage.tables.cells import LONG_BYTES, AlikeCells, MediaCell, is_media_type
 
 GATHER_ROWS = 4096
 """Rows of one shape that are gathered before they go to the writer."""
@@ -29,6 +31,7 @@ CHUNK_ROWS = 16_384
 
 _SMALL = frozenset({int, float, bool, type(None)})
 _TEXTS = frozenset({str, bytes})
+_Risky = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 class Changes:
@@ -55,9 +58,15 @@ class Changes:
         self._keys: list[Key] = []
         self._first_key = 0
         self._is_appending = False
+        self._next_shape: tuple[str, ...] | None = None  # of a row that may be appended without further ado
         self._most_rows = 0
         self._bytes = 0
-        self._risky: dict[tuple[type, ...], tuple[int, ...]] = {}
+        # Where only the content of media is gathered, because they differ in nothing else: their state, and one as a cell.
+        self._alike: dict[int, tuple[StateKey, MediaCell]] = {}
+        # Types of the values of the last row; where its texts and bytes are, and what else has to be looked at.
+        self._kinds: tuple[type, ...] = ()
+        self._risky: _Risky = ((), ())
+        self._known: dict[tuple[type, ...], _Risky] = {}
         self._seen: DatasetReader | None = None
         self._done: DatasetCommit | None = None
         self._row_count = 0
@@ -98,14 +107,9 @@ class Changes:
     def append(self, features: Mapping[str, Value]) -> None:
         """Write one row under the next integer key; what else is as for `put`."""
         with self._lock:
-            if (
-                self._count >= self._most_rows
-                or not self._is_appending
-                or type(features) is not dict
-                or tuple(features) != self._shape
-            ):
+            if type(features) is not dict or tuple(features) != self._next_shape:
                 features = self._begin_appending(features)
-            self._gather(self._first_key + self._count, features)
+            self._gather(None, features)
 
     def extend(self, rows: Sequence[Mapping[str, Value]]) -> None:
         """Append many rows; a list of dicts with the same names goes to the writer in columns."""
@@ -178,7 +182,7 @@ class Changes:
                 self._note(self._count)
                 # Only now: what could not be written, for want of space, is gathered still, and written by the next try.
                 self._forget_gathered()
-            self._is_appending = False
+            self._is_appending, self._next_shape = False, None
 
     def snapshot(self) -> DatasetReader:
         """A view of the rows with all changes so far."""
@@ -200,11 +204,11 @@ class Changes:
         """Drop the changes."""
         with self._lock:
             self._forget_gathered()
-            self._is_appending, self._is_dropped = False, True
+            self._is_appending, self._next_shape, self._is_dropped = False, None, True
             self._writer.abort()
 
     def _forget_gathered(self) -> None:
-        self._keys, self._values, self._count, self._bytes = [], [], 0, 0
+        self._keys, self._values, self._count, self._bytes, self._alike = [], [], 0, 0, {}
 
     def _begin_appending(self, features: Mapping[str, Value]) -> Mapping[str, Value]:
         self._check_open()
@@ -218,47 +222,90 @@ class Changes:
     def _begin(self, features: Mapping[str, Value], *, is_appending: bool) -> None:
         """Gather rows of another shape; nothing is gathered now."""
         self._shape = tuple(features)
+        self._alike = {}
         self._most_rows = max(1, min(GATHER_ROWS, GATHER_CELLS // len(self._shape)))
         self._is_appending = is_appending
+        self._next_shape = self._shape if is_appending else None
         if is_appending:
             self._first_key = self._writer.next_auto_key()
             self._key_type = int
 
-    def _gather(self, key: Key, features: Mapping[str, Value]) -> None:
-        """Keep the values of a row; the writer replaces long ones, and those that the user could change."""
-        values: Any = tuple(features.values())
+    def _gather(self, key: Key | None, features: Mapping[str, Value]) -> None:
+        """Keep the values of a row, None for the key of an appended one; the writer replaces long ones, and what could change."""
+        values: list[Any] = [*features.values()]
         kinds = tuple(map(type, values))
-        risky = self._risky.get(kinds)
-        if risky is None:
-            risky = self._learn(kinds)
-        frozen: list[object] | None = None
-        for position in risky:
-            value = values[position]
-            if kinds[position] in _TEXTS and len(value) <= SHORT:
-                continue
-            frozen = list(values) if frozen is None else frozen
-            frozen[position], weight = self._writer.freeze(key, self._shape[position], value)
-            self._bytes += weight
-        self._values += values if frozen is None else frozen
+        if kinds != self._kinds:
+            self._expect(kinds)
+        texts, others = self._risky
+        for place in texts:
+            if len(values[place]) > SHORT:
+                self._freeze(key, place, values)
+        for place in others:
+            like = self._alike.get(place)
+            content = None if like is None else values[place].content_alike(like[0], LONG_BYTES)
+            if content is None:
+                self._freeze(key, place, values)
+            else:
+                values[place] = content
+                self._bytes += len(content)
+        self._values += values
         self._count += 1
-        if self._bytes >= GATHER_BYTES:
-            self._most_rows = 0
+        if self._count >= self._most_rows or self._bytes >= GATHER_BYTES:
+            self._most_rows, self._next_shape = 0, None
 
-    def _learn(self, kinds: tuple[type, ...]) -> tuple[int, ...]:
-        """Say at which positions of rows with values of these types something has to be looked at."""
-        if len(self._risky) >= KNOWN_KINDS:
-            self._risky.clear()
-        risky = self._risky[kinds] = tuple(place for place, kind in enumerate(kinds) if kind not in _SMALL)
-        return risky
+    def _expect(self, kinds: tuple[type, ...]) -> None:
+        """Prepare for rows with values of these types: where texts and bytes stand, which may be long, and what else is looked at."""
+        risky = self._known.get(kinds)
+        if risky is None:
+            if len(self._known) >= KNOWN_KINDS:
+                self._known.clear()
+            texts = tuple(place for place, kind in enumerate(kinds) if kind in _TEXTS)
+            others = tuple(place for place, kind in enumerate(kinds) if kind not in _SMALL and kind not in _TEXTS)
+            risky = self._known[kinds] = texts, others
+        self._kinds, self._risky = kinds, risky
+        for place in [place for place, (state_key, _) in self._alike.items() if kinds[place] is not state_key[0]]:
+            self._tell_apart(place)
+
+    def _freeze(self, key: Key | None, place: int, values: list[Any]) -> None:
+        """Let the writer replace a value of a row that is being gathered."""
+        if place in self._alike:
+            self._tell_apart(place)
+        value = values[place]
+        key = self._first_key + self._count if key is None else key
+        values[place], weight = self._writer.freeze(key, self._shape[place], value)
+        self._bytes += weight
+        if self._count == 0 and is_media_type(type(value)):
+            self._begin_alike(place, value, values)
+
+    def _begin_alike(self, place: int, value: object, values: list[Any]) -> None:
+        """Gather only the content of media from here on, if the first has short content and no unusual state."""
+        cell = values[place]
+        state_key = value.state_key() if isinstance(value, BaseArtifact) else None
+        if state_key is not None and type(cell) is MediaCell and cell.data is not None:
+            self._alike[place] = state_key, cell
+            values[place] = cell.data
+
+    def _tell_apart(self, place: int) -> None:
+        """Put whole cells in place of the contents that were gathered: something else follows, or they are put one by one."""
+        self._values[place :: len(self._shape)] = self._cells_of(place)
+        del self._alike[place]
+
+    def _cells_of(self, place: int) -> AlikeCells:
+        _, like = self._alike[place]
+        contents: Any = self._values[place :: len(self._shape)]  # Any: bytes, as long as they are alike
+        return AlikeCells(like.name, like.meta, contents)
 
     def _write_gathered(self) -> None:
         """Hand the gathered rows over in columns; a few of them one by one."""
         keys = range(self._first_key, self._first_key + self._count) if self._is_appending else self._keys
         width = len(self._shape)
         if self._count >= FEW_ROWS:
-            columns = {name: self._values[place::width] for place, name in enumerate(self._shape)}
+            columns: dict[str, Any] = {name: self._values[place::width] for place, name in enumerate(self._shape)}
+            columns.update({self._shape[place]: self._cells_of(place) for place in self._alike})
             self._writer.put_columns(keys, columns)
             return
+        for place in [*self._alike]:
+            self._tell_apart(place)
         for row, key in enumerate(keys):  # where it is tried again, the same rows are put again
             values = self._values[row * width : (row + 1) * width]
             self._writer.put(key, dict(zip(self._shape, values, strict=True)))

@@ -307,8 +307,8 @@ class Dataset:
     def append(self, item: object) -> None:
         """Write a row: a DataRow, a dict or `(features,)` under the next integer key, or `(index, features)`."""
         if type(item) is dict:  # most rows are; the rest of the checks costs more than this
-            changes = self._changes or self._writing()
-            changes.append(cast("Mapping[str, Value]", item))
+            features: Any = item  # Any: each value is looked at where it is gathered; a cast is a call, once per row
+            (self._changes or self._writing()).append(features)
             return
         self._check_writable()
         if isinstance(item, Mapping):

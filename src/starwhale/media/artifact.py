@@ -227,11 +227,32 @@ class BaseArtifact(MediaValue):
 
     def state_key(self) -> StateKey | None:
         """Return what equal keys mean equal states by; None for a value with more to its state than the usual attributes."""
-        attributes = self.__dict__
-        count = len(attributes) - ("_cell" in attributes)  # where it was read from is no part of its state
-        if count != 5 or type(self.display_name) is not str or type(self.dtype) is not DType:
-            return None  # a link, or what only some types have
+        if type(self.display_name) is not str or type(self.dtype) is not DType or not self._is_usual():
+            return None
         return type(self), self.display_name, tuple(self.shape), self.mime_type, self.dtype
+
+    def content_alike(self, key: StateKey, limit: int) -> bytes | None:
+        """Return the content of a value whose state has this key, if it is in memory and has at most `limit` bytes.
+
+        None says nothing about the key: of element types only the very same is recognised, which mostly is one of few constants.
+        """
+        content = self._content
+        _, name, shape, mime_type, dtype = key
+        if (
+            type(content) is bytes
+            and len(content) <= limit
+            and self.dtype is dtype
+            and self.mime_type is mime_type
+            and self.display_name == name
+            and (*self.shape,) == shape
+            and self._is_usual()
+        ):
+            return content
+        return None
+
+    def _is_usual(self) -> bool:
+        """Whether the usual attributes are all of its state. Nothing looks at `__dict__`, which is made when it is looked at."""
+        return self.link is None and not self._own_state(everything=False)
 
     @staticmethod
     def from_state_key(key: StateKey) -> BaseArtifact:

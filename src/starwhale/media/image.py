@@ -32,6 +32,10 @@ _DECODING_ERRORS = (
     zlib.error,
 )
 """What Pillow's readers raise on damaged pictures."""
+_GRAYSCALE, _UNDEFINED = (
+    MIMEType.GRAYSCALE,
+    MIMEType.UNDEFINED,
+)  # looked up once: Python takes longer for it than for the rest
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 
 IMAGE_KINDS = frozenset(
@@ -84,16 +88,15 @@ class Image(BaseArtifact):
         if type(fp) is not bytes and _holds_pixels(fp):
             fp, pixels_shape = _encode(fp)
             shape = shape or pixels_shape
-            mime_type = MIMEType.PNG if mime_type == MIMEType.UNDEFINED else mime_type
+            mime_type = MIMEType.PNG if mime_type == _UNDEFINED else mime_type
         super().__init__(fp, display_name, shape or (None, None, 3), mime_type, dtype, link)
-        if self.mime_type is MIMEType.UNDEFINED and (isinstance(self._content, FileSource) or self.link is not None):
+        if self.mime_type is _UNDEFINED:
             content = self._content
-            name = (
-                content.path if isinstance(content, FileSource) else urlsplit(self.link.uri).path if self.link else ""
-            )
-            guess = MIMEType.create_by_file_suffix(name)
-            self.mime_type = guess if guess in IMAGE_KINDS else MIMEType.UNDEFINED
-        if self.mime_type is not MIMEType.GRAYSCALE and self.mime_type not in IMAGE_KINDS:
+            name = content.path if isinstance(content, FileSource) else urlsplit(link.uri).path if link else ""
+            if name:
+                guess = MIMEType.create_by_file_suffix(name)
+                self.mime_type = guess if guess in IMAGE_KINDS else _UNDEFINED
+        elif self.mime_type is not _GRAYSCALE and self.mime_type not in IMAGE_KINDS:
             raise UnsupportedValueError(f"{self.mime_type.value!r} is not the MIME type of an image")
         if as_mask:
             self.as_mask = True
@@ -188,6 +191,9 @@ class Image(BaseArtifact):
         numpy = require("numpy", purpose=purpose)
         return numpy.frombuffer(content, dtype=numpy_dtype(self.dtype, numpy)).reshape(self.shape).copy()
 
+    def _is_usual(self) -> bool:
+        return self.link is None and not self.as_mask and not self.mask_uri
+
     def _own_state(self, *, everything: bool) -> dict[str, object]:
         if everything:
             return {"as_mask": self.as_mask, "mask_uri": self.mask_uri}
@@ -229,7 +235,15 @@ class GrayscaleImage(Image):
         dtype: Any = UINT8,
         link: Link | None = None,
     ) -> None:
-        super().__init__(fp, display_name, shape or (None, None, 1), MIMEType.GRAYSCALE, as_mask, mask_uri, dtype, link)
+        if (
+            type(fp) is bytes and link is None and not as_mask and not mask_uri
+        ):  # mostly; two calls less for each of many
+            self._content = fp
+            self.display_name = display_name
+            self.shape = list(shape or (None, None, 1))
+            self.mime_type, self.dtype = _GRAYSCALE, dtype
+            return
+        super().__init__(fp, display_name, shape or (None, None, 1), _GRAYSCALE, as_mask, mask_uri, dtype, link)
         if shape is None and type(fp) is not bytes and _holds_pixels(fp):
             self.shape = [*_pixels_shape(fp)[:2], 1]
 

@@ -44,6 +44,18 @@ def binaries(values: Sequence[bytes | None]) -> Any:
     return _variable(pa.binary(), filled, b"".join(filled), validity)
 
 
+def whole_binaries(values: Sequence[bytes]) -> Any:
+    """Make a binary array of values that are all there."""
+    return _variable(pa.binary(), values, b"".join(values), None)
+
+
+def repeated(value: bytes, count: int) -> Any:
+    """Make a binary array that holds one value again and again."""
+    size = len(value)
+    ends = array("i", range(0, size * count + 1, size) if size else bytes(count + 1))
+    return pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(ends), pa.py_buffer(value * count)])
+
+
 def texts(values: Sequence[str | None]) -> Any:
     """Make a string array; UnicodeEncodeError for lone surrogates, OverflowError for more than 2 GiB."""
     validity = _validity(values)
@@ -107,4 +119,17 @@ def _validity(values: Sequence[object]) -> Any:
     return pa.py_buffer(pack_bits(value is not None for value in values))
 
 
-__all__ = ["binaries", "bools", "counted", "floats", "ints", "offsets", "pack_bits", "structs", "text_lists", "texts"]
+__all__ = [
+    "binaries",
+    "bools",
+    "counted",
+    "floats",
+    "ints",
+    "offsets",
+    "pack_bits",
+    "repeated",
+    "structs",
+    "text_lists",
+    "texts",
+    "whole_binaries",
+]

@@ -6,10 +6,10 @@ was put is not seen, and large content is on disk already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, Protocol, TypedDict, cast
+from typing import Any, Protocol, TypedDict, cast, overload
 
 import msgpack
 
@@ -105,6 +105,33 @@ class MediaCell:
     meta: bytes
     data: bytes | None
     ref: PackRef | None
+
+
+class AlikeCells(Sequence[MediaCell]):
+    """Cells of one media type that differ in nothing but their short content.
+
+    Args:
+        name: The data type.
+        meta: The state of each.
+        contents: Their bytes.
+    """
+
+    __slots__ = ("contents", "meta", "name")
+
+    def __init__(self, name: str, meta: bytes, contents: Sequence[bytes]) -> None:
+        self.name, self.meta, self.contents = name, meta, contents
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+    @overload
+    def __getitem__(self, index: int) -> MediaCell: ...
+    @overload
+    def __getitem__(self, index: slice) -> AlikeCells: ...
+    def __getitem__(self, index: int | slice) -> MediaCell | AlikeCells:
+        if isinstance(index, slice):
+            return AlikeCells(self.name, self.meta, self.contents[index])
+        return MediaCell(self.name, self.meta, self.contents[index], None)
 
 
 def freeze(value: Any, sink: Sink) -> Any:
@@ -284,6 +311,7 @@ def _copy_leaf(item: Any) -> Any:
 
 __all__ = [
     "LONG_BYTES",
+    "AlikeCells",
     "LongBytes",
     "LongStr",
     "MediaCell",

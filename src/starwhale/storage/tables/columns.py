@@ -20,7 +20,7 @@ from starwhale.media import codec
 from starwhale.media.source import Source
 from starwhale.storage.tables import arrays, cells
 from starwhale.storage.tables.arrow_columns import encode_arrow
-from starwhale.storage.tables.cells import LongBytes, LongStr, MediaCell, Packed, PackRef, Sink, SourceOf
+from starwhale.storage.tables.cells import AlikeCells, LongBytes, LongStr, MediaCell, Packed, PackRef, Sink, SourceOf
 
 KEY_COLUMN = "__key__"
 """Stored name of the row keys; names of users never begin with two underscores in a file."""
@@ -66,6 +66,8 @@ def encode_column(
         if stored is not None:
             return stored
         values = plain_values(values)
+    if isinstance(values, AlikeCells) and values:
+        return _encode_alike(values)
     types = set(map(type, values))
     types.discard(type(None))
     if not types:
@@ -360,6 +362,14 @@ def _encode_media(made: Sequence[MediaCell | None]) -> tuple[Any, str] | None:
     data = arrays.binaries([None if cell is None else cell.data for cell in made])
     ref = _encode_refs([None if cell is None else cell.ref for cell in made])
     return arrays.structs(MEDIA_TYPE, [meta, data, ref], [cell is not None for cell in made]), f"media:{names.pop()}"
+
+
+def _encode_alike(values: AlikeCells) -> tuple[Any, str]:
+    """Do the same for media that differ in nothing but their content."""
+    count = len(values)
+    meta, data = arrays.repeated(values.meta, count), arrays.whole_binaries(values.contents)
+    children = [meta, data, pa.nulls(count, REF_TYPE)]
+    return pa.Array.from_buffers(MEDIA_TYPE, count, [None], children=children), f"media:{values.name}"
 
 
 def _decode_media(array: Any, name: str, source_of: SourceOf | None) -> list[Any]:
