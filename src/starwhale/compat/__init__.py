@@ -13,6 +13,10 @@ import importlib.machinery
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
 
 OLD_PATHS = {
     "starwhale.api._impl": "",
@@ -61,7 +65,8 @@ class OldPathFinder:
         del path, target
         if fullname not in OLD_PATHS:
             return None
-        return importlib.machinery.ModuleSpec(fullname, OldPathLoader(), is_package=True)
+        loader = cast("Loader", OldPathLoader())  # in all but its base, which would bring as much as the finder's
+        return importlib.machinery.ModuleSpec(fullname, loader, is_package=True)
 
 
 class OldPathLoader:
