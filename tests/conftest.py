@@ -80,6 +80,7 @@ NEEDS: Mapping[str, Need] = {
     "time": Need(present=lambda: True, help="takes a minute or two with the others of its kind"),
     "kills": Need(present=lambda: True, help="takes a minute or two"),
     "notebook": Need(present=_has("nbclient", "ipykernel"), help="pip install nbclient ipykernel"),
+    "widgets": Need(present=_has("nbclient", "ipykernel", "ipywidgets"), help="pip install ipywidgets"),
     "audio": Need(present=_has("soundfile"), help="pip install soundfile"),
     "video": Need(present=_has("av"), help="pip install av"),
     "torch": Need(present=_has("torch"), help="pip install torch"),

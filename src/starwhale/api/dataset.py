@@ -61,6 +61,11 @@ class Dataset(BuiltDataset):
         page = found[(page_index - 1) * page_size : page_index * page_size]
         return [describe_version(each, path=verbs.folder(each)) for each in page], {"total": len(found)}
 
+    def _repr_html_(self) -> str:
+        from starwhale.api.html_view import dataset_html
+
+        return dataset_html(self)
+
     def make_distributed_consumption(self, session_id: str, batch_size: int = 50) -> Self:
         """Share the rows with the other tasks of the step: each row comes to one of them.
 

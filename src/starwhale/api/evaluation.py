@@ -151,6 +151,14 @@ class Evaluation:
         """Commit what was logged."""
         self.flush_all()
 
+    def __repr__(self) -> str:
+        return f"Evaluation({self.id!r}, {self.project!r})"
+
+    def _repr_html_(self) -> str:
+        from starwhale.api.html_view import evaluation_html
+
+        return evaluation_html(self)
+
     def __enter__(self) -> Self:
         return self
 

@@ -1,4 +1,4 @@
-"""How far a job of the SDK is: one line on stderr that is written over, where somebody looks on."""
+"""How far a job of the SDK is, where somebody looks on: drawn below a notebook's cell, else one line on stderr that is written over."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
+
+from starwhale.api.job_board import make_board
 
 if TYPE_CHECKING:
     from starwhale.execution.start import JobProgress, OnProgress
@@ -23,7 +25,7 @@ def is_watched(stream: TextIO) -> bool:
 
 
 class ProgressLine:
-    """Writes the steps of a running job over one another while it is entered."""
+    """Shows the steps of a running job while it is entered: in a notebook, or as a line that is written over."""
 
     def __init__(self, *, is_wanted: bool, clock: Callable[[], float] = time.monotonic) -> None:
         """Look where to write.
@@ -38,6 +40,8 @@ class ProgressLine:
         self._drawn_at = 0.0
         self._width = 0
         self._note = ""
+        self._board = make_board(clock) if self._is_shown else None
+        self._last: JobProgress | None = None
 
     @property
     def on_progress(self) -> OnProgress | None:
@@ -69,15 +73,21 @@ class ProgressLine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         del kind, error, trace
+        if self._board is not None and self._last is not None:
+            self._board.draw(self._last, "")  # how it ended stays to be seen
         if self._width:
             self._write("")
             self._stream.write("\r")
             self._stream.flush()
 
     def _draw(self, job: JobProgress) -> None:
-        now = self._clock()
-        if now - self._drawn_at >= _EVERY_S:
-            self._drawn_at = now
+        now, self._last = self._clock(), job
+        if now - self._drawn_at < _EVERY_S:
+            return
+        self._drawn_at = now
+        if self._board is not None:
+            self._board.draw(job, self._note.removeprefix(" · "))
+        else:
             self._write(progress_text(job) + self._note)
 
     def _write(self, text: str) -> None:
