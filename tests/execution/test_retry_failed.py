@@ -223,7 +223,7 @@ def test_a_driver_that_dies_at_any_step_of_that_loses_nothing(
 def test_an_interrupted_job_does_the_rest_and_what_failed(single: Kind) -> None:
     """Rows that were never tried and rows that failed are done in one go."""
     job = single.job
-    job.break_rows(BROKEN, ODD)
+    job.break_rows((0, 1, *BROKEN), ODD)
     with job.instance() as opened:
         job_id = opened.catalog.make_id()
     spec = {"request": job.request("thread", job_id=job_id).to_json(), "env": dict(job.env)}

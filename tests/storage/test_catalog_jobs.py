@@ -185,7 +185,7 @@ def test_steps_and_attempts_are_recorded(catalog: SqlCatalog) -> None:
     assert step.started_at < step.finished_at
     found = catalog.jobs.attempts(FIRST)
     assert [(each.number, each.status, each.error, each.timings) for each in found] == [
-        (1, Status.FAILED, error, {"read": 0.5}),
+        (1, Status.FAILED, error, {"read": 0.5, "start": 1.0}),
         (2, Status.SUCCESS, None, {}),
     ]
     with pytest.raises(StatusError):

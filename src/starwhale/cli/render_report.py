@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from starwhale.cli.render_record import record_lines
+from starwhale.cli.render_usage import usage_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +45,7 @@ def render_report(
     _panel(console, "job", dict(_about(report, is_verbose)))
     if has_steps:
         _panel(console, "record", dict(record_lines(report.manifest, is_whole=is_verbose)))
+    _panel(console, "time", dict(usage_lines(report.steps, is_whole=is_verbose)))
     _panel(console, "summary", dict(_summary(report)))
     if report.labels:
         _tables(console, "per label", "label", list(report.labels.values()), max_columns)

@@ -396,7 +396,7 @@ class TaskUpdate:
     is_renewal: bool = False
     """Whether the worker process is ended on purpose, because of a call that does not end; the task goes on in a new one."""
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Seconds that the attempt spent per activity: `read`, `predict`, `write`."""
+    """What the attempt used, by the names of `domain.usage`."""
     packages: Mapping[str, str] = field(default_factory=dict[str, str])
     """Versions of the packages that its process had imported by then."""
 

@@ -16,15 +16,14 @@ from typing import Any, TypeVar
 from starwhale.domain.job import Task
 from starwhale.domain.ledger import TARGET_S
 from starwhale.domain.status import Status
-from starwhale.handlers.gate import Gate
+from starwhale.domain.usage import Activity
+from starwhale.execution.meter import Meter
 from starwhale.handlers.predict_async import AsyncRunner, Call, OpenRange
 from starwhale.handlers.range_part import RowFailed
 from starwhale.media.weight import PART_BYTES
 from starwhale.storage.protocols import RangeLease, Rows, TaskStores
 
 R = TypeVar("R")
-ACTIVITIES = ("read", "predict", "write", "wait")
-"""What the time of a task goes to."""
 TICK_S = 0.1
 """How often is looked whether the task should stop, at least."""
 LEAD_S = 0.5
@@ -43,7 +42,7 @@ class AsyncRows:
     """Drives the calls of one attempt, in the event loop of its thread."""
 
     def __init__(
-        self, task: Task, stores: TaskStores, runner: AsyncRunner, gate: Gate, should_stop: Callable[[], bool]
+        self, task: Task, stores: TaskStores, runner: AsyncRunner, should_stop: Callable[[], bool], meter: Meter
     ) -> None:
         """Begin with no range.
 
@@ -51,13 +50,13 @@ class AsyncRows:
             task: What to run.
             stores: The task's side of the stores.
             runner: Calls predict.
-            gate: Says how many calls may be in flight; the runner's own.
             should_stop: Whether to begin no more calls.
+            meter: Counts where the time goes: to predict as long as any call is in flight.
         """
         self._task = task
         self._stores = stores
         self._runner = runner
-        self._gate = gate
+        self._gate = runner.gate
         self._should_stop = should_stop
         self._most = task.step.concurrency
         self._open: list[OpenRange] = []
@@ -74,11 +73,9 @@ class AsyncRows:
         self._noted = ""
         self._ledger = ThreadPoolExecutor(1, "ledger")
         self._reader = ThreadPoolExecutor(1, "read-ahead")
-        self._told: dict[str, float] = dict.fromkeys(ACTIVITIES, 0.0)
+        self._meter = meter
         self.on_lease: Callable[[RangeLease], None] = lambda _lease: None
         """Told of every range that is leased."""
-        self.timings = dict(self._told)
-        """Wall seconds by what they went to; `predict` as long as any call is in flight."""
 
     async def run(self) -> Status:
         """Run until no rows are left or a stop was asked for; returns success or interrupted.
@@ -140,12 +137,12 @@ class AsyncRows:
 
     def _account(self, seconds: float) -> None:
         if self._gate.active:
-            name = "predict"
+            activity = Activity.PREDICT
         elif self._runner.put_off or self._gate.held_s:
-            name = "wait"
+            activity = Activity.WAIT
         else:
-            name = "read" if self._is_fetching else "write"
-        self.timings[name] += seconds
+            activity = Activity.READ if self._is_fetching else Activity.WRITE
+        self._meter.add(activity, seconds)
 
     def _fetch(self) -> None:
         """Lease the next range where rows will be wanted soon, and there is room for them."""
@@ -239,8 +236,8 @@ class AsyncRows:
             draft.lease = opened.lease
             if draft.stop is None and last < opened.lease.stop:
                 draft.stop = last
-            draft.timings = {name: seconds - self._told[name] for name, seconds in self.timings.items()}
-            self._told = dict(self.timings)
+            self._meter.rows += draft.rows_done
+            draft.timings = self._meter.read()
             await _in_thread(self._ledger, lambda: self._stores.commit(draft))
         self._open.remove(opened)
 

@@ -28,7 +28,9 @@ class Ready:
     rows: Rows
     """Its rows."""
     read_s: float
-    """Seconds that were spent waiting for them."""
+    """Seconds that were spent waiting for them to be read."""
+    decode_s: float
+    """Seconds that were spent waiting for them to be decoded."""
     write_s: float
     """Seconds that were spent committing the range before and leasing."""
 
@@ -49,7 +51,7 @@ class RangeFeed:
         self._stores = stores
         self._is_ahead = is_ahead
         self._clock = clock
-        self._ahead: tuple[RangeLease, Future[Rows]] | None = None
+        self._ahead: tuple[RangeLease, Future[tuple[Rows, float]]] | None = None
         self._reader: ThreadPoolExecutor | None = None
 
     def next(self, done: PartDraft | None) -> Ready | None:
@@ -70,7 +72,9 @@ class RangeFeed:
             read = self._clock()
             if wants_ahead and not lease.is_suspect:
                 self._read_ahead(self._stores.next_range())
-            return Ready(lease=lease, rows=rows, read_s=read - leased, write_s=leased - began + self._clock() - read)
+            decode_s = min(rows.decode_s, read - leased)
+            write_s = leased - began + self._clock() - read
+            return Ready(lease=lease, rows=rows, read_s=read - leased - decode_s, decode_s=decode_s, write_s=write_s)
         lease, future = self._ahead
         self._ahead = None
         following: RangeLease | None = None
@@ -79,10 +83,11 @@ class RangeFeed:
         elif done is not None:
             self._stores.commit(done)
         leased = self._clock()
-        rows = future.result()
-        read_s = self._clock() - leased
+        rows, took_s = future.result()
+        waited_s = self._clock() - leased
+        decode_s = waited_s * min(rows.decode_s / took_s, 1.0) if took_s > 0 else 0.0  # in the proportion of the whole
         self._read_ahead(following)
-        return Ready(lease=lease, rows=rows, read_s=read_s, write_s=leased - began)
+        return Ready(lease=lease, rows=rows, read_s=waited_s - decode_s, decode_s=decode_s, write_s=leased - began)
 
     def close(self) -> None:
         """Wait for what is being read; leases that were not used go back when the attempt ends."""
@@ -94,4 +99,10 @@ class RangeFeed:
             return
         if self._reader is None:
             self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead")
-        self._ahead = lease, self._reader.submit(self._stores.read_rows, lease)
+        self._ahead = lease, self._reader.submit(self._read, lease)
+
+    def _read(self, lease: RangeLease) -> tuple[Rows, float]:
+        """Read rows in the reader's thread, and say how long that took."""
+        began = self._clock()
+        rows = self._stores.read_rows(lease)
+        return rows, self._clock() - began

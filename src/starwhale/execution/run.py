@@ -5,6 +5,7 @@ The schedule decides, the executor places, the catalog remembers. Everything a w
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 from starwhale.domain.error_budget import ErrorBudget, parse_error_budget
 from starwhale.domain.job import Job, Step, Task, TaskError, TaskUpdate
 from starwhale.domain.status import Status, is_active
+from starwhale.domain.usage import ACCELERATOR_USE
 from starwhale.domain.wish import Stop
 from starwhale.errors import (
     ExecutionError,
@@ -24,6 +26,7 @@ from starwhale.errors import (
     WorkerDiedError,
 )
 from starwhale.execution import schedule
+from starwhale.execution.accelerator_use import AcceleratorWatch, find_look, merge
 from starwhale.execution.executors.protocol import Executor
 from starwhale.execution.plan import plan_tasks
 from starwhale.execution.schedule import JobState, TaskState
@@ -151,6 +154,13 @@ class JobRun:
         Args:
             find_stop: Says why it is to stop, or None; asked several times a second.
         """
+        with AcceleratorWatch(self._steps_at_work, find_look()) as watch:
+            try:
+                return self._run(find_stop)
+            finally:
+                self._keep_use(watch.found)
+
+    def _run(self, find_stop: Callable[[], Stop | None]) -> JobOutcome:
         self._begin()
         while (status := schedule.end_status(self._state)) is None:
             stop = find_stop()
@@ -165,6 +175,23 @@ class JobRun:
             if self._results.should_compact(self._job.id):
                 self._results.compact(self._job.id)
         return self._finish(status)
+
+    def _steps_at_work(self) -> list[str]:
+        return [name for name in self._steps if schedule.step_status(self._state, name) is Status.RUNNING]
+
+    def _keep_use(self, found: Mapping[str, Mapping[str, Any]]) -> None:  # Any: JSON values
+        """Write down how busy the accelerators were, beside what earlier runs of the job have seen."""
+        if not found:
+            return
+        with contextlib.suppress(StarwhaleError):  # what ends the job is told, and this is not worth more than that
+
+            def add(record: Mapping[str, Any]) -> dict[str, Any]:  # Any: see above
+                before = record.get(ACCELERATOR_USE) or {}
+                return {
+                    ACCELERATOR_USE: {**before, **{name: merge(before.get(name, {}), found[name]) for name in found}}
+                }
+
+            self._catalog.jobs.add_to_record(self._job.id, add)
 
     def _stop(self, why: Stop) -> bool:
         """Let nothing start any more and what runs come to its end; returns whether that is news."""

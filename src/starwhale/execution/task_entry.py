@@ -18,7 +18,9 @@ from typing import Any, Protocol
 
 from starwhale.domain.job import Task, TaskError, TaskUpdate
 from starwhale.domain.status import Status
+from starwhale.domain.usage import Activity
 from starwhale.errors import LeaseLostError, NoSpaceError, StarwhaleError, UserCodeError
+from starwhale.execution.meter import Meter
 from starwhale.execution.read_ahead import RangeFeed, Ready
 from starwhale.handlers import call
 from starwhale.handlers.context import Context, set_runtime_context
@@ -28,10 +30,11 @@ from starwhale.handlers.range_part import Origin, RowFailed, Rules
 from starwhale.handlers.result_rows import iter_results
 from starwhale.handlers.row_clock import RowClock
 from starwhale.media.weight import PART_BYTES
-from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TaskStores
+from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TablePage, TableQuery, TaskStores
 
 logger = logging.getLogger(__name__)
 
+_READY = {Activity.READ: "read_s", Activity.DECODE: "decode_s", Activity.WRITE: "write_s"}
 COMMIT_ROWS = 10_000
 """A step without rows commits what it has logged after so many rows."""
 
@@ -86,7 +89,7 @@ def run_task(  # noqa: PLR0913 - what differs between a worker, a notebook and a
     """
     context = make_context(task, stores)
     set_runtime_context(context)
-    attempt = _Attempt(task, stores, context, should_stop, clock)
+    attempt = _Attempt(task, stores, context, should_stop, Meter(clock), clock)
     attempt.on_failure, attempt.output, attempt.on_stuck = on_failure, output, on_stuck
     failed: TaskError | None = None
     try:
@@ -113,7 +116,8 @@ def run_task(  # noqa: PLR0913 - what differs between a worker, a notebook and a
         failed = dataclasses.replace(
             failed, step=task.step.name, task=task.index, attempt=task.attempt, output=failed.output or tail
         )
-    return TaskUpdate(task_id=task.id, attempt=task.attempt, status=status, error=failed, timings=attempt.timings)
+    used = attempt.meter.read()
+    return TaskUpdate(task_id=task.id, attempt=task.attempt, status=status, error=failed, timings=used)
 
 
 def make_context(task: Task, stores: TaskSide) -> Context:
@@ -147,6 +151,7 @@ class _Attempt:
         stores: TaskSide,
         context: Context,
         should_stop: Callable[[], bool],
+        meter: Meter,
         clock: Callable[[], float],
     ) -> None:
         self._task = task
@@ -154,8 +159,8 @@ class _Attempt:
         self._context = context
         self._should_stop = should_stop
         self._clock = clock
-        self.timings: dict[str, float] = {}
-        """Seconds that were spent so far, by activity."""
+        self.meter = meter
+        """Counts where the time goes."""
         self.on_failure: Callable[[UserCodeError], None] | None = None
         """Called with what user code raised, before its instance is closed."""
         self.output: Output | None = None
@@ -165,7 +170,7 @@ class _Attempt:
 
     def run(self) -> Status:
         """Run the handler; returns success or interrupted."""
-        with self._watch():
+        with self._watch(), self.meter.measure(Activity.LOAD):
             bound = call.load(self._task.step.record)
         try:
             with self._watch():
@@ -227,13 +232,10 @@ class _Attempt:
         gate = Gate(task.step.concurrency, time.monotonic)
         async with call.entered(bound):
             runner = AsyncRunner(bound, self._context, self._rules(), gate, note=self._note)
-            rows = AsyncRows(task, self._stores, runner, gate, self._should_stop)
+            rows = AsyncRows(task, self._stores, runner, self._should_stop, self.meter)
             if output is not None:
                 rows.on_lease = lambda lease: setattr(output, "sends_at_once", lease.is_suspect)
-            try:
-                return await rows.run()
-            finally:
-                self.timings = rows.timings
+            return await rows.run()
 
     def _note(self, text: str) -> None:
         """Write a line into the task's log."""
@@ -244,6 +246,7 @@ class _Attempt:
         """Keep what was done, and have this process ended: a call of predict does not end."""
         assert self.on_stuck is not None  # noqa: S101 - the caller has looked
         task, draft = self._task, None
+        self.meter.take_over()
         try:
             draft, failed, ends_task = runner.give_up(stack)
             if draft is not None and draft.lease is not None:
@@ -260,7 +263,7 @@ class _Attempt:
                 error=failed,
                 worker_died=not ends_task,
                 is_renewal=not ends_task,
-                timings=self.timings,
+                timings=self.meter.read(),
             )
         )
 
@@ -278,16 +281,21 @@ class _Attempt:
         """Commit what was logged outside of any range: by the handler's constructor and at its exit."""
         tables = self._context.log_buffer.drain()
         if tables:
-            self._stores.commit(PartDraft(tables=tables))
+            with self.meter.measure(Activity.WRITE):
+                self._stores.commit(PartDraft(tables=tables))
 
     def _run_rows(self, runner: PredictRunner) -> Status:
         draft: PartDraft | None = None
         with closing(RangeFeed(self._stores, is_ahead=not self._task.request.is_debug, clock=self._clock)) as feed:
             while not self._should_stop():
+                asked = self._clock()
                 ready = feed.next(draft)
                 if ready is None:
+                    self.meter.add(Activity.WRITE, self._clock() - asked)
                     return Status.SUCCESS
-                began = self._clock() - ready.read_s
+                began = self._clock() - ready.read_s - ready.decode_s
+                for activity, seconds in _READY.items():
+                    self.meter.add(activity, getattr(ready, seconds))
                 try:
                     draft = self._run_range(runner, ready, began)
                 except RowFailed as failure:
@@ -312,18 +320,19 @@ class _Attempt:
             return None
         if used.stop < lease.stop and draft.stop is None:
             draft.stop = used.stop
-        draft = self._finish(draft, lease, began)
-        spent = {"read": ready.read_s, "predict": draft.seconds - ready.read_s, "write": ready.write_s}
-        draft.timings = {**spent, **draft.timings}
-        for name, seconds in draft.timings.items():
-            self.timings[name] = self.timings.get(name, 0.0) + seconds
-        return draft
+        return self._finish(draft, lease, began)
 
     def _finish(self, draft: PartDraft, lease: RangeLease, began: float) -> PartDraft:
         """Add what the user logged, and the time that it took."""
         draft.lease = lease
         draft.tables = [*draft.tables, *self._context.log_buffer.drain()]
         draft.seconds = self._clock() - began
+        wait_s = draft.timings.get(Activity.WAIT, 0.0)  # calls that overlap add up to more than the time that they took
+        self.meter.add(Activity.PREDICT, min(draft.timings.get(Activity.PREDICT, 0.0), draft.seconds - wait_s))
+        if wait_s:
+            self.meter.add(Activity.WAIT, wait_s)
+        self.meter.rows += draft.rows_done
+        draft.timings = self.meter.read()
         return draft
 
     def _keep(self, draft: PartDraft | None) -> None:
@@ -331,28 +340,32 @@ class _Attempt:
         if draft is None or draft.lease is None:
             return
         if draft.stop is None or draft.stop > draft.lease.start:
-            self._stores.commit(draft)
+            with self.meter.measure(Activity.WRITE):
+                self._stores.commit(draft)
 
     def _run_whole(self, bound: call.Bound) -> None:
         record, context = self._task.step.record, self._context
-        drain = _Drain(context, self._stores)
+        drain = _Drain(context, self._stores, self.meter)
         context.log_buffer.on_log = drain.count
+        before, began = self.meter.total(), self._clock()
         try:
             if record.kind == "evaluate":
-                call.call_evaluate(bound, iter_results(self._stores))
+                call.call_evaluate(bound, iter_results(_MeteredPages(self._stores, self.meter)))
             else:
                 call.call_plain(bound)
         finally:
             context.log_buffer.on_log = None
+            self.meter.add(Activity.RUN, self._clock() - began - (self.meter.total() - before))
         drain.commit()
 
 
 class _Drain:
     """Commits what a step without rows has logged, now and then; safe to call from the threads of user code."""
 
-    def __init__(self, context: Context, stores: TaskStores) -> None:
+    def __init__(self, context: Context, stores: TaskStores, meter: Meter) -> None:
         self._context = context
         self._stores = stores
+        self._meter = meter
         self._rows = 0
         self._lock = threading.Lock()
 
@@ -371,7 +384,21 @@ class _Drain:
         with self._lock:
             tables = self._context.log_buffer.drain()
             if tables:
-                self._stores.commit(PartDraft(tables=tables))
+                with self._meter.measure(Activity.WRITE):
+                    self._stores.commit(PartDraft(tables=tables))
+
+
+class _MeteredPages:
+    """Pages of results for evaluate, with the time counted that it waits for them."""
+
+    def __init__(self, stores: TaskStores, meter: Meter) -> None:
+        self._stores = stores
+        self._meter = meter
+
+    def read_page(self, query: TableQuery, cursor: str | None = None) -> TablePage:
+        """Read some rows of a table of the job."""
+        with self._meter.measure(Activity.READ):
+            return self._stores.read_page(query, cursor)
 
 
 def describe_error(error: BaseException) -> TaskError:

@@ -135,7 +135,8 @@ class AsyncRunner:
         self._with_external = calling(bound.record, bound.function)
         self._context = context
         self._rules = rules
-        self._gate = gate
+        self.gate = gate
+        """Says how many calls may be in flight."""
         self._note = note
         self._stopping = asyncio.Event()
         self.put_off = 0
@@ -162,7 +163,7 @@ class AsyncRunner:
 
     def begin(self, call: Call, dataset: DatasetInput) -> asyncio.Task[None]:
         """Start a call, for which the gate is open; the task ends without an error of the user's."""
-        self._gate.take()
+        self.gate.take()
         own = contextvars.copy_context()
         context = dataclasses.replace(self._context, dataset=dataset, log_buffer=call.logs)
         own.run(set_runtime_context, context)
@@ -180,7 +181,7 @@ class AsyncRunner:
     def stop(self) -> None:
         """Let calls that are in flight end, and begin none any more: neither new ones nor another try."""
         self._stopping.set()
-        self._gate.close()
+        self.gate.close()
 
     def draft(self, opened: OpenRange) -> tuple[PartDraft | None, RowFailed | None]:
         """Make the part of a range whose calls have all ended.
@@ -220,7 +221,7 @@ class AsyncRunner:
             try:
                 tried.result, tried.error = await self._call(call.data, external), None
                 tried.elapsed_s = time.perf_counter() - start
-                self._gate.answered()
+                self.gate.answered()
             except NOT_THE_USERS:
                 raise
             except (*USER_ERRORS, asyncio.CancelledError) as error:
@@ -229,7 +230,7 @@ class AsyncRunner:
                 tried.result, tried.error = None, error
                 tried.elapsed_s = time.perf_counter() - start
             finally:
-                self._gate.leave()
+                self.gate.leave()
             wait = None if tried.error is None else patience.after(tried.error)
             if wait is None:
                 break
@@ -262,13 +263,13 @@ class AsyncRunner:
     async def _wait_out(self, tried: Tried, wait: Wait, began: float) -> bool:
         """Wait before another try; returns False when a stop was asked for."""
         assert tried.error is not None  # noqa: S101 - there would be nothing to wait for
-        if wait.is_busy and self._gate.busy(began, wait.seconds):
+        if wait.is_busy and self.gate.busy(began, wait.seconds):
             text = " ".join(exception_text(tried.error).split())[:_NOTE_CHARACTERS]
-            self._note(f"busy, waiting {wait.seconds:.1f} s, then at most {self._gate.limit} calls at a time: {text}")
+            self._note(f"busy, waiting {wait.seconds:.1f} s, then at most {self.gate.limit} calls at a time: {text}")
         start = time.perf_counter()
         self.put_off += 1
         try:
-            if not await self._sleep(wait.seconds) or not await self._gate.enter():
+            if not await self._sleep(wait.seconds) or not await self.gate.enter():
                 return False
         finally:
             self.put_off -= 1

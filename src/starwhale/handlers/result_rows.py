@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from starwhale.handlers.outputs import PICKLED
-from starwhale.storage.protocols import HIDDEN_COLUMNS, TablePage, TableQuery, TaskStores, Value
+from starwhale.storage.protocols import HIDDEN_COLUMNS, TablePage, TableQuery, Value
 
 _NONE = type(None)
 
@@ -74,7 +74,15 @@ class ResultRow(NestedRow):
         return self._of("__step")
 
 
-def iter_results(stores: TaskStores, table: str = "results") -> Iterator[ResultRow]:
+class Pages(Protocol):
+    """Where pages of results come from; part of `TaskStores`."""
+
+    def read_page(self, query: TableQuery, cursor: str | None = None) -> TablePage:
+        """Read some rows of a result table of the job."""
+        ...
+
+
+def iter_results(stores: Pages, table: str = "results") -> Iterator[ResultRow]:
     """Read the results of the job, page by page, in row order."""
     cursor: str | None = None
     while True:

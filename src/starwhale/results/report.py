@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from heapq import nsmallest
@@ -10,14 +11,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.status import Status, is_active
+from starwhale.domain.usage import ACCELERATOR_USE
 from starwhale.results.compare.intervals import Interval, wilson
 from starwhale.results.manifest import job_manifest
 from starwhale.results.read import job_scope, read_rows, summary, table_names
 from starwhale.results.scan import row_order
+from starwhale.results.usage import StepUsage, step_usage
 from starwhale.storage.protocols import ERRORS, StepProgress, TableQuery, Value
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.records import AttemptRecord, JobRecord
     from starwhale.storage.stores import Stores
 
 CONFUSION = "confusion_matrix/binarylabel"
@@ -54,6 +57,13 @@ class StepReport:
     """Seconds since the epoch, or None."""
     finished_at: float | None
     """Seconds since the epoch, or None."""
+    usage: StepUsage | None = None
+    """Where its time went; None before a task of it has ended."""
+
+    def to_json(self) -> dict[str, Any]:  # Any: a JSON object
+        """Return the shape of a step in `job info -o json`."""
+        known = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        return {**known, "usage": None if self.usage is None else self.usage.to_json()}
 
     def seconds(self, now: float) -> float | None:
         """How long it took, or has taken so far; None where nobody knows."""
@@ -110,8 +120,7 @@ class JobReport:
 
     def to_json(self) -> dict[str, Any]:  # Any: a JSON object
         """Return the shape of `job info -o json`."""
-        steps = [dataclasses.asdict(each) for each in self.steps]
-        return {"manifest": self.manifest, "report": self.report, "steps": steps}
+        return {"manifest": self.manifest, "report": self.report, "steps": [each.to_json() for each in self.steps]}
 
 
 def make_report(stores: Stores, job: JobRecord) -> JobReport:
@@ -151,6 +160,11 @@ def _matrix_labels(stores: Stores, job: JobRecord) -> tuple[str, ...]:
 
 def _steps(stores: Stores, job: JobRecord, progress: tuple[StepProgress, ...]) -> tuple[StepReport, ...]:
     counted = {each.step: each for each in progress}
+    attempts: defaultdict[str, list[AttemptRecord]] = defaultdict(list)
+    for attempt in stores.catalog.jobs.attempts(job.id):
+        attempts[attempt.step].append(attempt)
+    seen = job.record.get(ACCELERATOR_USE) or {}
+    cores = (job.record.get("hardware") or {}).get("usable_cores") or 0
     found: list[StepReport] = []
     for each in stores.catalog.jobs.steps(job.id):
         rows = counted.get(each.step.name) if each.step.consumes_rows else None
@@ -168,6 +182,12 @@ def _steps(stores: Stores, job: JobRecord, progress: tuple[StepProgress, ...]) -
                 recovered=None if rows is None else rows.recovered,
                 started_at=each.started_at,
                 finished_at=each.finished_at,
+                usage=step_usage(
+                    attempts[each.step.name],
+                    has_rows=each.step.consumes_rows,
+                    cores=cores,
+                    seen=seen.get(each.step.name),
+                ),
             )
         )
     return tuple(found)

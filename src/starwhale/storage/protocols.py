@@ -27,6 +27,8 @@ class Rows:
     """Keys of the rows."""
     columns: dict[str, list[Value]]
     """Feature name → one value per row; None where a row has no such feature."""
+    decode_s: float = field(default=0.0, compare=False)
+    """Seconds of reading them in which stored columns became values; 0 where nobody can tell."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -115,7 +117,7 @@ class PartDraft:
     seconds: float = 0.0
     """Wall time that the range took."""
     timings: dict[str, float] = field(default_factory=dict[str, float])
-    """Seconds spent per activity: `read`, `predict`, `write`."""
+    """What the attempt has used so far, by the names of `domain.usage`."""
 
 
 ERRORS = "errors"
@@ -490,6 +492,8 @@ class CommitRequest:
     """Rows whose error was recorded."""
     seconds: float = 0.0
     """Wall time that the range took."""
+    timings: Mapping[str, float] = field(default_factory=dict[str, float])
+    """What the attempt has used so far; kept with it, so that it is known of one that is killed. Empty leaves what is there."""
     add_parts: Callable[[Any], int] | None = (
         None  # Any: the catalog's connection, which is SQLAlchemy's; passed on, never used
     )

@@ -266,6 +266,7 @@ class LocalTaskStores:
             rows_done=part.rows_done,
             rows_failed=part.rows_failed,
             seconds=part.seconds,
+            timings=part.timings,
             add_parts=add_parts,
         )
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from starwhale.domain.job import DatasetInput, Job, RunRequest, Task, TaskError, TaskUpdate
 from starwhale.domain.status import Status, check_transition, is_active
+from starwhale.domain.usage import WALL, Activity
 from starwhale.domain.version import SHORT_VERSION, check_name, is_version
 from starwhale.errors import AlreadyExistsError, ConflictError, InvalidNameError, NotFoundError
 from starwhale.storage.catalog.driver import is_alive
@@ -265,13 +266,17 @@ class Jobs:
         """
         own = attempts.c.task_id == end.task_id, attempts.c.number == end.attempt
         error = None if end.error is None else end.error.to_json()
-        values = {
+        now = self._clock()
+        values: dict[str, Any] = {
             "status": end.status.value,
-            "finished_at": self._clock(),
+            "finished_at": now,
             "error": error,
-            "timings": dict(end.timings),
-        }
+        }  # Any: values of columns
         with self._database.write() as connection:
+            if end.timings:  # of one that was killed stays what was known at its last commit
+                began = connection.execute(select(attempts.c.started_at).where(*own)).scalar()
+                start_s = 0.0 if began is None else max(now - began - end.timings.get(WALL, 0.0), 0.0)
+                values["timings"] = {**end.timings, Activity.START.value: start_s}
             connection.execute(update(attempts).where(*own).values(**values))
             connection.execute(update(tasks).where(tasks.c.id == end.task_id).values(status=end.status.value))
             if also is not None:

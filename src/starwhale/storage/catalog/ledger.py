@@ -17,7 +17,7 @@ from starwhale.domain import ledger as rules
 from starwhale.domain.ledger import Pace, Queue, RangeState, RowRange
 from starwhale.errors import ConflictError, LeaseLostError
 from starwhale.storage.catalog.engine import Database
-from starwhale.storage.catalog.schema import queues, ranges
+from starwhale.storage.catalog.schema import attempts, queues, ranges
 from starwhale.storage.protocols import CommitRequest, RangeLease, StepProgress
 
 _Place = tuple[str, str, int, int]
@@ -267,6 +267,10 @@ class Ledger:
         part_id = commit.add_parts(connection) if commit.add_parts is not None else None
         figures = {"rows_done": commit.rows_done, "rows_failed": commit.rows_failed, "seconds": commit.seconds}
         _write(connection, own, done, part_id=part_id, **figures)
+        if commit.timings:
+            task_id, _, number = holder.rpartition("#")
+            attempt = attempts.c.task_id == task_id, attempts.c.number == int(number or 0)
+            connection.execute(update(attempts).where(*attempt).values(timings=dict(commit.timings)))
         if rest is not None:
             _insert(connection, row, rest)
 

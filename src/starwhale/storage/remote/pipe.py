@@ -12,6 +12,7 @@ import logging
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -203,7 +204,10 @@ class PipeTaskStores:
             arguments = {"position": lease.dataset_position, "ref": _ref_to_json(ref), "offset": offset, "size": size}
             return bytes(self._client.call("read_source", self._key, arguments)[1][0])
 
-        return codec.decode_rows(blobs[0], folder, fetch)
+        began = time.perf_counter()
+        rows = codec.decode_rows(blobs[0], folder, fetch)
+        rows.decode_s = time.perf_counter() - began
+        return rows
 
     def read_page(self, query: TableQuery, cursor: str | None = None) -> TablePage:
         arguments = {"query": dataclasses.asdict(query), "cursor": cursor, "form": self._client.codec.form}

@@ -54,7 +54,7 @@ class EncodedPart:
     seconds: float = 0.0
     """Wall time that the range took."""
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Seconds per activity."""
+    """What the attempt has used so far."""
 
 
 def best_codec() -> Codec:
