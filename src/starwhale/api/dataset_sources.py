@@ -20,7 +20,23 @@ class BuiltDataset(opened.Dataset):
     def from_dict_items(
         cls, records: Records, name: str, mode: str = "patch", tags: Sequence[str] | None = None, **layout: object
     ) -> Self:
-        """Build a version from dicts, or pairs of index and dict."""
+        """Build a version from dicts, or pairs of index and dict.
+
+        Args:
+            records: The rows, which may be a generator: a dict is written under the next integer key, a pair under its index.
+            name: Name of the dataset.
+            mode: "patch" adds to the rows that are there, "overwrite" replaces them.
+            tags: Tags of the version.
+            layout: Accepted for old scripts.
+
+        Returns:
+            The dataset, at its new version.
+
+        Raises:
+            ArgumentTypeError: An index is neither int nor str, or of another type than those that are there.
+            UnsupportedValueError: A value cannot be kept; it names column and row, and nothing is committed.
+            UsageError: There is no such mode.
+        """
         del layout
         rows = ((None, each) if isinstance(each, Mapping) else tuple(each) for each in records)
         return cls._build(name, rows, mode, tags)
@@ -37,7 +53,25 @@ class BuiltDataset(opened.Dataset):
         tags: Sequence[str] | None = None,
         **layout: object,
     ) -> Self:
-        """Build a version from JSON or JSON Lines: of `path` (file, directory, address, or several) or `text`."""
+        """Build a version from JSON or JSON Lines; keys count from 0 over all files.
+
+        Args:
+            name: Name of the dataset.
+            path: A file, a directory (and all below it), an http(s) address, or several of them.
+            text: JSON text, in place of `path`.
+            field_selector: Where the rows lie in a document: `a.b.c`; empty where it is a list of rows itself.
+            encoding: Of files; None means UTF-8, with or without a byte order mark.
+            mode: "patch" adds to the rows that are there, "overwrite" replaces them.
+            tags: Tags of the version.
+            layout: Accepted for old scripts.
+
+        Returns:
+            The dataset, at its new version.
+
+        Raises:
+            DatasetSourceError: A file is missing, unreadable or malformed; it names file and line, and nothing is committed.
+            UsageError: Both or none of `path` and `text` are given, or there is no such mode.
+        """
         from starwhale.datasets.importers import read_json_text
 
         del layout
@@ -64,7 +98,28 @@ class BuiltDataset(opened.Dataset):
         tags: Sequence[str] | None = None,
         **layout: object,
     ) -> Self:
-        """Build a version from CSV files, directories or addresses; all values are text."""
+        """Build a version from CSV; the first line names the features, all values are text, keys count from 0 over all files.
+
+        Args:
+            path: A file, a directory (and all below it), an http(s) address, or several of them.
+            name: Name of the dataset.
+            dialect: "excel", "excel-tab" or "unix".
+            delimiter: Between fields; a comma leaves it to the dialect.
+            quotechar: Around fields.
+            skipinitialspace: Drop spaces after a delimiter.
+            strict: Refuse quotes in the wrong place.
+            encoding: None means UTF-8, with or without a byte order mark.
+            mode: "patch" adds to the rows that are there, "overwrite" replaces them.
+            tags: Tags of the version.
+            layout: Accepted for old scripts.
+
+        Returns:
+            The dataset, at its new version.
+
+        Raises:
+            DatasetSourceError: A file is missing, unreadable or malformed; it names file and line, and nothing is committed.
+            UsageError: There is no such mode.
+        """
         del layout
         options = {
             "dialect": dialect,
@@ -87,7 +142,27 @@ class BuiltDataset(opened.Dataset):
         tags: Sequence[str] | None = None,
         **layout: object,
     ) -> Self:
-        """Build a version from the images, sounds or videos of a folder."""
+        """Build a version from the images, sounds or videos of a folder and all below it; keys are paths relative to the folder.
+
+        Features are `file_name`, `file`, `label` (see `auto_label`), `caption` (of a `.txt` beside the file) and the columns of
+        `metadata.csv` or `metadata.jsonl` in the folder, matched by `file_name`.
+
+        Args:
+            folder: The folder.
+            kind: "image", "audio" or "video".
+            name: Name of the dataset; that of the folder by default.
+            auto_label: Make the name of the directory in which a file lies its label, except directly in the folder.
+            mode: "patch" adds to the rows that are there, "overwrite" replaces them.
+            tags: Tags of the version.
+            layout: Accepted for old scripts.
+
+        Returns:
+            The dataset, at its new version.
+
+        Raises:
+            DatasetSourceError: The folder is missing or has no such file, or its metadata is malformed or names a missing file.
+            UsageError: There is no such mode.
+        """
         from starwhale.datasets.importers import read_folder
 
         del layout
@@ -121,6 +196,14 @@ class BuiltDataset(opened.Dataset):
             mode: "patch" adds to the rows that are there, "overwrite" replaces them.
             tags: Tags of the version.
             layout: Accepted for old scripts.
+
+        Returns:
+            The dataset, at its new version.
+
+        Raises:
+            MissingDependencyError: The package `datasets` is not installed.
+            DatasetSourceError: It cannot be read, or has no such subset or split; those that it has are named.
+            UsageError: There is no such mode.
         """
         del layout
         options = {
@@ -141,7 +224,23 @@ class BuiltDataset(opened.Dataset):
         mode: str = "patch",
         tags: Sequence[str] | None = None,
     ) -> Self:
-        """Build a version from Parquet files, directories or addresses; `columns` names those that are read, all by default."""
+        """Build a version from Parquet; keys count from 0 over all files.
+
+        Args:
+            path: A file, a directory (and all below it), an http(s) address, or several of them.
+            name: Name of the dataset.
+            columns: Names of the columns that are read; all by default.
+            mode: "patch" adds to the rows that are there, "overwrite" replaces them.
+            tags: Tags of the version.
+
+        Returns:
+            The dataset, at its new version.
+
+        Raises:
+            DatasetSourceError: A file is missing, damaged or of another kind, has no such column, or holds a value that cannot be kept;
+                it names file, column and row, and nothing is committed.
+            UsageError: There is no such mode.
+        """
         return cls.from_source("parquet", path, name, mode, tags, columns=tuple(columns))
 
     @classmethod
@@ -153,7 +252,23 @@ class BuiltDataset(opened.Dataset):
         mode: str = "patch",
         tags: Sequence[str] | None = None,
     ) -> Self:
-        """Build a version from Arrow IPC or Feather files, directories or addresses."""
+        """Build a version from Arrow IPC or Feather; keys count from 0 over all files.
+
+        Args:
+            path: A file, a directory (and all below it), an http(s) address, or several of them.
+            name: Name of the dataset.
+            columns: Names of the columns that are read; all by default.
+            mode: "patch" adds to the rows that are there, "overwrite" replaces them.
+            tags: Tags of the version.
+
+        Returns:
+            The dataset, at its new version.
+
+        Raises:
+            DatasetSourceError: A file is missing, damaged or of another kind, has no such column, or holds a value that cannot be kept;
+                it names file, column and row, and nothing is committed.
+            UsageError: There is no such mode.
+        """
         return cls.from_source("arrow", path, name, mode, tags, columns=tuple(columns))
 
     @classmethod
@@ -166,7 +281,24 @@ class BuiltDataset(opened.Dataset):
         mode: str = "patch",
         tags: Sequence[str] | None = None,
     ) -> Self:
-        """Build a version from Lance data sets, of the version that is given, the newest by default."""
+        """Build a version from Lance data sets, in the order in which rows were added; keys count from 0 over all of them.
+
+        Args:
+            path: The folder of a data set, or several.
+            name: Name of the dataset.
+            columns: Names of the columns that are read; all by default.
+            version: Version of the data sets; 0 means the newest.
+            mode: "patch" adds to the rows that are there, "overwrite" replaces them.
+            tags: Tags of the version.
+
+        Returns:
+            The dataset, at its new version.
+
+        Raises:
+            MissingDependencyError: The package `pylance` is not installed.
+            DatasetSourceError: A data set cannot be read, has no such column or version, or holds a value that cannot be kept.
+            UsageError: There is no such mode.
+        """
         return cls.from_source("lance", path, name, mode, tags, columns=tuple(columns), version=version)
 
     @classmethod
@@ -178,7 +310,23 @@ class BuiltDataset(opened.Dataset):
         mode: str = "patch",
         tags: Sequence[str] | None = None,
     ) -> Self:
-        """Build a version from COCO: a JSON file of instances, and the folder of its images."""
+        """Build a version from COCO: a row for each image, under its `file_name`.
+
+        Args:
+            annotations: A JSON file of instances, or several.
+            name: Name of the dataset.
+            images: Folder of the images; by default where COCO has it: beside the annotations, or `../<split>`.
+            mode: "patch" adds to the rows that are there, "overwrite" replaces them.
+            tags: Tags of the version.
+
+        Returns:
+            The dataset, at its new version.
+
+        Raises:
+            DatasetSourceError: A file is missing, malformed or no COCO, two images have one name or id, or an annotation names an image
+                or category that is not there; it names file and line, and nothing is committed.
+            UsageError: There is no such mode.
+        """
         return cls.from_source("coco", annotations, name, mode, tags, images=str(images))
 
     @classmethod
@@ -190,7 +338,22 @@ class BuiltDataset(opened.Dataset):
         mode: str = "patch",
         tags: Sequence[str] | None = None,
     ) -> Self:
-        """Build a version from tar shards of WebDataset; `shard_keys` puts the shard's name before each key."""
+        """Build a version from tar shards of WebDataset: a row for each sample, with a feature for each of its extensions.
+
+        Args:
+            shards: A file, a directory, an http(s) address, a pattern such as `train-{000..099}.tar`, or several.
+            name: Name of the dataset.
+            shard_keys: Put the name of the shard before each key, for shards that use the same keys.
+            mode: "patch" adds to the rows that are there, "overwrite" replaces them.
+            tags: Tags of the version.
+
+        Returns:
+            The dataset, at its new version.
+
+        Raises:
+            DatasetSourceError: A shard is missing, damaged or cut off, or a member cannot be read; nothing is committed.
+            UsageError: There is no such mode.
+        """
         return cls.from_source("webdataset", shards, name, mode, tags, shard_keys=shard_keys)
 
     @classmethod
@@ -203,7 +366,23 @@ class BuiltDataset(opened.Dataset):
         tags: Sequence[str] | None = None,
         **options: object,
     ) -> Self:
-        """Build a version with an importer by its name, as `swcli dataset build --from` does; installed packages add importers."""
+        """Build a version with an importer by its name, as `swcli dataset build --from` does; installed packages add importers.
+
+        Args:
+            kind: Name of the importer: "csv", "json", "parquet", "arrow", "lance", "coco", "webdataset", "huggingface", …
+            places: What it reads, one or several: files, folders, addresses, whatever they are for it.
+            name: Name of the dataset.
+            mode: "patch" adds to the rows that are there, "overwrite" replaces them.
+            tags: Tags of the version.
+            options: Those of the importer, by name.
+
+        Returns:
+            The dataset, at its new version.
+
+        Raises:
+            UsageError: There is no such importer, option or mode, or no place is given; the nearest names are said.
+            DatasetSourceError: Something cannot be read or kept; nothing is committed.
+        """
         from starwhale.datasets.importers import open_source
 
         given = [places] if isinstance(places, (str, Path)) else [*places]
