@@ -7,12 +7,13 @@ resume_job: catalog → first worker → discovery → loop, without what is don
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import logging
 import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,7 +125,8 @@ def _start(request: RunRequest, stores: JobStores, pin: Pin, options: RunOptions
     desk = Desk()
     with _executor(request, stores, desk, options, job_id=job_id) as executor:
         facts = Facts(request, options.argv)
-        handlers = executor.discover()
+        with _importing("starwhale.storage.tables.dataset_store"):
+            handlers = executor.discover()
         job = _plan(request, handlers, lambda uris: _pin_all(uris, request, stores, pin), job_id)
         job = fit_job(job, executor, _told(options))
         if request.row and job.handler not in {step.name for step in job.steps} and options.on_warning is not None:
@@ -199,6 +201,20 @@ def resume_job(
     except BaseException:
         _let_go(found.id, stores)
         raise
+
+
+@contextmanager
+def _importing(module: str) -> Generator[None]:
+    """Import a module of ours, which takes some time, while this thread waits for something else."""
+
+    def load() -> None:
+        with suppress(Exception):  # whoever needs it will say what is wrong
+            importlib.import_module(module)
+
+    thread = threading.Thread(target=load, name="imports", daemon=True)
+    thread.start()
+    yield
+    thread.join()
 
 
 def _pin_all(uris: Sequence[str], request: RunRequest, stores: JobStores, pin: Pin) -> Sequence[DatasetInput]:

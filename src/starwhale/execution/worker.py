@@ -101,11 +101,23 @@ class Worker:
             return
         self._end_in_child()
         self._control.send({"op": "handlers", "handlers": handlers})
+        self._warm_up()
 
     def _end_in_child(self) -> None:
         """End a process that user code forked and let go on here: it is no worker, and nobody talks to it."""
         if os.getpid() != self._pid:
             os._exit(0)
+
+    def _warm_up(self) -> None:
+        """Import what the first task will need, while the parent plans the job: after the user's modules, never beside them."""
+        from starwhale.execution import task_entry
+
+        del task_entry
+        self._stores().codec.warm_up()
+        if any(record["is_async"] for record in (self._handlers or {}).values()):
+            from starwhale.execution import async_rows
+
+            del async_rows
 
     def _interruptible(self) -> AbstractContextManager[None]:
         """In a debugger, let Ctrl-C reach user code; otherwise the parent decides when to stop."""

@@ -80,7 +80,7 @@ class NumpyBinary(BaseArtifact):
 
     def to_numpy(self) -> Any:  # Any: NumPy is optional
         """Return the array, which is writable and owns its memory."""
-        numpy = require("numpy", purpose="NumpyBinary.to_numpy()")
+        numpy = loaded("numpy") or require("numpy", purpose="NumpyBinary.to_numpy()")
         content, dtype = self.to_bytes(), numpy_dtype(self.dtype, numpy)
         if not self._has_shape:
             self._check(content, len(content) // dtype.itemsize * dtype.itemsize, dtype)

@@ -6,6 +6,7 @@ msgpack of `media.codec`, and large values are read through the parent.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,14 @@ class TaskCodec:
         self.form = form or ("arrow" if importlib.util.find_spec("pyarrow") else "msgpack")
         """`arrow` or `msgpack`."""
         self._packs: dict[str, Any] = {}  # Any: Packs, imported where it is used
+
+    def warm_up(self) -> None:
+        """Import what the first rows will need."""
+        names = ["starwhale.storage.tables.part_codec", "starwhale.media.codec"]
+        if self.form == "arrow":
+            names += ["pyarrow", "starwhale.storage.tables.columns"]
+        for name in names:
+            importlib.import_module(name)
 
     def encode_draft(self, draft: PartDraft) -> EncodedDraft:
         """Encode the tables of a draft."""

@@ -66,6 +66,10 @@ class Codec(Protocol):
         """`arrow` or `msgpack`: in what form it wants rows and pages."""
         ...
 
+    def warm_up(self) -> None:
+        """Import what it will need."""
+        ...
+
     def encode_draft(self, draft: PartDraft) -> EncodedDraft:
         """Encode the tables of a draft."""
         ...
