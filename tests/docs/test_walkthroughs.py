@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.docs.walkthrough import Command, File, first_missing, follow, read_page
+from tests.runtimes.index import publish, serve
 
 HOUSE = Path(__file__).resolve().parent.parent.parent
 _NEEDS = re.compile(r"<!-- needs: (\w+) -->")
@@ -21,6 +24,22 @@ def marked(page: Path) -> Any:  # Any: pytest's own class of parameters
     return pytest.param(page, id=page.stem, marks=[getattr(pytest.mark, f"needs_{need}") for need in needs])
 
 
+@pytest.fixture
+def package_index(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An index with the package that the pages name, and one that it needs."""
+    body = "KIND = {'like', 'love'}\n\n\ndef is_kind(text):\n    return bool(KIND & set(text.split()))\n"
+    publish(tmp_path / "index", "sentiment-words", "1.4", needs=("wordlist",), body=body)
+    publish(tmp_path / "index", "sentiment-words", "2.0", needs=("wordlist",))
+    publish(tmp_path / "index", "wordlist", "3.1")
+    with serve(tmp_path / "index") as address:
+        yield {
+            "SW_PYPI_INDEX_URL": address,
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_FIND_LINKS": "",
+            "PIP_EXTRA_INDEX_URL": "",
+        }
+
+
 @pytest.mark.parametrize("page", [marked(page) for page in PAGES])
 def test_a_reader_who_does_what_the_page_says_sees_what_it_shows(
     page: Path, tmp_path: Path, instance_root: dict[str, str], request: pytest.FixtureRequest
@@ -28,7 +47,10 @@ def test_a_reader_who_does_what_the_page_says_sees_what_it_shows(
     folder = tmp_path / "reader"
     folder.mkdir()
     environment = dict(instance_root)
-    if "s3" in _NEEDS.findall(page.read_text(encoding="utf-8")):  # the reader has a store with a bucket of this name
+    needs = _NEEDS.findall(page.read_text(encoding="utf-8"))
+    if "venv" in needs:
+        environment |= request.getfixturevalue("package_index")
+    if "s3" in needs:  # the reader has a store with a bucket of this name
         server = replace(request.getfixturevalue("s3"), bucket="my-bucket")
         server.client().create_bucket(Bucket=server.bucket)
         environment |= server.environment

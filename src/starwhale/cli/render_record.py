@@ -45,8 +45,8 @@ def record_lines(manifest: Record, *, is_whole: bool = False) -> Iterator[tuple[
     yield "resumed", "\n".join(map(_resume, resumes))
 
 
-def _name(dataset: Record) -> str:
-    head, _, version = str(dataset["uri"]).partition("/version/")
+def _name(versioned: Record) -> str:
+    head, _, version = str(versioned["uri"]).partition("/version/")
     return f"{head.rpartition('/')[2]}@{version[:SHORT]}"
 
 
@@ -74,7 +74,11 @@ def _machine(hardware: Record, host: str) -> str:
 
 
 def _runtime(runtime: Record, cut: int | None) -> str:
-    """Show the plain facts of a runtime, whatever there are; long digests cut."""
+    """Show which runtime it was and its lock; whole, all plain facts of it that there are."""
+    if cut and {"uri", "lock_digest", "python"} <= runtime.keys():
+        carried = "of the model " if runtime.get("packaged_in_model") else ""
+        lock = f"lock {runtime['lock_digest'][:cut]}" if runtime["lock_digest"] else "not locked"
+        return f"{carried}{_name(runtime)}, Python {runtime['python']}, {lock}"
     shown = {
         name: str(value) for name, value in runtime.items() if isinstance(value, str | int | float) and value != ""
     }
