@@ -24,7 +24,6 @@ DELAY_S = 0.02
 """Per batch of two rows: a run takes one to three seconds, so that there is something to break into."""
 LATEST_S = 2.5
 """The last instant of a kill, counted from the start; one that comes too late is counted and tells nothing."""
-KILLS = 20
 Rows = list[dict[str, Any]]
 
 
@@ -171,9 +170,10 @@ def test_three_kills_at_random_instants(job: LedgerJob, undisturbed: Mapping[str
 
 
 @pytest.mark.needs_kills
-def test_twenty_kills_at_random_instants(job: LedgerJob, undisturbed: Mapping[str, Rows]) -> None:
-    hit = check_kills(job, seed=20, count=KILLS, undisturbed=undisturbed)
-    assert hit >= KILLS // 5, "kills that come before or after the rows show less"
+@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.soak)])
+def test_many_kills_at_random_instants(job: LedgerJob, undisturbed: Mapping[str, Rows], count: int) -> None:
+    hit = check_kills(job, seed=count, count=count, undisturbed=undisturbed)
+    assert hit >= count // 5, "kills that come before or after the rows show less"
 
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
