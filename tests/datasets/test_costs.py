@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from starwhale.media import Binary
-from starwhale.storage.tables.compaction import MAX_SMALL, first_to_join
+from starwhale.storage.tables.compaction import MAX_SMALL
+from starwhale.storage.tables.size_classes import first_to_join
 
 if TYPE_CHECKING:
     from tests.datasets.conftest import Open
@@ -70,7 +71,7 @@ def test_ten_rows_of_a_million_cost_less_than_a_megabyte(cost: Callable[[Callabl
 
 
 @pytest.mark.needs_time
-@pytest.mark.parametrize("how", ["append", "change"])
+@pytest.mark.parametrize("how", ["append", "change", "append long"])
 def test_many_small_commits_neither_swell_the_store_nor_slow_down_the_next(
     cost: Callable[[Callable[[Dataset], object]], int], open_: Open, how: str
 ) -> None:
@@ -79,6 +80,8 @@ def test_many_small_commits_neither_swell_the_store_nor_slow_down_the_next(
     row = {"t": "t" * 3000}
 
     def change(number: int) -> Callable[[Dataset], object]:
+        if how == "append long":
+            return lambda ds: ds.append({"t": f"{number} " * 2000})
         return lambda ds: ds.append(row) if how == "append" else ds.__setitem__(number, row)
 
     costs = [cost(change(number)) for number in range(160)]

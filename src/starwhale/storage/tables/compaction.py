@@ -13,6 +13,7 @@ from starwhale.storage.tables.fragments import FragmentReader
 from starwhale.storage.tables.manifest import Fragment, Manifest
 from starwhale.storage.tables.overlay import Overlay, Write
 from starwhale.storage.tables.row_order import LayerCells, RowOrder
+from starwhale.storage.tables.size_classes import first_to_join
 
 MAX_LAYERS = 8
 """More of about the same size are folded into one."""
@@ -38,27 +39,6 @@ def needs_fold(manifest: Manifest) -> Literal["run", "layers", ""]:
 def layer_sizes(manifest: Manifest) -> list[int]:
     """Count the rows of each layer."""
     return [sum(part.rows for part in layer.fragments) for layer in manifest.layers]
-
-
-def first_to_join(sizes: Sequence[int], most: int) -> int:
-    """Say from where on pieces, oldest first, are to be joined to one; their number when none are.
-
-    Those of a size class, each `most` times as large as the one before, are joined when there are more than `most` of them at the end. So
-    each row is written again about once per class: joining everything each time would write a store that grows with the square of the
-    number of commits, and never joining would make reading slower and slower.
-    """
-    first, lower, largest, step = len(sizes), 0, max(sizes, default=0), max(2, most)
-    while lower <= largest:
-        upper = max(1, lower) * step
-        begin = len(sizes)
-        while begin > 0 and sizes[begin - 1] < upper:
-            begin -= 1
-        joined = first < len(sizes) and lower <= sum(sizes[first:]) < upper
-        alike = sum(size >= lower for size in sizes[begin:first])
-        if alike + joined > most:
-            first = begin
-        lower = upper
-    return first
 
 
 def fold_run(view: LocalDatasetReader, write: Write, sink: Sink) -> list[Fragment]:

@@ -51,7 +51,8 @@ class DatasetFolder:
     cache: ColumnCache
     """Its columns that are in memory."""
     checked: set[str] = field(default_factory=set[str])
-    """Digests of fragments that this process has read as a whole: commits that take them over need not do so again."""
+    """Digests of fragments that this process has read as a whole, and of the indexes of packs whose presence it has looked at: commits that
+    take them over need not do so again."""
 
     @property
     def fragments(self) -> Path:

@@ -467,6 +467,7 @@ class LocalDatasetWriter:
             run=tuple(self._run),
             layers=tuple(self._layers),
             packs=tuple(packs),
+            pack_lists=() if self._is_cleared else self._base.pack_lists,
             info=self._info,
         )
 

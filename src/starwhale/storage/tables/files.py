@@ -103,6 +103,19 @@ def map_file(path: Path, *, what: str) -> memoryview:
         raise damaged(path, f"{what} is missing or unreadable ({error.strerror or error})") from error
 
 
+def read_file(path: str, *, what: str) -> bytes:
+    """Read a whole small file.
+
+    Raises:
+        CorruptedError: The file is missing or cannot be read.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  a commit may read thousands, and a Path costs as much as the reading
+            return file.readall()
+    except OSError as error:
+        raise damaged(path, f"{what} is missing or unreadable ({error.strerror or error})") from error
+
+
 def open_file(path: Path, *, what: str) -> int:
     """Open a file for reading and return its descriptor, which the caller closes.
 
@@ -154,6 +167,7 @@ __all__ = [
     "no_space",
     "open_file",
     "read_checked",
+    "read_file",
     "sync_files",
     "sync_folder",
     "write_new",

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,12 @@ from starwhale.errors import RootError
 from starwhale.storage.protocols import Key
 from starwhale.storage.tables.files import damaged, digest_of, write_new
 from starwhale.storage.tables.places import Places
+from starwhale.storage.tables.size_classes import first_to_join
 
 FORMAT = 3
 """Number of the format; a higher one belongs to a newer program. 1 had fragments without a tail, 2 had wide values in row groups."""
+MAX_PACKS = 8
+"""More packs, or more lists of packs of about the same size, are named by one list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,21 @@ class Pack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PackList:
+    """A file that names packs, so that not every manifest has to."""
+
+    digest: str
+    """BLAKE3 of the file, which is called by it."""
+    count: int
+    """Packs that it names."""
+
+    @property
+    def name(self) -> str:
+        """Its name below the dataset's folder."""
+        return f"manifests/{self.digest}.packs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Everything that a version consists of."""
 
@@ -99,6 +117,8 @@ class Manifest:
     """Changes over the run, oldest first."""
     packs: tuple[Pack, ...] = ()
     """Packs that rows may refer to."""
+    pack_lists: tuple[PackList, ...] = ()
+    """Files that name the first of the packs; the others are in the manifest."""
     info: bytes = b""
     """What the user keeps beside the rows, as msgpack."""
 
@@ -125,13 +145,18 @@ class Manifest:
         state["columns"] = list(self.columns.items())
         state["run"] = [_fragment_state(part) for part in self.run]
         state["layers"] = [[_fragment_state(layer.deletes), _fragment_state(layer.patch)] for layer in self.layers]
-        state["packs"] = [[pack.name, pack.size, pack.items, pack.index] for pack in self.packs]
+        state["pack_lists"] = [[each.digest, each.count] for each in self.pack_lists]
+        state["packs"] = _pack_states(self.packs[sum(each.count for each in self.pack_lists) :])
         state["info"] = base64.b64encode(self.info).decode()
         return json.dumps(state, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
     @classmethod
-    def from_json(cls, text: bytes) -> Manifest:
+    def from_json(cls, text: bytes, read_list: Callable[[PackList], bytes]) -> Manifest:
         """Read what `to_json` wrote.
+
+        Args:
+            text: What it wrote.
+            read_list: Reads a list of packs, verified.
 
         Raises:
             RootError: A newer program wrote it.
@@ -145,15 +170,19 @@ class Manifest:
             Layer(deletes=_fragment(deletes) if deletes else None, patch=_fragment(patch) if patch else None)
             for deletes, patch in state["layers"]
         )
+        lists = tuple(PackList(digest=digest, count=count) for digest, count in state.get("pack_lists", ()))
+        packs = [entry for each in lists for entry in json.loads(read_list(each))] + state["packs"]
+        state["pack_lists"] = lists
         state["packs"] = tuple(
-            Pack(name=name, size=size, items=items, index=index) for name, size, items, index in state["packs"]
+            Pack(name=name, size=size, items=items, index=index) for name, size, items, index in packs
         )
         state["info"] = base64.b64decode(state["info"])
         return cls(**state)
 
 
 def save_manifest(folder: Path, manifest: Manifest) -> str:
-    """Write a manifest durably and return its digest."""
+    """Write a manifest and the lists of packs that are new durably, and return its digest."""
+    manifest = _with_lists(folder, manifest)
     text = manifest.to_json()
     digest = digest_of(text)
     write_new(folder / f"{digest}.json", text, sync=True)
@@ -171,10 +200,37 @@ def load_manifest(places: Places, digest: str) -> Manifest:
     text = places.read(name, what=what)
     if digest_of(text) != digest:
         raise damaged(places.address(name), f"{what} differs from its checksum")
+
+    def read_list(each: PackList) -> bytes:
+        content = places.read(each.name, what="a list of packs")
+        if digest_of(content) != each.digest:
+            raise damaged(places.address(each.name), "a list of packs differs from its checksum")
+        return content
+
     try:
-        return Manifest.from_json(text)
+        return Manifest.from_json(text, read_list)
     except (ValueError, KeyError, TypeError) as error:
         raise damaged(places.address(name), f"not a manifest ({error})") from error
+
+
+def _with_lists(folder: Path, manifest: Manifest) -> Manifest:
+    """Move packs to lists, and join lists, where there are many; what most commits write does not grow with the number of packs."""
+    lists = list(manifest.pack_lists)
+    sizes = [each.count for each in lists]
+    sizes += [1] * (len(manifest.packs) - sum(sizes))
+    first = first_to_join(sizes, MAX_PACKS)
+    if first == len(sizes):
+        return manifest
+    kept = lists[:first]
+    listed = manifest.packs[sum(each.count for each in kept) :]
+    content = json.dumps(_pack_states(listed), separators=(",", ":")).encode()
+    made = PackList(digest=digest_of(content), count=len(listed))
+    write_new(folder.parent / made.name, content, sync=True)
+    return replace(manifest, pack_lists=(*kept, made))
+
+
+def _pack_states(packs: Iterable[Pack]) -> list[list[Any]]:
+    return [[pack.name, pack.size, pack.items, pack.index] for pack in packs]
 
 
 def _fragment_state(part: Fragment | None) -> dict[str, Any] | None:
@@ -190,4 +246,4 @@ def _fragment(state: dict[str, Any]) -> Fragment:
     return Fragment(columns=columns, **state)
 
 
-__all__ = ["Fragment", "Layer", "Manifest", "Pack", "load_manifest", "save_manifest"]
+__all__ = ["Fragment", "Layer", "Manifest", "Pack", "PackList", "load_manifest", "save_manifest"]

@@ -144,6 +144,8 @@ def _files(manifest: Manifest, digest: str) -> Iterator[_File]:
         index = pack_file(pack.name, ending="idx")
         yield _File(name=pack_file(pack.name), size=pack.size, read=lambda places, pack=pack: read_pack(places, pack))
         yield _File(name=index, size=pack.items * ENTRY_BYTES, read=_small(index, pack.index, "the index of a pack"))
+    for each in manifest.pack_lists:
+        yield _File(name=each.name, size=None, read=_small(each.name, each.digest, "a list of packs"))
     name = f"manifests/{digest}.json"
     yield _File(name=name, size=None, read=_small(name, digest, "the manifest of a dataset version"))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from starwhale.errors import CorruptedError
-from starwhale.storage.tables.files import damaged, map_file, open_file
+from starwhale.storage.tables.files import damaged, map_file, open_file, read_file
 
 
 class Span(NamedTuple):
@@ -134,7 +134,7 @@ class LocalPlaces:
         return LocalImage(self.folder / name, what)
 
     def read(self, name: str, *, what: str) -> bytes:
-        return bytes(map_file(self.folder / name, what=what))
+        return read_file(f"{self.folder}/{name}", what=what)
 
     def fetch(self, wanted: Iterable[tuple[str, Span]]) -> None:
         del wanted

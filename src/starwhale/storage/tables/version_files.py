@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ def names_of(manifest: Manifest, digest: str) -> list[str]:
     """Name the files of a version below its dataset's folder, each once, its manifest last."""
     fragments = [fragment_name(part) for part in manifest.fragments()]
     packs = [pack_file(pack.name, ending=ending) for pack in manifest.packs for ending in ("pack", "idx")]
-    return list(dict.fromkeys([*fragments, *packs, f"manifests/{digest}.json"]))
+    lists = [each.name for each in manifest.pack_lists]
+    return list(dict.fromkeys([*fragments, *packs, *lists, f"manifests/{digest}.json"]))
 
 
 def statistics_name(digest: str) -> str:
@@ -96,7 +98,9 @@ def check_carried(folder: DatasetFolder, manifest: Manifest, written: Collection
                 check_fragment(folder, part)
                 folder.checked.add(part.digest)
         for pack in manifest.packs:
-            check_present(folder, pack)
+            if pack.index not in folder.checked:
+                check_present(folder, pack)
+                folder.checked.add(pack.index)
     except CorruptedError as error:
         error.hint = "nothing was committed; restore the file from a copy, or build anew what it holds with --overwrite"
         raise
@@ -108,18 +112,14 @@ def check_present(folder: DatasetFolder, pack: Pack) -> None:
     Raises:
         CorruptedError: One of them is not.
     """
-    for path, size in ((folder.packs.path(pack.name), pack.size), (index_path(folder, pack), None)):
+    place = f"{folder.packs.folder}/{pack.name}"
+    for path, size in ((f"{place}.pack", pack.size), (f"{place}.idx", None)):
         try:
-            found = path.stat().st_size
+            found = os.stat(path).st_size  # noqa: PTH116  a commit may look at thousands
         except OSError as error:
             raise damaged(path, f"it is missing or unreadable ({error.strerror})") from error
         if size is not None and found != size:
             raise damaged(path, f"it has {found} bytes instead of {size}")
-
-
-def index_path(folder: DatasetFolder, pack: Pack) -> Path:
-    """File of the index of a pack."""
-    return folder.packs.folder / f"{pack.name}.idx"
 
 
 __all__ = [
@@ -129,7 +129,6 @@ __all__ = [
     "check_pack",
     "check_present",
     "damages_of_pack",
-    "index_path",
     "names_of",
     "statistics_name",
 ]
