@@ -69,6 +69,26 @@ def test_credentials_are_not_kept() -> None:
     assert said.warnings == ["runtime.yaml: credentials in addresses are not kept; the installer has to know them"]
 
 
+def test_secrets_are_neither_kept_of_images_nor_of_parameters_and_variables_are_none() -> None:
+    said = parse_runtime_yaml(
+        "environment: {docker: {image: 'https://me:canary@host/x'}}\n"
+        "configs: {pip: {index_url: 'https://host/simple?token=canary'}}\n"
+        "dependencies: [{commands: ['curl -H \"Authorization: Bearer $TOKEN\" https://host/?token=${TOKEN}']}]\n",
+        "runtime.yaml",
+    )
+    assert said.spec.image == "https://host/x"
+    assert said.spec.of_kind(DependencyKind.COMMAND) == (
+        'curl -H "Authorization: Bearer $TOKEN" https://host/?token=${TOKEN}',
+    )
+    assert "canary" not in said.text
+
+
+def test_aliases_of_aliases_are_read_at_once() -> None:
+    lists = [f"a{each}: &a{each} [{', '.join([f'*a{each - 1}'] * 9)}]" for each in range(1, 10)]
+    with pytest.raises(UsageError, match="name is"):
+        parse_runtime_yaml("\n".join(["a0: &a0 [x]", *lists, "name: *a9"]), "runtime.yaml")
+
+
 def test_legacy_keys_are_honoured() -> None:
     spec = parse_runtime_yaml("python_version: '3.11'\npip_req: requirements.txt\n", "runtime.yaml").spec
     assert (spec.python, spec.of_kind(DependencyKind.PIP_REQ_FILE)) == ("3.11", ("requirements.txt",))
@@ -101,6 +121,9 @@ def test_newer_values_and_unknown_keys_warn_with_their_line() -> None:
         ("dependencies:\n  - pip:\n    - a\n    - {b: c}\n", "r.yaml:4: ", "write a text"),
         ("dependencies:\n  - files: [{src: a, dest: ../b}]\n", "r.yaml:2: dest '../b' lies outside", "without .."),
         ("dependencies:\n  - files: [{src: a}]\n", "r.yaml:2: an entry of files needs src and dest", "etc/a.txt"),
+        ("dependencies:\n  - commands: [a, curl https://u:pw@host]\n", "r.yaml:2: a command with a secret", "$NAME"),
+        ("dependencies:\n  - commands: [HF_TOKEN=abcdef1234 get]\n", "r.yaml:2: a command with a secret", "$NAME"),
+        ("name: &a [*a]\n", "r.yaml:1: name is [[[...]]]", "write a text"),
         ("environment:\n  python: three\n", "r.yaml:2: environment.python is 'three'", "in quotes"),
     ],
 )

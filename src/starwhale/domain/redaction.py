@@ -97,6 +97,7 @@ _QUERY = re.compile(r"(?P<before>[?&#;])(?P<name>[A-Za-z0-9_.%\[\]-]+)=(?P<value
 _PAIR = re.compile(
     r"(?P<name>(?<![A-Za-z0-9_?&#;.-])[A-Za-z][A-Za-z0-9_-]*)(?P<between>['\"]?\s*[=:]\s*['\"]?)(?P<value>[^\s'\",;&}\)<]+)"
 )
+_VARIABLE = re.compile(r"(?i)(authorization:\s*)?((bearer|basic|token)\s+)?\$(\w+|\{[^}]*\}|\([^)]*\))")
 _HEADER = re.compile(r"(?i)\b(?P<kind>bearer|basic)\s+(?P<value>[A-Za-z0-9._~+/=-]{6,})")
 _SHAPES = re.compile(
     r"\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{20,}"
@@ -141,7 +142,7 @@ def redact_text(text: str) -> str:
     """
     text = _SHAPES.sub(REDACTED, text)
     text = _USERINFO.sub(_without_user, text)
-    text = _QUERY.sub(_without_parameter, text)
+    text = redact_parameters(text)
     text = _HEADER.sub(lambda found: f"{found['kind']} {REDACTED}", text)
     return _PAIR.sub(_without_value, text)
 
@@ -260,6 +261,30 @@ def _without_user(found: re.Match[str]) -> str:
     return f"{found['scheme']}://{REDACTED}@" if user or colon else found[0]
 
 
+def redact_parameters(text: str) -> str:
+    """Replace the secret parameters of addresses in a text, and nothing else.
+
+    Example:
+        >>> redact_parameters("https://host/simple?token=1&page=2")
+        'https://host/simple?token=<redacted>&page=2'
+    """
+    return _QUERY.sub(_without_parameter, text)
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a text has something that may not be written down; what the shell takes from a variable is no secret.
+
+    Example:
+        >>> [
+        ...     holds_secret(each)
+        ...     for each in ("curl https://host/?token=1", 'curl -H "Authorization: Bearer $TOKEN" https://host')
+        ... ]
+        [True, False]
+    """
+    bare = _VARIABLE.sub("", text)
+    return redact_text(bare) != bare
+
+
 def _without_parameter(found: re.Match[str]) -> str:
     words = [word.lower() for word in _WORDS.findall(found["name"])]
     is_secret = is_secret_name(found["name"]) or (
@@ -273,4 +298,14 @@ def _without_value(found: re.Match[str]) -> str:
     return f"{found['name']}{found['between']}{REDACTED}" if is_secret else found[0]
 
 
-__all__ = ["REDACTED", "fill_in", "is_secret_name", "redact_json", "redact_text", "redact_words", "redacted_options"]
+__all__ = [
+    "REDACTED",
+    "fill_in",
+    "holds_secret",
+    "is_secret_name",
+    "redact_json",
+    "redact_parameters",
+    "redact_text",
+    "redact_words",
+    "redacted_options",
+]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from starwhale.domain.redaction import holds_secret, redact_parameters
 from starwhale.domain.runtime import Dependency, DependencyKind, Indexes, NativeFile, RuntimeSpec
 from starwhale.errors import UsageError, nearest
 
@@ -76,8 +78,8 @@ def parse_runtime_yaml(text: str, file: str) -> Said:
 
 
 def without_credentials(text: str) -> str:
-    """Take the user and password out of every address in a text."""
-    return _CREDENTIALS.sub("", text)
+    """Take users, passwords and secret parameters out of every address in a text."""
+    return redact_parameters(_CREDENTIALS.sub("", text))
 
 
 class _Reader:
@@ -98,9 +100,13 @@ class _Reader:
             message = f"cannot read {file}: {' '.join(str(error).split())}"
             raise UsageError(message, hint="mend the file") from error
         self._lines: dict[Path_, int] = {}
+        self._noted: set[int] = set()
         self._note(node, ())
 
     def _note(self, node: Any, path: Path_) -> None:  # Any: a node of PyYAML, which has no types for them
+        if id(node) in self._noted:  # an alias: it may even stand for something that it is in
+            return
+        self._noted.add(id(node))
         children: list[tuple[str | int, Any]] = []
         if isinstance(getattr(node, "value", None), list):
             for position, each in enumerate(node.value):
@@ -119,7 +125,7 @@ class _Reader:
         if value is None:
             return ""
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise self.wrong(path, f"{_spell(path)} is {value!r}", "write a text")
+            raise self.wrong(path, f"{_spell(path)} is {_shown(value)}", "write a text")
         return str(value)
 
     def texts(self, path: Path_, value: Any) -> tuple[str, ...]:  # Any: a value of the file
@@ -133,8 +139,15 @@ class _Reader:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise self.wrong(path, f"{_spell(path)} is {value!r}", "write it as key: value lines")
+            raise self.wrong(path, f"{_spell(path)} is {_shown(value)}", "write it as key: value lines")
         return {str(key): each for key, each in value.items()}
+
+
+def _shown(value: Any) -> str:  # Any: whatever the user wrote
+    """Write a value for a message: of lists in lists, which aliases can make endless, only the beginning."""
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxother = 2, 60, 60
+    return short.repr(value)
 
 
 def _spell(path: Path_) -> str:
@@ -169,7 +182,7 @@ def _read(reader: _Reader, warnings: list[str]) -> RuntimeSpec:
     return RuntimeSpec(
         name=reader.text(("name",), data.get("name")),
         python=_python(reader, python),
-        image=said.pop("image") or reader.text(("configs", "docker", "image"), image),
+        image=without_credentials(said.pop("image") or reader.text(("configs", "docker", "image"), image)),
         dependencies=tuple(dependencies),
         indexes=_indexes(reader, reader.section(("configs", "pip"), configs.get("pip"))),
         **said,
@@ -223,7 +236,7 @@ def _dependencies(reader: _Reader, value: Any) -> list[Dependency]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise reader.wrong(("dependencies",), f"dependencies is {value!r}", "write a list: - pip: [numpy]")
+        raise reader.wrong(("dependencies",), f"dependencies is {_shown(value)}", "write a list: - pip: [numpy]")
     entries: Sequence[Any] = value
     return [each for position, entry in enumerate(entries) for each in _dependency(reader, position, entry)]
 
@@ -234,7 +247,7 @@ def _dependency(reader: _Reader, position: int, entry: Any) -> list[Dependency]:
         return [_file(reader, at, entry)]
     if not isinstance(entry, dict) or not entry:
         hint = "write a path *.txt, or one of pip, wheels, files and commands with a list"
-        raise reader.wrong(at, f"{entry!r} is no dependency", hint)
+        raise reader.wrong(at, f"{_shown(entry)} is no dependency", hint)
     return [_shaped(reader, (*at, str(key)), str(key), each) for key, each in entry.items()]
 
 
@@ -256,13 +269,23 @@ def _shaped(reader: _Reader, at: Path_, key: str, value: Any) -> Dependency:
         case "wheels":
             return Dependency(kind=DependencyKind.WHEEL, values=reader.texts(at, value))
         case "commands":
-            return Dependency(kind=DependencyKind.COMMAND, values=reader.texts(at, value))
+            return Dependency(kind=DependencyKind.COMMAND, values=_commands(reader, at, value))
         case "files":
             given: Sequence[Any] = value if isinstance(value, list) else [value]
             files = tuple(_native(reader, (*at, n), each) for n, each in enumerate(given))
             return Dependency(kind=DependencyKind.NATIVE_FILE, files=files)
         case _:
             raise reader.wrong(at, f"{key!r} is no kind of dependency", nearest(key, _SHAPES))
+
+
+def _commands(reader: _Reader, at: Path_, value: Any) -> tuple[str, ...]:  # Any: a value of the file
+    """Read commands; one with a secret in it is refused, because whoever gets the runtime gets the command."""
+    found = reader.texts(at, value)
+    for number, command in enumerate(found):
+        if holds_secret(command):
+            what = "a command with a secret in it, which whoever gets the runtime could read"
+            raise reader.wrong((*at, number), what, "take it from the environment: $NAME")
+    return found
 
 
 def _native(reader: _Reader, at: Path_, value: Any) -> NativeFile:
