@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -237,11 +238,37 @@ def _take_native(root: Path, name: str, target: Path) -> None:
         raise UsageError(f"the file {name} lies outside of {root}", hint="put it beside the runtime.yaml")
     if not path.exists():
         raise UsageError(f"there is no file {path}", hint="mend its src in the runtime.yaml")
-    (target / name).parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():
-        shutil.copytree(path, target / name, dirs_exist_ok=True)
-    else:
-        shutil.copy2(path, target / name)
+    try:
+        for each in _files_of(path):
+            place = target / name / each.relative_to(path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(each, place)
+    except OSError as error:
+        message = f"the file {error.filename or path} cannot be taken along: {error.strerror or error}"
+        raise UsageError(message, hint="mend it, or take it out of the folder") from error
+
+
+def _files_of(path: Path) -> Iterator[Path]:
+    """Yield a file, or all files below a folder; a link to a file counts as the file.
+
+    Raises:
+        UsageError: Something is neither file nor folder, or a link to a folder.
+    """
+    if not path.is_dir():
+        yield _checked(path)
+        return
+    for folder, folders, files in os.walk(path):
+        yield from (_checked(Path(folder, each)) for each in files)
+        for each in folders:
+            if Path(folder, each).is_symlink():
+                _checked(Path(folder, each))
+
+
+def _checked(path: Path) -> Path:
+    if path.is_file():
+        return path
+    what = "a link to a folder, or to nothing" if path.is_symlink() else "a socket, a pipe or a device"
+    raise UsageError(f"the file {path} is {what}, which a runtime cannot hold", hint="take it out of the folder")
 
 
 def _requirement(wheel: str) -> str:

@@ -173,7 +173,7 @@ def _make(place: Path, recipe: Recipe, python: Interpreter, installer: Installer
             told.stage(f"installing {packages} for Python {python.version} with {installer.name}")
             known = _install(draft, lock, python, installer, source)
             for each in recipe.native:
-                _put(extras / "files" / each.src, draft / each.dest)
+                put_native(extras / "files", each, draft)
         for command in recipe.commands:
             told.say(f"running: {command}")
             _run_command(command, draft)
@@ -206,18 +206,40 @@ def _install(
         shutil.rmtree(draft)
 
 
-def _put(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+def put_native(files: Path, native: NativeFile, draft: Path) -> None:
+    """Put a file, or what is in a folder, into an environment; nothing is written through a link, which may lead out of it.
+
+    Args:
+        files: Where the files of the runtime were unpacked.
+        native: The file below it, and where it goes.
+        draft: The environment.
+
+    Raises:
+        RestoreError: A link of the environment is in the way: `bin/python` leads to the interpreter of the machine.
+    """
+    _put(files / native.src, draft, native.dest)
+
+
+def _put(source: Path, draft: Path, dest: str) -> None:
+    target = draft / dest
+    for each in (target, *(each for each in target.parents if each.is_relative_to(draft) and each != draft)):
+        if each.is_symlink():
+            message = f"a file of the runtime goes to {dest!r}, where the environment has a link"
+            raise RestoreError(message, hint="give another dest in the runtime.yaml, and build it again")
     if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copy2(source, target)
+        target.mkdir(parents=True, exist_ok=True)
+        for each in sorted(source.iterdir()):
+            _put(each, draft, f"{dest}/{each.name}")
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, target)
 
 
 def _run_command(command: str, draft: Path) -> None:
     path = child_environment({}).get("PATH", os.defpath)
     additions = {"VIRTUAL_ENV": str(draft), "PATH": f"{draft / 'bin'}{os.pathsep}{path}"}
-    run_tool(["/bin/sh", "-c", f"cd {_quoted(draft)} && {command}"], f"the command {command!r} failed", additions)
+    hint = "mend the command in the runtime.yaml, and build it again"
+    run_tool(["/bin/sh", "-c", f"cd {_quoted(draft)} && {command}"], f"the command {command!r} failed", additions, hint)
 
 
 def _quoted(path: Path) -> str:

@@ -258,7 +258,7 @@ _WHEEL_TIME = "315532800"
 """1980-01-01, the oldest moment that a zip file knows: equal sources give equal wheels, and so equal locks."""
 
 
-def run_tool(words: Sequence[str], what: str, additions: dict[str, str]) -> str:
+def run_tool(words: Sequence[str], what: str, additions: dict[str, str], hint: str = "") -> str:
     """Run a program to its end and return what it wrote.
 
     Raises:
@@ -274,7 +274,8 @@ def run_tool(words: Sequence[str], what: str, additions: dict[str, str]) -> str:
     if done.returncode == 0:
         return done.stdout
     details = without_credentials(done.stderr.strip() or done.stdout.strip())
-    raise RestoreError(f"{what}: {_reason(details)}", details=details, hint=_hint(details))
+    said = _reason(details) or f"exit code {done.returncode}"
+    raise RestoreError(f"{what}: {said}", details=details, hint=hint or _hint(details))
 
 
 def _reason(text: str) -> str:

@@ -70,8 +70,13 @@ def check_requirements(lines: Sequence[str], where: str) -> list[str]:
     Raises:
         UsageError: One names a folder, file or repository, of which no lock can say what it will be.
     """
+    is_file = where.endswith((".txt", ".in"))
     for number, line in enumerate(lines, start=1):
-        _check(line, f"{where}:{number}" if where.endswith((".txt", ".in")) else where)
+        if not is_file and (line.lstrip().startswith("-") or "\n" in line):
+            message = f"{where}: {without_credentials(line)!r} is an option, or more than one line"
+            hint = "write one requirement per entry; indexes go under configs.pip, other files under dependencies"
+            raise UsageError(message, hint=hint)
+        _check(line, f"{where}:{number}" if is_file else where)
     return [line for line in lines if requirement_name(line) not in OURS]
 
 
