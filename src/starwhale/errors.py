@@ -31,6 +31,7 @@ StarwhaleError
 │   └── UserCodeError              user code raised
 ├── RetryLaterError (1)            user code says that a service wants to be left alone for a while
 ├── ResultsError (1)               results cannot be read or written
+│   └── PairingError               rows of two jobs cannot be brought together
 ├── ExecutionError (1)             a job could not be carried out
 │   ├── LeaseLostError             a late commit of a lease that has ended
 │   └── WorkerDiedError            a worker process ended on its own
@@ -367,6 +368,12 @@ class ResultsError(StarwhaleError, RuntimeError):
     """Results cannot be read or written."""
 
     code = "results"
+
+
+class PairingError(ResultsError):
+    """Rows of two jobs cannot be brought together: nothing says which row of a dataset each is."""
+
+    code = "pairing"
 
 
 class ExecutionError(StarwhaleError, RuntimeError):

@@ -37,6 +37,7 @@ SDK = {
     "job export": "starwhale:Job.export",
     "job import": "starwhale:Job.import_archive",
     "job cancel": "starwhale:Job.cancel",
+    "job compare": "starwhale:Job.compare",
     "job info": "starwhale:Job.info",
     "job list": "starwhale:Job.list",
     "job logs": "starwhale:Job.logs",

@@ -26,6 +26,7 @@ from starwhale.storage.protocols import Key, TableQuery, Value
 
 if TYPE_CHECKING:
     from starwhale.instances.job_logs import TaskLog
+    from starwhale.results.compare.findings import Comparison
     from starwhale.results.report import JobReport
     from starwhale.results.reproduction import Reproduction
     from starwhale.storage.catalog.records import JobRecord, StepRecord
@@ -490,6 +491,56 @@ class Job:
         return reproduce_job(
             self.id, sample=sample, seed=seed, allow_changed=allow_changed, arguments=tuple(map(str, arguments))
         )
+
+    @staticmethod
+    def compare(
+        *runs: Job | str | Path,
+        metric: str | Sequence[str] = (),
+        baseline: Job | str | Path | None = None,
+        lower_is_better: str | Sequence[str] = (),
+        by: str | Sequence[str] = (),
+        cluster: str = "",
+        key: str = "id",
+        margin: float | None = None,
+    ) -> Comparison:
+        """Say whether one run is better than another, with error bars, and on which examples.
+
+        Args:
+            runs: Jobs, their addresses, or files of predictions (CSV, JSON Lines, Parquet), two or more.
+            metric: `TABLE.COLUMN` of jobs, a column of files; empty for the only one that there is, or all that files share.
+            baseline: What the others are compared with; None for the first.
+            lower_is_better: Metrics of which less is better.
+            by: Columns whose values make slices.
+            cluster: Column that says which rows are alike.
+            key: Column of files that says which example a row is.
+            margin: Difference too small to matter, in the unit of the metric.
+
+        Returns:
+            Every value and difference; `str` of it is the sentence that says what came of it.
+
+        Raises:
+            NotFoundError: A run, a metric or a column does not exist, or they share no row.
+            PairingError: Nothing says which row is which.
+            UsageError: What is asked for makes no sense together; the message says why.
+        """
+        from starwhale.instances.job_compare import CompareOptions
+
+        def listed(given: str | Sequence[str]) -> tuple[str, ...]:
+            return (given,) if isinstance(given, str) and given else tuple(given)
+
+        def named(run: Job | str | Path) -> str:
+            return run.id if isinstance(run, Job) else str(run)
+
+        options = CompareOptions(
+            baseline="" if baseline is None else named(baseline),
+            metrics=listed(metric),
+            lower_is_better=listed(lower_is_better),
+            by=listed(by),
+            cluster=cluster,
+            key=key,
+            margin=margin,
+        )
+        return default_instance().jobs.compare(*map(named, runs), options=options)
 
     def remove(self) -> None:
         """Hide the job until it is recovered.

@@ -17,8 +17,10 @@ from starwhale.settings import Settings
 if TYPE_CHECKING:
     from starwhale.domain.job import HandlerRecord, ResumeChanges, RunRequest
     from starwhale.execution.start import JobOutcome, RunOptions
+    from starwhale.instances.job_compare import CompareOptions
     from starwhale.instances.job_logs import LogChoice, TaskLog
     from starwhale.instances.reproduce import Repeated, ReproduceOptions
+    from starwhale.results.compare.findings import Comparison
     from starwhale.storage.catalog.records import JobRecord, StepRecord
     from starwhale.storage.stores import Stores
     from starwhale.transfer.archive import OnBytes
@@ -66,6 +68,21 @@ class JobVerbs:
     def steps(self, job: str) -> Sequence[StepRecord]:
         """Return the steps of one job, needs first."""
         return self._stores.catalog.jobs.steps(self.get(job).id)
+
+    def compare(self, *runs: str, options: CompareOptions | None = None) -> Comparison:
+        """Compare jobs, or files of predictions, row by row.
+
+        Args:
+            runs: How jobs are addressed, or paths that end in .csv, .jsonl or .parquet; the first is the baseline.
+            options: By what, and how; None for the only score by row that they share.
+
+        Raises:
+            NotFoundError: A run, a metric or a column does not exist, or they share no row.
+            UsageError: What is asked for makes no sense together; the message says why.
+        """
+        from starwhale.instances.job_compare import CompareOptions, compare
+
+        return compare(self, self._stores, runs, options or CompareOptions())
 
     def remove(self, job: str) -> JobRecord:
         """Hide a job until it is recovered.

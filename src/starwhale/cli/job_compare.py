@@ -1,0 +1,174 @@
+"""`swcli job compare`: is one run better than another, and on which examples?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from starwhale.cli.app import CliApp
+from starwhale.cli.command import SwCommand
+from starwhale.cli.complete_names import completes
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from starwhale.results.compare.findings import Comparison, MetricComparison
+    from starwhale.results.compare.runs import Id
+
+LINES = 10
+"""Lines of tables that are shown without `--full`; the sentence and what has to be known of it come on top."""
+SHOWN_IDS = 5
+"""Examples named per direction without `--full`."""
+
+
+@click.command("compare", cls=SwCommand)
+@click.argument("runs", nargs=-1, required=True, metavar="JOB|FILE...", shell_complete=completes("job"))
+@click.option(
+    "--baseline", default="", metavar="JOB|FILE", help="What the others are compared with.  [default: the first]"
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="TABLE.COLUMN of jobs, a column of files; may be given again.",
+)
+@click.option(
+    "--lower-is-better", multiple=True, metavar="NAME", help="A metric of which less is better; may be given again."
+)
+@click.option("--by", multiple=True, metavar="COLUMN", help="Compare each of its values too; may be given again.")
+@click.option(
+    "--cluster", default="", metavar="COLUMN", help="Which rows are alike: frames of one video, questions on one text."
+)
+@click.option("--key", default="id", show_default=True, metavar="COLUMN", help="Which example a row of a file is.")
+@click.option(
+    "--margin", type=float, default=None, metavar="SIZE", help="A difference too small to matter: 0.01 is one point."
+)
+@click.option("--full", is_flag=True, help="Show every figure, and more of the examples that changed.")
+@click.pass_obj
+def compare(
+    app: CliApp,
+    *,
+    runs: tuple[str, ...],
+    baseline: str,
+    metrics: tuple[str, ...],
+    lower_is_better: tuple[str, ...],
+    by: tuple[str, ...],
+    cluster: str,
+    key: str,
+    margin: float | None,
+    full: bool,
+) -> None:
+    """Say whether one run is better than another, with error bars, and on which examples.
+
+    Rows are paired by what they are; figures hold for rows like these. Files are CSV, JSON Lines or Parquet: one row per example.
+    """
+    from starwhale.instances.job_compare import CompareOptions
+    from starwhale.results.compare.telling import comparison_to_json
+
+    options = CompareOptions(
+        baseline=baseline,
+        metrics=metrics,
+        lower_is_better=lower_is_better,
+        by=by,
+        cluster=cluster,
+        key=key,
+        margin=margin,
+    )
+    found = app.instance().jobs.compare(*runs, options=options)
+    app.emit(comparison_to_json(found), lambda console: _render(console, found, is_full=full))
+
+
+def _render(console: Console, found: Comparison, *, is_full: bool) -> None:
+    from rich.text import Text
+
+    from starwhale.results.compare.telling import notes
+
+    console.print(Text(found.sentence, style="bold"))
+    console.print(Text("; ".join(notes(found)), style="dim"))
+    whole = [each for each in found.metrics if not each.slice]
+    sliced = [each for each in found.metrics if each.slice]
+    room = LINES
+    for metric in whole:
+        room -= _render_metric(console, found, metric, is_full=is_full, room=room)
+    if sliced:
+        _render_slices(
+            console, found, sliced if is_full else sliced[: max(room - 2, 3)], left_out=0 if is_full else len(sliced)
+        )
+    _render_flips(console, found, is_full=is_full)
+
+
+def _render_metric(console: Console, found: Comparison, metric: MetricComparison, *, is_full: bool, room: int) -> int:
+    """Draw one metric over all runs, and return how many lines that took."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from starwhale.results.compare.telling import delta_cells, details, value_text
+
+    if room <= 0 and not is_full:
+        return 0
+    percent = " %" if metric.is_share else ""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    heads = [f"{metric.name}{percent}", "value", "Δ", "p", "verdict"]
+    if metric.ranks:
+        heads.insert(2, "rank")
+    for head in heads:
+        table.add_column(Text(head), overflow="fold")
+    for run in (found.baseline, *found.candidates):
+        delta = metric.deltas.get(run.id)
+        cells = [run.name, value_text(metric.values[run.id], metric)]
+        if metric.ranks:
+            first, last = metric.ranks[run.id]
+            cells.append(f"{first}" if first == last else f"{first}–{last}")
+        if delta is None:
+            cells += ["baseline" if run is found.baseline else "", "", ""]
+        else:
+            cells += [*delta_cells(delta, metric)]
+        table.add_row(*(Text(each) for each in cells))
+    console.print(table)
+    if is_full:
+        for run in found.candidates:
+            if run.id in metric.deltas:
+                console.print(Text(f"{run.name}: {details(metric.deltas[run.id], metric)}", style="dim"))
+    return table.row_count + 2
+
+
+def _render_slices(console: Console, found: Comparison, shown: list[MetricComparison], *, left_out: int) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from starwhale.results.compare.telling import best_candidate, delta_cells
+
+    run = best_candidate(found)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for head in ("slice", "metric", "rows", f"Δ of {run.name}", "p", "verdict"):
+        table.add_column(Text(head), overflow="fold", justify="right" if head == "rows" else "left")
+    for each in shown:
+        delta = each.deltas.get(run.id)
+        told = ("", "", "too few rows") if delta is None else delta_cells(delta, each)
+        table.add_row(*(Text(cell) for cell in (each.slice, each.name, f"{each.n:,}", *told)))
+    console.print(table)
+    more = left_out - len(shown)
+    tail = f"; {more} more slices: --full" if more > 0 else ""
+    console.print(Text(f"slices are exploration: p corrected by Benjamini and Hochberg{tail}", style="dim"))
+
+
+def _render_flips(console: Console, found: Comparison, *, is_full: bool) -> None:
+    from rich.text import Text
+
+    from starwhale.results.compare.telling import best_candidate
+
+    gained, lost = found.flips[best_candidate(found).id]
+    count = 100 if is_full else SHOWN_IDS
+    for word, ids in (("gained", gained), ("lost", lost)):
+        if ids:
+            console.print(Text(f"{word}: {_listed(ids, count)}", overflow="fold"))
+
+
+def _listed(ids: Sequence[Id], count: int) -> str:
+    more = len(ids) - count
+    return ", ".join(map(str, ids[:count])) + (f" and {more:,} more" if more > 0 else "")

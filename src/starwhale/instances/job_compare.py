@@ -1,0 +1,129 @@
+"""Which jobs and files are compared, and by what: from names to one comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starwhale.errors import NotFoundError, UsageError
+from starwhale.results.compare.comparison import compare_runs
+from starwhale.results.compare.files import is_run_file, read_run_file
+from starwhale.results.compare.findings import Comparison, Question
+from starwhale.results.compare.job_runs import ROWS, check_pairing, numeric_columns, read_job_run, with_content
+from starwhale.results.compare.runs import Run
+
+if TYPE_CHECKING:
+    from starwhale.instances.jobs import JobVerbs
+    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.stores import Stores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareOptions:
+    """How jobs are compared; the names are those of the command line."""
+
+    baseline: str = ""
+    """What the others are compared with; empty for the first."""
+    metrics: tuple[str, ...] = ()
+    """`TABLE.COLUMN` of jobs, columns of files; empty for the only one that there is, or all that files share."""
+    lower_is_better: tuple[str, ...] = ()
+    """Metrics of which less is better."""
+    by: tuple[str, ...] = ()
+    """Columns whose values make slices."""
+    cluster: str = ""
+    """Column that says which rows are alike."""
+    key: str = "id"
+    """Column of files that says which example a row is."""
+    margin: float | None = None
+    """Difference too small to matter."""
+    confidence: float = 0.95
+    """Of every interval."""
+
+
+def compare(verbs: JobVerbs, stores: Stores, names: Sequence[str], options: CompareOptions) -> Comparison:
+    """Compare jobs, or files of predictions; see `JobVerbs.compare`."""
+    wanted = list(dict.fromkeys((options.baseline, *names) if options.baseline else names))
+    if len(wanted) < 2:
+        raise UsageError("there is one run only", hint="name two or more: swcli job compare A B")
+    if options.margin is not None and not options.margin > 0:
+        raise UsageError(
+            f"margin is {options.margin:g}", hint="a margin is above 0, in the unit of the metric: 0.01 is one point"
+        )
+    if not 0 < options.confidence < 1:
+        raise UsageError(f"confidence is {options.confidence:g}", hint="it lies between 0 and 1, such as 0.95")
+    files = [each for each in wanted if is_run_file(each)]
+    if files and len(files) < len(wanted):
+        job = next(each for each in wanted if each not in files)
+        raise UsageError(f"{files[0]} is a file, and {job} a job", hint="compare files with files, or jobs with jobs")
+    if files:
+        return _compare_files(files, options)
+    return _compare_jobs(stores, [verbs.get(each) for each in wanted], options)
+
+
+def _compare_files(paths: Sequence[str], options: CompareOptions) -> Comparison:
+    runs = [read_run_file(each, options.key) for each in paths]
+    metrics = options.metrics or _shared_metrics(runs, options)
+    for run in runs:
+        lacking = next((each for each in metrics if each not in run.metrics), None)
+        if lacking is not None:
+            why = "holds no numbers" if lacking in run.columns else "is missing"
+            there = ", ".join(run.metrics) or "none"
+            raise NotFoundError(f"column {lacking!r} of {run.id} {why}", hint=f"columns of numbers there: {there}")
+    return compare_runs(runs[0], runs[1:], _question(metrics, options), paired_by=f"column {options.key!r}")
+
+
+def _shared_metrics(runs: Sequence[Run], options: CompareOptions) -> tuple[str, ...]:
+    used = {*options.by, options.cluster}
+    shared = tuple(
+        each for each in runs[0].metrics if each not in used and all(each in run.metrics for run in runs[1:])
+    )
+    if not shared:
+        raise NotFoundError(
+            "the files share no column of numbers",
+            hint="a metric is a column of numbers or of true and false: one score per example",
+        )
+    return shared
+
+
+def _compare_jobs(stores: Stores, jobs: Sequence[JobRecord], options: CompareOptions) -> Comparison:
+    if len({each.id for each in jobs}) < len(jobs):
+        raise UsageError("one job is named twice", hint="name two different jobs")
+    metrics = options.metrics or (_only_metric(stores, jobs),)
+    columns = tuple(dict.fromkeys((*options.by, *filter(None, (options.cluster,)))))
+    tables = [read_job_run(stores, each, metrics, columns) for each in jobs]
+    paired_by = check_pairing(tables, metrics[0])
+    runs = [each.run for each in tables]
+    if paired_by == ROWS and len({each.versions for each in tables}) > 1:
+        runs = [with_content(stores, job, each) for job, each in zip(jobs, tables, strict=True)]
+        paired_by = f"{ROWS}, which have different versions"
+    return compare_runs(runs[0], runs[1:], _question(metrics, options), paired_by=paired_by)
+
+
+def _only_metric(stores: Stores, jobs: Sequence[JobRecord]) -> str:
+    first = numeric_columns(stores, jobs[0])
+    others = [set(numeric_columns(stores, each)) for each in jobs[1:]]
+    shared = [each for each in first if all(each in names for names in others)]
+    logged = [each for each in shared if not each.startswith("results.")]
+    if len(logged or shared) == 1:  # what the user logged comes before what predict gave
+        return (logged or shared)[0]
+    if not shared:
+        raise NotFoundError(
+            "the jobs share no score by row",
+            hint='log one in the handler: evaluation.log("graded", id=row["id"], metrics={"correct": …})',
+        )
+    raise UsageError("the jobs give several scores by row", hint=f"choose with --metric: {', '.join(shared[:12])}")
+
+
+def _question(metrics: Sequence[str], options: CompareOptions) -> Question:
+    unknown = next((each for each in options.lower_is_better if each not in metrics), None)
+    if unknown is not None:
+        raise UsageError(f"{unknown!r} is not among the metrics", hint=f"they are {', '.join(metrics)}")
+    return Question(
+        metrics=tuple(metrics),
+        lower_is_better=frozenset(options.lower_is_better),
+        by=options.by,
+        cluster=options.cluster,
+        margin=options.margin,
+        confidence=options.confidence,
+    )

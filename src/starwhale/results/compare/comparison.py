@@ -1,0 +1,196 @@
+"""Several runs against one of them: per metric and slice every value, every difference, and what may be said of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from starwhale.results.compare.corrections import benjamini_hochberg, holm
+from starwhale.results.compare.differences import Difference, compare_scores
+from starwhale.results.compare.findings import Comparison, Delta, MetricComparison, Question
+from starwhale.results.compare.intervals import mean_interval
+from starwhale.results.compare.ranks import rank_intervals
+from starwhale.results.compare.runs import Id, Paired, Run, pair
+from starwhale.results.compare.telling import sentence
+from starwhale.results.compare.verdict import judge
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Truths = npt.NDArray[np.bool_]
+
+_SHARE = frozenset({0.0, 1.0})
+FEW_ROWS = 10
+"""A slice with fewer rows is told, and not judged."""
+
+
+def compare_runs(baseline: Run, candidates: Sequence[Run], question: Question, *, paired_by: str = "id") -> Comparison:
+    """Compare runs with one of them on the rows that all have.
+
+    Claims over all rows are corrected by Holm, over metrics and runs; slices are exploration and corrected by Benjamini and Hochberg, over
+    slices, metrics and runs.
+
+    Args:
+        baseline: What the others are compared with.
+        candidates: One or more.
+        question: By what, and how.
+        paired_by: What made rows of two runs one row.
+
+    Raises:
+        NotFoundError: They share no row, or no run has a column that is asked for.
+    """
+    runs = (baseline, *candidates)
+    columns = dict.fromkeys((*question.by, *filter(None, (question.cluster,))))
+    paired = pair(runs, question.metrics, tuple(columns))
+    whole = [_Look(runs, paired, question, name) for name in question.metrics]
+    sliced = [
+        _Look(runs, paired, question, name, f"{column}={value}", rows)
+        for column in question.by
+        for value, rows in _slices(paired.columns[column])
+        for name in question.metrics
+    ]
+    first = whole[0]
+    found = Comparison(
+        baseline=baseline,
+        candidates=tuple(candidates),
+        paired_by=paired_by,
+        paired=paired,
+        metrics=(*_judge_all(whole, is_claim=True), *_judge_all(sliced, is_claim=False)),
+        flips={run.id: first.flips(position, paired.ids) for position, run in enumerate(runs) if position},
+        confidence=question.confidence,
+    )
+    return replace(found, sentence=sentence(found))
+
+
+class _Look:
+    """One metric on one slice: the scores that all runs have, and the differences before they are corrected."""
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        paired: Paired,
+        question: Question,
+        name: str,
+        slice: str = "",
+        rows: Sequence[int] | None = None,
+    ) -> None:
+        import numpy as np
+
+        self.runs, self.question, self.name, self.slice = runs, question, name, slice
+        self.all_scores = paired.scores[name] if rows is None else paired.scores[name][:, rows]
+        self.known: Truths = np.asarray(~np.isnan(self.all_scores).any(axis=0))
+        self.scores = self.all_scores[:, self.known]
+        groups = paired.columns[question.cluster] if question.cluster else None
+        if groups is not None and rows is not None:
+            groups = [groups[each] for each in rows]
+        self.clusters = (
+            None if groups is None else [each for each, known in zip(groups, self.known, strict=True) if known]
+        )
+        self.n = self.scores.shape[1]
+        self.is_share = all(score in _SHARE or score != score for run in runs for score in run.metrics[name])  # noqa: PLR0124
+        self.is_judged = self.n >= FEW_ROWS if slice else self.n > 0
+        self.differences = [self.compare(position, question.confidence) for position in self.others]
+
+    @property
+    def others(self) -> range:
+        """Positions of the runs that are compared with the first."""
+        return range(1, len(self.runs)) if self.is_judged else range(0)
+
+    def compare(self, position: int, confidence: float) -> Difference:
+        """Compare one run with the first."""
+        return compare_scores(self.scores[position], self.scores[0], confidence=confidence, clusters=self.clusters)
+
+    def flips(self, position: int, ids: Sequence[Id]) -> tuple[Sequence[Id], Sequence[Id]]:
+        """Return the rows on which a run has more than the first, and less; the larger changes first."""
+        import numpy as np
+
+        change = self.all_scores[position] - self.all_scores[0]
+        if self.name in self.question.lower_is_better:
+            change = -change
+        order = np.argsort(-np.abs(np.nan_to_num(change)), kind="stable")
+        gained = [ids[each] for each in order if change[each] > 0]
+        return gained, [ids[each] for each in order if change[each] < 0]
+
+    def bounds(self, position: int) -> tuple[float, float] | None:
+        """Return the difference if missing scores of shares were as bad, and as good, for the candidate as can be."""
+        import numpy as np
+
+        if self.known.all() or not ((self.scores == 0) | (self.scores == 1)).all():
+            return None
+        ours, theirs = self.all_scores[position], self.all_scores[0]
+        worst = np.nan_to_num(ours, nan=0.0).mean() - np.nan_to_num(theirs, nan=1.0).mean()
+        best = np.nan_to_num(ours, nan=1.0).mean() - np.nan_to_num(theirs, nan=0.0).mean()
+        return float(worst), float(best)
+
+    def finish(self, corrected: Sequence[float]) -> MetricComparison:
+        """Judge with corrected ps."""
+        question, name = self.question, self.name
+        higher = name not in question.lower_is_better
+        values = {
+            run.id: mean_interval(self.scores[position], question.confidence, self.clusters)
+            for position, run in enumerate(self.runs)
+        }
+        deltas = {
+            self.runs[position].id: self._judge(position, difference, p, higher)
+            for position, difference, p in zip(self.others, self.differences, corrected, strict=True)
+        }
+        ranks: dict[str, tuple[int, int]] = {}
+        if len(self.runs) > 2 and self.is_judged and not self.slice:
+            places = rank_intervals(self.scores, higher_is_better=higher, confidence=question.confidence)
+            ranks = {run.id: place for run, place in zip(self.runs, places, strict=True)}
+        return MetricComparison(
+            name=name,
+            slice=self.slice,
+            n=self.n,
+            missing=int((~self.known).sum()),
+            is_share=self.is_share,
+            higher_is_better=higher,
+            values=values,
+            deltas=deltas,
+            ranks=ranks,
+        )
+
+    def _judge(self, position: int, difference: Difference, p: float, higher: bool) -> Delta:
+        question = self.question
+        agreeing = self.compare(position, _level(question.confidence, difference.p, p))
+        verdict = judge(
+            difference,
+            p_corrected=p,
+            higher_is_better=higher,
+            margin=question.margin,
+            confidence=question.confidence,
+        )
+        return Delta(
+            difference=difference,
+            p_corrected=p,
+            low=agreeing.low,
+            high=agreeing.high,
+            verdict=verdict,
+            bounds=self.bounds(position),
+        )
+
+
+def _judge_all(looks: Sequence[_Look], *, is_claim: bool) -> list[MetricComparison]:
+    """Correct the ps of all looks together, and judge each."""
+    correct = holm if is_claim else benjamini_hochberg
+    corrected = iter(correct([each.p for look in looks for each in look.differences]))
+    return [look.finish([next(corrected) for _ in look.differences]) for look in looks]
+
+
+def _level(confidence: float, p: float, corrected: float) -> float:
+    """Return the confidence at which an interval leaves 0 out exactly when the corrected p is below α: the level at which p was judged."""
+    if math.isnan(p) or corrected <= p or corrected == 0:
+        return confidence
+    return 1 - (1 - confidence) * p / corrected
+
+
+def _slices(values: Sequence[Any]) -> list[tuple[Any, list[int]]]:  # Any: values of users
+    """Return the rows of each value, the most frequent first."""
+    rows: dict[Any, list[int]] = {}
+    for position, value in enumerate(values):
+        rows.setdefault(value if isinstance(value, str | int | float | bool) else str(value), []).append(position)
+    return sorted(rows.items(), key=lambda each: (-len(each[1]), str(each[0])))

@@ -1,0 +1,106 @@
+"""What is asked of several runs, and what is found: per metric and slice every value, difference and verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starwhale.results.compare.differences import Difference
+from starwhale.results.compare.intervals import Interval
+from starwhale.results.compare.runs import Id, Paired, Run
+from starwhale.results.compare.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked of several runs."""
+
+    metrics: tuple[str, ...]
+    """Names of the metrics."""
+    lower_is_better: frozenset[str] = frozenset()
+    """Those of which less is better."""
+    by: tuple[str, ...] = ()
+    """Columns whose values make slices."""
+    cluster: str = ""
+    """Column that says which rows are alike; empty where rows are independent."""
+    margin: float | None = None
+    """Difference too small to matter."""
+    confidence: float = 0.95
+    """Of every interval."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """One run against the baseline, by one metric, on one slice."""
+
+    difference: Difference
+    """How large and how sure."""
+    p_corrected: float
+    """Its p as one of all that were looked at."""
+    low: float
+    """Lower end of the interval that agrees with the corrected p …"""
+    high: float
+    """… and upper end."""
+    verdict: Verdict
+    """What may be said."""
+    bounds: tuple[float, float] | None = None
+    """Of shares with missing scores: the difference if every missing one spoke against the candidate, and if every one spoke for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricComparison:
+    """All runs by one metric on one slice."""
+
+    name: str
+    """Name of the metric."""
+    slice: str
+    """`column=value`; empty for all rows."""
+    n: int
+    """Rows that all runs have a score of."""
+    missing: int
+    """Rows that all runs have, but one or more without a score."""
+    higher_is_better: bool
+    """Whether more is better."""
+    values: Mapping[str, Interval]
+    """Value per id of a run."""
+    deltas: Mapping[str, Delta]
+    """Difference to the baseline per id of another run; empty where there are too few rows."""
+    ranks: Mapping[str, tuple[int, int]]
+    """First and last place that each of three or more runs may have; empty otherwise."""
+    is_share: bool
+    """Whether every score is 0 or 1, so that values are told in percent and differences in points."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Several runs against one of them."""
+
+    baseline: Run
+    """What the others are compared with."""
+    candidates: tuple[Run, ...]
+    """The others."""
+    paired_by: str
+    """What made rows of two runs one row."""
+    paired: Paired
+    """The rows that all have."""
+    metrics: tuple[MetricComparison, ...]
+    """All rows first, then slices."""
+    flips: Mapping[str, tuple[Sequence[Id], Sequence[Id]]]
+    """Per id of another run the rows that it gained and lost by the first metric."""
+    confidence: float
+    """Of every interval."""
+    sentence: str = ""
+    """What came of it, in one sentence."""
+
+    @property
+    def main(self) -> MetricComparison:
+        """The first metric on all rows."""
+        return self.metrics[0]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """All runs, the baseline first."""
+        return (self.baseline, *self.candidates)
+
+    def __str__(self) -> str:
+        return self.sentence

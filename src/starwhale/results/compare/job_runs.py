@@ -1,0 +1,206 @@
+"""A job as a run: columns of its tables, by the row of the dataset that each belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from starwhale.errors import NotFoundError, PairingError, UsageError, nearest
+from starwhale.results.compare.runs import Id, Run, as_scores
+from starwhale.results.read import job_scope, table_names
+from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS, TableQuery
+
+if TYPE_CHECKING:
+    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.stores import Stores
+
+RESULTS = "results"
+ROWS, LOGGED = "the rows of the dataset", "the ids you logged"
+"""What may make rows of two runs one row."""
+_SEPARATOR = "_#@#_"
+_NO_METRIC = frozenset({"duration_seconds", "tries", "_index", "_mode", "_retried", "id"})
+_NOT_TABLES = frozenset({ERRORS, RETRIED_ERRORS, "summary", "labels"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTables:
+    """The columns of the tables of one job that a comparison asks for."""
+
+    run: Run
+    """Scores by row."""
+    paired_by: str
+    """What its ids are: `ROWS` or `LOGGED`."""
+    versions: frozenset[str]
+    """Versions of the datasets that it read."""
+
+
+def split_metric(metric: str, tables: Sequence[str]) -> tuple[str, str]:
+    """Split `TABLE.COLUMN`; the table is the longest one that fits, and may be left out for `results`.
+
+    Example:
+        >>> split_metric("graded.v1.correct", ["graded", "graded.v1"])
+        ('graded.v1', 'correct')
+    """
+    fitting = [each for each in tables if metric.startswith(f"{each}.")]
+    table = max(fitting, key=len, default="")
+    return (table, metric[len(table) + 1 :]) if table else (RESULTS, metric)
+
+
+def numeric_columns(stores: Stores, job: JobRecord) -> list[str]:
+    """Return the columns of a job that can be a metric, as `TABLE.COLUMN`: those of its own tables first, then what predict gave."""
+    found: list[str] = []
+    names = [each for each in table_names(stores, job) if each not in _NOT_TABLES and "confusion_matrix" not in each]
+    for table in sorted(names, key=lambda each: each == RESULTS):
+        columns = _read_table(stores, job, table)
+        found += [
+            f"{table}.{name}"
+            for name, values in columns.items()
+            if name not in _NO_METRIC and not name.startswith(("__", "input")) and as_scores(values) is not None
+        ]
+    return found
+
+
+def read_job_run(stores: Stores, job: JobRecord, metrics: Sequence[str], columns: Sequence[str] = ()) -> JobTables:
+    """Read the scores of a job.
+
+    Args:
+        stores: Where it lies.
+        job: Which.
+        metrics: `TABLE.COLUMN`, all of one table.
+        columns: What rows are sliced and clustered by, of that table or of `results`; `label` finds `input/label` too.
+
+    Raises:
+        NotFoundError: It has no such table or column; the message names those that can be a metric.
+        UsageError: The metrics are of several tables, or a column holds no numbers.
+    """
+    names = table_names(stores, job)
+    split = [split_metric(each, names) for each in metrics]
+    tables = dict.fromkeys(table for table, _ in split)
+    if len(tables) > 1:
+        raise UsageError(f"metrics of several tables: {', '.join(tables)}", hint="compare by one table at a time")
+    table = next(iter(tables))
+    found = _read_table(stores, job, table) if table in names else {}
+    scores = {
+        metric: _scores(stores, job, metric, found.get(column))
+        for metric, (_, column) in zip(metrics, split, strict=True)
+    }
+    ids = list(found["id"])
+    by_rows = table == RESULTS or all(_is_row_id(each, job) for each in ids)
+    run = Run(
+        id=job.id,
+        name=job.name or job.id[:12],
+        ids=[_identity(each, job) if by_rows else each for each in ids],
+        metrics=scores,
+        columns=_columns(stores, job, found, columns),
+        failed=sum(each.failed for each in stores.catalog.ledger.progress(job.id)),
+    )
+    versions = frozenset(each.version for each in job.datasets)
+    return JobTables(run=run, paired_by=ROWS if by_rows else LOGGED, versions=versions)
+
+
+def check_pairing(tables: Sequence[JobTables], metric: str) -> str:
+    """Return what makes rows of these jobs one row.
+
+    Raises:
+        PairingError: They are paired by logged ids alone, and not by the same ones, or a row failed or has no score.
+    """
+    if all(each.paired_by == ROWS for each in tables):
+        return ROWS
+    first = set(tables[0].run.ids)
+    for each in tables:
+        run = each.run
+        lacks = any(score != score for scores in run.metrics.values() for score in scores)  # noqa: PLR0124 - NaN
+        if set(run.ids) != first or run.failed or lacks:
+            why = (
+                f"{run.failed} of its rows failed"
+                if run.failed
+                else "a row has no score"
+                if lacks
+                else "the ids are not the same"
+            )
+            table = metric.partition(".")[0]
+            raise PairingError(
+                f"{run.name} cannot be paired by the ids you logged: {why}",
+                hint=f'log the row that a score is of: evaluation.log("{table}", id=row["id"], metrics=…), and run again',
+            )
+    return LOGGED
+
+
+def with_content(stores: Stores, job: JobRecord, tables: JobTables) -> Run:
+    """Add the digest of what each row holds, for runs that read different versions of a dataset."""
+    import dataclasses
+
+    content: dict[Id, bytes] = {}
+    scope = job_scope(stores, job)
+    for dataset in job.datasets:
+        if scope.open_dataset is None:
+            break
+        reader = scope.open_dataset(dataset)
+        stop = dataset.start + dataset.row_count
+        keys = reader.read(dataset.start, stop, []).keys
+        digests = reader.row_digests(dataset.start, stop)
+        content.update((f"{dataset.name}{_SEPARATOR}{key}", digest) for key, digest in zip(keys, digests, strict=True))
+    return dataclasses.replace(tables.run, content=content)
+
+
+def _scores(stores: Stores, job: JobRecord, metric: str, values: Sequence[Any] | None) -> list[float]:  # Any: cells
+    scores = None if values is None else as_scores(values)
+    if scores is not None:
+        return scores
+    candidates = numeric_columns(stores, job)
+    there = f"it has {', '.join(candidates)}" if candidates else "it logged no numbers by row: evaluation.log does"
+    called = job.name or job.id[:12]
+    if values is None:
+        raise NotFoundError(f"job {called} gives no metric {metric!r}", hint=nearest(metric, candidates) or there)
+    raise UsageError(f"{metric} of job {called} holds no numbers", hint=there)
+
+
+def _read_table(stores: Stores, job: JobRecord, table: str) -> dict[str, list[Any]]:  # Any: cells
+    columns: dict[str, list[Any]] = {}
+    count = 0
+    for page in stores.results.reader.pages(job_scope(stores, job), TableQuery(table=table)):
+        for name, values in page.columns.items():
+            columns.setdefault(name, [None] * count).extend(values)
+        count += page.row_count
+        for values in columns.values():
+            values += [None] * (count - len(values))
+    return columns
+
+
+def _columns(
+    stores: Stores, job: JobRecord, own: Mapping[str, list[Any]], names: Sequence[str]
+) -> dict[str, list[Any]]:  # Any: cells
+    """Return the columns that rows are sliced by: of the table itself, else of the row's `results`."""
+    if not names:
+        return {}
+    found: dict[str, list[Any]] = {}
+    results: dict[str, list[Any]] = {}
+    for name in names:
+        near = next((each for each in (name, f"input/{name}") if each in own), None)
+        if near is not None:
+            found[name] = own[near]
+            continue
+        results = results or _read_table(stores, job, RESULTS)
+        there = next((each for each in (name, f"input/{name}") if each in results), None)
+        if there is None:
+            listed = [each for each in (*own, *results) if not each.startswith("__")]
+            raise NotFoundError(f"job {job.name or job.id[:12]} has no column {name!r}", hint=nearest(name, listed))
+        by_id = dict(zip(results["id"], results[there], strict=True))
+        found[name] = [by_id.get(each) for each in own["id"]]
+    return found
+
+
+def _is_row_id(id: Id, job: JobRecord) -> bool:
+    return isinstance(id, str) and any(
+        id.startswith(f"{each.project}/{each.name}{each.id_suffix}{_SEPARATOR}") for each in job.datasets
+    )
+
+
+def _identity(id: Id, job: JobRecord) -> Id:
+    """Return dataset and key of a row: the project, and which of two versions it was read from, are no part of what it is."""
+    for each in job.datasets:
+        head = f"{each.project}/{each.name}{each.id_suffix}{_SEPARATOR}"
+        if isinstance(id, str) and id.startswith(head):
+            return f"{each.name}{_SEPARATOR}{id[len(head) :]}"
+    return id

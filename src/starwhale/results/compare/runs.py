@@ -1,0 +1,146 @@
+"""What is compared: the scores of one run, row by row, and how rows of several runs are brought together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from starwhale.errors import NotFoundError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+Id = str | int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run: a job, or a file of predictions."""
+
+    id: str
+    """What names it: the id of a job, the path of a file."""
+    name: str
+    """What it is called in sentences."""
+    ids: Sequence[Id]
+    """What each row is; equal ids are repeats of one row."""
+    metrics: Mapping[str, Sequence[float]]
+    """Per metric a score per row; NaN where a row has none."""
+    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict[str, Sequence[Any]])  # Any: values of users
+    """What rows are sliced and clustered by."""
+    failed: int = 0
+    """Rows that failed, and so have no score."""
+    content: Mapping[Id, bytes] = field(default_factory=dict[Id, bytes])
+    """Digest of what a row holds, where two runs may have read different versions of it; empty where nobody need look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """Several runs over the rows that all of them have."""
+
+    ids: Sequence[Id]
+    """The rows, in the order of the first run."""
+    scores: Mapping[str, Floats]
+    """Per metric the mean score of each run on each row, shape (runs, rows); NaN where a run gave none."""
+    columns: Mapping[str, Sequence[Any]]  # Any: values of users
+    """What they are sliced and clustered by, in the same order; of the first run that has it."""
+    left_out: Mapping[str, int]
+    """Per name of a run the rows that others lack."""
+    changed: Sequence[Id]
+    """Rows left out because runs read different content under one id."""
+    repeats: int
+    """Most scores of one row in one run, which were averaged."""
+
+
+def pair(runs: Sequence[Run], metrics: Sequence[str], columns: Sequence[str] = ()) -> Paired:
+    """Bring together the rows that all runs have.
+
+    Args:
+        runs: Two or more.
+        metrics: Names of metrics that all of them give.
+        columns: Names of what rows are sliced and clustered by.
+
+    Raises:
+        NotFoundError: They share no row, or no run has such a column.
+    """
+    shared = set(runs[0].ids).intersection(*(run.ids for run in runs[1:]))
+    changed = [each for each in dict.fromkeys(runs[0].ids) if each in shared and _differs(runs, each)]
+    shared.difference_update(changed)
+    ids = [each for each in dict.fromkeys(runs[0].ids) if each in shared]
+    if not ids:
+        raise _nothing_shared(runs, changed)
+    place = {each: position for position, each in enumerate(ids)}
+    return Paired(
+        ids=ids,
+        scores={name: _stack(runs, name, place) for name in metrics},
+        columns={name: _column(runs, name, place) for name in columns},
+        left_out={run.name: len(set(run.ids)) - len(ids) - len(changed) for run in runs},
+        changed=changed,
+        repeats=max(len(run.ids) // max(len(set(run.ids)), 1) for run in runs),
+    )
+
+
+def _differs(runs: Sequence[Run], id: Id) -> bool:
+    return len({run.content[id] for run in runs if id in run.content}) > 1
+
+
+def _stack(runs: Sequence[Run], name: str, place: Mapping[Id, int]) -> Floats:
+    import numpy as np
+
+    return np.stack([_means(run, name, place) for run in runs])
+
+
+def _means(run: Run, name: str, place: Mapping[Id, int]) -> Floats:
+    """Return the mean score of each row over its repeats, NaN where one of them has none."""
+    import numpy as np
+
+    rows = np.fromiter((place.get(each, -1) for each in run.ids), np.int64, len(run.ids))
+    scores = np.asarray(run.metrics[name], np.float64)
+    known = rows >= 0
+    counts = np.bincount(rows[known], minlength=len(place))
+    return np.bincount(rows[known], weights=scores[known], minlength=len(place)) / counts
+
+
+def _column(runs: Sequence[Run], name: str, place: Mapping[Id, int]) -> list[Any]:  # Any: values of users
+    for run in runs:
+        if name in run.columns:
+            found: list[Any] = [None] * len(place)
+            for row, value in zip(run.ids, run.columns[name], strict=True):
+                if row in place:
+                    found[place[row]] = value
+            return found
+    raise NotFoundError(f"no run has a column {name!r}")
+
+
+def _nothing_shared(runs: Sequence[Run], changed: Sequence[Id]) -> NotFoundError:
+    if changed:
+        return NotFoundError(
+            f"{len(changed)} rows have the same id in all runs, and different content in each",
+            hint="run both on one version of the dataset",
+        )
+    examples = "; ".join(f"{run.name} has {next(iter(run.ids), 'none')!r}" for run in runs[:2])
+    return NotFoundError(
+        f"the runs share no row: {examples}", hint="compare runs over the same dataset, by the same ids"
+    )
+
+
+def is_number(value: object) -> bool:
+    """Whether a value can be a score: a number or a truth value."""
+    return isinstance(value, bool | int | float)
+
+
+def as_scores(values: Sequence[object]) -> list[float] | None:
+    """Return values as scores, NaN for those that are none or infinite; None where one is no number, or there are none.
+
+    Example:
+        >>> as_scores([True, 0.5, None])
+        [1.0, 0.5, nan]
+    """
+    if not any(each is not None for each in values) or not all(each is None or is_number(each) for each in values):
+        return None
+    numbers = [math.nan if each is None else float(each) for each in values]  # type: ignore[arg-type] - checked above
+    return [each if math.isfinite(each) else math.nan for each in numbers]
