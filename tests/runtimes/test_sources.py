@@ -147,6 +147,9 @@ def test_versions_have_a_history_and_tags(call: Callable[..., str], tmp_path: Pa
     call("tag", "r", "good")
     assert call("tag", "r/version/v0") == "v0\n"
     assert call("tag", "r/version/good") == "good,latest,v1\n"
+    assert "copied to local/project/self/runtime/other/version/" in call("copy", "r", "other")
+    assert "nothing to copy, it is there already" in call("copy", "r", "other")
+    assert call("tag", "other") == "good,latest,v0\n"
     call("tag", "r", "-r", "good")
     assert "is reserved" in call("tag", "r", "v9", code=2)
     assert "has no tag 'nope'" in call("tag", "r", "-r", "nope", code=1)

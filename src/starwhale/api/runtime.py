@@ -193,10 +193,9 @@ def copy(
     Raises:
         AlreadyExistsError: A tag points at another version there.
     """
-    made, _ = default_instance().runtimes.copy(
-        src, dest, project=dest_local_project_uri, ignore_tags=tuple(ignore_tags or ()), force=force
-    )
-    return made.uri.full
+    verbs = default_instance().runtimes
+    copied = verbs.copy(src, dest, project=dest_local_project_uri, ignore_tags=tuple(ignore_tags or ()), force=force)
+    return copied.version.uri.full
 
 
 def export(uri: str, path: Place, force: bool = False) -> Path:

@@ -162,14 +162,15 @@ def copy(app: CliApp, src: str, dest: str, *, force: bool, project: str, ignore_
     DEST is a new name, the URI of a project (local/project/<project>), both, or '.' for the same name in the current project or the
     one of -dlp. Your tags travel. The copy has a version id of its own, and the same environment.
     """
-    version, is_new = app.instance().runtimes.copy(src, dest, project=project, ignore_tags=ignore_tags, force=force)
+    made = app.instance().runtimes.copy(src, dest, project=project, ignore_tags=ignore_tags, force=force)
+    version = made.version
     value = {
         "uri": version.uri.full,
         "name": version.name,
         "project": version.project,
         "version": version.version,
         "tags": list(version.tags),
-        "is_new": is_new,
+        "is_new": made.is_new,
     }
-    did = "copied to" if is_new else "nothing to copy, it is there already:"
+    did = "copied to" if made.is_new else "nothing to copy, it is there already:"
     app.tell(value, f"{did} {version.uri.full}")

@@ -19,7 +19,7 @@ from starwhale.instances.job_runtime import carry_runtime, choose_runtime, descr
 from starwhale.instances.snapshots import hold_blobs
 from starwhale.instances.versions import VersionVerbs
 from starwhale.models import describe
-from starwhale.models.copy import CopiedModel, ModelCopyPlan, copy_model
+from starwhale.models.copy import CopiedListed, ListedCopyPlan, copy_listed
 from starwhale.models.diff import LIMIT, ModelDiff, diff_contents, diff_files, diff_handlers
 from starwhale.models.extract import extract
 from starwhale.models.ignore import read_rules
@@ -302,7 +302,7 @@ class ModelVerbs(VersionVerbs):
         project: str = "",
         ignore_tags: Sequence[str] = (),
         force: bool = False,
-    ) -> CopiedModel:
+    ) -> CopiedListed:
         """Copy a version within the instance, sharing its files.
 
         Args:
@@ -321,7 +321,7 @@ class ModelVerbs(VersionVerbs):
         found = self.resolve(source)
         target = parse_destination(destination, self.kind, name=found.name, current=self._project, project=project)
         self._check_project(target.project)
-        plan = ModelCopyPlan(
+        plan = ListedCopyPlan(
             project=target.project,
             name=target.name,
             version=self._fixed_version,
@@ -329,7 +329,7 @@ class ModelVerbs(VersionVerbs):
             force=force,
         )
         with hold_blobs(self._stores):
-            return copy_model(self._stores.catalog, self._stores.blobs, found, plan)
+            return copy_listed(self._stores.catalog, self._stores.blobs, found, plan)
 
     def _plan(
         self, workdir: Path, said: ModelYaml, modules: Sequence[str], name: str, project: str, desc: str

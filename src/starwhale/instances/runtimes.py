@@ -35,6 +35,7 @@ from starwhale.storage.catalog.records import VersionDraft
 
 if TYPE_CHECKING:
     from starwhale.datasets.copy import Copied
+    from starwhale.models.copy import CopiedListed
     from starwhale.runtimes.environment import OnStage
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
@@ -293,8 +294,8 @@ class RuntimeVerbs(VersionVerbs):
 
     def copy(
         self, src: str | Uri, dest: str, *, project: str = "", ignore_tags: Sequence[str] = (), force: bool = False
-    ) -> tuple[VersionRecord, bool]:
-        """Copy a version to another name or project of this instance; its files are shared. Return it, and whether it is new.
+    ) -> CopiedListed:
+        """Copy a version to another name or project of this instance; its files are shared.
 
         Args:
             src: The version.
@@ -305,13 +306,23 @@ class RuntimeVerbs(VersionVerbs):
 
         Raises:
             AlreadyExistsError: A tag points at another version there.
+            CorruptedError: A file of the version is gone.
         """
         from starwhale.instances.destination import parse_destination
-        from starwhale.instances.runtime_copy import copy_runtime
+        from starwhale.models.copy import ListedCopyPlan, copy_listed
 
         found = self.resolve(src)
         target = parse_destination(dest, self.kind, name=found.name, current=self._project, project=project)
-        return copy_runtime(self._stores, found, target, ignore_tags=tuple(ignore_tags), force=force)
+        self._check_project(target.project)
+        plan = ListedCopyPlan(
+            project=target.project,
+            name=target.name,
+            version=self._settings.fixed_version,
+            ignore_tags=ignore_tags,
+            force=force,
+        )
+        with hold_blobs(self._stores):
+            return copy_listed(self._stores.catalog, self._stores.blobs, found, plan)
 
     # ------------------------------------------------------------------------------------------------------- building
 

@@ -1,4 +1,4 @@
-"""Copy a version within an instance: to another name or project. The files are blobs, which both versions share."""
+"""Copy a version of a model or runtime within an instance: to another name or project. The files are blobs, which both versions share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCopyPlan:
+class ListedCopyPlan:
     """Where a version goes."""
 
     project: str
@@ -34,7 +34,7 @@ class ModelCopyPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CopiedModel:
+class CopiedListed:
     """What a copy came to."""
 
     version: VersionRecord
@@ -43,7 +43,9 @@ class CopiedModel:
     """Whether it was made; it was not when the same content was the newest version already."""
 
 
-def copy_model(catalog: SqlCatalog, blobs: LocalBlobStore, source: VersionRecord, plan: ModelCopyPlan) -> CopiedModel:
+def copy_listed(
+    catalog: SqlCatalog, blobs: LocalBlobStore, source: VersionRecord, plan: ListedCopyPlan
+) -> CopiedListed:
     """Copy a version; whatever fails leaves no version behind. Whoever calls keeps blobs from being collected meanwhile.
 
     Args:
@@ -58,7 +60,7 @@ def copy_model(catalog: SqlCatalog, blobs: LocalBlobStore, source: VersionRecord
     """
     source = catalog.versions.get(source.version)  # it may have been deleted for good since it was found
     _check_whole(blobs, source)
-    bundle = catalog.bundles.ensure(plan.project, "model", plan.name)
+    bundle = catalog.bundles.ensure(plan.project, source.kind, plan.name)
     base = catalog.versions.newest(bundle.id)
     own = () if bundle.id == source.bundle_id else source.tags  # there a tag points at the original
     found = catalog.versions, catalog.tags
@@ -66,7 +68,7 @@ def copy_model(catalog: SqlCatalog, blobs: LocalBlobStore, source: VersionRecord
     if base is not None and _is_same(base, source):
         for tag in tags:
             catalog.tags.add(base, tag)
-        return CopiedModel(version=catalog.versions.get(base.version), is_new=False)
+        return CopiedListed(version=catalog.versions.get(base.version), is_new=False)
     draft = VersionDraft(
         version=plan.version,
         content_digest=source.content_digest,
@@ -75,7 +77,7 @@ def copy_model(catalog: SqlCatalog, blobs: LocalBlobStore, source: VersionRecord
         size_bytes=source.size_bytes,
         tags=tags,
     )
-    return CopiedModel(version=catalog.versions.add(bundle, draft), is_new=True)
+    return CopiedListed(version=catalog.versions.add(bundle, draft), is_new=True)
 
 
 def _is_same(base: VersionRecord, source: VersionRecord) -> bool:
@@ -91,8 +93,8 @@ def _check_whole(blobs: LocalBlobStore, source: VersionRecord) -> None:
     for entry in read_listing(blobs, source.content_digest).files:
         if blobs.size_of(entry.digest) != entry.size:
             message = f"the content of {entry.path!r} in {source.name}/version/{source.version[:SHORT_VERSION]} is gone or damaged"
-            hint = "build the model again from its work directory: that brings the content back"
+            hint = f"build the {source.kind} again from what it was built from: that brings the content back"
             raise CorruptedError(message, path=entry.path, hint=hint)
 
 
-__all__ = ["CopiedModel", "ModelCopyPlan", "copy_model"]
+__all__ = ["CopiedListed", "ListedCopyPlan", "copy_listed"]
