@@ -195,6 +195,25 @@ def test_an_error_names_the_users_line_and_the_job_goes_on_when_mended(cell: Cal
         assert job.resume().status == "SUCCESS"
 
 
+def test_failed_rows_are_tried_again_when_mended(cell: Callable[[str], ModuleType]) -> None:
+    cell(FIRST.replace("return row", "assert row['number'] % 5 != 2, 'no'; return row"))
+    job = Job.run(datasets="numbers", replicas=2, max_errors=ROWS)
+    assert job.status == "SUCCESS"
+    failed = [row["_index"] for row in job.results(failed=True, limit=0)]
+    assert failed == [number for number in range(ROWS) if number % 5 == 2]
+    cell(FIRST)
+    with pytest.warns(UserWarning, match="its results will come from both versions"):
+        assert job.resume(failed=True).status == "SUCCESS"
+    assert outputs(job) == [number * 2 for number in range(ROWS)]
+    assert job.results(failed=True) == []
+    assert [row["_index"] for row in job.results("retried_errors", limit=0)] == failed
+    assert [row["_index"] for row in job.results(where="_retried == true", limit=0)] == failed
+    (step, *_) = job.info().steps
+    assert (step.retried, step.recovered) == (len(failed), len(failed))
+    with pytest.warns(UserWarning, match="none of its rows has failed"):
+        assert job.resume(failed=True).status == "SUCCESS"
+
+
 def test_an_interrupt_stops_at_a_batch_and_what_was_done_is_kept(
     cell: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:

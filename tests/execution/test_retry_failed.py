@@ -168,6 +168,33 @@ def test_pages_and_bounds_go_through_what_was_tried_again(batched: Kind) -> None
                 assert found == whole[first : stop + 1]
 
 
+def test_an_archive_of_the_job_keeps_what_was_tried_again(single: Kind, tmp_path: Path) -> None:
+    job_id = single.run()
+    single.job.resume(job_id, failed=True)
+    with single.job.instance() as opened:
+        opened.jobs.export(job_id, tmp_path / "job.swjob", with_datasets=True)
+    there = replace(single.job, env={**single.job.env, "SW_LOCAL_STORAGE": str(tmp_path / "there")})
+    with there.instance() as opened:
+        opened.jobs.import_archive(tmp_path / "job.swjob")
+    names = ("errors", "retried_errors")
+    assert there.tables(job_id, *names) == single.job.tables(job_id, *names)
+    assert there.progress(job_id) == single.job.progress(job_id)
+
+
+def test_an_async_predict_is_tried_again_too(tmp_path: Path) -> None:
+    """Its ranges are cut while many calls are in flight; failed rows of a batch of which others succeeded are called alone."""
+    source = FLAKY.replace("def predict(data)", "async def predict(data)").replace("replicas=2, ", "concurrency=8, ")
+    job = make_job(tmp_path / "job", handlers=source, batch=2)
+    job.break_rows()
+    whole = job.tables(job.run())
+    kind = Kind(job=job, batch=2, whole=whole)
+    job_id = kind.run()
+    assert {row["_index"] for row in job.tables(job_id, "errors")["errors"]} == kind.failing()
+    job.resume(job_id, failed=True)
+    assert job.tried() == Counter(kind.failing())
+    assert_whole(kind, job_id, kind.failing())
+
+
 # ---------------------------------------------------------------------------------------------------- crashes
 
 

@@ -33,7 +33,8 @@ _STEP_COLUMNS = {
 def render_steps(console: Console, steps: Sequence[StepReport], now: float) -> None:
     """Draw one line per step, in the order in which they run; fits any width."""
     cells: list[dict[str, str]] = []
-    titles = [title for title in _STEP_COLUMNS if title != "retried" or any(each.retried for each in steps)]
+    has_retries = any(each.retried for each in steps)  # the column takes the place of a time that says less then
+    titles = [title for title in _STEP_COLUMNS if title != ("started" if has_retries else "retried")]
     for each in steps:
         started = "" if each.started_at is None else time.strftime("%H:%M:%S", time.localtime(each.started_at))
         counts = ["" if count is None else str(count) for count in (each.done, each.failed, each.retried, each.total)]

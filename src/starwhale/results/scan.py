@@ -13,7 +13,7 @@ from starwhale.domain.status import Status
 from starwhale.errors import NotFoundError, UsageError, nearest
 from starwhale.results.read import job_scope, table_names
 from starwhale.results.where import Where, parse_where
-from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, TableQuery, Value
+from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED_ERRORS, TableQuery, Value
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
@@ -75,7 +75,7 @@ def scan(  # noqa: PLR0913 - the options of one command
         raise UsageError(message, hint="leave the table out, or failed")
     name = check_table(stores, job, ERRORS if failed else table or RESULTS)
     stop = None if limit is None else offset + limit + 1
-    rows = _search(stores, job, name, wanted, stop, in_row_order=failed)
+    rows = _search(stores, job, name, wanted, stop, in_row_order=name in {ERRORS, RETRIED_ERRORS})
     ending = ending_row(stores, job) if failed and (stop is None or len(rows) < stop) else None
     if ending is not None and (wanted is None or wanted.matches(ending)):
         rows.append(ending)
