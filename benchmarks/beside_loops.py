@@ -10,7 +10,8 @@
 
 The clock starts when the model is loaded. `first` is when the first call of predict has returned, less the second that it takes in `async`;
 `rows` when all outputs are kept, synced to disk on both sides; `done` when the summary is there; `whole` is the process from its start to its
-end, imports and all. Of several turns the quickest counts, each figure for itself.
+end, imports and all; `CPU` is user and system time of that, with all its processes. Of several turns the least counts, each figure for
+itself. On a machine that others use too the ratios of wall time tell little, and that of CPU is the one to look at.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import argparse
 import importlib.util
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -46,8 +48,9 @@ STAMPS = """
     first = First()
 """
 KEEP = """
+    import pyarrow as pa, pyarrow.parquet as pq
+
     def keep(rows):
-        import pyarrow as pa, pyarrow.parquet as pq
         with open("results.parquet", "wb") as file:
             pq.write_table(pa.Table.from_pylist(rows), file)
             file.flush()
@@ -283,12 +286,13 @@ SCENES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Took:
-    """Wall seconds of one turn, all but the last from when the model was loaded."""
+    """Seconds of one turn: wall from when the model was loaded, wall of the whole, and CPU of the whole."""
 
     first_s: float
     kept_s: float
     done_s: float
     whole_s: float
+    cpu_s: float
 
 
 def quickest(turns: Sequence[Took]) -> Took:
@@ -306,7 +310,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=6400)
     given = parser.parse_args()
     print(
-        f"{'':>8} {'first s':>8} | {'rows s':>7} {'loop s':>7} {'ratio':>6} {'allowed':>8} | {'done':>6} {'whole':>6}  (ratios)"
+        f"{'':>8} {'first s':>8} | {'rows s':>7} {'loop s':>7} {'ratio':>6} {'allowed':>8} | {'done':>6} {'whole':>6} {'CPU':>6}  (ratios)"
     )
     for name in given.scenes:
         if name == "images" and importlib.util.find_spec("torch") is None:
@@ -335,7 +339,8 @@ def compare(name: str, scene: Scene, folder: Path, repeats: int, numbers: Mappin
     us, it = quickest(ours), quickest(loops)
     print(
         f"{name:>8} {us.first_s - (name == 'async'):>8.2f} | {us.kept_s:>7.2f} {it.kept_s:>7.2f} {us.kept_s / it.kept_s:>6.2f} "
-        f"{scene.allowed:>8.2f} | {us.done_s / it.done_s:>6.2f} {us.whole_s / it.whole_s:>6.2f}",
+        f"{scene.allowed:>8.2f} | {us.done_s / it.done_s:>6.2f} {us.whole_s / it.whole_s:>6.2f} "
+        f"{us.cpu_s / it.cpu_s:>6.2f}",
         flush=True,
     )
 
@@ -351,7 +356,7 @@ def turn(command: list[str], folder: Path, env: Mapping[str, str]) -> Took:
     """Run one side in a process of its own."""
     stamps = folder / "stamps.txt"
     stamps.unlink(missing_ok=True)
-    began = time.time()
+    began, before = time.time(), cpu_of_children()
     done = subprocess.run(
         [sys.executable, *command],
         env={**env, "STAMPS": str(stamps)},
@@ -373,7 +378,14 @@ def turn(command: list[str], folder: Path, env: Mapping[str, str]) -> Took:
         kept_s=found["kept"] - loaded,
         done_s=found["done"] - loaded,
         whole_s=ended - began,
+        cpu_s=cpu_of_children() - before,
     )
+
+
+def cpu_of_children() -> float:
+    """Return the CPU seconds of all processes that this one, or one of them, has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

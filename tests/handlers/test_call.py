@@ -136,6 +136,26 @@ def test_tolerated_row_is_recorded(tmp_path: Path, context: Context) -> None:
     assert "ZeroDivisionError" in errors.columns["exception"][0]
 
 
+@pytest.mark.parametrize("mode", ["plain", "pickle"])
+def test_a_coroutine_that_a_decorator_hides_is_named(tmp_path: Path, context: Context, mode: str) -> None:
+    name, records = found(
+        tmp_path,
+        f"""
+        import functools
+        import starwhale.handlers.decorators as evaluation
+        def traced(function):
+            @functools.wraps(function)
+            def wrapper(data): return function(data)
+            return wrapper
+        @evaluation.predict(log_mode="{mode}", fail_on_error=False)
+        @traced
+        async def predict(data): return 1
+        """,
+    )
+    with pytest.raises(HandlerError, match="coroutine 'predict': a decorator around it hides that it is async"):
+        run(records[f"{name}:predict"], context, 3)
+
+
 def test_pickled_outputs_come_back(tmp_path: Path, context: Context) -> None:
     name, records = found(
         tmp_path,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import CoroutineType
 from typing import Any
 
-from starwhale.errors import FieldNameError, UnsupportedValueError, UsageError
+from starwhale.errors import FieldNameError, HandlerError, UnsupportedValueError, UsageError
 from starwhale.media.codec import pack
 from starwhale.media.flatten import flatten
 from starwhale.media.optional import loaded
@@ -42,6 +43,7 @@ class Outputs:
         if _SCALARS.issuperset(map(type, self.values)):
             return self._table(range(len(self.values)), {"output": self.values})
         convert = _plain if log_mode == "plain" else _pickled
+        _refuse_coroutines(self.values)
         kept: list[int] = []
         rows: list[dict[str, Value]] = []
         for position, value in enumerate(self.values):
@@ -60,6 +62,24 @@ class Outputs:
             seconds = [seconds[p] for p in kept]
         return TableDraft(
             name="predictions", ids=list(ranks), columns={"_index": keys, "duration_seconds": seconds, **columns}
+        )
+
+
+def _refuse_coroutines(values: Sequence[Value]) -> None:
+    """Say what is wrong with all of them, and never with a row: a decorator around an async function returns what nobody awaits.
+
+    Raises:
+        HandlerError: One of the values is a coroutine.
+    """
+    lost = [value for value in values if isinstance(value, CoroutineType)]
+    for coroutine in lost:
+        coroutine.close()
+    if lost:
+        message = (
+            f"predict returned the coroutine {lost[0].__qualname__!r}: a decorator around it hides that it is async"
+        )
+        raise HandlerError(
+            message, hint="write the wrapper as async def too, or let @evaluation.predict stand next to the function"
         )
 
 
