@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from starwhale.api.evaluation import Evaluation
 from starwhale.api.instance import default_instance
 from starwhale.api.job_code import local_request, make_request
-from starwhale.api.job_run import dataset_uris, reproduce_job, resume_job, run_job
+from starwhale.api.job_run import dataset_uris, reproduce_job, resume_job, run_job, run_or_go_on
 from starwhale.domain.job import ResumeChanges
 from starwhale.domain.uri import Uri
 from starwhale.errors import NotBuiltYetError, NotFoundError, UsageError, nearest
@@ -78,11 +78,13 @@ class Job:
         name: str = "",
         arguments: Sequence[str] = (),
         runtime: str = "",
+        resume: bool | None = None,
     ) -> Job:
         """Run a handler over datasets, with what it needs, and return the job when it has ended.
 
         Functions that were decorated in a notebook's cell or in the script that runs run as threads of this process; running a cell
-        again replaces them. Everything else runs in worker processes. Ctrl-C stops at the next batch, and `resume` goes on.
+        again replaces them. Everything else runs in worker processes. Ctrl-C (or an interrupt of the kernel) stops at the next batch; running
+        the cell again goes on with the rows that are left, as does `Job.resume`.
 
         Args:
             handler: Decorated function, or several of which one needs the others; name or position of one; None for the one handler that
@@ -102,6 +104,9 @@ class Job:
             name: Name by which the job can be addressed.
             arguments: Options of the handlers, as they stand after `--` on the command line.
             runtime: URI of a runtime in whose environment the workers run; empty for the one that is active, or that the model carries.
+
+            resume: Whether a job goes on that was interrupted, asked for the same and has the same code, instead of a new one; None does that
+                where somebody types: in a notebook or at a prompt.
 
         Raises:
             UserCodeError: The user's code raised; `frame` says where, and `job_id` which job it was.
@@ -124,7 +129,7 @@ class Job:
             "arguments": tuple(str(each) for each in arguments),
             "runtime_uri": str(runtime),
         }
-        return cls(run_job(make_request(handler, model, executor, options)))
+        return cls(run_or_go_on(make_request(handler, model, executor, options), resume=resume))
 
     @classmethod
     def list(cls, project: str = "", page_index: int = 1, page_size: int = 20) -> tuple[list[Job], dict[str, Any]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import sys
 import warnings
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from starwhale.api.instance import default_instance
+from starwhale.api.job_again import CODE, changes_of, code_digest, find_interrupted, is_interactive
 from starwhale.api.job_code import CALLER
 from starwhale.api.job_progress import ProgressLine
 from starwhale.domain.job import ResumeChanges, RunRequest
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from starwhale.results.reproduction import Reproduction
 
 
-def run_job(request: RunRequest, *, raises: bool = True) -> str:
+def run_job(request: RunRequest, *, raises: bool = True, record: Mapping[str, str] | None = None) -> str:
     """Run a job to its end and return its id.
 
     Args:
         request: What to run.
+        record: What the job's record says beside what is found.
         raises: Whether a job that failed or was stopped raises; otherwise its status says so.
 
     Raises:
@@ -33,12 +35,37 @@ def run_job(request: RunRequest, *, raises: bool = True) -> str:
     __tracebackhide__ = True  # a notebook shows the user's frames instead of these
     is_here = request.executor == CALLER
     with _watched(is_here=is_here) as options:
-        outcome = default_instance().jobs.run(request, options)
+        outcome = default_instance().jobs.run(request, dataclasses.replace(options, record=dict(record or {})))
     return finish(outcome, is_here=is_here) if raises else outcome.job_id
 
 
-def resume_job(job_id: str, changes: ResumeChanges) -> None:
+def run_or_go_on(request: RunRequest, *, resume: bool | None) -> str:
+    """Run a job to its end and return its id; one that was interrupted and asked for the same goes on instead.
+
+    Args:
+        request: What to run.
+        resume: Whether such a one is looked for; None does where somebody types.
+
+    Raises:
+        StarwhaleError: As `run_job`.
+    """
+    __tracebackhide__ = True
+    code = code_digest(request)
+    found = find_interrupted(request, code) if resume or (resume is None and is_interactive()) else None
+    if found is None:
+        return run_job(request, record={CODE: code} if code else None)
+    note = f"going on with job {found.id[:12]}, which was interrupted; Job.run(…, resume=False) begins anew"
+    resume_job(found.id, changes_of(request), note=note)
+    return found.id
+
+
+def resume_job(job_id: str, changes: ResumeChanges, *, note: str = "") -> None:
     """Go on with a job to its end.
+
+    Args:
+        job_id: Whole id.
+        changes: What is to be different.
+        note: What the user is told before.
 
     Raises:
         StarwhaleError: It failed or was stopped again; or there is nothing to go on with.
@@ -49,6 +76,8 @@ def resume_job(job_id: str, changes: ResumeChanges) -> None:
     if is_here and changes.executor == "thread":
         changes = dataclasses.replace(changes, executor=None)
     with _watched(is_here=is_here) as options:
+        if note and options.on_note is not None:
+            options.on_note(note)
         outcome = jobs.resume(job_id, changes, options=options)
     finish(outcome, is_here=is_here)
 
@@ -109,7 +138,7 @@ def finish(outcome: JobOutcome, *, is_here: bool) -> str:
         return outcome.job_id
     if error is None:
         where = (
-            ", here and while its functions are defined; what swcli is to resume belongs in a file: "
+            " or by running the cell again, here and while its functions are defined; what swcli is to resume belongs in a file: "
             "%%writefile evaluation.py"
             if is_here
             else f", or with: swcli job resume {outcome.job_id[:12]}"
