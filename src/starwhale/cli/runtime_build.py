@@ -102,11 +102,12 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
         "lock_digest": lock["digest"],
     }
     what = f"{lock['distributions']} distributions pinned, " if lock["files"] else "nothing pinned, "
-    name = f"{version.name}/version/{version.version[:SHORT_VERSION]}"
+    is_near = version.project == app.instance().project
+    name = version.name if is_near else f"local/project/{version.project}/runtime/{version.name}"
     app.tell(
         value,
         f"{what}{show_bytes(version.size_bytes)}\nuri: {version.uri.full}\n"
-        f"next: swcli runtime run {version.name} -- python\n      swcli runtime info {name}",
+        f"next: swcli runtime run {name} -- python\n      swcli runtime info {name}/version/{version.version[:SHORT_VERSION]}",
     )
 
 
