@@ -103,6 +103,7 @@ def predict(row, argument):
     "no_needs/evaluation.py": "from starwhale import evaluation\n\n@evaluation.evaluate\ndef a(rows):\n    return 1\n",
     "rows_fail.py": "def rows():\n    yield {'a': 1}\n    raise ValueError('the third sensor is off')\n\ndef no_rows():\n    return 7\n\nnumber = 3\n",
     "taken/evaluation.py": "# mine\n",
+    "secret_command.yaml": "name: r\ndependencies:\n  - commands: [curl https://me:pw@host/x]\n",
 }
 """The user's files."""
 
@@ -205,6 +206,17 @@ MISTAKES = [
     _failed("model build {place}/good --module nobody", "nobody"),
     _failed("model build {place}/imports", "nobody_has_this"),
     _wrong("model build {place}/good --model-yaml {place}/nobody.yaml", "nobody.yaml"),
+    _failed("model build {place}/good --exclude *", "all of it is left out", "--exclude"),
+    _wrong("model build {place}/good --module :predict", "name of a module is empty"),
+    _wrong("model export parity /dev/null --force", "/dev/null", "not replaced"),
+    _wrong("model export parity {place}/nobody/x.swa", "there is no folder"),
+    _wrong("model import {place}/nobody.swa", "nobody.swa"),
+    _failed("model import {place}/rows.csv", "rows.csv", "archive"),
+    _wrong("model extract parity {place}/rows.csv", "rows.csv"),
+    # runtimes
+    _wrong("runtime build --yaml {place}/nobody.yaml", "nobody.yaml"),
+    _wrong("runtime build --yaml {place}/secret_command.yaml", "secret_command.yaml:3", "secret", "$NAME"),
+    _failed("runtime run nobody -- true", "nobody"),
     # running a model
     _wrong("model run {place}/nobody -d numbers", "nobody"),
     _wrong("model run {place}/nobody.py -d numbers", "nobody.py"),

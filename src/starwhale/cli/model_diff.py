@@ -49,7 +49,8 @@ def _render(console: Console, found: ModelDiff, limit: int) -> None:
     _print(console, f"compare: {found.compare}")
     changed = [each for each in found.files if each.state != "unchanged"]
     if found.is_same:
-        _print(console, f"no difference: {len(found.files)} files")
+        count = len(found.files)
+        _print(console, f"no difference: {count} file{'' if count == 1 else 's'}")
         return
     shown = [f"{counts.get(word, 0)} {word}" for word in ("added", "updated", "deleted", "unchanged")]
     _print(console, f"files: {', '.join(shown)}")

@@ -44,7 +44,8 @@ class GitLine:
         """Whether the line speaks of this very path, which has slashes between its names and none at its ends."""
         if self.folders_only and not is_folder:
             return False
-        return self.pattern.fullmatch(_as_bytes(path if self.whole_path else path.rpartition("/")[2])) is not None
+        spoken_of = path if self.whole_path else path.rpartition("/")[2]
+        return self.pattern.fullmatch(spoken_of if spoken_of.isascii() else _as_bytes(spoken_of)) is not None
 
 
 def read_lines(text: str) -> list[str]:

@@ -8,6 +8,7 @@ a line also means what it meant there: it is matched against the whole path, and
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,14 +41,14 @@ _ENVIRONMENTS = ("pyvenv.cfg", "conda-meta")
 class _Line:
     """One line of the rules."""
 
-    text: str
-    """As it was written."""
     git: GitLine
     """What it means in `.gitignore`."""
+    old: re.Pattern[str]
+    """What it meant in an older `.swignore`: the whole path, with `*` across `/`."""
 
     def fitted(self, path: str) -> bool:
         """Whether the line spoke of the path in an older `.swignore`."""
-        return fnmatch.fnmatchcase(path, self.text)
+        return self.old.match(path) is not None
 
 
 class IgnoreRules:
@@ -105,4 +106,4 @@ def _unreadable(file: Path, why: str) -> ModelSourceError:
 
 def _read_line(line: str) -> _Line | None:
     git = parse_line(line)
-    return None if git is None else _Line(text=line.strip(), git=git)
+    return None if git is None else _Line(git=git, old=re.compile(fnmatch.translate(line.strip())))
