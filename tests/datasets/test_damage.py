@@ -95,6 +95,23 @@ def test_verify_says_that_a_value_was_replaced_in_a_later_version(
     assert instance.datasets.verify("ds").damages[0].cells == ()
 
 
+def test_verify_finds_the_rows_of_media_in_lists_and_dicts(instance: Instance, open_: Open, tmp_path: Path) -> None:
+    with open_("nested") as opened:
+        for key in range(6):
+            opened[key] = {
+                "many": [Binary(bytes([key]) * 5000), Binary(bytes([100 + key]) * 6000)],
+                "named": {"at": {"depth": Binary(bytes([key]) * 7000)}},
+            }
+        opened.commit()
+    (pack,) = (instance.stores.layout.datasets / instance.datasets.resolve("nested").bundle_id).glob("packs/*.pack")
+    content = pack.read_bytes()
+    flip(pack, content.index(bytes([103]) * 6000) + 9)
+    flip(pack, content.index(bytes([4]) * 7000) + 9)
+    with fresh(tmp_path) as again:
+        found = again.datasets.verify("nested")
+    assert sorted(damage.cells for damage in found.damages) == [((3, "many"),), ((4, "named"),)]
+
+
 def test_verify_names_a_version_whose_manifest_is_gone(folder: Path, instance: Instance) -> None:
     found = instance.datasets.resolve("ds")
     (folder / "manifests" / f"{found.content_digest}.json").unlink()

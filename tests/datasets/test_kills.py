@@ -76,6 +76,7 @@ def named_files(instance: Instance, dataset: Dataset) -> set[str]:
         manifest = load_manifest(LocalPlaces(folder_of(instance, dataset)), each.content_digest)
         needed.add(f"{each.content_digest}.json")
         needed |= {f"{part.file}.parquet" for part in manifest.fragments()}
+        needed |= {Path(each.name).name for each in manifest.pack_lists}
         needed |= {f"{pack.name}.{ending}" for pack in manifest.packs for ending in ("pack", "idx")}
     return needed
 

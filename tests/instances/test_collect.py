@@ -601,6 +601,7 @@ def expected_files(world: World) -> set[Path]:
             folder = world.layout.datasets / bundle_id
             needed.add(folder / "manifests" / f"{digest}.json")
             needed |= {folder / "fragments" / f"{each.file}.parquet" for each in manifest.fragments()}
+            needed |= {folder / each.name for each in manifest.pack_lists}
             needed |= {folder / "packs" / f"{each.name}{end}" for each in manifest.packs for end in (".pack", ".idx")}
         for job in jobs:
             for folder in (world.layout.results(job), world.layout.logs(job), world.layout.job(job)):

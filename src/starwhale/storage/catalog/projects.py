@@ -74,8 +74,7 @@ class Projects:
             NotFoundError: It was removed.
         """
         with self._database.read() as connection:
-            if find_project(connection, name, removed=True) is not None:
-                raise _missing(connection, name)
+            refuse_removed_project(connection, name)
 
     def list(self, *, limit: int | None = None, offset: int = 0, removed: bool = False) -> list[ProjectRecord]:
         """Return projects, the oldest first.
@@ -148,6 +147,16 @@ def get_project(connection: Connection, name: str) -> ProjectRecord:
     if found is None:
         raise _missing(connection, name)
     return found
+
+
+def refuse_removed_project(connection: Connection, name: str) -> None:
+    """Raise where a project of that name was removed; one that is not there yet is fine.
+
+    Raises:
+        NotFoundError: It was removed.
+    """
+    if find_project(connection, name, removed=True) is not None:
+        raise _missing(connection, name)
 
 
 def ensure_project(connection: Connection, name: str, now: float) -> ProjectRecord:

@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
-from starwhale.domain.uri import Uri, parse_uri
+from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_uri
 from starwhale.domain.version import SHORT_VERSION, SHORTEST_PREFIX, check_user_tag, is_reserved_tag
 from starwhale.errors import AlreadyExistsError, ConflictError, InvalidNameError, NotFoundError, nearest
 from starwhale.storage.catalog.bundles import find_bundle
 from starwhale.storage.catalog.engine import Database
-from starwhale.storage.catalog.projects import get_project
+from starwhale.storage.catalog.projects import find_project, get_project, refuse_removed_project
 from starwhale.storage.catalog.records import BundleRecord, VersionDraft, VersionRecord
 from starwhale.storage.catalog.row_sums import check_sum, sum_of, version_sum
 from starwhale.storage.catalog.schema import bundles, projects, tags, versions
@@ -356,6 +356,12 @@ def _has_versions(connection: Connection, bundle: BundleRecord) -> bool:
 def _missing(
     connection: Connection, kind: str, uri: Uri, bundle: BundleRecord | None, *, removed: bool
 ) -> NotFoundError:
+    is_first = uri.project.casefold() == DEFAULT_PROJECT and find_project(connection, DEFAULT_PROJECT) is None
+    if is_first:  # to users the default project is there from the start
+        refuse_removed_project(connection, DEFAULT_PROJECT)
+        word = f"{kind} {uri.name!r}" if uri.name else f"{kind} version {uri.version!r}"
+        hint = f"see swcli {kind} list" if removed else f"make one with: swcli {kind} build"
+        return NotFoundError(f"no {'removed ' if removed else ''}{word} in project {DEFAULT_PROJECT!r}", hint=hint)
     project = get_project(connection, uri.project)
     what = f"removed {kind}" if removed else kind
     if bundle is None or not _has_versions(connection, bundle):  # a first build that failed leaves a name behind

@@ -11,8 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from blake3 import blake3
-
 from starwhale.errors import CorruptedError
 from starwhale.storage.tables.column_cache import ColumnCache
 from starwhale.storage.tables.dataset_reader import DatasetFolder
@@ -22,6 +20,7 @@ from starwhale.storage.tables.manifest import Fragment, Manifest, Pack
 from starwhale.storage.tables.object_dataset import ObjectDataset
 from starwhale.storage.tables.packs import ENTRY_BYTES, Packs, pack_file
 from starwhale.storage.tables.places import LocalPlaces, Places
+from starwhale.storage.tables.version_files import damages_in
 
 SENDERS = 4
 """Files that are sent at the same time."""
@@ -124,14 +123,10 @@ def read_pack(places: Places, pack: Pack) -> memoryview:
     Raises:
         CorruptedError: It is missing, or not what was written.
     """
-    name = pack_file(pack.name)
-    items = Packs(Path(), places=places).index(pack)
-    view = places.open(name, what="a pack of large values").show(None, size=pack.size)[: pack.size]
-    for ref in items:
-        if blake3(view[ref["offset"] : ref["offset"] + ref["size"]]).digest() != ref["digest"]:
-            where = f"the value at byte {ref['offset']} ({ref['size']} bytes)"
-            raise damaged(places.address(name), f"{where} differs from its checksum")
-    return view
+    packs = Packs(Path(), places=places)
+    for damage in damages_in(packs, pack):
+        raise damage.error
+    return places.open(pack_file(pack.name), what="a pack of large values").show(None, size=pack.size)[: pack.size]
 
 
 def _files(manifest: Manifest, digest: str) -> Iterator[_File]:

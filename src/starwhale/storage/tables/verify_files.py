@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
@@ -16,6 +17,7 @@ from starwhale.storage.tables.cells import PackRef
 from starwhale.storage.tables.column_cache import ColumnCache
 from starwhale.storage.tables.fragments import FragmentReader
 from starwhale.storage.tables.manifest import load_manifest
+from starwhale.storage.tables.packs import Packs, PackSource
 from starwhale.storage.tables.version_files import check_fragment, damages_of_pack
 
 if TYPE_CHECKING:
@@ -70,12 +72,12 @@ def _damage(error: CorruptedError, lost: str, cells: Sequence[tuple[Key, str]] =
 def _cells_at(
     folder: DatasetFolder, reader: LocalDatasetReader, sought: set[Place]
 ) -> Mapping[Place, list[tuple[Key, str]]]:
-    """Find the cells whose values lie at some places; those inside of lists and dicts are not found."""
+    """Find the cells whose values lie at some places, be it inside of a list or dict."""
     found: defaultdict[Place, list[tuple[Key, str]]] = defaultdict(list)
     for part in reader.manifest.fragments():
         fragment = FragmentReader(folder.places, part, ColumnCache(1))
         try:
-            for place, row, name in _places_in(fragment, sought):
+            for place, row, name in _places_in(fragment, folder.packs, sought):
                 key = fragment.keys(row, row + 1)[0]
                 if _is_lost(reader, key, name) and (key, name) not in found[place]:
                     found[place].append((key, name))
@@ -84,10 +86,17 @@ def _cells_at(
     return found
 
 
-def _places_in(fragment: FragmentReader, sought: set[Place]) -> Iterator[tuple[Place, int, str]]:
-    for name in fragment.fragment.columns:
+def _places_in(fragment: FragmentReader, packs: Packs, sought: set[Place]) -> Iterator[tuple[Place, int, str]]:
+    for name, kind in fragment.fragment.columns.items():
         row = 0
         stored = codec.escape_name(name)
+        if kind == "variant":
+            for piece in fragment.pieces(0, fragment.fragment.rows, stored):
+                for position in range(len(piece)):
+                    for place in sought & _inner_places(piece[position : position + 1], packs):
+                        yield place, row + position, name
+                row += len(piece)
+            continue
         if not fragment.file.is_grouped(stored):
             continue
         for piece in fragment.grouped_pieces(0, fragment.fragment.rows, stored):
@@ -95,6 +104,19 @@ def _places_in(fragment: FragmentReader, sought: set[Place]) -> Iterator[tuple[P
                 if place in sought:
                     yield place, row + position, name
             row += len(piece)
+
+
+def _inner_places(cell: Any, packs: Packs) -> set[Place]:
+    """Say where a variant lies if it is long, and the large media inside of it."""
+    found: set[Place] = set()
+
+    def note(ref: Mapping[str, Any]) -> PackSource:
+        found.add((ref["pack"], ref["offset"]))
+        return packs.source(ref)
+
+    with suppress(CorruptedError):  # a long one that is damaged: its place is noted, what is in it cannot be known
+        codec.decode_column(cell, "variant", note)
+    return found
 
 
 def _refs_of(array: Any) -> list[Place | None]:
@@ -114,11 +136,22 @@ def _is_lost(reader: LocalDatasetReader, key: Key, name: str) -> bool:
         return False
     try:
         (value,) = reader.read(rank, rank + 1, [name]).columns.get(name, [None])
-        if isinstance(value, BaseArtifact):
-            value.stored_bytes()
+        _read_media(value)
     except CorruptedError:
         return True
     return False
+
+
+def _read_media(value: object) -> None:
+    """Read the content of media, also of those in lists and dicts."""
+    if isinstance(value, BaseArtifact):
+        value.stored_bytes()
+    elif isinstance(value, list | tuple):
+        for each in cast("list[object]", value):
+            _read_media(each)
+    elif isinstance(value, dict):
+        for each in cast("dict[object, object]", value).values():
+            _read_media(each)
 
 
 __all__ = ["damages_of"]

@@ -63,8 +63,12 @@ class PackDamage:
 
 
 def damages_of_pack(folder: DatasetFolder, pack: Pack) -> Iterator[PackDamage]:
-    """Read a pack and its index, and name every value that is damaged."""
-    packs = Packs(folder.packs.folder, folder.packs.hold, places=folder.places)
+    """Read a pack and its index, whatever of them is in memory, and name every value that is damaged."""
+    yield from damages_in(Packs(folder.packs.folder, folder.packs.hold, places=folder.places), pack)
+
+
+def damages_in(packs: Packs, pack: Pack) -> Iterator[PackDamage]:
+    """Do the same with packs that the caller has opened."""
     try:
         items = packs.index(pack)
     except CorruptedError as error:
@@ -128,6 +132,7 @@ __all__ = [
     "check_fragment",
     "check_pack",
     "check_present",
+    "damages_in",
     "damages_of_pack",
     "names_of",
     "statistics_name",
