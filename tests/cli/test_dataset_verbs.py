@@ -40,6 +40,12 @@ def digits(swcli: Swcli, tmp_path: Path) -> None:
     ok(swcli, "build", "--json", "b.json", "-n", "digits")
 
 
+def test_an_empty_root_has_no_dataset_but_its_project(swcli: Swcli) -> None:
+    done = swcli("dataset", "info", "digts")
+    assert done.returncode == 1
+    assert "no dataset 'digts' in project 'self'" in done.stderr
+
+
 @pytest.mark.usefixtures("digits")
 def test_diff_says_what_changed(swcli: Swcli) -> None:
     text = ok(swcli, "diff", "digits/version/gold", "digits", "--show-details")
