@@ -145,6 +145,7 @@ def test_where_nothing_has_failed_nothing_happens(single: Kind) -> None:
     assert "none of its rows has failed" in said[0]
 
 
+@pytest.mark.needs_time
 def test_without_the_wish_failed_rows_stay_as_they_are(single: Kind) -> None:
     job_id = single.run()
     before = single.job.tables(job_id, "errors")
@@ -153,6 +154,7 @@ def test_without_the_wish_failed_rows_stay_as_they_are(single: Kind) -> None:
     assert single.job.tables(job_id, "errors") == before
 
 
+@pytest.mark.needs_time
 def test_pages_and_bounds_go_through_what_was_tried_again(batched: Kind) -> None:
     """Readers find rows from any point on, before and after the parts are joined."""
     job_id = batched.run()
@@ -168,6 +170,7 @@ def test_pages_and_bounds_go_through_what_was_tried_again(batched: Kind) -> None
                 assert found == whole[first : stop + 1]
 
 
+@pytest.mark.needs_time
 def test_an_archive_of_the_job_keeps_what_was_tried_again(single: Kind, tmp_path: Path) -> None:
     job_id = single.run()
     single.job.resume(job_id, failed=True)
@@ -181,6 +184,7 @@ def test_an_archive_of_the_job_keeps_what_was_tried_again(single: Kind, tmp_path
     assert there.progress(job_id) == single.job.progress(job_id)
 
 
+@pytest.mark.needs_time
 def test_an_async_predict_is_tried_again_too(tmp_path: Path) -> None:
     """Its ranges are cut while many calls are in flight; failed rows of a batch of which others succeeded are called alone."""
     source = FLAKY.replace("def predict(data)", "async def predict(data)").replace("replicas=2, ", "concurrency=8, ")
@@ -228,7 +232,7 @@ def check_crash(kind: Kind, point: str, arrival: int, executor: str) -> None:
 
 
 STEPS = (*RETRY_STEPS, *COMMIT_STEPS, *END_STEPS)
-QUICK = {"retry_in_transaction": 1, "retry_begun": 1, "part_named": 2, "committed": 3, "attempt_ended": 1}
+QUICK = {"retry_in_transaction": 1, "part_named": 2}
 
 
 @pytest.mark.parametrize(("point", "arrival"), QUICK.items())
@@ -247,6 +251,7 @@ def test_a_driver_that_dies_at_any_step_of_that_loses_nothing(
         check_crash(single if batch == 1 else batched, point, arrival, executor)
 
 
+@pytest.mark.needs_time
 def test_an_interrupted_job_does_the_rest_and_what_failed(single: Kind) -> None:
     """Rows that were never tried and rows that failed are done in one go."""
     job = single.job
