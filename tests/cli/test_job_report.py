@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -105,6 +106,15 @@ def test_a_report_says_what_it_ran_on_in_short_and_whole_when_asked() -> None:
     whole = draw(make_report(), 140, is_verbose=True)
     assert VERSION in whole
     assert URI in whole
+
+
+def test_a_report_says_how_the_job_was_gone_on_with() -> None:
+    report = make_report()
+    resumes = [{"argv": []}, {"argv": [], "executor": "process", "replicas": 2, "hardware": {}, "retried_rows": 7}]
+    text = draw(replace(report, manifest={**report.manifest, "resumes": resumes}), 140)
+    assert "thread, then process executor" in text
+    assert "with nothing changed" in text
+    assert "with executor process, replicas 2, hardware changed, 7 failed rows tried again" in text
 
 
 def test_integers_stay_integers() -> None:

@@ -19,10 +19,11 @@ from tests.execution.ledger_job import FLAKY, ROWS, LedgerJob, assert_each_row_o
 
 from starwhale.domain.job import ResumeChanges
 from starwhale.domain.status import Status
-from starwhale.errors import NotFoundError
+from starwhale.errors import ExecutionError, NotFoundError, UsageError
 from starwhale.execution.retry import RETRY_STEPS
 from starwhale.execution.run import END_STEPS
 from starwhale.results.read import read_rows
+from starwhale.storage.catalog.driver import this_driver
 from starwhale.storage.protocols import TableQuery
 from starwhale.storage.task_side import COMMIT_STEPS
 
@@ -106,6 +107,9 @@ def test_failed_rows_alone_are_tried_again(
     kind.job.resume(job_id, after, replicas=replicas, failed=True)
     assert kind.job.tried() == Counter(failing)
     assert_whole(kind, job_id, failing)
+    with kind.job.instance() as opened:
+        told = opened.jobs.get(job_id).record["resumes"][0]
+    assert (told["executor"], told.get("replicas")) == (after, replicas)
 
 
 def test_again_and_again_until_none_fails(batched: Kind) -> None:
@@ -141,8 +145,29 @@ def test_where_nothing_has_failed_nothing_happens(single: Kind) -> None:
         outcome = opened.jobs.resume(job_id, ResumeChanges(failed=True), options=options)
         assert outcome.status is Status.SUCCESS
         assert opened.catalog.jobs.attempts(job_id) == attempts
+        with pytest.raises(UsageError, match="no executor 'nope'"):
+            opened.jobs.resume(job_id, ResumeChanges(executor="nope"), options=options)
     assert not job.tried()
     assert "none of its rows has failed" in said[0]
+
+
+def test_a_driver_that_gives_up_leaves_a_job_alone_that_another_has_taken(single: Kind) -> None:
+    """It ends later than it lets the job go, and another may have taken it in between."""
+    job_id = single.run()
+    other = replace(this_driver(), pid=1)
+    with single.job.instance() as opened:
+        jobs = opened.catalog.jobs
+
+        def pass_on(point: str) -> None:
+            if point == "retry_begun":
+                jobs.release_driver(job_id)
+                jobs.claim_driver(job_id, other)
+                raise ExecutionError("this driver gives up")
+
+        options = replace(undisturbed(), crash_point=pass_on)
+        with pytest.raises(ExecutionError, match="gives up"):
+            opened.jobs.resume(job_id, ResumeChanges(failed=True), options=options)
+        assert jobs.get(job_id).driver == other
 
 
 @pytest.mark.needs_time

@@ -7,6 +7,8 @@ from typing import Any
 
 SHORT = 12
 """Characters of a digest that are shown."""
+_ASKED = ("executor", "replicas", "concurrency")
+"""What may be asked for when a job goes on, and stands in its record then."""
 SHOWN_PACKAGES = 8
 """Packages that are shown where not all are asked for."""
 Record = Mapping[str, Any]  # Any: a JSON object
@@ -93,7 +95,9 @@ def _packages(packages: Mapping[str, str], *, is_whole: bool) -> str:
 
 
 def _resume(resume: Record) -> str:
-    changed = sorted(name for name in resume if name not in {"argv", "retried_rows"})
-    told = f"with {', '.join(changed)} changed" if changed else "with nothing changed"
+    asked = [f"{name} {resume[name]}" for name in _ASKED if name in resume]
+    changed = sorted(name for name in resume if name not in {"argv", "retried_rows", *_ASKED})
+    told = "with " + ", ".join([*asked, *([f"{', '.join(changed)} changed"] if changed else [])])
+    told = told if asked or changed else "with nothing changed"
     count = resume.get("retried_rows")
     return f"{told}, {count} failed row{'' if count == 1 else 's'} tried again" if count else told

@@ -84,7 +84,8 @@ def _about(report: JobReport, is_verbose: bool) -> Iterator[tuple[str, str]]:
     yield "model", _model(manifest)
     yield "datasets", "\n".join(manifest.get("dataset_uris", ()) if is_verbose else report.inputs)
     yield "time", " to ".join(filter(None, (manifest["created_at"], manifest["finished_at"])))
-    found = [f"{manifest['executor']} executor"]
+    went_on = [each["executor"] for each in manifest.get("resumes") or () if each.get("executor")]
+    found = [f"{', then '.join(dict.fromkeys([manifest['executor'], *went_on]))} executor"]
     for text, name in (("Python", "python_version"), ("starwhale", "starwhale_version"), ("", "platform")):
         if manifest.get(name):
             found.append(f"{text} {manifest[name]}".strip())

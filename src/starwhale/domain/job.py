@@ -130,6 +130,12 @@ class ResumeChanges:
     arguments: tuple[str, ...] = ()
     """Options of the handlers whose values no record keeps, because they are secrets, with their values."""
 
+    def told(self) -> dict[str, str | int]:
+        """Return what the record of the job says of how it went on."""
+        replicas = "auto" if self.fits_replicas else self.replicas
+        told = {"executor": self.executor, "replicas": replicas, "concurrency": self.concurrency}
+        return {name: value for name, value in told.items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerRecord:

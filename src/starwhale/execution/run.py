@@ -154,11 +154,12 @@ class JobRun:
         Args:
             find_stop: Says why it is to stop, or None; asked several times a second.
         """
-        with AcceleratorWatch(self._steps_at_work, find_look()) as watch:
-            try:
+        watch = AcceleratorWatch(self._steps_at_work, find_look())
+        try:
+            with watch:
                 return self._run(find_stop)
-            finally:
-                self._keep_use(watch.found)
+        finally:
+            self._keep_use(dict(watch.found))  # nobody adds to it any more, but for a driver that does not answer
 
     def _run(self, find_stop: Callable[[], Stop | None]) -> JobOutcome:
         self._begin()

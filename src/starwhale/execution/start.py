@@ -25,7 +25,7 @@ from starwhale.domain.version import check_job_id
 from starwhale.errors import HandlerError, NoSpaceError, StarwhaleError, StatusError, UsageError
 from starwhale.execution import plan
 from starwhale.execution.debug_run import check_debug, leave_interrupt_to_worker, pick_row
-from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
+from starwhale.execution.executors import Executor, ExecutorOptions, check_executor, open_executor
 from starwhale.execution.executors.worker_process import is_ours
 from starwhale.execution.fit import Told, fit_job
 from starwhale.execution.provenance import (
@@ -167,6 +167,8 @@ def resume_job(
     options = options or RunOptions()
     changes = changes or ResumeChanges()
     plan.check_request(_changed(RunRequest(workdir="", modules=()), changes))
+    if changes.executor:
+        check_executor(changes.executor)  # also of a job that has nothing left to do
     catalog = stores.catalog
     found = catalog.jobs.get(job_id)
     if found.request.is_debug:
@@ -196,7 +198,8 @@ def resume_job(
             job = _with_extras(_job_of(found, request, stores, changes), placed.discover())
             job = fit_job(job, placed, _told(options))
             retried = retry_failed(job, stores, options.crash_point) if changes.failed else 0
-            catalog.jobs.add_to_record(found.id, lambda record: _resumed(record, facts.wait(), job, retried))
+            told = {**changes.told(), **({"retried_rows": retried} if retried else {})}
+            catalog.jobs.add_to_record(found.id, lambda record: _resumed(record, facts.wait(), job, told))
             return _run(job, placed, stores, desk, options, last_event=last)
     except BaseException:
         _let_go(found.id, stores)
@@ -276,12 +279,15 @@ def _run(
 
 
 def _let_go(job_id: str, stores: JobStores) -> None:
-    """Leave a job that this process cannot run on as interrupted.
+    """Leave a job that this process cannot run on as interrupted; one that it has let go already may be another's.
 
     Where even that cannot be written, because the disk is full, the end of this process says the same.
     """
     try:
-        if stores.catalog.jobs.get(job_id).status in {Status.CREATED, Status.RUNNING, Status.QUEUED, Status.CANCELLING}:
+        found = stores.catalog.jobs.get(job_id)
+        if found.driver != _this_driver():
+            return
+        if found.status in {Status.CREATED, Status.RUNNING, Status.QUEUED, Status.CANCELLING}:
             stores.catalog.ledger.release_all(job_id)
             stores.catalog.jobs.set_status(job_id, Status.INTERRUPTED)
         stores.catalog.jobs.release_driver(job_id)
@@ -437,14 +443,13 @@ def _with_extras(job: Job, handlers: dict[str, HandlerRecord]) -> Job:
 
 
 def _resumed(
-    record: Mapping[str, Any], facts: Mapping[str, Any], job: Job, retried: int
+    record: Mapping[str, Any], facts: Mapping[str, Any], job: Job, told: Mapping[str, Any]
 ) -> dict[str, Any]:  # Any: JSON objects
-    """Add to a record what differs now that its job goes on: another machine, other packages, changed sources."""
+    """Add to a record what differs now that its job goes on: what was asked for, another machine, other packages, changed sources."""
     names = declared_names(job.request, [step.record for step in job.steps])
     now = {**facts, "env": describe_env(names)}
     changed = {name: value for name, value in now.items() if name != "argv" and record.get(name) != value}
-    told = {"argv": facts.get("argv", []), **({"retried_rows": retried} if retried else {}), **changed}
-    return {"resumes": [*record.get("resumes", []), told]}
+    return {"resumes": [*record.get("resumes", []), {"argv": facts.get("argv", []), **told, **changed}]}
 
 
 def _told(options: RunOptions) -> Told:

@@ -32,9 +32,7 @@ def open_executor(name: str, options: ExecutorOptions) -> Executor:
         NotBuiltYetError: It is one that is planned.
         UsageError: Nothing has that name, or what has it cannot be imported.
     """
-    there = plugins.names(GROUP, BUILTIN)
-    if name not in there:
-        raise _unknown(name, there)
+    check_executor(name)
     try:
         factory = plugins.load(GROUP, name, BUILTIN)
     except (ImportError, AttributeError) as error:
@@ -42,6 +40,18 @@ def open_executor(name: str, options: ExecutorOptions) -> Executor:
         raise UsageError(message, hint="mend or remove the package that brings it") from error
     executor: Executor = factory(options)
     return executor
+
+
+def check_executor(name: str) -> None:
+    """Refuse the name of an executor that is not there; nothing is imported.
+
+    Raises:
+        NotBuiltYetError: It is one that is planned.
+        UsageError: Nothing has that name.
+    """
+    there = plugins.names(GROUP, BUILTIN)
+    if name not in there:
+        raise _unknown(name, there)
 
 
 def _unknown(name: str, there: Sequence[str]) -> StarwhaleError:
@@ -55,4 +65,4 @@ def _unknown(name: str, there: Sequence[str]) -> StarwhaleError:
     return UsageError(message, hint=f"{likely} {install}" if likely.startswith("did") else install)
 
 
-__all__ = ["BUILTIN", "Executor", "ExecutorOptions", "open_executor"]
+__all__ = ["BUILTIN", "Executor", "ExecutorOptions", "check_executor", "open_executor"]
