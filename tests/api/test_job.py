@@ -507,9 +507,20 @@ class _Terminal(io.StringIO):
         return True
 
 
+def test_a_line_of_progress_is_never_longer_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "20")
+    with ProgressLine(is_wanted=True, clock=lambda: 9.0) as line:
+        assert line.on_progress is not None
+        line.on_progress(PROGRESS)
+    assert terminal.getvalue() == f"\r{progress_text(PROGRESS)[:19]}\r{' ' * 19}\r"
+
+
 def test_progress_is_drawn_where_somebody_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal, times = _Terminal(), iter([1.0, 1.1, 2.0])
     monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "200")
     with ProgressLine(is_wanted=True, clock=lambda: next(times)) as line:
         assert line.on_progress is not None
         for _ in range(3):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from starwhale.cli.render_record import record_lines
 from starwhale.cli.render_report import render_report, show_value
 from starwhale.results.compare.intervals import wilson
 from starwhale.results.report import JobReport
@@ -111,10 +111,12 @@ def test_a_report_says_what_it_ran_on_in_short_and_whole_when_asked() -> None:
 def test_a_report_says_how_the_job_was_gone_on_with() -> None:
     report = make_report()
     resumes = [{"argv": []}, {"argv": [], "executor": "process", "replicas": 2, "hardware": {}, "retried_rows": 7}]
-    text = draw(replace(report, manifest={**report.manifest, "resumes": resumes}), 140)
-    assert "thread, then process executor" in text
-    assert "with nothing changed" in text
-    assert "with executor process, replicas 2, hardware changed, 7 failed rows tried again" in text
+    report = dataclasses.replace(report, manifest={**report.manifest, "resumes": resumes})
+    assert "thread, then process executor" in draw(report, 140)
+    assert dict(record_lines(report.manifest))["resumed"].splitlines() == [
+        "with nothing changed",
+        "with executor process, replicas 2, hardware changed, 7 failed rows tried again",
+    ]
 
 
 def test_integers_stay_integers() -> None:

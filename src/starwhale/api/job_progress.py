@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -91,6 +92,8 @@ class ProgressLine:
             self._write(progress_text(job) + self._note)
 
     def _write(self, text: str) -> None:
+        if self._stream.isatty():  # what a terminal breaks over two lines cannot be written over
+            text = text[: shutil.get_terminal_size().columns - 1]
         self._stream.write(f"\r{text.ljust(self._width)}")
         self._stream.flush()
         self._width = len(text)
