@@ -211,7 +211,7 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
 
 @job.command(cls=WordsAfterCommand)
 @click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
-@click.option("--executor", default=None, help="Another executor than the job had.")
+@click.option("--executor", default=None, metavar="NAME", help="Another executor than the job had: thread or process.")
 @click.option(
     "--replicas",
     default=None,
@@ -220,7 +220,11 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
     help="Another number of tasks per step; auto: as many as fit this machine.",
 )
 @click.option(
-    "--concurrency", default=None, type=click.IntRange(min=1), help="Another number of calls in flight per task."
+    "--concurrency",
+    default=None,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Another number of calls of an async predict in flight per task.",
 )
 @click.option("--max-errors", default="", metavar="N|P%", help="Another number of rows per step that may fail.")
 @click.option(
