@@ -210,8 +210,9 @@ def test_failed_rows_are_tried_again_when_mended(cell: Callable[[str], ModuleTyp
     assert [row["_index"] for row in job.results(where="_retried == true", limit=0)] == failed
     (step, *_) = job.info().steps
     assert (step.retried, step.recovered) == (len(failed), len(failed))
-    with pytest.warns(UserWarning, match="none of its rows has failed"):
+    with pytest.warns(UserWarning, match="none of its rows has failed") as told:
         assert job.resume(failed=True).status == "SUCCESS"
+    assert told[0].filename == __file__, "a warning stands at the line of whoever called"
 
 
 def test_an_interrupt_stops_at_a_batch_and_what_was_done_is_kept(

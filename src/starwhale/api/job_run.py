@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import sys
 import warnings
 from collections.abc import Generator, Iterable, Mapping
@@ -112,7 +113,7 @@ def _watched(*, is_here: bool) -> Generator[RunOptions]:
     """Say how a job is run from the SDK: with a line that says how far it is, and what an interrupt does."""
     from starwhale.execution.start import RunOptions, listen_for_interrupt
 
-    options = RunOptions(argv=tuple(sys.argv), on_warning=lambda text: warnings.warn(text, stacklevel=4))
+    options = RunOptions(argv=tuple(sys.argv), on_warning=_warn)
     with ProgressLine(is_wanted=default_instance().settings.progress) as line:
         options = dataclasses.replace(
             options, on_progress=line.on_progress, on_stage=line.on_stage, on_note=line.note, is_caller=is_here
@@ -122,6 +123,14 @@ def _watched(*, is_here: bool) -> Generator[RunOptions]:
             return
         with listen_for_interrupt() as is_asked:
             yield dataclasses.replace(options, should_stop=lambda: is_asked() and line.stopping())
+
+
+def _warn(text: str) -> None:
+    """Warn at the line of the user's that called, however far below it this is."""
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "starwhale":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, stacklevel=level)
 
 
 def finish(outcome: JobOutcome, *, is_here: bool) -> str:
