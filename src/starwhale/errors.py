@@ -276,7 +276,7 @@ class MissingDependencyError(StarwhaleError, ImportError):
         """The distribution that is missing."""
 
 
-NEEDED_BEYOND_HANDLERS = ("alembic", "blake3", "click", "msgpack", "pathspec", "pyarrow", "rich", "sqlalchemy", "yaml")
+NEEDED_BEYOND_HANDLERS = ("alembic", "blake3", "click", "msgpack", "pyarrow", "rich", "sqlalchemy", "yaml")
 """Modules that opening an instance needs, and workers do not."""
 
 

@@ -41,6 +41,7 @@ def test_csv_with_its_dialect_from_a_directory(swcli: Swcli, tmp_path: Path) -> 
     assert shown(swcli, "info", "table")["manifest"]["message"] == "first try"
 
 
+@pytest.mark.needs_time
 def test_json_lines_patch_overwrite_and_selector(swcli: Swcli, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"x": 1}\n{"x": 2}\n')
     (tmp_path / "b.json").write_text(json.dumps({"data": {"rows": [{"y": 3}]}}))
@@ -126,6 +127,7 @@ def test_a_dataset_yaml_names_the_handler(swcli: Swcli, tmp_path: Path) -> None:
     assert "no handler" in done.stderr
 
 
+@pytest.mark.needs_time
 def test_json_shapes_key_by_key(swcli: Swcli, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"x": 1}\n{"x": 2}\n')
     ok(swcli, "build", "-jf", "a.jsonl", "-n", "j")
@@ -147,6 +149,7 @@ def test_json_shapes_key_by_key(swcli: Swcli, tmp_path: Path) -> None:
     assert shown(swcli, "head", "j", "-n", "1") == [{"index": 0, "features": {"x": 1}}]
 
 
+@pytest.mark.needs_time
 def test_list_pages_and_filters(swcli: Swcli, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"x": 1}\n')
     for name in ("aa", "ab", "b"):

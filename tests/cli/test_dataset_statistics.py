@@ -54,6 +54,7 @@ def test_info_and_summary_show_a_line_per_column(pets: Swcli) -> None:
         assert "\u001b" not in text
 
 
+@pytest.mark.needs_time
 def test_one_column_is_shown_whole(pets: Swcli) -> None:
     text = ok(pets, "summary", "pets", "--column", "LABEL")
     assert "label (str)" in text
@@ -82,6 +83,7 @@ def test_json_has_the_same_facts_and_the_old_keys(pets: Swcli) -> None:
     assert one["statistics"] == {"rows": 80, "columns": [columns["age"]]}
 
 
+@pytest.mark.needs_time
 def test_wrong_columns_and_damaged_rows(pets: Swcli) -> None:
     done = pets("dataset", "summary", "pets", "--column", "lable")
     assert done.returncode == 2
@@ -102,6 +104,7 @@ def test_wrong_columns_and_damaged_rows(pets: Swcli) -> None:
     assert "corrupted file" in done.stderr
 
 
+@pytest.mark.needs_time
 def test_garbage_collection_knows_kept_statistics(pets: Swcli) -> None:
     ok(pets, "build", "-jf", "pets.jsonl", "-n", "pets", "--overwrite")
     folder = Path(shown(pets, "info", "pets")["path"])

@@ -82,6 +82,7 @@ def full_disk(swcli: Swcli, limit: int, *args: str) -> str:
 
 
 @pytest.mark.usefixtures("digits")
+@pytest.mark.needs_time
 def test_copy_takes_tags_along_and_merges_or_replaces(swcli: Swcli) -> None:
     ok(swcli, "copy", "digits/version/gold", "twin")
     assert shown(swcli, "info", "twin")["tags"] == ["gold", "latest", "v0"]
@@ -98,6 +99,7 @@ def test_copy_takes_tags_along_and_merges_or_replaces(swcli: Swcli) -> None:
     assert "no project 'elsewhere'" in json.loads(done.stdout)["error"]["message"]
 
 
+@pytest.mark.needs_time
 def test_a_full_disk_leaves_the_last_version_of_a_copy_whole(swcli: Swcli, tmp_path: Path) -> None:
     texts = [{"text": f"{number:05}" * 40_000} for number in range(4)]
     (tmp_path / "long.json").write_text(json.dumps(texts))
@@ -155,6 +157,7 @@ def test_an_archive_goes_out_and_comes_back(swcli: Swcli, tmp_path: Path) -> Non
     assert swcli("dataset", "export", "digits", "x/y/gold.tar").returncode == 2
 
 
+@pytest.mark.needs_time
 def test_a_full_disk_leaves_no_half_archive_and_no_half_import(swcli: Swcli, tmp_path: Path) -> None:
     (tmp_path / "long.json").write_text(json.dumps([{"text": f"{number:05}" * 40_000} for number in range(4)]))
     ok(swcli, "build", "--json", "long.json", "-n", "long")
@@ -172,6 +175,7 @@ def test_a_full_disk_leaves_no_half_archive_and_no_half_import(swcli: Swcli, tmp
     assert rows(swcli, "again") == rows(swcli, "long")
 
 
+@pytest.mark.needs_time
 def test_list_filters_and_pages(swcli: Swcli, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('[{"x": 1}]')
     for name in ("alpha", "alto", "beta"):

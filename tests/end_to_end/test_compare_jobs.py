@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from tests.end_to_end.project import Project, assert_one_clear_message
 
 GRADED = """
@@ -72,6 +73,7 @@ def test_jobs_are_paired_by_the_rows_of_their_datasets(project: Project) -> None
     assert_one_clear_message(done, "paired by the ids you logged", 'id=row["id"]', exit_code=1)
 
 
+@pytest.mark.needs_time
 def test_rows_of_two_versions_are_paired_where_their_content_is_the_same(project: Project) -> None:
     project.write("graded.py", GRADED)
     project.make_numbers(30)

@@ -69,7 +69,8 @@ def test_a_job_is_canceled_from_another_process_once_and_again(project: Project)
     assert project.info()["report"]["summary"] == ALL
 
 
-@pytest.mark.parametrize("executor", ["process", pytest.param("thread", marks=pytest.mark.needs_time)])
+@pytest.mark.needs_time
+@pytest.mark.parametrize("executor", ["process", "thread"])
 def test_force_does_not_wait_for_the_rows_under_way(project: Project, executor: str) -> None:
     child = start_slow(project, "--executor", executor)
     done = project.swcli("job", "cancel", "latest", "--force")  # nobody lets the rows go on that wait

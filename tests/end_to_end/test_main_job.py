@@ -45,6 +45,7 @@ def test_model_yaml_gives_the_modules(project: Project) -> None:
     assert (manifest["model"], manifest["handler_name"]) == ("counter", "counting:evaluate")
 
 
+@pytest.mark.needs_time
 def test_several_datasets_are_kept_apart(project: Project) -> None:
     project.write("counting.py", COUNTING)
     project.make_numbers(5, "first")
@@ -55,6 +56,7 @@ def test_several_datasets_are_kept_apart(project: Project) -> None:
     assert ids == [f"self/second_#@#_{k}" for k in range(7)] + [f"self/first_#@#_{k}" for k in range(5)]
 
 
+@pytest.mark.needs_time
 def test_head_counts_per_dataset_and_limit_per_job(project: Project) -> None:
     project.write("counting.py", COUNTING)
     project.make_numbers(50, "first")
@@ -191,7 +193,7 @@ SLOW = """
 """Handlers that stop in the middle of the rows until there is a file `go`: however slow the machine, a job is met half done."""
 
 
-@pytest.mark.parametrize("executor", ["thread", "process"])
+@pytest.mark.parametrize("executor", ["thread", pytest.param("process", marks=pytest.mark.needs_time)])
 def test_ctrl_c_stops_cleanly_and_resume_completes(project: Project, executor: str) -> None:
     project.write("slow.py", SLOW)
     project.make_numbers(500)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tests.end_to_end.project import COUNTING, Project, assert_one_clear_message
 
 
@@ -209,6 +210,7 @@ def test_logs_within_predict_are_committed_with_their_range(project: Project) ->
         assert len(project.rows("side")) == 500
 
 
+@pytest.mark.needs_time
 def test_what_a_class_logs_while_it_is_entered_and_left_is_kept(project: Project) -> None:
     project.write(
         "entered.py",

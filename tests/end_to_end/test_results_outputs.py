@@ -89,6 +89,7 @@ def test_plain_mode_spreads_dicts_and_nests_them_again(project: Project) -> None
     assert not [name for name in row if name.startswith("__")]
 
 
+@pytest.mark.needs_time
 def test_two_predict_steps_each_get_every_row_and_are_kept_apart(project: Project) -> None:
     project.write(
         "two.py",
@@ -126,6 +127,7 @@ def test_two_predict_steps_each_get_every_row_and_are_kept_apart(project: Projec
     assert [row["output"] for row in rows[-2:]] == [119, -119]
 
 
+@pytest.mark.needs_time
 def test_two_versions_of_a_dataset_are_kept_apart(project: Project) -> None:
     project.write(
         "versions.py",

@@ -142,6 +142,7 @@ def test_a_tail_that_did_not_reach_the_disk_is_not_missed(
     check(job, job_id, executor, undisturbed)
 
 
+@pytest.mark.needs_time
 def test_a_driver_that_dies_again_and_again_completes(job: LedgerJob, undisturbed: Mapping[str, Rows]) -> None:
     """Each resumed run is killed too, each at another step, until one is left alone."""
     job_id = crash(job, "appended", 2, "process")

@@ -74,6 +74,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(tmp_path_factory.mktemp("errors"))
 
 
+@pytest.mark.needs_time
 def test_a_budget_records_what_fails_and_resume_may_raise_it(place: Place) -> None:
     (place.folder / "calls.txt").unlink(missing_ok=True)
     done = place.call("model", "run", "flaky.py", "-d", "numbers", "--max-errors", "2")

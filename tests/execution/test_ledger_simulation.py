@@ -18,6 +18,8 @@ from starwhale.domain.ledger import Pace, Queue, RangeState, RowRange
 from starwhale.errors import LeaseLostError
 
 SCHEDULES = 100_000
+FEW = 2
+"""Seeds that every `make test` tries."""
 SEEDS = 8
 EVENTS = 16
 """Events of one schedule before everybody just works to the end."""
@@ -330,7 +332,9 @@ def simulate(seed: int, count: int, rules: Rules | None = None) -> tuple[int, in
     return granted, refused, retried
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize(
+    "seed", [*range(FEW), *(pytest.param(each, marks=pytest.mark.needs_time) for each in range(FEW, SEEDS))]
+)
 def test_every_row_is_done_once_whatever_happens(seed: int) -> None:
     count = SCHEDULES // SEEDS
     granted, refused, retried = simulate(seed, count)

@@ -181,12 +181,11 @@ def test_too_few_rows_or_clusters_are_said_and_not_hidden() -> None:
     assert shifted.interval == "every row differs by the same"
 
 
+@pytest.mark.needs_recorded_data
 def test_recorded_models_on_gsm8k_give_the_recorded_figures() -> None:
     """Every accuracy, Wilson interval, discordant count, difference, interval and p of the recording."""
-    place = os.environ.get("STARWHALE_TEST_DATA", "")
-    if not place:
-        pytest.skip("no recorded data: set STARWHALE_TEST_DATA")
-    expected = json.loads((Path(place) / "gsm8k_replay" / "expected.json").read_text())
+    place = Path(os.environ["STARWHALE_TEST_DATA"])
+    expected = json.loads((place / "gsm8k_replay" / "expected.json").read_text())
     for each in expected["accuracy"].values():
         found = share_interval(each["correct"], expected["n"])
         assert found.value == pytest.approx(each["accuracy"], abs=1e-12)

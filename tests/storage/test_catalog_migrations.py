@@ -165,6 +165,7 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     _prepare(tmp_path)
 
 
+@pytest.mark.needs_time
 def test_processes_that_open_a_fresh_root_at_once_all_get_it(tmp_path: Path) -> None:
     openers = [subprocess.Popen([sys.executable, __file__, str(tmp_path), f"p{n}"]) for n in range(8)]
     assert [opener.wait(120) for opener in openers] == [0] * 8

@@ -74,6 +74,7 @@ def driver(tmp_path: Path) -> Iterator[Driver]:
     made.catalog.close()
 
 
+@pytest.mark.needs_time
 def test_hundreds_of_commits_end_in_few_files_and_readers_never_fail(driver: Driver, tmp_path: Path) -> None:
     failures: list[BaseException] = []
     seen: list[int] = []
