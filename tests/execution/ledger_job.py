@@ -73,7 +73,7 @@ DEADLY = """
     import threading
     from starwhale import evaluation
 
-    @evaluation.predict(replicas=2, batch_size=BATCH, fail_on_error=False, log_mode="plain", timeout_s=0.5)
+    @evaluation.predict(replicas=2, batch_size=BATCH, fail_on_error=False, log_mode="plain", timeout_s=LIMIT_S)
     def predict(data):
         rows = data if isinstance(data, list) else [data]
         for row in rows:
@@ -84,7 +84,7 @@ DEADLY = """
             evaluation.log("seen", row["number"], {"third": row["number"] / 3})
         return [row["number"] / 7 for row in rows] if isinstance(data, list) else data["number"] / 7
 """ + HANDLERS[HANDLERS.index("\n    @evaluation.evaluate") :]
-"""Row 5 ends the process that tries it; row 9 takes long, and where that is too long it fails."""
+"""Row 5 ends the process that tries it; row 9 takes long, and where that is too long it fails. Where none is to, the limit is out of reach of a slow machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,10 @@ def make_job(
 ) -> LedgerJob:
     """Write the handlers and build the dataset."""
     (folder / "project").mkdir(parents=True)
-    source = dedent(handlers).replace("DELAY_S", str(delay_s)).replace("BATCH", str(batch))
+    limit_s = 2.0 if delay_s else 60.0
+    source = (
+        dedent(handlers).replace("DELAY_S", str(delay_s)).replace("LIMIT_S", str(limit_s)).replace("BATCH", str(batch))
+    )
     (folder / "project" / "thirds.py").write_text(source, encoding="utf-8")
     numbers = folder / "numbers.jsonl"
     numbers.write_text("".join(json.dumps({"number": k}) + "\n" for k in range(rows)), encoding="utf-8")
