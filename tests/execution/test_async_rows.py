@@ -279,7 +279,7 @@ def test_a_failing_row_ends_the_task_and_what_was_done_is_kept(tmp_path: Path) -
 
 def test_rows_that_fail_are_recorded_with_their_place(tmp_path: Path) -> None:
     code = """
-    @evaluation.predict(concurrency=5, log_mode="plain", fail_on_error=False, timeout_s=1.0)
+    @evaluation.predict(concurrency=5, log_mode="plain", fail_on_error=False, timeout_s=1)
     async def predict(data):
         number = data["number"]
         await asyncio.sleep(0)
@@ -303,7 +303,7 @@ def test_rows_that_fail_are_recorded_with_their_place(tmp_path: Path) -> None:
         assert {key: row["exception"].partition(":")[0] for key, row in errors.items()} == {
             1: "SystemExit", 4: "RowTimeoutError", 6: "TimeoutError", 7: "CancelledError", 8: "FieldNameError"
         }  # fmt: skip
-        assert errors[4]["message"] == "predict took longer than timeout_s=1.0"
+        assert errors[4]["message"] == "predict took longer than timeout_s=1"
         assert errors[4]["frame"].endswith("in predict")
         assert job.done() == 12
 
