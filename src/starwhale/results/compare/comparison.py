@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Truths = npt.NDArray[np.bool_]
 
-_SHARE = frozenset({0.0, 1.0})
 FEW_ROWS = 10
 """A slice with fewer rows is told, and not judged."""
 
@@ -91,7 +90,7 @@ class _Look:
             None if groups is None else [each for each, known in zip(groups, self.known, strict=True) if known]
         )
         self.n = self.scores.shape[1]
-        self.is_share = all(score in _SHARE or score != score for run in runs for score in run.metrics[name])  # noqa: PLR0124
+        self.is_share = name in paired.shares
         self.is_judged = self.n >= FEW_ROWS if slice else self.n > 0
         self.differences = [self.compare(position, question.confidence) for position in self.others]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 Id = str | int
+_SHARE = frozenset({0.0, 1.0})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,8 @@ class Paired:
     """Per name of a run the rows that others lack."""
     changed: Sequence[Id]
     """Rows left out because runs read different content under one id."""
+    shares: frozenset[str]
+    """Metrics of which every score is 0 or 1."""
     repeats: int
     """Most scores of one row in one run, which were averaged."""
 
@@ -80,12 +83,18 @@ def pair(runs: Sequence[Run], metrics: Sequence[str], columns: Sequence[str] = (
         columns={name: _column(runs, name, place) for name in columns},
         left_out={run.name: len(set(run.ids)) - len(ids) - len(changed) for run in runs},
         changed=changed,
+        shares=frozenset(name for name in metrics if _is_share(runs, name)),
         repeats=max(len(run.ids) // max(len(set(run.ids)), 1) for run in runs),
     )
 
 
 def _differs(runs: Sequence[Run], id: Id) -> bool:
     return len({run.content[id] for run in runs if id in run.content}) > 1
+
+
+def _is_share(runs: Sequence[Run], name: str) -> bool:
+    """Whether every score is 0 or 1, where there is one."""
+    return all(score in _SHARE or score != score for run in runs for score in run.metrics[name])  # noqa: PLR0124 - NaN
 
 
 def _stack(runs: Sequence[Run], name: str, place: Mapping[Id, int]) -> Floats:
