@@ -371,7 +371,7 @@ def test_a_dataset_is_held_as_long_as_anything_of_it_can_be_read(store: LocalDat
     with claim(store.root / "d") as is_free:
         assert is_free
     reader = store.open_version("d", first)
-    source = reader.source_of(reader._folder.packs.index(reader.manifest.packs[0])[0])
+    source = reader.source_of(next(iter(reader._folder.packs.index(reader.manifest.packs[0]))))
     del reader
     gc.collect()
     with claim(store.root / "d") as is_free:

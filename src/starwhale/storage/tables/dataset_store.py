@@ -60,6 +60,7 @@ class LocalDatasetStore:
         manifest = load_manifest(folder.places, manifest_digest)
         if isinstance(folder.places, ObjectPlaces):
             folder.places.know(sizes_of(manifest))
+        folder.packs.know(manifest.packs)
         return LocalDatasetReader(folder, manifest, manifest_digest)
 
     def begin(self, dataset_id: str, base: str | None) -> LocalDatasetWriter:

@@ -20,8 +20,9 @@ from starwhale.storage.tables.files import damaged, digest_of, write_new
 from starwhale.storage.tables.places import Places
 from starwhale.storage.tables.size_classes import first_to_join
 
-FORMAT = 3
-"""Number of the format; a higher one belongs to a newer program. 1 had fragments without a tail, 2 had wide values in row groups."""
+FORMAT = 4
+"""Number of the format; a higher one belongs to a newer program. 1 had fragments without a tail, 2 had wide values in row groups, 3 had
+packs without quick sums."""
 MAX_PACKS = 8
 """More packs, or more lists of packs of about the same size, are named by one list."""
 
@@ -80,6 +81,8 @@ class Pack:
     """Values in it."""
     index: str
     """BLAKE3 of its index file."""
+    is_summed: bool = False
+    """Whether the index has a sum of each value that is quick to verify (see `pack_index`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +177,8 @@ class Manifest:
         packs = [entry for each in lists for entry in json.loads(read_list(each))] + state["packs"]
         state["pack_lists"] = lists
         state["packs"] = tuple(
-            Pack(name=name, size=size, items=items, index=index) for name, size, items, index in packs
+            Pack(name=name, size=size, items=items, index=index, is_summed=bool(summed))
+            for name, size, items, index, *summed in packs
         )
         state["info"] = base64.b64decode(state["info"])
         return cls(**state)
@@ -230,7 +234,7 @@ def _with_lists(folder: Path, manifest: Manifest) -> Manifest:
 
 
 def _pack_states(packs: Iterable[Pack]) -> list[list[Any]]:
-    return [[pack.name, pack.size, pack.items, pack.index] for pack in packs]
+    return [[pack.name, pack.size, pack.items, pack.index, *([1] if pack.is_summed else [])] for pack in packs]
 
 
 def _fragment_state(part: Fragment | None) -> dict[str, Any] | None:

@@ -18,7 +18,8 @@ from starwhale.storage.tables.files import damaged, digest_of, make_folder, sync
 from starwhale.storage.tables.fragment_file import FragmentFile, fragment_name
 from starwhale.storage.tables.manifest import Fragment, Manifest, Pack
 from starwhale.storage.tables.object_dataset import ObjectDataset
-from starwhale.storage.tables.packs import ENTRY_BYTES, Packs, pack_file
+from starwhale.storage.tables.pack_index import index_size
+from starwhale.storage.tables.packs import Packs, pack_file
 from starwhale.storage.tables.places import LocalPlaces, Places
 from starwhale.storage.tables.version_files import damages_in
 
@@ -138,7 +139,7 @@ def _files(manifest: Manifest, digest: str) -> Iterator[_File]:
     for pack in manifest.packs:
         index = pack_file(pack.name, ending="idx")
         yield _File(name=pack_file(pack.name), size=pack.size, read=lambda places, pack=pack: read_pack(places, pack))
-        yield _File(name=index, size=pack.items * ENTRY_BYTES, read=_small(index, pack.index, "the index of a pack"))
+        yield _File(name=index, size=index_size(pack), read=_small(index, pack.index, "the index of a pack"))
     for each in manifest.pack_lists:
         yield _File(name=each.name, size=None, read=_small(each.name, each.digest, "a list of packs"))
     name = f"manifests/{digest}.json"

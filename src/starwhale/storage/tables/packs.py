@@ -1,17 +1,18 @@
-"""Packs: append-only files of large values, each value with a BLAKE3 digest that is verified whenever it is read.
+"""Packs: append-only files of large values, each of which is verified whenever it is read.
 
 A writer begins packs of its own and never touches another's, so a killed writer leaves at most a pack that no manifest names. Beside
-each closed pack lies its index, (digest, offset, size) per value, by which later writers store equal bytes only once.
+each closed pack lies its index (see `pack_index`), by which later writers store equal bytes only once, and readers verify what a pack of
+this machine holds without the cost of a BLAKE3.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from starwhale.media.stream import read_pieces
 from starwhale.storage.tables.cells import LONG_BYTES, PackRef
 from starwhale.storage.tables.files import damaged, digest_of, make_folder, no_space, write_new, write_pieces
 from starwhale.storage.tables.manifest import Pack
+from starwhale.storage.tables.pack_index import PackSums, index_entry, index_size, quick_sum, refs_of, streamed_sum
 from starwhale.storage.tables.places import Image, LocalImage, LocalPlaces, Places, Span
 
 logger = logging.getLogger(__name__)
@@ -34,9 +36,20 @@ MAX_MAPPED = 64
 """Packs of one dataset that are open at the same time: each may hold a file descriptor."""
 MAX_KNOWN_ITEMS = 500_000
 """Values that a writer remembers to store equal ones once; about 100 MB of memory. Beyond it only its own are remembered."""
-_ENTRY = struct.Struct("<32sQQ")
-ENTRY_BYTES = _ENTRY.size
-"""Bytes of an index for each value."""
+
+
+@dataclass(slots=True)
+class _OpenPack:
+    """A pack that is being read."""
+
+    image: Image
+    """Its bytes."""
+    pack: Pack | None
+    """What a manifest says of it; None where only BLAKE3 verifies its values, or the sums were looked for in vain."""
+    verified_bytes: int = 0
+    """Bytes of it that were verified by their BLAKE3: as soon as they are as many as the index has, the sums are worth reading."""
+    sums: PackSums | None = None
+    """Of its values, once they were read."""
 
 
 class PackSource:
@@ -60,30 +73,21 @@ class PackSource:
             CorruptedError: The bytes differ from their digest.
         """
         if offset == 0 and (size < 0 or size >= self.size):
-            content = self.packs.content(self.ref)
-            self._check(content)  # these very bytes, not a map, which could change in between
-            return content
+            return self.packs.whole(self.ref)
         view = self.packs.view(self.ref)
         if not self._is_verified:
-            self._check(view)
+            self.packs.check(self.ref, view)
             self._is_verified = True
         end = self.size if size < 0 else min(self.size, offset + size)
         return bytes(view[offset:end])
 
     def verify(self) -> None:
-        """Compare the value with its digest, without a copy of it.
+        """Compare the value with its BLAKE3, without a copy of it.
 
         Raises:
             CorruptedError: They differ.
         """
-        self._check(self.packs.view(self.ref))
-
-    def _check(self, content: bytes | memoryview) -> None:
-        if blake3(content).digest() != self.ref["digest"]:
-            raise damaged(
-                self.packs.address(self.ref["pack"]),
-                f"the value at byte {self.ref['offset']} ({self.size} bytes) differs from its checksum",
-            )
+        self.packs.check(self.ref, self.packs.view(self.ref), by_sum=False)
 
 
 class Packs:
@@ -96,8 +100,20 @@ class Packs:
         """Where the dataset lies."""
         self.hold = hold
         """Keeps them from being collected as long as somebody may read them."""
-        self._images: OrderedDict[str, Image] = OrderedDict()
+        self._open: OrderedDict[str, _OpenPack] = OrderedDict()
+        self._known: dict[str, Pack] = {}
         self._lock = threading.Lock()
+
+    def know(self, packs: Iterable[Pack]) -> None:
+        """Learn from a manifest which packs have sums, where that saves anything: elsewhere an index costs a request."""
+        if not self.places.is_local:
+            return
+        with self._lock:
+            for pack in packs:
+                if pack.is_summed and pack.name not in self._known:
+                    self._known[pack.name] = pack
+                    if pack.name in self._open:  # read while it was being written
+                        self._open[pack.name].pack = pack
 
     def path(self, name: str) -> Path:
         """File of a pack that is on this machine."""
@@ -111,42 +127,84 @@ class Packs:
         """Where a pack lies, for messages."""
         return self.places.address(pack_file(name))
 
-    def content(self, ref: PackRef) -> bytes:
-        """Read the bytes of a value, not verified."""
-        image = self._image(ref["pack"])
-        if isinstance(image, LocalImage):
-            return image.read(Span(ref["offset"], ref["size"]))
-        return bytes(self.view(ref))
+    def whole(self, ref: PackRef) -> bytes:
+        """Read a value.
+
+        Raises:
+            CorruptedError: The bytes differ from their digest.
+        """
+        opened = self._opened(ref["pack"])
+        span = Span(ref["offset"], ref["size"])
+        if isinstance(opened.image, LocalImage):
+            content = opened.image.read(span)  # these very bytes are verified, not a map, which could change in between
+        else:
+            end = span.offset + span.size
+            content = bytes(opened.image.show([span], size=end)[span.offset : end])
+        if not self._is_intact(opened, ref, content):
+            self.check(ref, content, by_sum=False)
+        return content
 
     def view(self, ref: PackRef) -> memoryview:
         """Show the bytes of a value, not verified."""
         end = ref["offset"] + ref["size"]
-        return self._image(ref["pack"]).show([Span(ref["offset"], ref["size"])], size=end)[ref["offset"] : end]
+        image = self._opened(ref["pack"]).image
+        return image.show([Span(ref["offset"], ref["size"])], size=end)[ref["offset"] : end]
 
-    def _image(self, name: str) -> Image:
-        with self._lock:
-            image = self._images.get(name)
-            if image is None:
-                image = self._images[name] = self.places.open(pack_file(name), what="a pack of large values")
-            self._images.move_to_end(name)
-            if len(self._images) > MAX_MAPPED:
-                self._images.popitem(last=False)
-            return image
+    def check(self, ref: PackRef, content: bytes | memoryview, *, by_sum: bool = True) -> None:
+        """Compare the bytes of a value with its sum, if it has one, and with its BLAKE3 where that does not say that they are whole.
 
-    def index(self, pack: Pack) -> list[PackRef]:
+        Raises:
+            CorruptedError: They differ from their digest.
+        """
+        if by_sum and self._is_intact(self._opened(ref["pack"]), ref, content):
+            return
+        if blake3(content).digest() != ref["digest"]:
+            reason = f"the value at byte {ref['offset']} ({ref['size']} bytes) differs from its checksum"
+            raise damaged(self.address(ref["pack"]), reason)
+
+    def index(self, pack: Pack) -> Iterator[PackRef]:
         """Read the index of a closed pack.
 
         Raises:
             CorruptedError: It is missing or differs from its digest.
         """
+        return refs_of(pack, self._read_index(pack))
+
+    def _opened(self, name: str) -> _OpenPack:
+        with self._lock:
+            opened = self._open.get(name)
+            if opened is None:
+                image = self.places.open(pack_file(name), what="a pack of large values")
+                opened = self._open[name] = _OpenPack(image, self._known.get(name))
+            self._open.move_to_end(name)
+            if len(self._open) > MAX_MAPPED:
+                self._open.popitem(last=False)
+            return opened
+
+    def _is_intact(self, opened: _OpenPack, ref: PackRef, content: bytes | memoryview) -> bool:
+        """Whether the sum of a value says that it is what was written; False also where there is no sum, or not yet."""
+        sums, pack = opened.sums, opened.pack
+        if sums is None and pack is not None:
+            if opened.verified_bytes < index_size(pack):
+                opened.verified_bytes += ref["size"]
+                return False
+            sums = self._read_sums(opened, pack)
+        return sums is not None and sums.is_intact(ref["offset"], content)
+
+    def _read_sums(self, opened: _OpenPack, pack: Pack) -> PackSums | None:
+        try:
+            opened.sums = PackSums(self._read_index(pack))
+        except CorruptedError as error:
+            logger.warning("%s; values are verified by their BLAKE3", error.message)
+            opened.pack = None
+        return opened.sums
+
+    def _read_index(self, pack: Pack) -> bytes:
         what, name = "the index of a pack", pack_file(pack.name, ending="idx")
-        data = self.places.read(name, what=what)
-        if digest_of(data) != pack.index:
+        content = self.places.read(name, what=what)
+        if digest_of(content) != pack.index:
             raise damaged(self.places.address(name), f"{what} differs from its checksum")
-        return [
-            PackRef(pack=pack.name, offset=offset, size=size, digest=digest)
-            for digest, offset, size in _ENTRY.iter_unpack(data)
-        ]
+        return content
 
 
 def pack_file(name: str, *, ending: str = "pack") -> str:
@@ -162,6 +220,7 @@ class PackWriter:
         self._to_load = list(known)
         self._named = {pack.name for pack in self._to_load}
         self._new_id = new_id
+        self._sum_of = quick_sum()
         self._items: dict[bytes, PackRef] = {}
         self._old: dict[bytes, PackRef] = {}
         self._file: FileIO | None = None
@@ -198,15 +257,16 @@ class PackWriter:
             return found
         self._begin_if_full()
         self._write(content)
-        return self._note(digest, len(content))
+        return self._note(digest, len(content), self._sum_of(content))
 
     def put_source(self, source: Source) -> PackRef:
         """Keep the content of a source, read in pieces; it is never in memory as a whole."""
         self._begin_if_full()
-        hasher, size = blake3(), 0
+        hasher, summer, size = blake3(), streamed_sum(), 0
         try:
             for piece in read_pieces(source):
                 hasher.update(piece)
+                summer.update(piece)
                 self._write(piece)
                 size += len(piece)
         except BaseException:
@@ -217,7 +277,7 @@ class PackWriter:
         if found is not None:
             self._rewind()
             return found
-        return self._note(digest, size)
+        return self._note(digest, size, summer.intdigest())
 
     def close(self) -> list[Pack]:
         """Sync what was written and return every pack of this writer."""
@@ -281,10 +341,10 @@ class PackWriter:
         if self._file is None or self._offset >= PACK_BYTES:
             self._begin()
 
-    def _note(self, digest: bytes, size: int) -> PackRef:
+    def _note(self, digest: bytes, size: int, value_sum: int) -> PackRef:
         """Take up the value that was written last."""
         ref = PackRef(pack=self._name, offset=self._offset, size=size, digest=digest)
-        self._entries.append(_ENTRY.pack(digest, self._offset, size))
+        self._entries.append(index_entry(digest, self._offset, size, value_sum))
         self._offset += size
         self.added_bytes += size
         self._items[digest] = ref
@@ -324,8 +384,9 @@ class PackWriter:
         self._file.close()
         self._file = None
         items = len(self._entries)
-        self._closed.append(Pack(name=self._name, size=self._offset, items=items, index=digest_of(index)))
+        made = Pack(name=self._name, size=self._offset, items=items, index=digest_of(index), is_summed=True)
+        self._closed.append(made)
         self._entries = []
 
 
-__all__ = ["ENTRY_BYTES", "PackSource", "PackWriter", "Packs", "pack_file"]
+__all__ = ["PackSource", "PackWriter", "Packs", "pack_file"]
