@@ -8,6 +8,7 @@ StarwhaleError
 │   ├── UnsupportedValueError      a value cannot be stored faithfully
 │   ├── ArgumentTypeError          an argument has the wrong type
 │   ├── NothingToCommitError       a commit without a change
+│   ├── RuleError                  a rule of a gate cannot be read
 │   └── UnknownOptionError         an option that nobody has
 ├── NotFoundError (1)              a named thing is not there
 │   └── MissingDatasetError        a dataset that was to be opened is not there
@@ -130,6 +131,26 @@ class NothingToCommitError(UsageError, RuntimeError):
     """A commit without a change."""
 
     code = "nothing_to_commit"
+
+
+class RuleError(UsageError):
+    """A rule of a gate cannot be read; the message shows where, with a caret."""
+
+    code = "rule"
+
+    def __init__(self, why: str, *, text: str, position: int, place: str = "", hint: str = "") -> None:
+        line = text.replace("\n", " ").replace("\t", " ")
+        where = f"{place}: " if place else ""
+        message = f"{where}the rule cannot be read: {why}\n  {line}\n  {' ' * position}^"
+        super().__init__(
+            message, hint=hint or "accuracy >= baseline - 0.01 is a rule, and so is accuracy[lang=de] >= 0.9"
+        )
+        self.why = why
+        """What is wrong at the place."""
+        self.text = text
+        """The rule."""
+        self.position = position
+        """Characters before the place, from 0."""
 
 
 class NotFoundError(StarwhaleError, LookupError):

@@ -27,6 +27,7 @@ from starwhale.storage.protocols import Key, TableQuery, Value
 if TYPE_CHECKING:
     from starwhale.instances.job_logs import TaskLog
     from starwhale.results.compare.findings import Comparison
+    from starwhale.results.gate.report import Gate
     from starwhale.results.report import JobReport
     from starwhale.results.reproduction import Reproduction
     from starwhale.storage.catalog.records import JobRecord, StepRecord
@@ -546,6 +547,57 @@ class Job:
             margin=margin,
         )
         return default_instance().jobs.compare(*map(named, runs), options=options)
+
+    @staticmethod
+    def gate(
+        run: Job | str | Path,
+        *,
+        rule: str | Sequence[str] = (),
+        rules_file: str | Path = "",
+        baseline: Job | str | Path | None = None,
+        lower_is_better: str | Sequence[str] = (),
+        cluster: str = "",
+        key: str = "",
+        allow_missing: bool = False,
+    ) -> Gate:
+        """Judge a run by rules: each is kept, broken, or not to be told from the rows that there are.
+
+        Args:
+            run: A job, its address, or a file of predictions (CSV, JSON Lines, Parquet).
+            rule: Rules such as `accuracy >= baseline - 0.01` or `accuracy[lang=de] >= 0.9`.
+            rules_file: A file of rules; what is said here goes before what it says.
+            baseline: What rules mean by `baseline`; of the same kind as `run`.
+            lower_is_better: Metrics of which less is better.
+            cluster: Column that says which rows are alike.
+            key: Column of files that says which example a row is; empty for `id`.
+            allow_missing: Leave rows without a score out, instead of taking them for as bad as can be.
+
+        Returns:
+            What came of it: `outcome`, `findings` by rule, `to_markdown()`, `to_junit()`; `str` of it is one sentence.
+
+        Raises:
+            NotFoundError: A run, a metric, a column or a slice does not exist, or they share no row.
+            StatusError: A job has not succeeded.
+            RuleError: A rule does not parse; the message shows the place.
+            UsageError: What is asked for makes no sense together.
+        """
+        from starwhale.instances.job_gate import GateOptions
+
+        def named(given: Job | str | Path) -> str:
+            return given.id if isinstance(given, Job) else str(given)
+
+        options = GateOptions(
+            rules=(rule,) if isinstance(rule, str) and rule else tuple(rule),
+            rules_file=str(rules_file),
+            baseline="" if baseline is None else named(baseline),
+            lower_is_better=(lower_is_better,)
+            if isinstance(lower_is_better, str) and lower_is_better
+            else tuple(lower_is_better),
+            cluster=cluster,
+            key=key,
+            allow_missing=allow_missing,
+        )
+        return default_instance().jobs.gate(named(run), options=options)
 
     def remove(self) -> None:
         """Hide the job until it is recovered.

@@ -28,6 +28,7 @@ _LAZY = {
     "pause": LazyCommand("starwhale.cli.job_control:pause", "Stop a job for now, whichever process runs it."),
     "cancel": LazyCommand("starwhale.cli.job_control:cancel", "Stop a job for good, whichever process runs it."),
     "compare": LazyCommand("starwhale.cli.job_compare:compare", "Say whether one run is better than another."),
+    "gate": LazyCommand("starwhale.cli.job_gate:gate", "Let a run pass, or not, by rules with error bars."),
     "logs": LazyCommand("starwhale.cli.job_logs:logs", "Show what user code has printed, task by task."),
     "export": LazyCommand("starwhale.cli.job_archive:export", "Write a job to one file."),
     "import": LazyCommand("starwhale.cli.job_archive:import_", "Bring a job of another machine in."),

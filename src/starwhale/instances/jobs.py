@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from starwhale.domain.job import HandlerRecord, ResumeChanges, RunRequest
     from starwhale.execution.start import JobOutcome, RunOptions
     from starwhale.instances.job_compare import CompareOptions
+    from starwhale.instances.job_gate import GateOptions
     from starwhale.instances.job_logs import LogChoice, TaskLog
     from starwhale.instances.reproduce import Repeated, ReproduceOptions
     from starwhale.results.compare.findings import Comparison
+    from starwhale.results.gate.report import Gate
     from starwhale.storage.catalog.records import JobRecord, StepRecord
     from starwhale.storage.stores import Stores
     from starwhale.transfer.archive import OnBytes
@@ -83,6 +85,22 @@ class JobVerbs:
         from starwhale.instances.job_compare import CompareOptions, compare
 
         return compare(self, self._stores, runs, options or CompareOptions())
+
+    def gate(self, run: str, *, options: GateOptions) -> Gate:
+        """Judge a job, or a file of predictions, by rules: kept, broken, or not to be told from the rows that there are.
+
+        Args:
+            run: How the job is addressed, or a path that ends in .csv, .jsonl or .parquet.
+            options: The rules, the baseline, and how.
+
+        Raises:
+            NotFoundError: A run, a metric, a column or a slice does not exist, or they share no row.
+            StatusError: A job has not succeeded.
+            UsageError: What is asked for makes no sense together, or a rule does not parse (`RuleError`).
+        """
+        from starwhale.instances.job_gate import gate
+
+        return gate(self, self._stores, run, options)
 
     def remove(self, job: str) -> JobRecord:
         """Hide a job until it is recovered.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starwhale.results.compare.corrections import benjamini_hochberg, holm
 from starwhale.results.compare.differences import Difference, compare_scores
 from starwhale.results.compare.findings import Comparison, Delta, MetricComparison, Question
+from starwhale.results.compare.flips import find_flips
 from starwhale.results.compare.intervals import mean_interval
 from starwhale.results.compare.ranks import rank_intervals
 from starwhale.results.compare.runs import Id, Paired, Run, pair
@@ -105,14 +106,8 @@ class _Look:
 
     def flips(self, position: int, ids: Sequence[Id]) -> tuple[Sequence[Id], Sequence[Id]]:
         """Return the rows on which a run has more than the first, and less; the larger changes first."""
-        import numpy as np
-
-        change = self.all_scores[position] - self.all_scores[0]
-        if self.name in self.question.lower_is_better:
-            change = -change
-        order = np.argsort(-np.abs(np.nan_to_num(change)), kind="stable")
-        gained = [ids[each] for each in order if change[each] > 0]
-        return gained, [ids[each] for each in order if change[each] < 0]
+        lower = self.name in self.question.lower_is_better
+        return find_flips(self.all_scores[position], self.all_scores[0], ids, lower_is_better=lower)
 
     def bounds(self, position: int) -> tuple[float, float] | None:
         """Return the difference if missing scores of shares were as bad, and as good, for the candidate as can be."""

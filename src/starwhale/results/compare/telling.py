@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from starwhale.results.compare.findings import Comparison, Delta, MetricComparison
 from starwhale.results.compare.intervals import Interval
@@ -13,6 +13,15 @@ from starwhale.results.compare.verdict import Outcome
 
 LISTED_FLIPS = 1_000
 """Rows that were gained, and lost, that JSON lists; `wins` and `losses` count all."""
+
+
+class Told(Protocol):
+    """What a figure is one of."""
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is told in percent, and its differences in points."""
+        ...
 
 
 def sentence(comparison: Comparison) -> str:
@@ -124,24 +133,24 @@ def details(delta: Delta, metric: MetricComparison) -> str:
     return "; ".join(said)
 
 
-def signed(delta: float, metric: MetricComparison) -> str:
+def signed(delta: float, metric: Told) -> str:
     """Write a difference with its sign: shares in points."""
     return f"{_number(delta, metric, sign='+')}{_unit(metric)}"
 
 
-def amount(size: float, metric: MetricComparison) -> str:
+def amount(size: float, metric: Told) -> str:
     """Write the size of a difference."""
     return f"{_number(size, metric)}{_unit(metric)}"
 
 
-def interval(low: float, high: float, metric: MetricComparison) -> str:
+def interval(low: float, high: float, metric: Told) -> str:
     """Write an interval of a difference, or that there is none; an end is written as 0 only when it is."""
     if math.isnan(low):
         return "[no interval]"
     return f"[{_end(low, metric)}, {_end(high, metric)}]"
 
 
-def _end(value: float, metric: MetricComparison) -> str:
+def _end(value: float, metric: Told) -> str:
     text = _number(value, metric)
     if not metric.is_share or value == 0 or float(text.replace("−", "-")):
         return text
@@ -156,11 +165,11 @@ def p_text(p: float) -> str:
     return "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 
-def _unit(metric: MetricComparison) -> str:
+def _unit(metric: Told) -> str:
     return " points" if metric.is_share else ""
 
 
-def _number(value: float, metric: MetricComparison, sign: str = "") -> str:
+def _number(value: float, metric: Told, sign: str = "") -> str:
     text = f"{value * 100:{sign}.1f}" if metric.is_share else f"{value:{sign}.3g}"
     return text.replace("-", "−") if text not in {"-0.0", "+0.0", "-0"} else "0.0" if metric.is_share else "0"
 

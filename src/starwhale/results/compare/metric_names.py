@@ -1,0 +1,81 @@
+"""What a user means by the name of a metric: a column that was logged, or a figure of the summary that is the mean of one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starwhale.errors import NotFoundError, UsageError, nearest
+from starwhale.results.compare.job_runs import RESULTS, numeric_columns, read_job_run
+from starwhale.results.read import summary
+
+if TYPE_CHECKING:
+    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.stores import Stores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundMetric:
+    """A metric that jobs give by row."""
+
+    name: str
+    """`TABLE.COLUMN`."""
+    note: str = ""
+    """What a reader has to know of it; empty where the user named it so."""
+
+
+def find_metric(stores: Stores, jobs: Sequence[JobRecord], given: str) -> FoundMetric:
+    """Find the column that a user means: `TABLE.COLUMN`, a column that only one table has, or a figure of the summary.
+
+    A figure of the summary, such as `accuracy`, stands for the one logged column whose mean it is, in every job.
+
+    Raises:
+        NotFoundError: A job has no such metric; the message names those that it has.
+        UsageError: Several columns fit.
+    """
+    shared = _shared_columns(stores, jobs)
+    if given in shared:
+        return FoundMetric(name=given)
+    fitting = [each for each in shared if each.endswith((f".{given}", f".output/{given}"))]
+    if len(fitting) == 1:
+        return FoundMetric(name=fitting[0])
+    if fitting:
+        raise UsageError(f"{given!r} may be {' or '.join(fitting)}", hint="write one of them")
+    called = " and ".join(each.name or each.id[:12] for each in jobs)
+    is_in_summary = all(given in summary(stores, each) for each in jobs)
+    if is_in_summary:
+        means = [each for each in shared if all(_is_mean(stores, job, given, each) for job in jobs)]
+        means = [each for each in means if not each.startswith(f"{RESULTS}.")] or means  # what was logged goes first
+        if len(means) == 1:
+            return FoundMetric(name=means[0], note=f"{given} is the mean of {means[0]}")
+        why = f"fits {', '.join(means)}" if means else "is the mean of no column by row"
+        raise NotFoundError(
+            f"{given!r} of the summary of {called} {why}",
+            hint=f"name a score by row: {', '.join(shared[:8]) or _LOG}",
+        )
+    there = f"they have {', '.join(shared[:8])}" if shared else _LOG
+    raise NotFoundError(f"{called} give no metric {given!r}", hint=_close(given, shared) or there)
+
+
+_LOG = 'log one in the handler: evaluation.log("graded", id=row["id"], metrics={"correct": …})'
+
+
+def _close(given: str, columns: Sequence[str]) -> str:
+    close = nearest(given, [*columns, *(each.rpartition(".")[2] for each in columns)])
+    return close if close.startswith("did you mean") else ""
+
+
+def _shared_columns(stores: Stores, jobs: Sequence[JobRecord]) -> list[str]:
+    first = numeric_columns(stores, jobs[0])
+    others = [set(numeric_columns(stores, each)) for each in jobs[1:]]
+    return [each for each in first if all(each in names for names in others)]
+
+
+def _is_mean(stores: Stores, job: JobRecord, name: str, column: str) -> bool:
+    value = summary(stores, job)[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    scores = [each for each in read_job_run(stores, job, (column,)).run.metrics[column] if each == each]  # noqa: PLR0124 - NaN
+    return bool(scores) and math.isclose(math.fsum(scores) / len(scores), value, rel_tol=1e-9, abs_tol=1e-12)
