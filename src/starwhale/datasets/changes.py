@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from starwhale.datasets.names import FeatureNames
 from starwhale.datasets.rows import check_key
 from starwhale.errors import ArgumentTypeError, InvalidNameError, ReadOnlyError
-from starwhale.media.artifact import BaseArtifact, StateKey
+from starwhale.media.artifact import BaseArtifact
 from starwhale.storage.protocols import DatasetCommit, DatasetReader, DatasetWriter, Key, Value
 from starwhale.storage.tables.cells import LONG_BYTES, AlikeCells, MediaCell, is_media_type
 
@@ -18,8 +18,9 @@ GATHER_ROWS = 4096
 """Rows of one shape that are gathered before they go to the writer."""
 GATHER_CELLS = 65_536
 """Values that are gathered, whatever the number of rows."""
-GATHER_BYTES = 4 << 20
-"""Bytes that gathered values may hold, at most about."""
+GATHER_BYTES = 1 << 20
+"""Bytes that gathered values may hold, at most about: so few that they are in a cache of the processor still when they are joined, and that
+their memory is used again for the next ones."""
 FEW_ROWS = 32
 """Fewer gathered rows go to the writer one by one: rows that differ in their features from one to the next are joined there."""
 SHORT = 256
@@ -32,6 +33,17 @@ CHUNK_ROWS = 16_384
 _SMALL = frozenset({int, float, bool, type(None)})
 _TEXTS = frozenset({str, bytes})
 _Risky = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+class _Alike(NamedTuple):
+    """Media of one column that differ in nothing but their content."""
+
+    content_of: Callable[[Any], bytes | None]
+    """Gives the content of another one of them."""
+    kind: type
+    """Their type."""
+    cell: MediaCell
+    """The first of them."""
 
 
 class Changes:
@@ -62,7 +74,7 @@ class Changes:
         self._most_rows = 0
         self._bytes = 0
         # Where only the content of media is gathered, because they differ in nothing else: their state, and one as a cell.
-        self._alike: dict[int, tuple[StateKey, MediaCell]] = {}
+        self._alike: dict[int, _Alike] = {}
         # Types of the values of the last row; where its texts and bytes are, and what else has to be looked at.
         self._kinds: tuple[type, ...] = ()
         self._risky: _Risky = ((), ())
@@ -237,12 +249,13 @@ class Changes:
         if kinds != self._kinds:
             self._expect(kinds)
         texts, others = self._risky
+        alike = self._alike
         for place in texts:
             if len(values[place]) > SHORT:
                 self._freeze(key, place, values)
         for place in others:
-            like = self._alike.get(place)
-            content = None if like is None else values[place].content_alike(like[0], LONG_BYTES)
+            like = alike.get(place)
+            content = None if like is None else like[0](values[place])
             if content is None:
                 self._freeze(key, place, values)
             else:
@@ -263,7 +276,7 @@ class Changes:
             others = tuple(place for place, kind in enumerate(kinds) if kind not in _SMALL and kind not in _TEXTS)
             risky = self._known[kinds] = texts, others
         self._kinds, self._risky = kinds, risky
-        for place in [place for place, (state_key, _) in self._alike.items() if kinds[place] is not state_key[0]]:
+        for place in [place for place, like in self._alike.items() if kinds[place] is not like.kind]:
             self._tell_apart(place)
 
     def _freeze(self, key: Key | None, place: int, values: list[Any]) -> None:
@@ -280,9 +293,9 @@ class Changes:
     def _begin_alike(self, place: int, value: object, values: list[Any]) -> None:
         """Gather only the content of media from here on, if the first has short content and no unusual state."""
         cell = values[place]
-        state_key = value.state_key() if isinstance(value, BaseArtifact) else None
-        if state_key is not None and type(cell) is MediaCell and cell.data is not None:
-            self._alike[place] = state_key, cell
+        content_of = value.make_alike(LONG_BYTES) if isinstance(value, BaseArtifact) else None
+        if content_of is not None and type(cell) is MediaCell and cell.data is not None:
+            self._alike[place] = _Alike(content_of, type(value), cell)
             values[place] = cell.data
 
     def _tell_apart(self, place: int) -> None:
@@ -291,7 +304,7 @@ class Changes:
         del self._alike[place]
 
     def _cells_of(self, place: int) -> AlikeCells:
-        _, like = self._alike[place]
+        like = self._alike[place].cell
         contents: Any = self._values[place :: len(self._shape)]  # Any: bytes, as long as they are alike
         return AlikeCells(like.name, like.meta, contents)
 

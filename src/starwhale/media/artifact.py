@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from starwhale.errors import MediaError, UnsupportedValueError
@@ -231,24 +231,32 @@ class BaseArtifact(MediaValue):
             return None
         return type(self), self.display_name, tuple(self.shape), self.mime_type, self.dtype
 
-    def content_alike(self, key: StateKey, limit: int) -> bytes | None:
-        """Return the content of a value whose state has this key, if it is in memory and has at most `limit` bytes.
+    def make_alike(self, limit: int) -> Callable[[Any], bytes | None] | None:  # Any: values of this very type
+        """Return what gives the content of a value of this type which differs from this one in nothing else, and None for any other.
 
-        None says nothing about the key: of element types only the very same is recognised, which mostly is one of few constants.
+        Content is given if it is in memory and has at most `limit` bytes. Of element types only the very same is recognised, which mostly
+        is one of few constants. None is returned for a value with more to its state than the usual attributes.
         """
-        content = self._content
-        _, name, shape, mime_type, dtype = key
-        if (
-            type(content) is bytes
-            and len(content) <= limit
-            and self.dtype is dtype
-            and self.mime_type is mime_type
-            and self.display_name == name
-            and (*self.shape,) == shape
-            and self._is_usual()
-        ):
-            return content
-        return None
+        if self.state_key() is None:
+            return None
+        name, shape, mime_type, dtype = self.display_name, [*self.shape], self.mime_type, self.dtype
+        is_usual = type(self)._is_usual  # noqa: SLF001 - its own class
+
+        def content_alike(value: Any) -> bytes | None:  # called for each row of many: all that it looks at is at hand
+            content = value._content  # noqa: SLF001 - its own class
+            if (
+                type(content) is bytes
+                and len(content) <= limit
+                and value.dtype is dtype
+                and value.mime_type is mime_type
+                and value.display_name == name
+                and value.shape == shape
+                and is_usual(value)
+            ):
+                return content
+            return None
+
+        return content_alike
 
     def _is_usual(self) -> bool:
         """Whether the usual attributes are all of its state. Nothing looks at `__dict__`, which is made when it is looked at."""

@@ -13,6 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
+_MANY_BYTES = 64 << 10
+"""Values of more bytes in all are put into memory of Arrow."""
 _DIGITS = bytes([48, 49]) + bytes(254)
 
 
@@ -109,7 +111,16 @@ def _numbers(code: str, arrow_type: Any, values: Sequence[Any], filler: float) -
 
 def _variable(arrow_type: Any, pieces: Sequence[Any], data: bytes, validity: Any) -> Any:
     ends = array("i", accumulate(map(len, pieces), initial=0))
-    return pa.Array.from_buffers(arrow_type, len(pieces), [validity, pa.py_buffer(ends), pa.py_buffer(data)])
+    return pa.Array.from_buffers(arrow_type, len(pieces), [validity, pa.py_buffer(ends), _held(data)])
+
+
+def _held(data: bytes) -> Any:
+    """Put bytes that wait for others into memory of Arrow, so that those of Python are used again: new pages cost more than copies."""
+    if len(data) < _MANY_BYTES:
+        return pa.py_buffer(data)
+    held = pa.allocate_buffer(len(data))
+    memoryview(held).cast("B")[:] = data
+    return held
 
 
 def _validity(values: Sequence[object]) -> Any:

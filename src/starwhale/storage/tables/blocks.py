@@ -80,8 +80,10 @@ class Cut:
     """What stays in the row groups: the struct without the child that holds values; None where nothing does."""
     type_name: str
     """Type of the values."""
-    values: memoryview
-    """One after another."""
+    values: Sequence[memoryview]
+    """One after another, in pieces as they were in memory."""
+    size: int
+    """Bytes of them."""
     block_bytes: int
     """Bytes of a block of them."""
     index: bytes
@@ -187,17 +189,22 @@ def cut_column(column: Any) -> Cut | None:
     size = sum(part.nbytes for part in parts)
     if type_name is None or size < MANY_BYTES or size <= (WIDE_BYTES + 4) * len(column):
         return None
-    whole = pa.concat_arrays(column.chunks)  # copied: what is joined begins at offset 0 throughout
-    values = whole.field(field) if field else whole
-    content = _values_of(values)
-    if content is None:
+    chunks = column.chunks
+    if not all(chunk.offset == 0 and _begins_at_zero(part) for chunk, part in zip(chunks, parts, strict=True)):
+        chunks = [pa.concat_arrays(chunks)]  # copied: what is joined begins at offset 0 throughout
+        parts = [chunk.field(field) if field else chunk for chunk in chunks]
+    contents = [_values_of(part) for part in parts]
+    values = [content for content in contents if content is not None]
+    if len(values) < len(contents):
         return None
-    index: list[Any] = [memoryview(values.buffers()[1])[: 4 * (len(values) + 1)]]
-    if values.null_count:
-        index.append(memoryview(values.buffers()[0])[: -(-len(values) // 8)])
-    index.extend(_digests_of(content))
-    rest = _without(whole, field) if field else None
-    return Cut(rest=rest, type_name=type_name, values=content, block_bytes=BLOCK_BYTES, index=b"".join(index))
+    return Cut(
+        rest=_without(chunks, field) if field else None,
+        type_name=type_name,
+        values=values,
+        size=sum(map(len, values)),
+        block_bytes=BLOCK_BYTES,
+        index=b"".join([*_places_of(parts), *_digests_of(values)]),
+    )
 
 
 def join_column(rest: Any, values: Any) -> Any:
@@ -222,28 +229,76 @@ def _type_name(arrow_type: Any) -> str | None:
     return None
 
 
+def _begins_at_zero(values: Any) -> bool:
+    return values.offset == 0 and (not len(values) or _offsets_of(values)[0] == 0)
+
+
+def _offsets_of(values: Any) -> memoryview:
+    return memoryview(values.buffers()[1]).cast("b").cast("i")
+
+
 def _values_of(values: Any) -> memoryview | None:
     """Show the bytes of values that begin at offset 0; None where items of lists are absent."""
     is_list = pa.types.is_list(values.type)
     if is_list and values.values.null_count:
         return None
     content = values.values.buffers()[1] if is_list else values.buffers()[2]
-    end = memoryview(values.buffers()[1]).cast("b").cast("i")[len(values)]
-    return memoryview(content)[: end * (8 if is_list else 1)]
+    if content is None or not len(values):  # nothing but empty values
+        return memoryview(b"")
+    return memoryview(content).cast("B")[: _offsets_of(values)[len(values)] * (8 if is_list else 1)]
 
 
-def _digests_of(content: memoryview) -> Iterator[bytes]:
-    return (blake3(content[start : start + BLOCK_BYTES]).digest() for start in range(0, len(content), BLOCK_BYTES))
+def _places_of(parts: Sequence[Any]) -> Iterator[memoryview]:
+    """Return the offsets of all values, and which are there unless all are."""
+    # As lists of nothing, so that Arrow adds the offsets up without a look at the values, which would be copied.
+    bare = [
+        pa.Array.from_buffers(
+            pa.list_(pa.null()), len(part), part.buffers()[:2], children=[pa.nulls(_offsets_of(part)[len(part)])]
+        )
+        for part in parts
+        if len(part)
+    ]
+    joined = pa.concat_arrays(bare)
+    yield memoryview(joined.buffers()[1])[: 4 * (len(joined) + 1)]
+    if joined.null_count:
+        yield memoryview(joined.buffers()[0])[: -(-len(joined) // 8)]
 
 
-def _without(whole: Any, field: str) -> Any:
+def _digests_of(pieces: Sequence[memoryview]) -> Iterator[bytes]:
+    """Digest each block of what lies in pieces, none of which is joined with another but at their borders."""
+    rest = b""
+    for piece in pieces:
+        start = BLOCK_BYTES - len(rest) if rest else 0
+        if rest:
+            rest += piece[:start]
+            if len(rest) < BLOCK_BYTES:
+                continue
+            yield blake3(rest).digest()
+        stop = start + (len(piece) - start) // BLOCK_BYTES * BLOCK_BYTES
+        for first in range(start, stop, BLOCK_BYTES):
+            yield blake3(piece[first : first + BLOCK_BYTES]).digest()
+        rest = bytes(piece[stop:])
+    if rest:
+        yield blake3(rest).digest()
+
+
+def _without(chunks: Sequence[Any], field: str) -> Any:
     """Return structs without one of their fields, and without references where there are none."""
-    fields = [each for each in whole.type if each.name != field]
+    fields = [each for each in chunks[0].type if each.name != field]
     if len(fields) > 1:
-        fields = [each for each in fields if each.name != "ref" or whole.field("ref").null_count < len(whole)]
-    children = [whole.field(each.name) for each in fields]
-    return pa.Array.from_buffers(
-        pa.struct(fields), len(whole), [whole.buffers()[0]], whole.null_count, children=children
+        has_refs = any(chunk.field("ref").null_count < len(chunk) for chunk in chunks)
+        fields = [each for each in fields if each.name != "ref" or has_refs]
+    return pa.concat_arrays(
+        [
+            pa.Array.from_buffers(
+                pa.struct(fields),
+                len(chunk),
+                [chunk.buffers()[0]],
+                chunk.null_count,
+                children=[chunk.field(each.name) for each in fields],
+            )
+            for chunk in chunks
+        ]
     )
 
 

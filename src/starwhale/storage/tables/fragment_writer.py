@@ -55,7 +55,7 @@ def write_fragment(path: Path, batches: Sequence[Any], sink: Sink) -> Fragment:
     lasts = [] if is_contiguous else [*range(rows_per_group - 1, rows - 1, rows_per_group), rows - 1]
     end, sums = make_tail(content, [keys[last].as_py() for last in lasts], cuts)
     footer = content[end:]
-    wide = [piece for cut in cuts.values() for piece in (cut.values, cut.index)]
+    wide = [piece for cut in cuts.values() for piece in (*cut.values, cut.index)]
     make_folder(path.parent)
     write_new(path, (content[:end], *wide, sums, footer), sync=False)
     return Fragment(

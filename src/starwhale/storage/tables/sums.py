@@ -135,7 +135,7 @@ def make_tail(content: memoryview, highs: Sequence[Key], cuts: Mapping[str, Cut]
 def _places_of(cuts: Mapping[str, Cut], offset: int) -> Iterator[BlockColumn]:
     for name, cut in cuts.items():
         digest = blake3(cut.index).digest()
-        place = BlockColumn(name, cut.type_name, offset, len(cut.values), cut.block_bytes, len(cut.index), digest)
+        place = BlockColumn(name, cut.type_name, offset, cut.size, cut.block_bytes, len(cut.index), digest)
         offset = place.stop
         yield place
 
