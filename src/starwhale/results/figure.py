@@ -1,0 +1,160 @@
+"""A figure: one value with everything that has to be known of it. What is stored, printed, compared and gated is this record."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starwhale.domain.json_shape import check_shape
+from starwhale.errors import CorruptedError
+
+VERSION = 1
+"""Of the JSON in which figures are stored."""
+_NUMBER = (float, None)
+_SHAPE = {
+    "metric": str, "label": str, "slice": str, "value": _NUMBER, "se": _NUMBER, "ci": [_NUMBER], "confidence": float, "method": str,
+    "n": int, "clusters": (int, None), "design_effect": float, "repeats": int, "missing": int, "not_finite": int, "failed": int,
+    "bounds": ([float], None), "direction": str, "unit": str, "meaning": str, "remarks": [str], "digests": {str: str},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One value of one metric."""
+
+    metric: str
+    """Name of the metric."""
+    value: float
+    """The value; NaN where it has no meaning for these rows."""
+    standard_error: float
+    """Its standard error; NaN where it cannot be estimated."""
+    low: float
+    """Lower end of the interval; NaN where none can be given."""
+    high: float
+    """Upper end of the interval; NaN where none can be given."""
+    method: str
+    """How the interval was made, or why there is none."""
+    n: int
+    """Rows that count."""
+    label: str = ""
+    """The label that it is about; empty where it is about all."""
+    slice: str = ""
+    """The rows that it is about, as `column=value`; `dataset=NAME` for one of several; empty for all."""
+    confidence: float = 0.95
+    """Of the interval."""
+    clusters: int | None = None
+    """Groups of rows that are alike, where some were named."""
+    design_effect: float = 1.0
+    """How many times the variance is that of independent rows."""
+    repeats: int = 1
+    """Most results of one row."""
+    missing: int = 0
+    """Rows without a value that the metric needs."""
+    not_finite: int = 0
+    """Rows of which such a value is NaN or infinite."""
+    failed: int = 0
+    """Rows whose error was recorded instead of a result."""
+    bounds: tuple[float, float] | None = None
+    """The value if all rows that do not count were as bad, and as good, as can be; None where all count, or nobody knows."""
+    direction: str = "higher is better"
+    """Which values are better: `higher is better` or `lower is better`."""
+    unit: str = ""
+    """`share` of 1, `label` (in the unit of the labels), `nats`; empty for a number without a unit."""
+    meaning: str = ""
+    """What it says, in one line."""
+    remarks: tuple[str, ...] = ()
+    """What a reader has to know of this value."""
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What made it: versions of the datasets, the model, the runtime."""
+
+    @property
+    def name(self) -> str:
+        """The metric, with the label that it is about: `recall[cat]`."""
+        return f"{self.metric}[{self.label}]" if self.label else self.metric
+
+    @property
+    def key(self) -> str:
+        """What names it among the figures of a job: `recall[cat]`, `accuracy (dataset=mnist)`."""
+        return f"{self.name} ({self.slice})" if self.slice else self.name
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there is an interval."""
+        return not math.isnan(self.low)
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a share of 1, which people read in percent."""
+        return self.unit == "share"
+
+    def to_json(self) -> dict[str, Any]:  # Any: a JSON object
+        """Return a JSON object without NaN from which `from_json` makes an equal value."""
+        found: dict[str, Any] = {
+            each.name: getattr(self, each.name)
+            for each in dataclasses.fields(self)
+            if each.name not in {"standard_error", "low", "high"}
+        }
+        return found | {
+            "value": _none(self.value),
+            "se": _none(self.standard_error),
+            "ci": [_none(self.low), _none(self.high)],
+            "bounds": None if self.bounds is None else list(self.bounds),
+            "remarks": list(self.remarks),
+            "digests": dict(self.digests),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Figure:
+        """Read what `to_json` wrote.
+
+        Raises:
+            TypeError: It is no figure.
+        """
+        check_shape(dict(data), _SHAPE, "figure")
+        low, high = data["ci"]
+        taken = {"se", "ci", "value", "bounds", "remarks"}
+        known = {each.name for each in dataclasses.fields(cls)}
+        bounds = data["bounds"]
+        return cls(
+            **{name: each for name, each in data.items() if name in known - taken},
+            value=_nan(data["value"]),
+            standard_error=_nan(data["se"]),
+            low=_nan(low),
+            high=_nan(high),
+            bounds=None if bounds is None else (bounds[0], bounds[1]),
+            remarks=tuple(data["remarks"]),
+        )
+
+
+def figures_to_json(figures: Sequence[Figure]) -> dict[str, Any]:  # Any: a JSON object
+    """Return what is stored with a job."""
+    return {"version": VERSION, "figures": [each.to_json() for each in figures]}
+
+
+def figures_from_json(data: Mapping[str, Any]) -> tuple[Figure, ...]:
+    """Read what is stored with a job.
+
+    Raises:
+        CorruptedError: It was not written by `figures_to_json`, or by a newer program.
+    """
+    try:
+        check_shape(dict(data), {"version": int, "figures": [object]}, "figures")
+        if data["version"] > VERSION:
+            raise CorruptedError(
+                f"these figures have version {data['version']}, and this program reads {VERSION}",
+                hint="a newer program wrote them; use that one",
+            )
+        return tuple(Figure.from_json(each) for each in data["figures"])
+    except TypeError as error:
+        raise CorruptedError(f"the figures of the job cannot be read: {error}") from error
+
+
+def _none(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else value
