@@ -2,7 +2,7 @@
 
 Doors: `executors.ExecutorContract` for executors, `importers.ImporterSuite` for importers of datasets, and
 `task_stores.TaskStoresContract` for carriers of the task-side contract. A suite is a class whose tests are the rules of a contract; a
-subclass says what is tried. The suites of stores live in `tests/` until a second implementation outside this repository needs them.
+subclass says what is tried. `gate_plugin` is no suite but the plug-in of pytest that makes a gate a test. The suites of stores live in `tests/` until a second implementation outside this repository needs them.
 
 Who may enter: tests, here and elsewhere. What it may import: `instances` and floors below.
 """

@@ -85,6 +85,22 @@ def _plain(value: float, found: RuleFinding) -> str:
     return f"{value * 100:.1f}" if found.is_share else f"{value:.4g}".replace("-", "−")
 
 
+def as_text(gate: Gate, most: int = 20) -> str:
+    """Write a gate in plain lines: the sentence, the notes, each rule, and some of the rows that were lost."""
+    lines = [sentence(gate), *gate.notes]
+    listed = by_outcome(gate)
+    for each in listed[:most]:
+        reason = f"; {text}" if (text := why(each)) else ""
+        lines.append(f"{each.outcome}: {title(each)}: {figure(each)}{reason} ({each.n:,} rows)")
+    if len(listed) > most:
+        lines.append(f"and {len(listed) - most} more rules")
+    lost = gate.flips[1]
+    if lost:
+        more = f" and {len(lost) - most:,} more" if len(lost) > most else ""
+        lines.append(f"lost: {', '.join(map(str, lost[:most]))}{more}")
+    return "\n".join(lines)
+
+
 def gate_to_json(gate: Gate) -> dict[str, Any]:  # Any: a JSON object
     """Return the shape of `swcli job gate -o json`."""
     gained, lost = gate.flips
