@@ -1,4 +1,4 @@
-"""The rows of a Python handler that runs in a process of its own, with the interpreter of an environment."""
+"""The rows of a Python handler, which runs in a process of its own: user code and this program cannot harm each other."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from starwhale.errors import UserCodeError, WorkerDiedError
-from starwhale.execution.executors.worker_process import describe_exit
+from starwhale.execution.executors.worker_process import describe_exit, is_ours
+from starwhale.handlers.dataset_rows import Row
+from starwhale.handlers.failures import crash_frame
 from starwhale.media import codec
 from starwhale.media.source import FileSource
 from starwhale.settings import child_environment
@@ -31,15 +35,15 @@ class HandlerPlace:
     """`module:object`."""
     workdir: str
     """Folder that its module is looked for in first; the working directory stays that of this process."""
-    python: str
-    """The interpreter."""
+    python: str = sys.executable
+    """The interpreter; this program's own where the handler is in no other environment."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     """What it finds in its environment beside what this process has."""
     told: str = ""
-    """What the user calls the environment."""
+    """What the user calls the environment; empty for this program's own."""
 
 
-def read_elsewhere(place: HandlerPlace) -> Iterator[tuple[int | str, dict[str, object]]]:
+def read_elsewhere(place: HandlerPlace) -> Iterator[Row]:
     """Yield the rows of a handler; what it prints goes to the standard error stream.
 
     The process ends when the iteration does, however that is.
@@ -51,14 +55,21 @@ def read_elsewhere(place: HandlerPlace) -> Iterator[tuple[int | str, dict[str, o
         WorkerDiedError: The process was killed, or ended by itself.
     """
     ours, theirs = socket.socketpair()
-    with contextlib.closing(ours):
+    with contextlib.closing(ours), tempfile.TemporaryFile() as crashes:
         channel = Channel(ours)
         process = subprocess.Popen(
-            [place.python, "-P", "-m", "starwhale.execution.rows_worker", str(theirs.fileno())],
-            env=child_environment(place.environment, without=("PYTHONHOME",)),
+            [
+                place.python,
+                "-P",
+                "-m",
+                "starwhale.execution.rows_worker",
+                str(theirs.fileno()),
+                str(crashes.fileno()),
+            ],
+            env=child_environment(place.environment, without=() if is_ours(place.python) else ("PYTHONHOME",)),
             stdin=subprocess.DEVNULL,
             stdout=_STDERR,  # results of commands are what goes to ours
-            pass_fds=(theirs.fileno(),),
+            pass_fds=(theirs.fileno(), crashes.fileno()),
             start_new_session=True,  # Ctrl-C is for this process
         )
         theirs.close()
@@ -74,29 +85,40 @@ def read_elsewhere(place: HandlerPlace) -> Iterator[tuple[int | str, dict[str, o
                         "link_auths": accounts.pass_on(),
                     }
                 )
-            yield from _rows(channel, process, place)
+            if not (yield from _rows(channel, place)):
+                raise _died(process.wait(), crashes.fileno(), place)
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)  # with all that user code started in it
             watcher.join()
 
 
-def _rows(
-    channel: Channel, process: subprocess.Popen[bytes], place: HandlerPlace
-) -> Iterator[tuple[int | str, dict[str, object]]]:
+def _rows(channel: Channel, place: HandlerPlace) -> Generator[Row, None, bool]:
+    """Yield the rows, and return whether these were all."""
     while (received := channel.receive()) is not None:
         message, blobs = received
         if message["op"] == "end":
-            return
+            return True
         if message["op"] == "error":
             raise _error(message["error"], place)
         for blob in blobs:
-            key, features = cast("tuple[int | str, dict[str, object]]", codec.unpack(bytes(blob), _named_file))
+            key, features = cast("Row", codec.unpack(bytes(blob), _named_file))
             yield key, features
         if message["waits"]:
             channel.send({"op": "next"})
-    message = f"the process in which handler {place.handler!r} ran {describe_exit(process.wait())}"
-    raise WorkerDiedError(message, hint="the memory of the machine may not suffice, or native code has failed")
+    return False
+
+
+def _died(code: int, crashes: int, place: HandlerPlace) -> WorkerDiedError:
+    """Say how the process ended by itself, and in which line, where that is known."""
+    where = crash_frame(os.pread(crashes, os.fstat(crashes).st_size, 0).decode(errors="replace"))
+    message = f"the process in which handler {place.handler!r} ran {describe_exit(code)}" + (
+        f" at {where}" if where else ""
+    )
+    hint = "the memory of the machine may not suffice, or native code has failed"
+    if code >= 0:
+        hint = "the handler, or what it calls, ends the process, as os._exit() does; let it return, or raise"
+    return WorkerDiedError(message, hint=hint)
 
 
 def _watch(process: subprocess.Popen[bytes], channel: Channel) -> None:

@@ -1,4 +1,4 @@
-"""The process in which a Python handler of a dataset runs: `python -m starwhale.execution.rows_worker SOCKET`, given an inherited socket.
+"""The process in which a Python handler of a dataset runs: `python -m starwhale.execution.rows_worker SOCKET CRASHES`, given inherited files.
 
 It imports the user's module, and sends the rows packed, several at a time; whoever started it writes them. It needs the standard library only,
 so that the environment can hold whatever the handler wants. It ends when its parent does.
@@ -9,6 +9,9 @@ worker → rows {waits} with one packed row per blob · end · error
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
+import io
 import os
 import signal
 import socket
@@ -45,6 +48,7 @@ class RowSender:
         self._bytes = 0
         self._names_files = False
         self._sent_at = time.monotonic()
+        self._pid = os.getpid()
 
     def send(self, rows: Iterator[tuple[int | str, dict[str, object]]]) -> None:
         """Send all rows.
@@ -53,13 +57,20 @@ class RowSender:
             UnsupportedValueError: A value cannot be stored; its column and row are named.
         """
         for key, features in rows:
+            self.end_in_child()
             packed = self._pack(key, features)
             self._packed.append(packed)
             self._bytes += len(packed)
             is_full = len(self._packed) >= SENT_ROWS or self._bytes >= SENT_BYTES
             if is_full or self._names_files or time.monotonic() - self._sent_at >= SENT_S:
                 self.flush()
+        self.end_in_child()
         self.flush()
+
+    def end_in_child(self) -> None:
+        """End a process that user code forked and let go on here: its rows are those of its parent."""
+        if os.getpid() != self._pid:
+            os._exit(0)
 
     def flush(self) -> None:
         """Send what was gathered; where files were named, wait until they have been read: the handler may delete them when it goes on."""
@@ -101,26 +112,37 @@ def run(channel: Channel) -> None:
         return
     message: Json = received[0]
     accounts.take_over(message["link_auths"])
+    sender = RowSender(channel)
     try:
-        RowSender(channel).send(rows_of(message["handler"], message["workdir"]))
+        sender.send(rows_of(message["handler"], message["workdir"]))
     except StarwhaleError as error:
+        sender.end_in_child()
         channel.send({"op": "error", "error": error_to_json(error)})
     else:
         channel.send({"op": "end"})
 
 
 def main(arguments: list[str]) -> None:
-    """Run over the inherited socket whose descriptor is given."""
+    """Run over the inherited socket whose descriptor is given first; what native code was doing when it crashed goes to the second."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     sock = socket.socket(fileno=int(arguments[0]))
+    crashes = int(arguments[1])
     sock.set_inheritable(False)
+    os.set_inheritable(crashes, False)
+    faulthandler.enable(crashes, all_threads=False)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace", line_buffering=True
+            )  # what was printed is seen, however this ends
     die_with_parent()
     try:
         run(Channel(sock))
-    except BrokenPipeError:  # the parent has gone
+    except OSError:  # the parent has gone, or user code has closed what it did not open
         os._exit(1)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # user code may have closed it
+            stream.flush()
     os._exit(0)  # threads that user code left behind hold nothing up
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from starwhale.errors import DatasetSourceError, HandlerError, StarwhaleError, UsageError, nearest
-from starwhale.handlers.failures import user_code_error
+from starwhale.handlers.failures import has_quit, user_code_error
 
 Row = tuple[int | str, dict[str, object]]
 """A key and the features."""
@@ -40,8 +40,13 @@ def rows_of(handler: str, workdir: str) -> Iterator[Row]:
         yield from read_handler(_find_handler(module, path, workdir))
     except StarwhaleError:
         raise
-    except (Exception, SystemExit) as error:  # whatever user code raises
-        raise user_code_error(f"handler {handler!r}", error) from error
+    except GeneratorExit:  # whoever reads has enough
+        raise
+    except BaseException as error:  # whatever user code raises
+        told = user_code_error(f"handler {handler!r}", error)
+        if has_quit(error) or isinstance(error, EOFError):
+            told.hint = f"nothing can be typed during a build; to try it: python -ic 'from {module} import {path.partition('.')[0]}'"
+        raise told from error
 
 
 def read_handler(handler: object) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""The rows of a Python handler: in this process, or in the environment of a runtime, in a process of its own."""
+"""The rows of a Python handler: in a process of its own, with our interpreter or in the environment of a runtime."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from starwhale.handlers.dataset_rows import Row, rows_of
+from starwhale.execution.rows_elsewhere import HandlerPlace, read_elsewhere
+from starwhale.handlers.dataset_rows import Row
 from starwhale.instances.job_runtime import choose_runtime
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class HandlerWanted:
     workdir: str = "."
     """Folder of its module."""
     runtime: str = ""
-    """URI of a runtime; empty for the one that is active, or for this process where none is."""
+    """URI of a runtime; empty for the one that is active, or for our own interpreter where none is."""
     project: str = ""
     """Project in which the runtime is looked for."""
 
@@ -63,15 +64,13 @@ def open_handler(
 
     found = choose_runtime(stores, settings, wanted.runtime, project=wanted.project)
     if found is None:
-        return HandlerRows(rows=rows_of(wanted.handler, wanted.workdir))
+        return HandlerRows(rows=read_elsewhere(HandlerPlace(handler=wanted.handler, workdir=wanted.workdir)))
     made = restore(stores, found, settings, say or logger.warning, on_stage=on_stage)
     return HandlerRows(rows=_elsewhere(made, wanted), build={"runtime": dict(made.record)})
 
 
 def _elsewhere(made: Environment, wanted: HandlerWanted) -> Iterator[Row]:
     """Keep the environment from being collected until the last row was read."""
-    from starwhale.execution.rows_elsewhere import HandlerPlace, read_elsewhere
-
     told = f"{made.uri} (Python {made.record['python']})"
     yield from read_elsewhere(
         HandlerPlace(
