@@ -84,5 +84,25 @@ def test_what_git_ignores_is_left_out_and_nothing_else(tmp_path: Path, seed: int
     assert kept & paths == paths - ignored, lines
 
 
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_files_in_folders_below_speak_of_what_git_takes_them_for(tmp_path: Path, seed: int) -> None:
+    pick = random.Random(seed)
+    paths = make_tree(tmp_path, pick)
+    folders = sorted({parent for path in paths for parent in (tmp_path / path).parents if parent != tmp_path})
+    folders = [folder for folder in folders if folder.is_relative_to(tmp_path)]
+    for folder in pick.sample(folders, min(len(folders), 4)):
+        own = "\n".join(make_line(pick) for _ in range(pick.randint(1, 3)))
+        for name in (".gitignore", ".swignore"):
+            (folder / name).write_text(own, encoding="utf-8", newline="")
+    lines = "\n".join([*(make_line(pick) for _ in range(2)), "!no line of an older file"])
+    ignored = ignored_by_git(tmp_path, lines, paths)
+    (tmp_path / ".swignore").write_text(lines, encoding="utf-8", newline="")
+
+    rules = read_rules(tmp_path, add_all=True)
+    kept = {each.path for each in walk(tmp_path.resolve(), rules) if each.kind == "file"}
+
+    assert kept & paths == paths - ignored
+
+
 def test_a_file_is_cut_into_lines_as_git_does() -> None:
     assert read_lines("\ufeffa\r\nb\x0c\u2028c\n\n") == ["a", "b\x0c\u2028c", "", ""]

@@ -65,6 +65,37 @@ def test_a_line_means_what_it_means_to_git_and_in_older_files(tmp_path: Path, li
     assert packaged(tmp_path, excludes=tuple(lines.splitlines())) == set(TREE) - left_out
 
 
+@pytest.mark.parametrize(
+    ("lines", "excludes", "left_out"),
+    [
+        ("*.bin", (), {"data/a.bin", "data/deep/b.bin"}),
+        ("/a.bin", (), {"data/a.bin"}),
+        ("deep/*.bin\n!b.bin", (), set[str]()),
+        ("deep/", (), {"data/deep/b.bin", "data/deep/keep.txt"}),
+        ("!keep.txt", (), set[str]()),  # back from what the top leaves out
+        ("# a comment", (), {"data/deep/keep.txt"}),
+        ("!keep.txt", ("keep.txt",), {"data/deep/keep.txt"}),  # the command line wins over all
+        ("notes/", (), {"data/deep/keep.txt"}),  # it speaks of its own folder
+    ],
+)
+def test_a_folder_below_has_lines_of_its_own(
+    tmp_path: Path, lines: str, excludes: tuple[str, ...], left_out: set[str]
+) -> None:
+    write(tmp_path, *TREE)
+    (tmp_path / "data/.swignore").write_text(lines)
+    top = "" if "deep" in lines or ".bin" in lines else "keep.txt"
+    kept = packaged(tmp_path, swignore=top, excludes=excludes) - {"data/.swignore"}
+    assert kept == set(TREE) - left_out
+
+
+def test_a_file_below_that_cannot_be_read_is_named_unless_its_folder_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path, *TREE)
+    (tmp_path / "data/deep/.swignore").write_bytes(b"\xff")
+    with pytest.raises(ModelSourceError, match=r"cannot read .*data/deep/\.swignore: it is not UTF-8"):
+        packaged(tmp_path)
+    assert packaged(tmp_path, excludes=("deep/",)) == set(TREE) - {"data/deep/b.bin", "data/deep/keep.txt"}
+
+
 CACHES = (
     "__pycache__/a.cpython-311.pyc",
     "pkg/__pycache__/b.cpython-311.pyc",

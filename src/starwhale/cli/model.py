@@ -98,7 +98,7 @@ add_not_built(model, _NOT_BUILT)
 def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     """Package a directory as a new version of a model.
 
-    Everything in WORKDIR is taken but what .swignore and --exclude name, and caches, environments and .git.
+    Everything in WORKDIR is taken but what --exclude and .swignore (also in folders below) name, and caches, environments and .git.
 
     \b
     Example: swcli model build . --name digits
