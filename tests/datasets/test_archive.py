@@ -83,6 +83,31 @@ def test_everything_travels_and_the_id_stays(archive: Path, instance: Instance, 
     assert (again.version.version, again.is_new, files(other)) == (source.version, False, before)
 
 
+def test_lists_of_packs_travel_and_are_verified(
+    instance: Instance, open_: Open, other: Instance, tmp_path: Path
+) -> None:
+    """So many commits of a large value each that the manifest names most packs by a list."""
+    for number in range(12):
+        with open_("many") as opened:
+            opened[number] = {"blob": Binary(random.Random(number).randbytes(5000))}
+            opened.commit()
+    instance.datasets.export("many", tmp_path / "many.tar")
+    with tarfile.open(tmp_path / "many.tar") as made:
+        (name,) = (name for name in made.getnames() if name.endswith(".packs"))
+        member = made.getmember(name)
+    other.datasets.import_archive(tmp_path / "many.tar")
+    assert content(other, "many") == content(instance, "many")
+    assert other.datasets.verify("many").is_whole
+
+    def change(content: bytearray) -> None:
+        content[member.offset_data + 7] ^= 1
+
+    with pytest.raises(CorruptedError):
+        other.datasets.import_archive(damaged(tmp_path / "many.tar", tmp_path / "bad.tar", change), "again")
+    with pytest.raises(NotFoundError):
+        other.datasets.resolve("again")
+
+
 def test_it_goes_under_another_name_and_over_other_versions(archive: Path, instance: Instance, open_: Open) -> None:
     assert not instance.datasets.import_archive(archive).is_new
     made = instance.datasets.import_archive(archive, "twin").version

@@ -254,6 +254,31 @@ def test_memory_for_what_was_read_is_bounded(s3: S3Server, here: Instance, monke
     assert reader.take(ranks, ["text"]).columns["text"] == [f"row {rank}" for rank in ranks]
 
 
+def test_lists_of_packs_go_there_and_come_back(s3: S3Server, here: Instance, opened: Callable[..., Instance]) -> None:
+    """So many commits of a large value each that the manifest names most packs by a list, and then a few more."""
+    for number in range(14):
+        with here.datasets.open("many", Dataset) as changed:
+            changed[number] = {"text": f"{number}" * 5000}
+            changed.commit()
+        if number == 10:
+            here.datasets.copy("many", place(s3))
+    expected = read(here, "many")
+    assert len(expected) == 14
+    here.datasets.copy("many", place(s3))
+    there = opened(s3.environment, root="elsewhere")
+    assert read(there, f"{place(s3)}/many") == expected
+    assert there.datasets.verify(f"{place(s3)}/many").is_whole
+    there.datasets.copy(f"{place(s3)}/many", ".")
+    assert read(there, "many") == expected
+    assert there.datasets.verify("many").is_whole
+    (key,) = (key for key in s3.objects() if key.endswith(".packs"))
+    whole = s3.content(key)
+    for content in (whole[:9] + bytes([whole[9] ^ 1]) + whole[10:], whole[:-5], None):
+        s3.replace(key, content) if content is not None else s3.client().delete_object(Bucket=s3.bucket, Key=key)
+        with pytest.raises(CorruptedError, match="a list of packs"):
+            read(opened(s3.environment, root="another"), f"{place(s3)}/many")
+
+
 # ----------------------------------------------------------------------------------------------------- when things fail
 
 

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -17,20 +17,14 @@ from starwhale.datasets.commit import SUMMARY_KEYS, CommitNote, commit_changes
 from starwhale.datasets.describe import describe_history, describe_version
 from starwhale.datasets.diff import LIMIT, DatasetDiff, diff_versions
 from starwhale.datasets.info import Info
+from starwhale.datasets.readable_rows import ReadableRows
 from starwhale.datasets.reference import RowsRef, UncommittedView, VersionRef
-from starwhale.datasets.rows import DataRow, RowSink
+from starwhale.datasets.rows import RowSink
 from starwhale.datasets.stores import DatasetStores, Opened
 from starwhale.datasets.tags import VersionTags
+from starwhale.datasets.writable import appended_parts, checked_tags, features_of, refuse_change
 from starwhale.domain.uri import Uri
-from starwhale.domain.version import SHORT_VERSION, check_user_tag
-from starwhale.errors import (
-    ArgumentTypeError,
-    InvalidNameError,
-    NothingToCommitError,
-    OldVersionError,
-    ReadOnlyError,
-    UsageError,
-)
+from starwhale.errors import NothingToCommitError, UsageError
 from starwhale.storage.catalog.records import BundleRecord, VersionRecord
 from starwhale.storage.protocols import DatasetReader, Key, Value
 
@@ -42,7 +36,7 @@ class UncommittedChangesWarning(UserWarning):
     """A dataset was closed with changes that were never committed; they are dropped."""
 
 
-class Dataset:
+class Dataset(ReadableRows):
     """One dataset: rows by key, in key order; changes become a version when they are committed.
 
     Reading sees the changes of this object. Appending, writing and reading are safe from several threads. A context manager closes it;
@@ -50,6 +44,7 @@ class Dataset:
     """
 
     def __init__(self, stores: DatasetStores, opened: Opened, *, readonly: bool = False) -> None:
+        super().__init__()
         self._stores = stores
         self._opened = opened
         self._readonly = readonly
@@ -60,9 +55,6 @@ class Dataset:
         self._info: Info | None = None
         self._committed: VersionRecord | None = None
         self._pending_version = ""
-        self._transform: Callable[[DataRow], DataRow] | None = None
-        self._has_read = False
-        self._shares: Callable[[DatasetReader], Iterator[DataRow]] | None = None
         self._tmpdir: Path | None = None
         self._is_closed = False
         self.build_facts: Mapping[str, Any] = {}  # Any: JSON
@@ -195,113 +187,6 @@ class Dataset:
         found.base, found.compare = self.uri.full, other.uri.full
         return found
 
-    # -------------------------------------------------------------------------------------------------------- reading
-
-    def __len__(self) -> int:
-        return self._view().row_count
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __getitem__(
-        self, key: Key | slice | list[int] | list[str]
-    ) -> Any:  # Any: a row or None for a key, else a list of rows
-        if isinstance(key, slice):
-            return [self._shape(row) for row in reading.read_slice(self._view(), key, self._sink())]
-        if isinstance(key, list):
-            return self.take(key)
-        row = reading.read_row(self._view(), key, self._sink())
-        return row if row is None else self._shape(row)
-
-    def __contains__(self, key: object) -> bool:
-        return reading.read_row(self._view(), key, None) is not None
-
-    def __iter__(self) -> Iterator[DataRow]:
-        rows = self._shares(self._view()) if self._shares else reading.iterate(self._view(), self._sink())
-        return map(self._transform, rows) if self._transform else rows
-
-    def batch_iter(self, batch_size: int = 1, drop_not_full: bool = False) -> Iterator[list[DataRow]]:
-        """Iterate over lists of `batch_size` rows in key order; the last may be shorter, or dropped."""
-        return reading.batches(self, batch_size, drop_not_full=drop_not_full)
-
-    def head(self, n: int = 5) -> list[DataRow]:
-        """Return the first rows in key order."""
-        return list(self.scan(n))
-
-    def scan(self, limit: int | None = None, *, columns: Iterable[str] | None = None) -> Iterator[DataRow]:
-        """Iterate over the first rows in key order; changes of them are not written through.
-
-        Args:
-            limit: How many; None for all.
-            columns: Features to read, and nothing else; None for all.
-        """
-        return map(self._shape, reading.scan(self._view(), limit, columns))
-
-    def take(self, keys: Iterable[Key], *, columns: Iterable[str] | None = None) -> list[DataRow | None]:
-        """Return the rows of several keys at once, in that order, None for keys that are not there; `ds[[key, …]]` does the same.
-
-        Args:
-            keys: Keys, in any order.
-            columns: Features to read, and nothing else; None for all.
-
-        Raises:
-            UsageError: There is no such feature.
-        """
-        rows = reading.read_rows(self._view(), keys, columns, self._sink())
-        return [None if row is None else self._shape(row) for row in rows]
-
-    def column(self, name: str) -> list[Any]:  # Any: cells
-        """Return one feature of all rows in key order, None where a row has none; no other feature is read.
-
-        Raises:
-            UsageError: There is no such feature.
-        """
-        return reading.read_column(self._view(), name)
-
-    def fetch_one(self) -> DataRow:
-        """Return the first row.
-
-        Raises:
-            StopIteration: There is none.
-        """
-        return next(self.scan(1))
-
-    def with_loader_config(
-        self,
-        num_workers: int | None = None,
-        cache_size: int | None = None,
-        field_transformer: Mapping[str, str] | None = None,
-    ) -> Self:
-        """Add features that are found at paths such as `a.b[2].c`; must precede the first read.
-
-        Args:
-            num_workers: Kept for old scripts; rows are read in columns, ahead of the user.
-            cache_size: The same.
-            field_transformer: Path → name of the extra feature.
-        """
-        for name, value in (("num_workers", num_workers), ("cache_size", cache_size)):
-            if value is not None and value < 1:
-                message = f"{name} is {value}"
-                raise UsageError(message, hint="use at least 1")
-        if self._has_read:
-            message = "with_loader_config was called after rows were read"
-            raise NothingToCommitError(message, hint="call it right after opening the dataset")
-        if field_transformer:
-            self._transform = reading.make_transform(field_transformer)
-        return self
-
-    def share_rows(self, shares: Callable[[DatasetReader], Iterator[DataRow]]) -> Self:
-        """Iterate over the rows that `shares` hands out of a version, instead of over all.
-
-        Raises:
-            UsageError: That was asked for already.
-        """
-        if self._shares is not None:
-            message = "make_distributed_consumption was called twice"
-            raise UsageError(message, hint="open the dataset again for another session")
-        self._shares = shares
-        return self
-
     # -------------------------------------------------------------------------------------------------------- writing
 
     def append(self, item: object) -> None:
@@ -311,21 +196,11 @@ class Dataset:
             (self._changes or self._writing()).append(features)
             return
         self._check_writable()
-        if isinstance(item, Mapping):
-            self._writing().append(cast("Mapping[str, Value]", item))
-            return
-        if isinstance(item, (tuple, list)):
-            parts = cast("Sequence[Any]", item)  # Any: whatever the user put in
-            if len(parts) == 1:
-                self._writing().append(parts[0])
-                return
-            if len(parts) == 2:
-                self._writing().put(parts[0], parts[1])
-                return
-            message = f"cannot append a {type(item).__name__} of {len(parts)} items"
-            raise ArgumentTypeError(message, hint="give a dict, (features,) or (index, features)")
-        message = f"cannot append a value of type {type(item).__name__}"
-        raise ArgumentTypeError(message, hint="give a DataRow, a dict, (features,) or (index, features)")
+        parts = appended_parts(item)
+        if len(parts) == 1:
+            self._writing().append(parts[0])
+        else:
+            self._writing().put(parts[0], parts[1])
 
     def extend(self, items: Iterable[object]) -> None:
         """Append rows; a list of dicts with the same names is the fast way."""
@@ -339,16 +214,7 @@ class Dataset:
             self.append(item)
 
     def __setitem__(self, key: Key, value: object) -> None:
-        features = value
-        if isinstance(value, DataRow):
-            features = value.features
-        elif isinstance(value, (tuple, list)):
-            parts = cast("Sequence[Any]", value)  # Any: whatever the user put in
-            if len(parts) not in (1, 2):
-                message = f"cannot write a {type(value).__name__} of {len(parts)} items as row {key!r}"
-                raise ArgumentTypeError(message, hint="give a dict of features")
-            features = parts[-1]
-        self._writing().put(key, cast("Mapping[str, Value]", features))
+        self._writing().put(key, features_of(key, value))
 
     def __delitem__(self, key: Key | slice) -> None:
         changes = self._writing()
@@ -409,7 +275,7 @@ class Dataset:
             ConflictError: Another writer changed the same rows.
         """
         del force_add_tags
-        wanted = _check_tags(tags or (), ignore_errors=ignore_add_tags_errors)
+        wanted = checked_tags(tags or (), ignore_errors=ignore_add_tags_errors)
         with self._lock:
             changes = self._writing()
             bundle = self._bundle
@@ -485,9 +351,6 @@ class Dataset:
     def _sink(self) -> RowSink:
         return self
 
-    def _shape(self, row: DataRow) -> DataRow:
-        return self._transform(row) if self._transform else row
-
     def _writing(self) -> Changes:
         with self._lock:
             self._check_writable()
@@ -500,35 +363,11 @@ class Dataset:
             return self._changes
 
     def _check_writable(self) -> None:
-        if self._opened.place:
-            from starwhale.datasets.elsewhere import refuse_write
-
-            raise refuse_write(f"{self._opened.place}/{self.name}")
-        if self._readonly:
-            message = f"dataset {self.name!r} was opened read-only"
-            raise ReadOnlyError(message, hint="open it with readonly=False")
-        if self._committed is not None:
-            message = f"dataset {self.name!r} was committed already as {self._committed.version[:SHORT_VERSION]}"
-            raise ReadOnlyError(message, hint=f"open it again to change more: dataset({self.name!r})")
-        if self._is_closed:
-            message = f"dataset {self.name!r} was closed, and takes no more changes"
-            raise ReadOnlyError(message, hint=f"open it again: dataset({self.name!r})")
-        if not self._opened.is_newest:
-            version = self.loading_version[:SHORT_VERSION]
-            message = (
-                f"version {version} of dataset {self.name!r} is not the newest, and only the newest can be changed"
-            )
-            raise OldVersionError(
-                message, hint=f"copy it first: swcli dataset copy {self.name}/version/{version} <new name>"
-            )
-
-
-def _check_tags(tags: Sequence[str], *, ignore_errors: bool) -> list[str]:
-    wanted: list[str] = []
-    for tag in [tags] if isinstance(tags, str) else tags:
-        try:
-            wanted.append(check_user_tag(tag))
-        except InvalidNameError:
-            if not ignore_errors:
-                raise
-    return wanted
+        if (
+            self._readonly
+            or self._opened.place
+            or self._committed is not None
+            or self._is_closed
+            or not self._opened.is_newest
+        ):
+            raise refuse_change(self._opened, self._committed, is_readonly=self._readonly, is_closed=self._is_closed)
