@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -231,3 +232,25 @@ def test_destinations(text: str, project: str, expected: tuple[str, str] | type[
         return
     found = parse_destination(text, "dataset", name="old", current="now", project=project)
     assert (found.project, found.name) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "hint"),
+    [
+        (
+            "team/digits",
+            "means version 'digits' of dataset 'team'",
+            "in another project: local/project/team/dataset/digits",
+        ),
+        ("digits/version/v0", "names a version", "leave it out: digits"),
+        (
+            "local/project/p/dataset/digits/version/v0",
+            "names a version",
+            "leave it out: local/project/p/dataset/digits",
+        ),
+    ],
+)
+def test_a_destination_with_a_version_is_refused_with_what_was_meant(text: str, says: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(says)) as refusal:
+        parse_destination(text, "dataset", name="old", current="now")
+    assert hint in refusal.value.hint

@@ -24,6 +24,7 @@ from starwhale.domain.job import RunRequest
 from starwhale.domain.status import Status
 from starwhale.errors import (
     AlreadyExistsError,
+    CannotTellError,
     ConflictError,
     CorruptedError,
     NoSpaceError,
@@ -32,6 +33,7 @@ from starwhale.errors import (
     UsageError,
 )
 from starwhale.instances import Instance, open_instance
+from starwhale.results.agreement import Verdict
 from starwhale.results.read import read_rows, summary, table_names
 from starwhale.results.report import make_report
 from starwhale.settings import Settings
@@ -143,6 +145,32 @@ def test_the_demo_is_reproduced_from_the_file_alone(origin: Path, there: Instanc
     assert [(row["id"], row["output"], row["input/x"]) for row in one] == [
         (row["id"], row["output"], row["input/x"]) for row in two
     ]
+
+
+def test_a_job_is_reproduced_in_another_project_and_what_is_missing_there_is_named(
+    origin: Path, here: Instance, there: Instance, tmp_path: Path
+) -> None:
+    there.stores.catalog.projects.create("other")
+    here.jobs.export("good", tmp_path / "alone.swjob")
+    alone = there.jobs.import_archive(tmp_path / "alone.swjob", project="other").job.id
+    with pytest.raises(CannotTellError, match=r"the dataset local/.*/numbers/version/.* is not here") as bare:
+        there.jobs.reproduce(alone)
+    assert (
+        "FILE --with-datasets, or swcli dataset export local/project/self/dataset/numbers/version/" in bare.value.hint
+    )
+    assert "here: swcli job import FILE -p other" in bare.value.hint
+
+    made = there.jobs.import_archive(origin / "good.swjob", project="other")
+    again = there.jobs.reproduce(made.job.id)
+    assert again.found is not None
+    assert (again.found.verdict, again.found.rows.counts[Verdict.IDENTICAL]) == (Verdict.IDENTICAL, ROWS)
+    second = there.jobs.get(again.outcome.job_id)
+    assert (second.project, second.request.model_uri.split("/")[2]) == ("other", "other")
+
+    there.models.remove(second.request.model_uri)
+    with pytest.raises(CannotTellError, match="was removed") as removed:
+        there.jobs.reproduce(made.job.id)
+    assert removed.value.hint.startswith("bring it back: swcli model recover local/project/other/model/m/version/")
 
 
 def test_importing_again_changes_nothing_on_either_machine(origin: Path, here: Instance, there: Instance) -> None:

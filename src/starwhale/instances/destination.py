@@ -34,11 +34,23 @@ def parse_destination(text: str, kind: str, *, name: str, current: str, project:
         return Uri(project=parse_project_uri(text).project, kind=kind, name=name)
     found = parse_uri(text, kind=kind, default_project=home)
     if found.version or not found.name:
-        raise UsageError(f"{text!r} names a version, and a copy gets one of its own", hint="give a name")
+        raise _names_a_version(text, kind, found)
     if "/project/" in text:
         _refuse_twice(text, project)
     check_name(kind, found.name)
     return found
+
+
+def _names_a_version(text: str, kind: str, found: Uri) -> UsageError:
+    if not found.name:
+        return UsageError(f"{text!r} names no {kind}", hint=f"give a name, or local/project/<project>/{kind}/<name>")
+    whole = f"local/project/{found.project}/{kind}/{found.name}"
+    if "/version/" in text:
+        message = f"{text!r} names a version, and a copy gets one of its own"
+        return UsageError(message, hint=f"leave it out: {whole if '/project/' in text else found.name}")
+    message = f"{text!r} means version {found.version!r} of {kind} {found.name!r}, and a copy gets a version of its own"
+    hint = f"give a name without '/', as {found.name}; in another project: local/project/{found.name}/{kind}/{found.version}"
+    return UsageError(message, hint=hint)
 
 
 def _is_project(text: str) -> bool:

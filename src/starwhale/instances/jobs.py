@@ -15,7 +15,7 @@ from starwhale.errors import CannotTellError, JobTimeoutError, RestoreError
 from starwhale.settings import Settings
 
 if TYPE_CHECKING:
-    from starwhale.domain.job import HandlerRecord, ResumeChanges, RunRequest
+    from starwhale.domain.job import DatasetInput, HandlerRecord, ResumeChanges, RunRequest
     from starwhale.execution.start import JobOutcome, RunOptions
     from starwhale.instances.job_compare import CompareOptions
     from starwhale.instances.job_gate import GateOptions
@@ -218,7 +218,7 @@ class JobVerbs:
         """
         from starwhale.execution.start import start_job
         from starwhale.instances.job_runtime import enter_runtime
-        from starwhale.instances.pinning import pin_dataset
+        from starwhale.instances.pinning import pin_again, pin_dataset
         from starwhale.instances.snapshots import drop_snapshot, has_job, take_snapshot
 
         projects = self._stores.catalog.projects
@@ -229,9 +229,12 @@ class JobVerbs:
             request = take_snapshot(self._stores, request)
         try:
             request, options = enter_runtime(self._stores, self._settings, request, options)
-            outcome = start_job(
-                request, self._stores, pin=lambda uri: pin_dataset(self._stores, uri, project=project), options=options
-            )
+            first = self.get(request.reproduces) if request.reproduces else None
+
+            def pin(uri: str) -> DatasetInput:
+                return pin_again(self._stores, uri, first) if first else pin_dataset(self._stores, uri, project=project)
+
+            outcome = start_job(request, self._stores, pin=pin, options=options)
         except BaseException:
             if request.model_uri and not has_job(self._stores, request.job_id):
                 drop_snapshot(self._stores, request.job_id)

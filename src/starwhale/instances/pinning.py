@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import TYPE_CHECKING
+
 from starwhale.datasets.elsewhere import find_elsewhere
 from starwhale.domain.job import DatasetInput
 from starwhale.domain.object_uri import is_object_uri, parse_object_uri
 from starwhale.storage.stores import Stores
+
+if TYPE_CHECKING:
+    from starwhale.storage.catalog.records import JobRecord
 
 
 def pin_dataset(stores: Stores, given: str, *, project: str) -> DatasetInput:
@@ -35,3 +41,20 @@ def pin_dataset(stores: Stores, given: str, *, project: str) -> DatasetInput:
         manifest_digest=found.content_digest,
         row_count=found.row_count or 0,
     )
+
+
+def pin_again(stores: Stores, given: str, first: JobRecord) -> DatasetInput:
+    """Pin a dataset of a job that is run again: its rows keep the ids that they had, and so their seeds, in whatever project it lies now.
+
+    Args:
+        stores: Where it lies.
+        given: Its URI here.
+        first: The job that is run again.
+
+    Raises:
+        NotFoundError: There is no such dataset or version.
+    """
+    found = pin_dataset(stores, given, project=first.project)
+    same = [each for each in first.datasets if each.manifest_digest == found.manifest_digest]
+    same.sort(key=lambda each: ((each.project, each.name) != (found.project, found.name), each.name != found.name))
+    return dataclasses.replace(found, project=same[0].project, name=same[0].name) if same else found

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from starwhale.domain.object_uri import is_object_uri
 from starwhale.domain.status import Status
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import CannotTellError, NotFoundError, StatusError, UsageError
+from starwhale.instances.ran_on import RanOn, find_ran_on
 
 if TYPE_CHECKING:
     from starwhale.domain.job import RunRequest
@@ -56,18 +58,14 @@ def repeat_request(stores: Stores, job: JobRecord, options: ReproduceOptions) ->
     from starwhale.execution.start import with_secrets
 
     _check_job(job, options)
-    _check_datasets(stores, job)
-    _check_runtime(stores, job)
-    if job.request.model_uri:
-        _check_model(stores, job)
-    else:
+    datasets, packaged = _datasets(stores, job), _packaged(stores, job)
+    if not packaged.model_uri:
         _check_source(job, options)
     sample, seed = (options.sample, options.seed) if options.sample else (job.request.sample, job.request.sample_seed)
     records = [each.step.record for each in stores.catalog.jobs.steps(job.id)]
     return dataclasses.replace(
-        with_secrets(job.request, options.arguments, records),
-        workdir="" if job.request.model_uri else job.request.workdir,
-        datasets=tuple(each.uri for each in job.datasets),
+        with_secrets(packaged, options.arguments, records),
+        datasets=datasets,
         project=job.project,
         name="",
         job_id="",
@@ -94,55 +92,51 @@ def _check_job(job: JobRecord, options: ReproduceOptions) -> None:
         raise UsageError(message, hint="leave the sample out: the same rows are drawn again")
 
 
-def _check_datasets(stores: Stores, job: JobRecord) -> None:
+def _datasets(stores: Stores, job: JobRecord) -> tuple[str, ...]:
+    """Return the URIs that the datasets of a job have here; those on an object store keep theirs.
+
+    Raises:
+        CannotTellError: One is not here, or is another one.
+    """
     from starwhale.instances.pinning import pin_dataset
 
+    found: list[str] = []
     for each in job.datasets:
+        if not is_object_uri(each.uri):
+            wanted = RanOn(kind="dataset", uri=each.uri, version=each.version, digest=each.manifest_digest)
+            found.append(find_ran_on(stores, job, wanted).uri.full)
+            continue
+        short = job.id[:SHORT_VERSION]
         try:
             now = pin_dataset(stores, each.uri, project=job.project)
         except NotFoundError as error:
-            message = f"the dataset version {each.uri} that job {job.id[:SHORT_VERSION]} read is gone"
-            hint = (
-                f"bring it back: swcli dataset recover {each.name}/version/{each.version[:SHORT_VERSION]}, or import it"
-            )
-            raise CannotTellError(message, hint=hint) from error
+            message = f"the dataset {each.uri} that job {short} read is gone"
+            raise CannotTellError(message, hint="copy the version back to that place") from error
         if now.manifest_digest != each.manifest_digest:
-            message = (
-                f"the dataset version {each.uri} is not what job {job.id[:SHORT_VERSION]} read: its digest differs"
-            )
+            message = f"the dataset {each.uri} is not the one that job {short} read: its digest differs"
             raise CannotTellError(message, hint=f"look at it with: swcli dataset verify {each.uri}")
+        found.append(each.uri)
+    return tuple(found)
 
 
-def _check_model(stores: Stores, job: JobRecord) -> None:
-    request, short = job.request, job.id[:SHORT_VERSION]
-    try:
-        now = stores.catalog.versions.resolve("model", request.model_uri, default_project=job.project)
-    except NotFoundError as error:
-        message = f"the model version {request.model_uri} that job {short} ran is gone"
-        version = f"{request.model_name}/version/{request.model_version[:SHORT_VERSION]}"
-        raise CannotTellError(message, hint=f"bring it back: swcli model recover {version}, or import it") from error
-    if request.model_digest and now.content_digest != request.model_digest:
-        message = f"the model version {request.model_uri} is not what job {short} ran: its digest differs"
-        raise CannotTellError(message, hint="import the version again")
+def _packaged(stores: Stores, job: JobRecord) -> RunRequest:
+    """Return the request of a job, with the URIs that its model and its runtime have here.
 
-
-def _check_runtime(stores: Stores, job: JobRecord) -> None:
-    """Look for the runtime of a job that ran in one; it may lie in a model that carries it."""
-    request, short = job.request, job.id[:SHORT_VERSION]
-    if not request.runtime_version:
-        return
-    try:
-        found = stores.catalog.versions.get(request.runtime_version)
-    except NotFoundError as error:
-        message = f"the runtime {request.runtime_uri} that job {short} ran in is gone"
-        hint = "import it: swcli runtime import; or the job again, exported with --with-runtime"
-        raise CannotTellError(message, hint=hint) from error
-    if found.is_removed:
-        message = f"the {found.kind} {found.uri.full} that job {short} ran in was removed"
-        raise CannotTellError(message, hint=f"bring it back: swcli {found.kind} recover {found.uri.full}")
-    if request.runtime_digest and found.content_digest != request.runtime_digest:
-        message = f"the {found.kind} {found.uri.full} is not what job {short} ran in: its digest differs"
-        raise CannotTellError(message, hint="import the version again")
+    Raises:
+        CannotTellError: One is not here, or is another one.
+    """
+    request = job.request
+    if request.model_uri:
+        wanted = RanOn(kind="model", uri=request.model_uri, version=request.model_version, digest=request.model_digest)
+        model = find_ran_on(stores, job, wanted)
+        request = dataclasses.replace(request, model_uri=model.uri.full, model_version=model.version, workdir="")
+    if request.runtime_version:
+        wanted = RanOn(
+            kind="runtime", uri=request.runtime_uri, version=request.runtime_version, digest=request.runtime_digest
+        )
+        runtime = find_ran_on(stores, job, wanted)
+        request = dataclasses.replace(request, runtime_uri=runtime.uri.full, runtime_version=runtime.version)
+    return request
 
 
 def _check_source(job: JobRecord, options: ReproduceOptions) -> None:

@@ -363,9 +363,7 @@ def refuse_imported(job: JobRecord) -> None:
     """
     if job.is_imported:
         message = f"job {job.id[:SHORT_VERSION]} was imported from an archive: it can be read and compared, not gone on with or stopped"
-        raise ConflictError(
-            message, hint="run it again here: swcli model run, with the model and datasets that it names"
-        )
+        raise ConflictError(message, hint=f"run it again here: swcli job reproduce {job.id[:SHORT_VERSION]}")
 
 
 def _query() -> Select[Any]:  # Any: what SQLAlchemy knows of a query over two tables
