@@ -173,3 +173,19 @@ def test_an_older_program_would_refuse_what_it_does_not_understand(tmp_path: Pat
     path.with_name(f"{name}.json").write_bytes(content)
     with pytest.raises(RootError, match="newer program"):
         LocalDatasetStore(tmp_path).open_version("d", name)
+
+
+def test_equal_values_are_looked_for_in_the_newest_packs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a commit of a large value does not read the indexes of thousands of packs."""
+    monkeypatch.setattr(packs_module, "MAX_KNOWN_PACKS", 2)
+    store, digest = LocalDatasetStore(tmp_path), None
+    for number in range(4):
+        writer = store.begin("d", digest)
+        writer.put(number, {"blob": value(number)})
+        digest = writer.commit().manifest_digest
+    added: list[int] = []
+    for number in range(4):
+        writer = store.begin("d", digest)
+        writer.put(9, {"blob": value(number)})
+        added.append(writer.commit().increased_blobs_byte_size)
+    assert added == [5000, 5001, 0, 0]

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from starwhale.domain.version import check_name
 from starwhale.errors import AlreadyExistsError, NotFoundError, nearest
@@ -16,6 +16,17 @@ from starwhale.storage.catalog.records import BundleRecord
 from starwhale.storage.catalog.schema import bundles, projects, versions
 
 _COLUMNS = (bundles.c.id, bundles.c.kind, bundles.c.name, bundles.c.created_at, projects.c.name.label("project"))
+# Made once: every opening asks this, and making a query costs as much as asking it.
+_BY_NAME = (
+    select(*_COLUMNS)
+    .join(projects, bundles.c.project_id == projects.c.id)
+    .where(
+        projects.c.name_folded == bindparam("project"),
+        projects.c.removed_at.is_(None),
+        bundles.c.kind == bindparam("kind"),
+        bundles.c.name_folded == bindparam("name"),
+    )
+)
 
 
 class Bundles:
@@ -98,17 +109,8 @@ class Bundles:
 
 def find_bundle(connection: Connection, project: str, kind: str, name: str) -> BundleRecord | None:
     """Return the bundle of that name in any case, or None."""
-    query = (
-        select(*_COLUMNS)
-        .join(projects, bundles.c.project_id == projects.c.id)
-        .where(
-            projects.c.name_folded == project.casefold(),
-            projects.c.removed_at.is_(None),
-            bundles.c.kind == kind,
-            bundles.c.name_folded == name.casefold(),
-        )
-    )
-    row = connection.execute(query).first()
+    given = {"project": project.casefold(), "kind": kind, "name": name.casefold()}
+    row = connection.execute(_BY_NAME, given).first()
     return None if row is None else _record(row)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from starwhale.domain.uri import DEFAULT_PROJECT
 from starwhale.domain.version import SHORT_VERSION, check_name
@@ -127,13 +127,15 @@ class Projects:
             raise ConflictError(message, hint="wait for it, or stop it first")
 
 
+# Made once: every opening asks this, and making a query costs as much as asking it.
+_BY_NAME = select(projects).where(projects.c.name_folded == bindparam("name"))
+_THERE, _REMOVED = _BY_NAME.where(projects.c.removed_at.is_(None)), _BY_NAME.where(projects.c.removed_at.is_not(None))
 _RECOVER = "bring it back with: swcli project recover {name}; or delete it for good with: swcli gc"
 
 
 def find_project(connection: Connection, name: str, *, removed: bool = False) -> ProjectRecord | None:
     """Return the project of that name in any case, or None; a removed one only where it is asked for."""
-    state = projects.c.removed_at.is_not(None) if removed else projects.c.removed_at.is_(None)
-    row = connection.execute(select(projects).where(projects.c.name_folded == name.casefold(), state)).first()
+    row = connection.execute(_REMOVED if removed else _THERE, {"name": name.casefold()}).first()
     return None if row is None else _record(row)
 
 

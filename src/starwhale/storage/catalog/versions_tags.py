@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_uri
 from starwhale.domain.version import SHORT_VERSION, SHORTEST_PREFIX, check_user_tag, is_reserved_tag
@@ -207,6 +207,16 @@ def query_versions() -> Select[Any]:  # Any: what SQLAlchemy knows of a query ov
     )
 
 
+# Made once: every opening asks these, and making a query costs as much as asking it.
+_NEWEST = (
+    query_versions()
+    .where(versions.c.bundle_id == bindparam("bundle"), versions.c.removed_at.is_(None))
+    .order_by(versions.c.sequence.desc())
+    .limit(1)
+)
+_TAGS_OF = select(tags).where(tags.c.version.in_(bindparam("versions", expanding=True)))
+
+
 def version_records(connection: Connection, rows: Iterable[Row[Any]]) -> list[VersionRecord]:  # Any: see query_versions
     """Read rows of `query_versions`, with the tags of each."""
     found = list(rows)
@@ -214,8 +224,7 @@ def version_records(connection: Connection, rows: Iterable[Row[Any]]) -> list[Ve
     for chunk in (
         found[start : start + 500] for start in range(0, len(found), 500)
     ):  # SQLite bounds a statement's variables
-        query = select(tags).where(tags.c.version.in_([row.version for row in chunk]))
-        for tag in connection.execute(query):
+        for tag in connection.execute(_TAGS_OF, {"versions": [row.version for row in chunk]}):
             _check_tag(connection, tag)
             by_version[tag.version].append(tag.tag)
     for row in found:
@@ -250,8 +259,7 @@ def _get(connection: Connection, version: str) -> VersionRecord:
 
 
 def _newest(connection: Connection, bundle_id: str) -> VersionRecord | None:
-    query = query_versions().where(versions.c.bundle_id == bundle_id, versions.c.removed_at.is_(None))
-    found = version_records(connection, connection.execute(query.order_by(versions.c.sequence.desc()).limit(1)))
+    found = version_records(connection, connection.execute(_NEWEST, {"bundle": bundle_id}))
     return found[0] if found else None
 
 

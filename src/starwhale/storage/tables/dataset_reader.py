@@ -100,6 +100,8 @@ class LocalDatasetReader:
     @property
     def order(self) -> RowOrder:
         """Where each rank lies."""
+        if self._order is not None:  # mostly; many rows by their keys ask for each of them
+            return self._order
         with self._lock:
             if self._order is None:
                 manifest = self.manifest

@@ -36,6 +36,8 @@ MAX_MAPPED = 64
 """Packs of one dataset that are open at the same time: each may hold a file descriptor."""
 MAX_KNOWN_ITEMS = 500_000
 """Values that a writer remembers to store equal ones once; about 100 MB of memory. Beyond it only its own are remembered."""
+MAX_KNOWN_PACKS = 512
+"""Older packs whose values are known, the newest first: a commit of one large value after thousands of the kind reads no more indexes."""
 
 
 @dataclass(slots=True)
@@ -296,6 +298,7 @@ class PackWriter:
             (self._packs.folder / f"{pack.name}.idx").unlink(missing_ok=True)
 
     def _load_known(self) -> None:
+        del self._to_load[:-MAX_KNOWN_PACKS]
         while self._to_load and len(self._old) < MAX_KNOWN_ITEMS:
             pack = self._to_load.pop()  # the newest first
             try:
