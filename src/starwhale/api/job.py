@@ -508,6 +508,8 @@ class Job:
         cluster: str = "",
         key: str = "id",
         margin: float | None = None,
+        examples: int = 10,
+        flips: str | Path = "",
     ) -> Comparison:
         """Say whether one run is better than another, with error bars, and on which examples.
 
@@ -520,6 +522,8 @@ class Job:
             cluster: Column that says which rows are alike.
             key: Column of files that says which example a row is.
             margin: Difference too small to matter, in the unit of the metric.
+            examples: So many rows that each run gained, and lost, come with inputs and outputs.
+            flips: File for all of them (.csv, .jsonl, .parquet); empty for none.
 
         Returns:
             Every value and difference; `str` of it is the sentence that says what came of it.
@@ -545,6 +549,8 @@ class Job:
             cluster=cluster,
             key=key,
             margin=margin,
+            examples=examples,
+            flips_file=str(flips),
         )
         return default_instance().jobs.compare(*map(named, runs), options=options)
 
@@ -559,6 +565,7 @@ class Job:
         cluster: str = "",
         key: str = "",
         allow_missing: bool = False,
+        flips: str | Path = "",
     ) -> Gate:
         """Judge a run by rules: each is kept, broken, or not to be told from the rows that there are.
 
@@ -571,6 +578,7 @@ class Job:
             cluster: Column that says which rows are alike.
             key: Column of files that says which example a row is; empty for `id`.
             allow_missing: Leave rows without a score out, instead of taking them for as bad as can be.
+            flips: File for the rows that changed against the baseline (.csv, .jsonl, .parquet); empty for none.
 
         Returns:
             What came of it: `outcome`, `findings` by rule, `to_markdown()`, `to_junit()`; `str` of it is one sentence.
@@ -596,6 +604,7 @@ class Job:
             cluster=cluster,
             key=key,
             allow_missing=allow_missing,
+            flips_file=str(flips),
         )
         return default_instance().jobs.gate(named(run), options=options)
 

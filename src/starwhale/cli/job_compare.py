@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -15,12 +14,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from starwhale.results.compare.findings import Comparison, MetricComparison
-    from starwhale.results.compare.runs import Id
 
-LINES = 10
-"""Lines of tables that are shown without `--full`; the sentence and what has to be known of it come on top."""
-SHOWN_IDS = 5
-"""Examples named per direction without `--full`."""
+LINES = 8
+"""Lines of tables that are shown without `--full`: with the notes and the flips that makes twelve below the sentence."""
+FEWEST_SLICES = 2
+"""Slices that are shown however many lines are taken."""
 
 
 @click.command("compare", cls=SwCommand)
@@ -46,6 +44,8 @@ SHOWN_IDS = 5
 @click.option(
     "--margin", type=float, default=None, metavar="SIZE", help="A difference too small to matter: 0.01 is one point."
 )
+@click.option("--flips", default="", metavar="FILE", help="Write the examples that changed: .csv, .jsonl or .parquet.")
+@click.option("--markdown", default="", metavar="FILE", help="Write a summary for a pull request.")
 @click.option("--full", is_flag=True, help="Show every figure, and more of the examples that changed.")
 @click.pass_obj
 def compare(
@@ -59,13 +59,18 @@ def compare(
     cluster: str,
     key: str,
     margin: float | None,
+    flips: str,
+    markdown: str,
     full: bool,
 ) -> None:
     """Say whether one run is better than another, with error bars, and on which examples.
 
     Rows are paired by what they are; figures hold for rows like these. Files are CSV, JSON Lines or Parquet: one row per example.
     """
+    from starwhale.cli.job_gate import write_report
+    from starwhale.cli.render_flips import FULL_EXAMPLES
     from starwhale.instances.job_compare import CompareOptions
+    from starwhale.results.compare.markdown import comparison_to_markdown
     from starwhale.results.compare.telling import comparison_to_json
 
     options = CompareOptions(
@@ -76,15 +81,20 @@ def compare(
         cluster=cluster,
         key=key,
         margin=margin,
+        examples=FULL_EXAMPLES if full or markdown else 0,
+        flips_file=flips,
     )
     found = app.instance().jobs.compare(*runs, options=options)
+    if markdown:
+        write_report(markdown, comparison_to_markdown(found))
     app.emit(comparison_to_json(found), lambda console: _render(console, found, is_full=full))
 
 
 def _render(console: Console, found: Comparison, *, is_full: bool) -> None:
     from rich.text import Text
 
-    from starwhale.results.compare.telling import notes
+    from starwhale.cli.render_flips import render_flips
+    from starwhale.results.compare.telling import best_candidate, notes
 
     console.print(Text(found.sentence, style="bold"))
     console.print(Text("; ".join(notes(found)), style="dim"))
@@ -94,10 +104,11 @@ def _render(console: Console, found: Comparison, *, is_full: bool) -> None:
     for metric in whole:
         room -= _render_metric(console, found, metric, is_full=is_full, room=room)
     if sliced:
-        _render_slices(
-            console, found, sliced if is_full else sliced[: max(room - 2, 3)], left_out=0 if is_full else len(sliced)
-        )
-    _render_flips(console, found, is_full=is_full)
+        shown = sliced if is_full else _telling_first(found, sliced)[: max(room - 2, FEWEST_SLICES)]
+        _render_slices(console, found, shown, [each for each in sliced if each not in shown])
+    best = best_candidate(found)
+    examples = [each for each in found.examples if each.run == best.name]
+    render_flips(console, found.flips[best.id], examples, is_full=is_full)
 
 
 def _render_metric(console: Console, found: Comparison, metric: MetricComparison, *, is_full: bool, room: int) -> int:
@@ -136,7 +147,24 @@ def _render_metric(console: Console, found: Comparison, metric: MetricComparison
     return table.row_count + 2
 
 
-def _render_slices(console: Console, found: Comparison, shown: list[MetricComparison], *, left_out: int) -> None:
+def _telling_first(found: Comparison, sliced: list[MetricComparison]) -> list[MetricComparison]:
+    """Put the slices first on which the best candidate is worse, then better, then the others, each kind by size."""
+    from starwhale.results.compare.telling import best_candidate
+    from starwhale.results.compare.verdict import Outcome
+
+    run = best_candidate(found).id
+    order = (Outcome.WORSE, Outcome.BETTER)
+
+    def place(each: MetricComparison) -> int:
+        outcome = each.deltas[run].verdict.outcome if run in each.deltas else None
+        return order.index(outcome) if outcome in order else len(order)
+
+    return sorted(sliced, key=place)
+
+
+def _render_slices(
+    console: Console, found: Comparison, shown: list[MetricComparison], left: list[MetricComparison]
+) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -145,30 +173,14 @@ def _render_slices(console: Console, found: Comparison, shown: list[MetricCompar
 
     run = best_candidate(found)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for head in ("slice", "metric", "rows", f"Δ of {run.name}", "p", "verdict"):
+    names = ["metric"] if len({each.name for each in found.metrics}) > 1 else []
+    for head in ("slice", *names, "rows", f"Δ of {run.name}", "p", "verdict"):
         table.add_column(Text(head), overflow="fold", justify="right" if head == "rows" else "left")
     for each in shown:
         delta = each.deltas.get(run.id)
         told = ("", "", "too few rows") if delta is None else delta_cells(delta, each)
-        table.add_row(*(Text(cell) for cell in (each.slice, each.name, f"{each.n:,}", *told)))
+        table.add_row(*(Text(cell) for cell in (each.slice, *([each.name] if names else []), f"{each.n:,}", *told)))
     console.print(table)
-    more = left_out - len(shown)
-    tail = f"; {more} more slices: --full" if more > 0 else ""
-    console.print(Text(f"slices are exploration: p corrected by Benjamini and Hochberg{tail}", style="dim"))
-
-
-def _render_flips(console: Console, found: Comparison, *, is_full: bool) -> None:
-    from rich.text import Text
-
-    from starwhale.results.compare.telling import best_candidate
-
-    gained, lost = found.flips[best_candidate(found).id]
-    count = 100 if is_full else SHOWN_IDS
-    for word, ids in (("gained", gained), ("lost", lost)):
-        if ids:
-            console.print(Text(f"{word}: {_listed(ids, count)}", overflow="fold"))
-
-
-def _listed(ids: Sequence[Id], count: int) -> str:
-    more = len(ids) - count
-    return ", ".join(map(str, ids[:count])) + (f" and {more:,} more" if more > 0 else "")
+    few = sum(not each.deltas for each in left)
+    tail = f"; {len(left)} more{f', {few} with too few rows' if few else ''}: --full" if left else ""
+    console.print(Text(f"p corrected (Benjamini–Hochberg){tail}", style="dim"))

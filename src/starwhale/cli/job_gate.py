@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 LINES = 7
 """Rules that are shown without `--full`; with the sentence, the notes and the flips that makes twelve lines."""
-SHOWN_IDS = 5
-"""Examples named per direction without `--full`."""
 
 
 @click.command("gate", cls=SwCommand)
@@ -42,6 +40,7 @@ SHOWN_IDS = 5
 @click.option("--allow-missing", is_flag=True, help="Leave rows without a score out; they count as wrong otherwise.")
 @click.option("--junit", default="", metavar="FILE", help="Write the rules as JUnit XML.")
 @click.option("--markdown", default="", metavar="FILE", help="Write a summary for a pull request.")
+@click.option("--flips", default="", metavar="FILE", help="Write the examples that changed: .csv, .jsonl or .parquet.")
 @click.option("--full", is_flag=True, help="Show every rule, and more of the examples that changed.")
 @click.pass_obj
 def gate(
@@ -57,6 +56,7 @@ def gate(
     allow_missing: bool,
     junit: str,
     markdown: str,
+    flips: str,
     full: bool,
 ) -> None:
     """Judge a run by rules: accuracy >= baseline - 0.01, accuracy[lang=de] >= 0.9, rmse not worse than baseline.
@@ -77,17 +77,24 @@ def gate(
         cluster=cluster,
         key=key,
         allow_missing=allow_missing,
+        examples=20 if full else 10 if markdown else 0,
+        flips_file=flips,
     )
     found = app.instance().jobs.gate(run, options=options)
     if junit:
-        _write(junit, found.to_junit())
+        write_report(junit, found.to_junit())
     if markdown:
-        _write(markdown, found.to_markdown())
+        write_report(markdown, found.to_markdown())
     app.emit(found.to_json(), lambda console: _render(console, found, is_full=full))
     click.get_current_context().exit(found.exit_code)
 
 
-def _write(path: str, text: str) -> None:
+def write_report(path: str, text: str) -> None:
+    """Write a report where the user wants it.
+
+    Raises:
+        UsageError: That cannot be written.
+    """
     from starwhale.errors import UsageError
 
     try:
@@ -100,21 +107,21 @@ def _write(path: str, text: str) -> None:
 def _render(console: Console, found: Gate, *, is_full: bool) -> None:
     from rich.text import Text
 
+    from starwhale.cli.render_flips import render_flips
+    from starwhale.results.gate.findings import Outcome
     from starwhale.results.gate.telling import by_outcome, sentence
 
     console.print(Text(sentence(found), style="bold"))
     if found.notes:
         console.print(Text("; ".join(found.notes), style="dim"))
     listed = by_outcome(found)
-    shown = listed if is_full else listed[:LINES]
+    wanted = listed if is_full or found.is_passed else [each for each in listed if each.outcome is not Outcome.PASS]
+    shown = wanted if is_full else wanted[:LINES]
     _render_rules(console, shown)
-    if len(listed) > len(shown):
-        console.print(Text(f"and {len(listed) - len(shown)} more rules: --full", style="dim"))
-    count = 100 if is_full else SHOWN_IDS
-    for word, ids in zip(("gained", "lost"), found.flips, strict=True):
-        if ids:
-            more = f" and {len(ids) - count:,} more" if len(ids) > count else ""
-            console.print(Text(f"{word}: {', '.join(map(str, ids[:count]))}{more}", overflow="fold"))
+    if more := len(listed) - len(shown):
+        hold = "" if found.is_passed or len(wanted) > len(shown) else ", which hold"
+        console.print(Text(f"and {more} more rule{'s' if more > 1 else ''}{hold}: --full", style="dim"))
+    render_flips(console, found.flips, found.examples, is_full=is_full)
 
 
 def _render_rules(console: Console, shown: list[RuleFinding]) -> None:

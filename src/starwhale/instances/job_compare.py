@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import NotFoundError, UsageError
 from starwhale.results.compare.comparison import compare_runs
+from starwhale.results.compare.examples import Flip, Pair, describe_flips, rows_of_columns
 from starwhale.results.compare.files import is_run_file, read_run_file
 from starwhale.results.compare.findings import Comparison, Question
-from starwhale.results.compare.job_runs import ROWS, check_pairing, numeric_columns, read_job_run, with_content
-from starwhale.results.compare.runs import Run
+from starwhale.results.compare.flips_file import check_flips_path, write_flips
+from starwhale.results.compare.job_runs import (
+    ROWS,
+    check_pairing,
+    numeric_columns,
+    read_cells,
+    read_job_run,
+    with_content,
+)
+from starwhale.results.compare.runs import Id, Run
 
 if TYPE_CHECKING:
     from starwhale.instances.jobs import JobVerbs
     from starwhale.storage.catalog.records import JobRecord
     from starwhale.storage.stores import Stores
+
+CellsOf = Callable[[Run, Sequence[Id], str], Mapping[Id, Mapping[str, Any]]]  # Any: values of users
+"""Reads the cells of rows of a run; the metric itself is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +51,10 @@ class CompareOptions:
     """Difference too small to matter."""
     confidence: float = 0.95
     """Of every interval."""
+    examples: int = 0
+    """So many flips of each direction and run come with what lies behind them."""
+    flips_file: str = ""
+    """Where all flips are written with that (.csv, .jsonl, .parquet); empty for nowhere."""
 
 
 def compare(verbs: JobVerbs, stores: Stores, names: Sequence[str], options: CompareOptions) -> Comparison:
@@ -52,6 +68,8 @@ def compare(verbs: JobVerbs, stores: Stores, names: Sequence[str], options: Comp
         )
     if not 0 < options.confidence < 1:
         raise UsageError(f"confidence is {options.confidence:g}", hint="it lies between 0 and 1, such as 0.95")
+    if options.flips_file:
+        check_flips_path(options.flips_file)
     files = [each for each in wanted if is_run_file(each)]
     if files and len(files) < len(wanted):
         job = next(each for each in wanted if each not in files)
@@ -70,7 +88,8 @@ def _compare_files(paths: Sequence[str], options: CompareOptions) -> Comparison:
             why = "holds no numbers" if lacking in run.columns else "is missing"
             there = ", ".join(run.metrics) or "none"
             raise NotFoundError(f"column {lacking!r} of {run.id} {why}", hint=f"columns of numbers there: {there}")
-    return compare_runs(runs[0], runs[1:], _question(metrics, options), paired_by=f"column {options.key!r}")
+    found = compare_runs(runs[0], runs[1:], _question(metrics, options), paired_by=f"column {options.key!r}")
+    return _with_examples(found, rows_of_columns, options)
 
 
 def _shared_metrics(runs: Sequence[Run], options: CompareOptions) -> tuple[str, ...]:
@@ -83,7 +102,18 @@ def _shared_metrics(runs: Sequence[Run], options: CompareOptions) -> tuple[str, 
             "the files share no column of numbers",
             hint="a metric is a column of numbers or of true and false: one score per example",
         )
-    return shared
+    told_apart = tuple(each for each in shared if each not in _FACTS and _differs(runs, each))
+    return told_apart or tuple(each for each in shared if each not in _FACTS) or shared
+
+
+_FACTS = frozenset({"label", "labels", "target", "expected", "truth", "gold", "index", "fold", "seed"})
+"""Columns of numbers that are no score, whatever is in them."""
+
+
+def _differs(runs: Sequence[Run], name: str) -> bool:
+    """Whether runs differ in a column: what is the same in all of them is a fact of the rows, such as a label, and no score."""
+    first, *others = (dict(zip(run.ids, run.metrics[name], strict=True)) for run in runs)
+    return any(first[row] != score for other in others for row, score in other.items() if row in first)
 
 
 def _compare_jobs(stores: Stores, jobs: Sequence[JobRecord], options: CompareOptions) -> Comparison:
@@ -97,7 +127,45 @@ def _compare_jobs(stores: Stores, jobs: Sequence[JobRecord], options: CompareOpt
     if paired_by == ROWS and len({each.versions for each in tables}) > 1:
         runs = [with_content(stores, job, each) for job, each in zip(jobs, tables, strict=True)]
         paired_by = f"{ROWS}, which have different versions"
-    return compare_runs(runs[0], runs[1:], _question(metrics, options), paired_by=paired_by)
+    found = compare_runs(runs[0], runs[1:], _question(metrics, options), paired_by=paired_by)
+    return _with_examples(found, cells_of(stores, jobs), options)
+
+
+def cells_of(stores: Stores, jobs: Sequence[JobRecord]) -> CellsOf:
+    """Return what reads the cells of rows of a run that is one of these jobs."""
+    by_id = {each.id: each for each in jobs}
+    return lambda run, ids, metric: read_cells(stores, by_id[run.id], ids, metric)
+
+
+def flips_of(pairs: Sequence[Pair], cells: CellsOf, most: int | None) -> list[Flip]:
+    """Describe so many flips of each direction and pair; None for all."""
+    pairs = [each.first(most) for each in pairs]
+    baseline, metric = pairs[0].baseline, pairs[0].metric
+    ids = list(dict.fromkeys(row for each in pairs for row in (*each.lost, *each.gained)))
+    if not ids:
+        return []
+    before = cells(baseline, ids, metric)
+    return [flip for each in pairs for flip in describe_flips(each, before, cells(each.candidate, ids, metric))]
+
+
+def _with_examples(found: Comparison, cells: CellsOf, options: CompareOptions) -> Comparison:
+    if not options.examples and not options.flips_file:
+        return found
+    name = found.main.name
+    pairs = [
+        Pair(
+            baseline=found.baseline,
+            candidate=run,
+            metric=name,
+            gained=found.flips[run.id][0],
+            lost=found.flips[run.id][1],
+        )
+        for run in found.candidates
+    ]
+    flips = flips_of(pairs, cells, None if options.flips_file else options.examples)
+    if options.flips_file:
+        write_flips(options.flips_file, flips)
+    return replace(found, examples=tuple(flips))
 
 
 def _only_metric(stores: Stores, jobs: Sequence[JobRecord]) -> str:

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 from starwhale.domain.status import Status
 from starwhale.errors import NotFoundError, StatusError, UsageError, nearest
+from starwhale.instances.job_compare import CellsOf, cells_of, flips_of
+from starwhale.results.compare.examples import Pair, rows_of_columns
 from starwhale.results.compare.files import is_run_file, read_run_file
+from starwhale.results.compare.flips_file import check_flips_path, write_flips
 from starwhale.results.compare.job_runs import ROWS, check_pairing, read_job_run, split_metric, with_content
 from starwhale.results.compare.metric_names import find_metric
 from starwhale.results.compare.runs import Run
+from starwhale.results.compare.told_flips import WITH_OUTPUTS
 from starwhale.results.gate.findings import GateQuestion
 from starwhale.results.gate.judge import Evidence, judge_gate
 from starwhale.results.gate.report import Gate
@@ -43,6 +47,10 @@ class GateOptions:
     """Column of files that says which example a row is; empty for `id`."""
     allow_missing: bool = False
     """Leave rows without a score out, instead of taking them for as bad as can be."""
+    examples: int = WITH_OUTPUTS
+    """So many flips of each direction come with what lies behind them."""
+    flips_file: str = ""
+    """Where all flips are written with that (.csv, .jsonl, .parquet); empty for nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +79,28 @@ class _Asked:
 def gate(verbs: JobVerbs, stores: Stores, run: str, options: GateOptions) -> Gate:
     """Judge a job, or a file of predictions, by rules; see `JobVerbs.gate`."""
     asked = _read(run, options)
+    if options.flips_file:
+        check_flips_path(options.flips_file)
+        if not any(each.is_relative for each in asked.rules):
+            raise UsageError("no rule names the baseline, so that no row flips", hint="leave --flips out")
     if is_run_file(run):
         rules = [(rule, _file_evidence(asked)) for rule in asked.rules]
-        return judge_gate(rules, _question(asked, {}), paired_by=f"column {asked.key!r}")
-    return _gate_jobs(stores, [verbs.get(each) for each in asked.runs], asked)
+        found = judge_gate(rules, _question(asked, {}), paired_by=f"column {asked.key!r}")
+        return _with_examples(found, rows_of_columns, options)
+    jobs = [verbs.get(each) for each in asked.runs]
+    return _with_examples(_gate_jobs(stores, jobs, asked), cells_of(stores, jobs), options)
+
+
+def _with_examples(found: Gate, cells: CellsOf, options: GateOptions) -> Gate:
+    """Add what lies behind flips; nothing is read where no rule names the baseline."""
+    if found.baseline is None:
+        return found
+    gained, lost = found.flips
+    pair = Pair(baseline=found.baseline, candidate=found.run, metric=found.flip_metric, gained=gained, lost=lost)
+    flips = flips_of([pair], cells, None if options.flips_file else options.examples)
+    if options.flips_file:
+        write_flips(options.flips_file, flips)
+    return replace(found, examples=tuple(flips))
 
 
 def _read(run: str, options: GateOptions) -> _Asked:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starwhale.results.compare.differences import Difference
+from starwhale.results.compare.examples import Flip
 from starwhale.results.compare.intervals import Interval
 from starwhale.results.compare.runs import Id, Paired, Run
 from starwhale.results.compare.verdict import Verdict
@@ -91,6 +92,8 @@ class Comparison:
     """Of every interval."""
     sentence: str = ""
     """What came of it, in one sentence."""
+    examples: tuple[Flip, ...] = ()
+    """Some of the flips, or all of them, with what lies behind each: as many as were asked for."""
 
     @property
     def main(self) -> MetricComparison:

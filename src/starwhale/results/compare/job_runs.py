@@ -144,6 +144,27 @@ def with_content(stores: Stores, job: JobRecord, tables: JobTables) -> Run:
     return dataclasses.replace(tables.run, content=content)
 
 
+def read_cells(
+    stores: Stores, job: JobRecord, ids: Sequence[Id], metric: str
+) -> dict[Id, dict[str, Any]]:  # Any: cells
+    """Return what a job has of some rows: inputs and outputs of `results`, and what else stands in the table of the metric."""
+    there = table_names(stores, job)
+    table, column = split_metric(metric, there)
+    wanted = set(ids)
+    found: dict[Id, dict[str, Any]] = {}
+    for name in dict.fromkeys(each for each in (RESULTS, table) if each in there):
+        prefix = "" if name == RESULTS or not found else f"{name}."
+        for page in stores.results.reader.pages(job_scope(stores, job), TableQuery(table=name)):
+            names = [each for each in page.columns if each not in _NO_METRIC and not each.startswith("__")]
+            names = [each for each in names if (name, each) != (table, column)]
+            for position, id_ in enumerate(page.columns["id"]):
+                row = _identity(id_, job) if _is_row_id(id_, job) else id_
+                if row in wanted:
+                    cells = {prefix + each: page.columns[each][position] for each in names}
+                    found.setdefault(row, {}).update({key: cell for key, cell in cells.items() if cell is not None})
+    return found
+
+
 def _scores(stores: Stores, job: JobRecord, metric: str, values: Sequence[Any] | None) -> list[float]:  # Any: cells
     scores = None if values is None else as_scores(values)
     if scores is not None:

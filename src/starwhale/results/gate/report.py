@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from starwhale.results.compare.examples import Flip
 from starwhale.results.compare.runs import Id, Run
 from starwhale.results.gate.findings import EXIT_CODES, Outcome, RuleFinding
 from starwhale.results.gate.junit import gate_to_junit
@@ -28,6 +29,9 @@ class Gate:
     """Rows that the run gained and lost against the baseline, by the metric of the first rule that names it."""
     flip_metric: str = ""
     """That metric; empty where no rule names the baseline."""
+
+    examples: tuple[Flip, ...] = ()
+    """Some of these rows, with what lies behind each."""
 
     @property
     def outcome(self) -> Outcome:
