@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 from starwhale.domain.job import ResumeChanges, RunRequest
+from starwhale.domain.ledger import RangeState, RowRange
 from starwhale.domain.status import Status
 from starwhale.execution.start import RunOptions
 from starwhale.instances.instance import Instance, open_instance
@@ -85,6 +87,29 @@ DEADLY = """
         return [row["number"] / 7 for row in rows] if isinstance(data, list) else data["number"] / 7
 """ + HANDLERS[HANDLERS.index("\n    @evaluation.evaluate") :]
 """Row 5 ends the process that tries it; row 9 takes long, and where that is too long it fails. Where none is to, the limit is out of reach of a slow machine."""
+STEADY = (
+    HANDLERS.replace("replicas=2", "replicas=1")
+    .replace(
+        "threading.Event().wait(DELAY_S)",
+        """threading.Event().wait(DELAY_S)
+        with (Path(__file__).parent / "tries").open("a") as file:
+            file.write("".join(f"{row['number']}\\n" for row in data))""",
+    )
+    .replace("import threading", "import threading\n    from pathlib import Path")
+)
+"""One task whose ranges soon take long enough to be committed beside predict; `tries` tells which rows were tried."""
+LATE = """
+    import asyncio
+    import hashlib
+    from starwhale import evaluation
+
+    @evaluation.predict(replicas=2, concurrency=16, log_mode="plain")
+    async def predict(data):
+        await asyncio.sleep(DELAY_S if data["number"] % 20 == 7 else 0.0)
+        evaluation.log("seen", data["number"], {"third": data["number"] / 3})
+        return data["number"] / 7
+""" + HANDLERS[HANDLERS.index("\n    @evaluation.evaluate") :]
+"""An async predict, of which a call in twenty is late: its range is cut, so that the others are committed before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +172,13 @@ class LedgerJob:
     def tried(self) -> Counter[int]:
         """Of flaky handlers: how often each row was tried since then."""
         return Counter(map(int, (self.folder / "tries").read_text(encoding="utf-8").split()))
+
+    def ranges(self, job_id: str) -> list[RowRange]:
+        """The ranges of the first step, in row order, by the ledger."""
+        query = "select start, stop, state, crashes from ranges where job_id = ? order by step, start"
+        with closing(sqlite3.connect(Path(self.env["SW_LOCAL_STORAGE"]) / "catalog.db")) as database:
+            found = database.execute(query, (job_id,)).fetchall()
+        return [RowRange(start=a, stop=z, state=RangeState(state), crashes=n) for a, z, state, n in found]
 
     def progress(self, job_id: str) -> StepProgress:
         """How far the first step is, by the ledger."""

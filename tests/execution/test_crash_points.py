@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.execution.ledger_job import DEADLY, ROWS, LedgerJob, assert_each_row_once, make_job
+from tests.execution.ledger_job import DEADLY, LATE, ROWS, STEADY, LedgerJob, assert_each_row_once, make_job
 
+from starwhale.domain.ledger import RangeState
+from starwhale.domain.status import Status
 from starwhale.execution.run import END_STEPS
+from starwhale.execution.start import RunOptions
 from starwhale.execution.suspects import DEATH_STEPS
-from starwhale.storage.task_side import COMMIT_STEPS
+from starwhale.storage.task_side import COMMIT_STEPS, SPLIT_STEPS
 
 SCRIPT = Path(__file__).with_name("killed_driver.py")
 EXECUTORS = ("thread", "process")
@@ -50,7 +55,7 @@ def crash(job: LedgerJob, point: str, arrival: int, executor: str, *, behind: st
     return job_id
 
 
-def check(job: LedgerJob, job_id: str, executor: str, undisturbed: Mapping[str, Rows]) -> None:
+def check(job: LedgerJob, job_id: str, executor: str, undisturbed: Mapping[str, Rows], rows: int = ROWS) -> None:
     """Resume with another executor and number of tasks, and compare to the last digit."""
     with job.instance() as opened:
         assert opened.jobs.get(job_id).status == "interrupted"
@@ -59,9 +64,9 @@ def check(job: LedgerJob, job_id: str, executor: str, undisturbed: Mapping[str, 
     assert len(set(seen_before)) == len(seen_before) == done_before, "readers see exactly what the ledger calls done"
     job.resume(job_id, EXECUTORS[executor == "thread"], replicas=3)
     tables = job.tables(job_id)
-    assert_each_row_once(tables)
+    assert_each_row_once(tables, rows)
     assert tables["summary"] == undisturbed["summary"]
-    assert job.done(job_id) == ROWS
+    assert job.done(job_id) == rows
 
 
 STEPS = (*COMMIT_STEPS, *END_STEPS)
@@ -153,6 +158,104 @@ def test_a_driver_that_dies_again_and_again_completes(job: LedgerJob, undisturbe
         )
         assert done.returncode == -signal.SIGKILL, done.stderr
     check(job, job_id, "process", undisturbed)
+
+
+# ------------------------------------------------------------------------------ what is committed beside predict, and what is cut
+
+MANY = 240
+BESIDE = 3
+"""The commit of this number is the first that takes place while the next range is predicted: the ranges before are short, or grow."""
+COME_BY = {"committed": BESIDE + 2}
+"""How often it has come by a point by then; some are passed too where rows are asked for and none are committed."""
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> LedgerJob:
+    """Ranges that are committed while the next one is predicted."""
+    return make_job(tmp_path_factory.mktemp("steady"), rows=MANY, delay_s=0.01, handlers=STEADY)
+
+
+@pytest.fixture(scope="module")
+def steady_tables(steady: LedgerJob) -> Mapping[str, Rows]:
+    """What its tables hold when nothing happens."""
+    tables = steady.tables(steady.run())
+    assert_each_row_once(tables, MANY)
+    return tables
+
+
+def mostly_dear(points: Sequence[str], cheap: str) -> list[Any]:  # Any: parameters as pytest makes them
+    """Each point with each executor, all but one of them dear."""
+    each = list(product(points, EXECUTORS))
+    return [pytest.param(*one, marks=() if one == (cheap, "process") else pytest.mark.needs_kills) for one in each]
+
+
+@pytest.mark.parametrize(("point", "executor"), mostly_dear(COMMIT_STEPS, "appended"))
+def test_a_driver_that_dies_at_a_commit_beside_predict_loses_nothing(
+    steady: LedgerJob, steady_tables: Mapping[str, Rows], point: str, executor: str
+) -> None:
+    job_id = crash(steady, point, COME_BY.get(point, BESIDE), executor)
+    ranges = steady.ranges(job_id)
+    leased = [each for each in ranges if each.state is RangeState.LEASED]
+    is_done = point == "committed"
+    assert len(ranges) - len(leased) == BESIDE - (not is_done)
+    assert len(leased) >= 2 - is_done, "the next range was being predicted"
+    check(steady, job_id, executor, steady_tables, MANY)
+
+
+@pytest.mark.parametrize(("point", "executor"), mostly_dear(COMMIT_STEPS, "before_append"))
+def test_a_worker_that_dies_while_its_range_before_is_committed_did_not_die_of_that(
+    steady: LedgerJob, steady_tables: Mapping[str, Rows], point: str, executor: str
+) -> None:
+    """The commit was sent before: it takes place once, and only what came after it is tried again."""
+    arrivals = itertools.count(1)
+
+    def crash_point(name: str) -> None:
+        if name == point and next(arrivals) == COME_BY.get(point, BESIDE):
+            found = subprocess.run(["pgrep", "-P", str(os.getpid())], capture_output=True, text=True, check=False)
+            for worker in map(int, found.stdout.split()):
+                command = Path(f"/proc/{worker}/cmdline").read_bytes() if Path(f"/proc/{worker}").exists() else b""
+                if b"starwhale.execution.worker" in command:
+                    os.kill(worker, signal.SIGKILL)
+
+    (steady.folder / "tries").write_text("", encoding="utf-8")
+    with steady.instance() as opened:
+        options = RunOptions(should_stop=lambda: False, crash_point=crash_point)
+        outcome = opened.jobs.run(steady.request(executor), options)
+    assert outcome.status is Status.SUCCESS, outcome.error
+    tables = steady.tables(outcome.job_id)
+    assert_each_row_once(tables, MANY)
+    assert tables["summary"] == steady_tables["summary"]
+    ranges, tried = steady.ranges(outcome.job_id), steady.tried()
+    handed_in = ranges[BESIDE - 1]
+    assert all(tried[row] == 1 for row in range(handed_in.stop)), "what was sent is not done again"
+    assert [each.crashes for each in ranges[:BESIDE]] == [0] * BESIDE
+    assert ranges[BESIDE].crashes == 1, "the next one is the suspect"
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory: pytest.TempPathFactory) -> LedgerJob:
+    """Ranges that are cut, because a few of their calls are late."""
+    return make_job(tmp_path_factory.mktemp("cut"), delay_s=2.5, handlers=LATE)
+
+
+@pytest.fixture(scope="module")
+def cut_tables(cut: LedgerJob) -> Mapping[str, Rows]:
+    """What its tables hold when nothing happens."""
+    tables = cut.tables(cut.run())
+    assert_each_row_once(tables)
+    return tables
+
+
+@pytest.mark.needs_kills
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize(
+    ("point", "arrival", "behind"),
+    [*((point, n, "") for n in (1, 2) for point in SPLIT_STEPS), *((point, 1, "split") for point in COMMIT_STEPS)],
+)
+def test_a_driver_that_dies_when_a_range_is_cut_loses_nothing(
+    cut: LedgerJob, cut_tables: Mapping[str, Rows], executor: str, point: str, arrival: int, behind: str
+) -> None:
+    check(cut, crash(cut, point, arrival, executor, behind=behind), executor, cut_tables)
 
 
 # ------------------------------------------------------------------------------ rows that kill, rows that take too long

@@ -94,6 +94,8 @@ class Simulation:
         self.held: list[list[Message]] = [
             [] for _ in range(self.tasks)
         ]  # the first is worked on, the second read ahead
+        self.handed_in: list[Message | None] = [None] * self.tasks
+        """Task → what it has handed in: the commit takes place while it is at the next range."""
         self.in_flight: list[Message] = []
         self.cut: set[tuple[int, int, int]] = set()
         self.refused = 0
@@ -102,7 +104,7 @@ class Simulation:
     def run(self) -> None:
         """Let anything happen, then let everybody work, and check that every row was done once."""
         events = (self.work, self.work, self.stop_early, self.kill, self.give_back, self.pass_time, self.deliver)
-        events = (*events, self.retry, self.split)
+        events = (*events, self.retry, self.split, self.hand_in, self.settle)
         for _ in range(EVENTS):
             self.random.choice(events)(self.random.randrange(self.tasks))
             self.check_tiles()
@@ -136,6 +138,7 @@ class Simulation:
 
     def work(self, task: int) -> None:
         """Commit what the task is at, all of it, or ask for rows; also for those that it reads ahead."""
+        self.settle(task)
         held = self.held[task]
         if not held or (len(held) < MOST_HELD and self.random.random() < 0.3):
             before = len(held)
@@ -146,6 +149,24 @@ class Simulation:
         self.in_flight.append(message)
         if self.random.random() < 0.8:
             self.arrive(message, message.holder, message.stop)
+
+    def hand_in(self, task: int) -> None:
+        """Be through with a range and go on with the next, which is here already; the commit of the one before was waited for."""
+        if len(self.held[task]) < MOST_HELD:
+            return
+        self.settle(task)
+        if self.held[task]:
+            self.handed_in[task] = self.held[task].pop(0)
+
+    def settle(self, task: int) -> None:
+        """Let what was handed in be committed, and be leased another range with it."""
+        message, self.handed_in[task] = self.handed_in[task], None
+        if message is None:
+            return
+        self.arrive(message, message.holder, message.stop)
+        self.in_flight.append(message)
+        if len(self.held[task]) < MOST_HELD:
+            self.ask(task)
 
     def ask(self, task: int) -> None:
         self.release_expired()
@@ -170,6 +191,7 @@ class Simulation:
 
     def stop_early(self, task: int) -> None:
         """Commit some batches of what the task is at; the rest goes back."""
+        self.settle(task)
         if not self.held[task]:
             return
         message = self.held[task].pop(0)
@@ -204,8 +226,16 @@ class Simulation:
         self.cut.add((message.start, message.stop, message.number))
 
     def kill(self, task: int) -> None:
-        """End the worker; what it was at is a suspect, and its last commit may still be under way."""
-        held = self.held[task]
+        """End the worker; what it was at is a suspect, and its last commit may still be under way.
+
+        What it has handed in was sent before, and is committed; or it was lost on the way, and is given back as no suspect.
+        """
+        held, handed_in = self.held[task], self.handed_in[task]
+        self.handed_in[task] = None
+        if handed_in is not None:
+            self.in_flight.append(handed_in)
+            if self.random.random() < 0.7:
+                self.arrive(handed_in, handed_in.holder, handed_in.stop)
         if held and self.random.random() < 0.7:
             self.in_flight.append(held[0])
         for each in [r for r in self.ranges.values() if r.state is RangeState.LEASED]:
@@ -216,7 +246,7 @@ class Simulation:
                     assert free[0].crashes == each.crashes + 1
                 else:
                     free = [self.rules.release(each)]
-                    assert free[0].crashes == each.crashes, "what was only read ahead is no suspect"
+                    assert free[0].crashes == each.crashes, "what was only read ahead, or was handed in, is no suspect"
                 for part in free:
                     self.ranges[part.start] = part
                 self.forget(each)
@@ -225,6 +255,9 @@ class Simulation:
 
     def give_back(self, task: int) -> None:
         """End the attempt; or only lose the answer, so that the same attempt may get the same rows again."""
+        if (handed_in := self.handed_in[task]) is not None:  # whoever waited for it has gone; it may arrive late
+            self.handed_in[task] = None
+            self.held[task].insert(0, handed_in)
         if not self.held[task]:
             return
         self.in_flight += self.held[task]

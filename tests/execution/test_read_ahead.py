@@ -1,16 +1,18 @@
-"""What is leased and read before its turn, over a ledger in memory with a clock of its own."""
+"""What is leased and read before its turn, and committed after it, over a ledger in memory with a clock of its own."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
 
 from starwhale.domain.ledger import Pace, Queue, cut, range_rows
-from starwhale.errors import CorruptedError
+from starwhale.errors import CorruptedError, LeaseLostError
 from starwhale.execution.read_ahead import RangeFeed
 from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TaskStores
 
@@ -24,10 +26,40 @@ class Ledger:
     """Rows per second."""
     held: list[RangeLease] = field(default_factory=list[RangeLease])
     committed: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    handed_in: list[RangeLease] = field(default_factory=list[RangeLease])
+    under_way: int = 0
+    may_commit: threading.Event = field(default_factory=threading.Event)
+    """Commits of ranges that were handed in wait for it."""
+    refused: int = -1
+    """The commit of the range that begins here is refused."""
     most_held: int = 0
     readers: Counter[int] = field(default_factory=Counter[int])
     pace: Pace = field(default_factory=Pace)
     damaged: int = -1
+
+    def __post_init__(self) -> None:
+        self.may_commit.set()
+
+    @property
+    def worked_on(self) -> RangeLease:
+        """What a worker that dies now was at."""
+        return next(each for each in list(self.held) if each not in self.handed_in)
+
+    def hand_in(self, done: PartDraft | None = None) -> Callable[[], RangeLease | None]:
+        assert self.under_way == 0, "one is under way at most"
+        self.under_way += 1
+        if done is not None:
+            assert done.lease is not None
+            self.handed_in.append(done.lease)
+
+        def answer() -> RangeLease | None:
+            assert done is None or self.may_commit.wait(30)
+            try:
+                return self.next_range(done)
+            finally:
+                self.under_way -= 1
+
+        return answer
 
     def next_range(self, done: PartDraft | None = None) -> RangeLease | None:
         if done is not None:
@@ -52,6 +84,9 @@ class Ledger:
 
     def commit(self, done: PartDraft) -> None:
         assert done.lease is not None
+        if done.lease.start == self.refused:
+            message = "the lease has ended"
+            raise LeaseLostError(message)
         assert done.lease is self.held.pop(0), "the ranges are done in the order in which they were leased"
         self.committed.append((done.lease.start, done.lease.stop))
 
@@ -73,7 +108,7 @@ def work(ledger: Ledger, *, is_ahead: bool = True) -> list[int]:
     try:
         while (ready := feed.next(done)) is not None:
             seen += cast("list[int]", ready.rows.keys)
-            assert ready.lease is ledger.held[0]
+            assert ready.lease is ledger.worked_on
             done = ledger.draft(ready.lease)
     finally:
         feed.close()
@@ -136,3 +171,50 @@ def test_damage_ahead_is_told_when_its_turn_comes() -> None:
         work(ledger)
     assert ledger.committed[-1][1] > 15_000, "everything before was kept"
     assert ledger.held[0].start == ledger.committed[-1][1]
+    assert ledger.under_way == 0, "what was handed in is not left behind"
+
+
+def until_ahead(ledger: Ledger, feed: RangeFeed) -> PartDraft:
+    """Work until a range is handed in, whose commit is held up; returns what was done last."""
+    ledger.may_commit.clear()
+    done = None
+    while not ledger.handed_in:
+        ready = feed.next(done)
+        assert ready is not None
+        done = ledger.draft(ready.lease)
+    assert done is not None
+    return done
+
+
+def test_a_range_is_committed_while_the_next_one_is_done_and_before_the_one_after() -> None:
+    ledger = Ledger(Queue(total=60_000, batch=1), 3000.0)
+    with closing(RangeFeed(cast("TaskStores", ledger))) as feed:
+        present = until_ahead(ledger, feed)  # it came although the commit of the one before is held up
+        (before,) = ledger.handed_in
+        assert present.lease is not None
+        assert before.stop == present.lease.start
+        assert ledger.committed[-1][1] == before.start
+        assert ledger.worked_on is present.lease, "a worker that dies now did not die of what it has handed in"
+        waits = threading.Thread(target=feed.settle)
+        waits.start()
+        waits.join(0.05)
+        assert waits.is_alive(), "whoever settles waits for the commit"
+        ledger.may_commit.set()
+        waits.join(30)
+        assert ledger.committed[-1] == (before.start, before.stop)
+        after = feed.next(present)
+        assert after is not None
+        assert after.lease.start == present.lease.stop
+
+
+@pytest.mark.parametrize("asks", ["next", "settle"])
+def test_a_commit_that_is_refused_beside_predict_is_told_by_the_next_call(asks: str) -> None:
+    ledger = Ledger(Queue(total=60_000, batch=1), 3000.0)
+    with closing(RangeFeed(cast("TaskStores", ledger))) as feed:
+        present = until_ahead(ledger, feed)
+        ledger.refused = ledger.handed_in[0].start
+        ledger.may_commit.set()
+        committed = list(ledger.committed)
+        with pytest.raises(LeaseLostError):
+            feed.next(present) if asks == "next" else feed.settle()
+    assert ledger.committed == committed, "what came after it is not committed either"

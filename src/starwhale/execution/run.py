@@ -268,7 +268,7 @@ class JobRun:
         task = dataclasses.replace(self._tasks[update.task_id], attempt=update.attempt)
         update = self._describe(task, update)
         stores = self._desk.close(update.task_id, update.attempt)
-        held = [] if stores is None else stores.worked_on
+        held = stores is not None and stores.holds_ranges
         culprit: TaskError | None = None
         if update.worker_died and not update.is_renewal:
             reason = "" if update.error is None else update.error.message

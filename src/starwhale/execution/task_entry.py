@@ -167,6 +167,7 @@ class _Attempt:
         """What keeps what the task prints."""
         self.on_stuck: Callable[[TaskUpdate], None] | None = None
         """Ends the process when a call does not end."""
+        self._feed: RangeFeed | None = None
 
     def run(self) -> Status:
         """Run the handler; returns success or interrupted."""
@@ -286,7 +287,9 @@ class _Attempt:
 
     def _run_rows(self, runner: PredictRunner) -> Status:
         draft: PartDraft | None = None
-        with closing(RangeFeed(self._stores, is_ahead=not self._task.request.is_debug, clock=self._clock)) as feed:
+        is_ahead = not self._task.request.is_debug
+        with closing(RangeFeed(self._stores, is_ahead=is_ahead, clock=self._clock)) as feed:
+            self._feed = feed
             while not self._should_stop():
                 asked = self._clock()
                 ready = feed.next(draft)
@@ -299,10 +302,9 @@ class _Attempt:
                 try:
                     draft = self._run_range(runner, ready, began)
                 except RowFailed as failure:
-                    if failure.draft is not None:
-                        self._keep(self._finish(failure.draft, ready.lease, began))
+                    self._keep(failure.draft and self._finish(failure.draft, ready.lease, began))
                     raise
-        self._keep(draft)
+            self._keep(draft)
         return Status.INTERRUPTED
 
     def _run_range(self, runner: PredictRunner, ready: Ready, began: float) -> PartDraft | None:
@@ -336,7 +338,10 @@ class _Attempt:
         return draft
 
     def _keep(self, draft: PartDraft | None) -> None:
-        """Commit what was done of a range, if any of it was; the rest goes back when the attempt ends."""
+        """Commit what was done of a range, if any of it was, after the one before; the rest goes back when the attempt ends."""
+        if self._feed is not None:
+            with self.meter.measure(Activity.WRITE):
+                self._feed.settle()
         if draft is None or draft.lease is None:
             return
         if draft.stop is None or draft.stop > draft.lease.start:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 from starwhale.storage.protocols import Rows
@@ -31,21 +32,22 @@ class Features(dict[str, Any]):  # Any: cells hold what users gave
             raise AttributeError(name) from None
 
 
-def feature_rows(rows: Rows) -> list[Features]:
-    """Turn columns into one mapping per row, without the cells that are None.
+def feature_rows(rows: Rows) -> Iterator[Features]:
+    """Turn columns into one mapping per row, without the cells that are None; each is made when its turn comes.
 
     A row costs a zip and a dict; columns with gaps are looked at cell by cell.
     """
     names, columns = list(rows.columns), list(rows.columns.values())
     if not names:
-        return [Features() for _ in rows.keys]
-    if any(_has_gaps(column) for column in columns):
-        return [
+        return (Features() for _ in rows.keys)
+    if any(map(may_have_gaps, columns)):
+        return (
             Features({name: value for name, value in zip(names, values, strict=True) if value is not None})
             for values in zip(*columns, strict=True)
-        ]
-    return [Features(zip(names, values)) for values in zip(*columns)]  # noqa: B905 - columns are equally long; strict costs time per row
+        )
+    return map(Features, map(zip, repeat(names), zip(*columns)))  # noqa: B905 - columns are equally long; strict costs time per row
 
 
-def _has_gaps(column: Sequence[object]) -> bool:
-    return _NONE in set(map(type, column))
+def may_have_gaps(column: Sequence[object]) -> bool:
+    """Whether a column holds None; one whose values are made in turn says so itself."""
+    return not getattr(column, "is_full", False) and _NONE in set(map(type, column))

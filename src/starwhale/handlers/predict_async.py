@@ -147,7 +147,7 @@ class AsyncRunner:
     def open(self, rows: Rows, lease: RangeLease, dataset: DatasetInput, *, is_debug: bool = False) -> OpenRange:
         """Make the calls of a range; none of them is begun."""
         size = 1 if lease.rebatched or is_debug else self._record.batch_size
-        datas = feature_rows(rows)
+        datas = list(feature_rows(rows))
         is_batched = self._record.batch_size > 1
         calls = [
             Call(

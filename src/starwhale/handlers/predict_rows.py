@@ -6,7 +6,8 @@ import logging
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from types import FrameType
 from typing import Any
 
@@ -151,7 +152,7 @@ class PredictRunner:
             return PartDraft(lease=lease)
         return draft
 
-    def _loop(self, datas: list[Features], part: RangePart, should_stop: Callable[[], bool]) -> bool:
+    def _loop(self, datas: Iterator[Features], part: RangePart, should_stop: Callable[[], bool]) -> bool:
         """Call the function until the rows end, one fails, the part is heavy enough, or a stop is asked for.
 
         Returns:
@@ -164,12 +165,12 @@ class PredictRunner:
         outputs, buffer, values = part.outputs, self._context.log_buffer, part.outputs.values
         add_rank, add_key = outputs.ranks.append, outputs.keys.append
         add_seconds, add_value = outputs.seconds.append, outputs.values.append
-        for at in range(0, len(datas), size):
+        for at in range(0, len(keys), size):
             if should_stop() or (
                 at and (buffer.weight >= PART_BYTES or (values and type(values[-1]) not in LIGHT and part.is_heavy()))
             ):
                 return True
-            data: Any = datas[at : at + size] if batching else datas[at]  # Any: a batch or a row
+            data: Any = list(islice(datas, size)) if batching else next(datas)  # Any: a batch or a row
             external = None if with_external is None else self._external(dataset, keys[at : at + size])
             if seed_globals:
                 _seed_globals(self._context.seed(keys[at]))

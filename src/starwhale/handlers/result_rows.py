@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
+from starwhale.handlers.features import may_have_gaps
 from starwhale.handlers.outputs import PICKLED
 from starwhale.storage.protocols import HIDDEN_COLUMNS, TablePage, TableQuery, Value
 
@@ -46,7 +47,7 @@ class ResultRow(NestedRow):
     """One row of the results; `dataset`, `dataset_version`, `key` and `step` say where it comes from."""
 
     __slots__ = ("_hidden", "_position")
-    _hidden: Mapping[str, list[Value]]
+    _hidden: Mapping[str, Sequence[Value]]
     _position: int
 
     def _of(self, name: str) -> Value:
@@ -113,19 +114,18 @@ def page_rows(page: TablePage) -> Iterator[ResultRow]:
     inputs = _dicts(groups["input"], page.row_count)
     outputs = _dicts(groups["output"], page.row_count) if groups["output"] else None
     for position, row in enumerate(_rows(outer, page.row_count)):
-        row["input"] = inputs[position]
-        if outputs is not None and outputs[position]:
-            row["output"] = outputs[position]
+        row["input"] = next(inputs)
+        if outputs is not None and (output := next(outputs)):
+            row["output"] = output
         row._hidden, row._position = hidden, position  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the row is made here
         yield row
 
 
-def _rows(columns: Mapping[str, list[Value]], count: int) -> Iterator[ResultRow]:
+def _rows(columns: Mapping[str, Sequence[Value]], count: int) -> Iterator[ResultRow]:
     names = list(columns)
-    gaps = any(_NONE in set(map(type, column)) for column in columns.values())
     if not names:
         return (ResultRow() for _ in range(count))
-    if not gaps:
+    if not any(map(may_have_gaps, columns.values())):
         return (ResultRow(zip(names, values)) for values in zip(*columns.values()))  # noqa: B905 - equally long; strict costs time per row
     return (
         ResultRow({name: value for name, value in zip(names, values, strict=True) if value is not None})
@@ -133,14 +133,14 @@ def _rows(columns: Mapping[str, list[Value]], count: int) -> Iterator[ResultRow]
     )
 
 
-def _dicts(columns: Mapping[str, list[Value]], count: int) -> list[NestedRow]:
+def _dicts(columns: Mapping[str, Sequence[Value]], count: int) -> Iterator[NestedRow]:
+    """Make what is nested in each row when its turn comes."""
     if not columns:
-        return [NestedRow() for _ in range(count)]
+        return (NestedRow() for _ in range(count))
     names = list(columns)
-    gaps = any(_NONE in set(map(type, column)) for column in columns.values())
-    if not gaps and not any("/" in name for name in names):
-        return [NestedRow(zip(names, values)) for values in zip(*columns.values())]  # noqa: B905 - equally long; strict costs time per row
-    return [_nest(dict(zip(names, values, strict=True))) for values in zip(*columns.values(), strict=True)]
+    if not any("/" in name for name in names) and not any(map(may_have_gaps, columns.values())):
+        return (NestedRow(zip(names, values)) for values in zip(*columns.values()))  # noqa: B905 - equally long; strict costs time per row
+    return (_nest(dict(zip(names, values, strict=True))) for values in zip(*columns.values(), strict=True))
 
 
 def _nest(flat: Mapping[str, Value]) -> NestedRow:

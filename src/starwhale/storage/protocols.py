@@ -25,8 +25,8 @@ class Rows:
 
     keys: list[Key]
     """Keys of the rows."""
-    columns: dict[str, list[Value]]
-    """Feature name → one value per row; None where a row has no such feature."""
+    columns: Mapping[str, Sequence[Value]]
+    """Feature name → one value per row; None where a row has no such feature. One that is looked at twice may be made twice."""
     decode_s: float = field(default=0.0, compare=False)
     """Seconds of reading them in which stored columns became values; 0 where nobody can tell."""
 
@@ -149,8 +149,8 @@ class TableQuery:
 class TablePage:
     """Some rows of a result table, in order."""
 
-    columns: dict[str, list[Value]]
-    """Column name (with `id`) → one value per row; None where a row has none."""
+    columns: Mapping[str, Sequence[Value]]
+    """Column name (with `id`) → one value per row; None where a row has none. One that is looked at twice may be made twice."""
     row_count: int
     """Rows of this page."""
     next_cursor: str | None = None
@@ -163,7 +163,7 @@ class TaskStores(Protocol):
     Rules: `next_range` commits the draft that it is given and grants the next range in one transaction; a refused commit raises
     `LeaseLostError` and keeps nothing of the draft. Nothing is visible to readers before its commit. A task may hold several ranges of a
     queue and works on them in the order in which it got them, an async predict on all of them. Calls of one task come one after another, but for `read_rows`, which may
-    come while another is answered; different tasks call at the same time. Pages come in the table's order and see everything that was committed
+    come while another is answered, and a range that was handed in; different tasks call at the same time. Pages come in the table's order and see everything that was committed
     before the first page was asked for.
     """
 
@@ -175,6 +175,15 @@ class TaskStores(Protocol):
             queue: Empty for predict; a `SharedRows.queue` otherwise.
             wanted: Rows that the task can begin with at once: no more are leased, but a batch, and no fewer but for a fair share of few
                 rows left or for large rows. 0 leaves it to the speed at which the task has done its last range.
+        """
+        ...
+
+    def hand_in(self, done: PartDraft | None = None) -> Callable[[], RangeLease | None]:
+        """Do what `next_range` does, but wait for its answer later: what is returned waits, and gives or raises it; it is called once.
+
+        When this returns, the draft is out of the task's hands: should its worker die at the next range, then the draft is committed as if it
+        lived, or not at all, and never counts as what the worker was at. One is under way at most: the answer is waited for before anything
+        else is committed or asked for.
         """
         ...
 

@@ -61,12 +61,12 @@ class TaskCodec:
             return Rows(keys=keys, columns=columns)
         import pyarrow as pa
 
-        from starwhale.storage.tables.columns import KEY_COLUMN, decode_batch
+        from starwhale.storage.tables.columns import KEY_COLUMN, decode_in_turn
 
         with pa.ipc.open_stream(pa.py_buffer(content)) as stream:
-            table = stream.read_all()
+            batch = stream.read_next_batch()
         source_of = self._mapped(folder) or lazy_source(fetch)
-        return Rows(keys=table.column(KEY_COLUMN).to_pylist(), columns=decode_batch(table, source_of))
+        return Rows(keys=batch.column(KEY_COLUMN).to_pylist(), columns=decode_in_turn(batch, source_of))
 
     def decode_page(self, content: memoryview) -> TablePage:
         """Decode a page of results."""

@@ -31,6 +31,8 @@ CrashPoint = Callable[[str], None]
 """Called with the name of each step of a commit; tests end the process there."""
 COMMIT_STEPS = ("before_append", "appended", "in_transaction", "part_named", "committed")
 """The crash points of a commit, in order."""
+SPLIT_STEPS = ("before_split", "split")
+"""The crash points of cutting a leased range, in order."""
 RANGE_BYTES = 16 << 20
 """A range holds about so many bytes of rows, at most."""
 
@@ -119,8 +121,12 @@ class LocalTaskStores:
         """Queue → the ranges that the attempt holds, in the order in which it works on them."""
         self.noted = ""
         """What the task is waiting for."""
+        self._handed_in: list[RangeLease] = []
         self._last_pace = Pace(tasks=task.total)
         self._lock = threading.Lock()
+        self._turn = (
+            threading.Lock()
+        )  # what user code asks for by itself may come while a range that was handed in is committed
         self._queues: set[str] = set()
         self._sources: OrderedDict[tuple[int, str, int], Source] = OrderedDict()
 
@@ -131,21 +137,37 @@ class LocalTaskStores:
 
     @property
     def worked_on(self) -> list[RangeLease]:
-        """The ranges that the attempt is at: of each queue the first that it holds; the others it has only read ahead, unless it is async."""
+        """The ranges that the attempt is at: of each queue the first that it holds and has not handed in.
+
+        The others it has only read ahead, unless it is async.
+        """
+        at = [[lease for lease in leases if lease not in self._handed_in] for leases in self.held.values()]
         if self._task.step.record.is_async:
-            return [lease for leases in self.held.values() for lease in leases]
-        return [leases[0] for leases in self.held.values() if leases]
+            return [lease for leases in at for lease in leases]
+        return [leases[0] for leases in at if leases]
+
+    @property
+    def holds_ranges(self) -> bool:
+        """Whether ranges have to be given back when the attempt ends."""
+        return any(self.held.values())
 
     def next_range(self, done: PartDraft | None = None, *, queue: str = "", wanted: int = 0) -> RangeLease | None:
         return self._next_range(None if done is None else _encode(done), queue, wanted)
 
+    def hand_in(self, done: PartDraft | None = None) -> Callable[[], RangeLease | None]:
+        encoded = None if done is None else _encode(done)  # now: the user's code may change later what it has given
+        return lambda: self._next_range(encoded, "", 0)
+
     def split(self, lease: RangeLease, cuts: Sequence[int]) -> list[RangeLease]:
-        pieces = self._stores.catalog.ledger.split_range(lease, cuts, self.holder)
-        leases = self.held.get(lease.queue, [])
-        if lease in leases:
-            position = leases.index(lease)
-            leases[position : position + 1] = pieces
-        return pieces
+        with self._turn:
+            self._crash_point("before_split")
+            pieces = self._stores.catalog.ledger.split_range(lease, cuts, self.holder)
+            self._crash_point("split")
+            leases = self.held.get(lease.queue, [])
+            if lease in leases:
+                position = leases.index(lease)
+                leases[position : position + 1] = pieces
+            return pieces
 
     def commit(self, draft: PartDraft) -> None:
         self._commit(_encode(draft))
@@ -212,9 +234,14 @@ class LocalTaskStores:
         return encode_page(self.read_page(query, cursor), "arrow" if form == "arrow" else "msgpack")
 
     def _next_range(self, done: EncodedPart | None, queue: str, wanted: int) -> RangeLease | None:
+        self._take_in(done)
+        with self._turn:
+            return self._commit_and_lease(done, queue, wanted)
+
+    def _commit_and_lease(self, done: EncodedPart | None, queue: str, wanted: int) -> RangeLease | None:
         queue = self._make_queue(queue)
         if done is not None and done.lease is None:
-            self._commit(done)
+            self._commit_part(done)
             done = None
         request = None if done is None else self._write(done)
         task = self._task
@@ -234,10 +261,22 @@ class LocalTaskStores:
 
     def _let_go(self, lease: RangeLease | None) -> None:
         """Forget a range that was committed."""
-        if lease is not None and lease in (leases := self.held.get(lease.queue, [])):
-            leases.remove(lease)
+        if lease is not None:
+            for leases in (self.held.get(lease.queue, []), self._handed_in):
+                if lease in leases:
+                    leases.remove(lease)
+
+    def _take_in(self, part: EncodedPart | None) -> None:
+        """Take note that the attempt is through with a range, whatever becomes of its commit."""
+        if part is not None and part.lease is not None:
+            self._handed_in.append(part.lease)
 
     def _commit(self, part: EncodedPart) -> None:
+        self._take_in(part)
+        with self._turn:
+            self._commit_part(part)
+
+    def _commit_part(self, part: EncodedPart) -> None:
         if part.lease is not None:
             self._stores.catalog.ledger.commit_range(self._write(part), self.holder)
             self._let_go(part.lease)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest, Step, Task
 from starwhale.errors import LeaseLostError, StarwhaleError
@@ -147,12 +147,35 @@ class TaskStoresContract:
             each.first.commit(draft(second))
             assert numbers(each.second) == [0, 10, 20, 30]
 
+    def test_a_range_that_is_handed_in_is_committed_while_the_next_one_is_worked_on(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            first, second = lease_of(each.first), lease_of(each.first)
+            answer = each.first.hand_in(draft(first))
+            assert each.first.read_rows(second).keys == [2, 3]
+            third = answer()
+            assert third is not None
+            assert third.start == 4
+            assert numbers(each.second) == [0, 10]
+            answer = each.first.hand_in(draft(second))
+            fourth = answer()
+            assert fourth is not None
+            assert each.first.hand_in()() is None, "without a draft it only asks for more"
+            assert numbers(each.second) == [0, 10, 20, 30]
+
+    def test_what_is_done_with_values_after_they_were_handed_in_changes_nothing(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            handed_in = draft(lease_of(each.first))
+            answer = each.first.hand_in(handed_in)
+            handed_in.tables[0].columns["value"][:] = [-1, -1]
+            answer()
+            assert numbers(each.second) == [0, 10]
+
     def test_a_lost_lease_is_refused_and_keeps_nothing(self, tmp_path: Path) -> None:
         with self.carried(tmp_path) as each:
             lease = lease_of(each.first)
             each.side.stores.catalog.ledger.release_all(lease.job_id)
             assert lease_of(each.second).start == 0
-            for commit in (each.first.commit, each.first.next_range):
+            for commit in (each.first.commit, each.first.next_range, lambda done: each.first.hand_in(done)()):
                 error = error_of(lambda commit=commit: commit(draft(lease)))
                 assert type(error) is LeaseLostError
                 assert "rows 0 to 2" in error.message
@@ -224,7 +247,7 @@ def draft(lease: RangeLease, stop: int | None = None) -> PartDraft:
 
 def numbers(stores: TaskStores) -> list[int]:
     """Read what was committed of `draft`."""
-    return stores.read_page(TableQuery(table="numbers")).columns.get("value", [])
+    return list(cast("Sequence[int]", stores.read_page(TableQuery(table="numbers")).columns.get("value", [])))
 
 
 def content(k: int) -> bytes:

@@ -139,10 +139,18 @@ class PipeClient:
     def call(
         self, operation: str, key: str, arguments: Json, blobs: Sequence[bytes | memoryview] = ()
     ) -> tuple[Any, list[memoryview]]:
-        """Send a request for an attempt and wait for the answer.
+        """Send a request for an attempt and wait for the answer; see `ask`."""
+        return self.ask(operation, key, arguments, blobs)()
+
+    def ask(
+        self, operation: str, key: str, arguments: Json, blobs: Sequence[bytes | memoryview] = ()
+    ) -> Callable[[], tuple[Any, list[memoryview]]]:
+        """Send a request for an attempt; what is returned waits for the answer, once.
+
+        What was sent reaches the other side even if this process dies right afterwards: it lies in the socket of the other side.
 
         Raises:
-            StarwhaleError: Whatever the other side raised.
+            StarwhaleError: Whatever the other side raised; when the answer is waited for.
             ExecutionError: The other side has gone.
         """
         request_id = next(self._ids)
@@ -154,10 +162,14 @@ class PipeClient:
             self._channel.send({"id": request_id, "op": operation, "key": key, **arguments}, blobs)
         except OSError as error:
             raise _gone() from error
-        header, found = answers.get()
-        if "error" in header:
-            raise error_from_json(header["error"])
-        return header.get("value"), found
+
+        def answer() -> tuple[Any, list[memoryview]]:  # Any: a JSON value
+            header, found = answers.get()
+            if "error" in header:
+                raise error_from_json(header["error"])
+            return header.get("value"), found
+
+        return answer
 
     def tell(self, operation: str, key: str, arguments: Json) -> None:
         """Send a message that has no answer."""
@@ -184,10 +196,21 @@ class PipeTaskStores:
         self._key = attempt_key(task_id, attempt)
 
     def next_range(self, done: PartDraft | None = None, *, queue: str = "", wanted: int = 0) -> RangeLease | None:
+        return self._ask_for_range(done, queue, wanted)()
+
+    def hand_in(self, done: PartDraft | None = None) -> Callable[[], RangeLease | None]:
+        return self._ask_for_range(done, "", 0)
+
+    def _ask_for_range(self, done: PartDraft | None, queue: str, wanted: int) -> Callable[[], RangeLease | None]:
         header, blobs = _draft_to_json(self._client.codec.encode_draft(done)) if done is not None else (None, [])
         arguments = {"draft": header, "queue": queue, "wanted": wanted}
-        value, _ = self._client.call("next_range", self._key, arguments, blobs)
-        return None if value is None else RangeLease(**value)
+        answer = self._client.ask("next_range", self._key, arguments, blobs)
+
+        def lease() -> RangeLease | None:
+            value, _ = answer()
+            return None if value is None else RangeLease(**value)
+
+        return lease
 
     def split(self, lease: RangeLease, cuts: Sequence[int]) -> list[RangeLease]:
         arguments = {"lease": dataclasses.asdict(lease), "cuts": list(cuts)}

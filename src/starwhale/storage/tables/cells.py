@@ -6,7 +6,7 @@ was put is not seen, and large content is on disk already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Protocol, TypedDict, cast, overload
@@ -27,6 +27,7 @@ _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _PLAIN = frozenset({bool, float, type(None)})
 _MEDIA_TYPES = frozenset(MEDIA.values())
 _META_CACHE = 4096
+_AT_ONCE = 16
 
 
 class PackRef(TypedDict):
@@ -275,10 +276,63 @@ def media_maker(name: str) -> Callable[[bytes, bytes | Source | None], Any]:
         raise UnsupportedValueError(f"this program has no data type {name!r}", hint="a newer one wrote it: upgrade")
 
     def make(meta: bytes, content: bytes | Source | None) -> Any:
-        state = msgpack.unpackb(meta, strict_map_key=False, unicode_errors="surrogatepass")
-        return made.from_state(state, cast("Source | None", content))
+        return made.from_state(_unpack_state(meta), cast("Source | None", content))
 
     return make
+
+
+def make_media(name: str, metas: Sequence[bytes | None], contents: Sequence[bytes | Source | None]) -> Sequence[Any]:
+    """Make the values of a column of media; None where a cell has no state.
+
+    Those of most columns differ in their content alone; of such a column each value is made whenever it is looked at.
+    """
+    make = media_maker(name)
+    if metas and (meta := metas[0]) is not None and metas.count(meta) == len(metas):
+        state = _unpack_state(meta)
+        return MadeInTurn(
+            lambda some: MEDIA[name].all_from_state(state, cast("Sequence[Source | None]", some)), contents
+        )
+    return [None if meta is None else make(meta, content) for meta, content in zip(metas, contents, strict=True)]
+
+
+class MadeInTurn(Sequence[Any]):  # Any: media values
+    """A column of which each value is made when it is looked at, and forgotten with the row.
+
+    Thousands of values that wait in memory for their turn cost more than making them: the garbage collector goes through all that there is
+    each time their number has grown by a quarter, the objects of the libraries of the user included.
+    """
+
+    __slots__ = ("_contents", "_make")
+    is_full = True
+    """No value is absent."""
+
+    def __init__(
+        self,
+        make: Callable[[Sequence[bytes | Source | None]], Sequence[Any]],
+        contents: Sequence[bytes | Source | None],
+    ) -> None:
+        self._make = make
+        self._contents = contents
+
+    def __len__(self) -> int:
+        return len(self._contents)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> MadeInTurn: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return MadeInTurn(self._make, self._contents[index])
+        return self._make([self._contents[index]])[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        for at in range(0, len(self._contents), _AT_ONCE):
+            yield from self._make(self._contents[at : at + _AT_ONCE])
+
+
+def _unpack_state(meta: bytes) -> Any:
+    return msgpack.unpackb(meta, strict_map_key=False, unicode_errors="surrogatepass")
 
 
 def _copy_plain(value: Any) -> Any:
@@ -314,6 +368,7 @@ __all__ = [
     "AlikeCells",
     "LongBytes",
     "LongStr",
+    "MadeInTurn",
     "MediaCell",
     "PackRef",
     "Packed",
@@ -321,6 +376,7 @@ __all__ = [
     "SourceOf",
     "freeze",
     "is_media_type",
+    "make_media",
     "media_cell",
     "media_maker",
     "name_cell",

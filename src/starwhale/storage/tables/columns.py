@@ -121,7 +121,7 @@ def decode_column(array: Any, kind: str, source_of: SourceOf | None = None) -> l
     if isinstance(array, pa.ChunkedArray):
         return list(chain.from_iterable(decode_column(chunk, kind, source_of) for chunk in array.chunks))
     if kind.startswith("media:"):
-        return _decode_media(array, kind.removeprefix("media:"), source_of)
+        return list(_decode_media(array, kind.removeprefix("media:"), source_of))
     if pa.types.is_struct(array.type) and kind in {"str", "bytes", "variant"}:
         content = _decode_long(array, source_of)
         if kind == "str":
@@ -157,6 +157,20 @@ def decode_batch(batch: Any, source_of: SourceOf | None = None) -> dict[str, lis
         for position, field in enumerate(batch.schema)
         if field.name != KEY_COLUMN
     }
+
+
+def decode_in_turn(batch: Any, source_of: SourceOf | None = None) -> dict[str, Sequence[Any]]:
+    """Do the same for rows that are looked at once, one after another: media that differ in nothing but their content are made then."""
+    made: dict[str, Sequence[Any]] = {}
+    for position, field in enumerate(batch.schema):
+        kind, column = kind_of(field), batch.column(position)
+        if field.name == KEY_COLUMN:
+            continue
+        if kind.startswith("media:"):
+            made[unescape_name(field.name)] = _decode_media(column, kind.removeprefix("media:"), source_of)
+        else:
+            made[unescape_name(field.name)] = decode_column(column, kind, source_of)
+    return made
 
 
 def make_field(name: str, arrow_type: Any, kind: str) -> Any:
@@ -372,17 +386,14 @@ def _encode_alike(values: AlikeCells) -> tuple[Any, str]:
     return pa.Array.from_buffers(MEDIA_TYPE, count, [None], children=children), f"media:{values.name}"
 
 
-def _decode_media(array: Any, name: str, source_of: SourceOf | None) -> list[Any]:
+def _decode_media(array: Any, name: str, source_of: SourceOf | None) -> Sequence[Any]:
     metas, data, refs = array.flatten()
     contents: list[Any] = data.to_pylist()
     if refs.null_count < len(refs):
         for position, ref in enumerate(refs.to_pylist()):
             if ref is not None:
                 contents[position] = _open(ref, source_of)
-    make = cells.media_maker(name)
-    return [
-        None if meta is None else make(meta, content) for meta, content in zip(metas.to_pylist(), contents, strict=True)
-    ]
+    return cells.make_media(name, metas.to_pylist(), contents)
 
 
 def _open(ref: Mapping[str, Any], source_of: SourceOf | None) -> Source:
@@ -396,6 +407,7 @@ __all__ = [
     "SourceOf",
     "decode_batch",
     "decode_column",
+    "decode_in_turn",
     "encode_batch",
     "encode_column",
     "escape_name",

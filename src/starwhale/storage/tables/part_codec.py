@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -135,7 +135,7 @@ def decode_page(data: bytes) -> TablePage:
     """Undo `encode_page`."""
     (length,) = _HEADER.unpack_from(data)
     header = json.loads(data[_HEADER.size : _HEADER.size + length])
-    columns = _decode_columns(data[_HEADER.size + length :], header["codec"])
+    columns = _decode_in_turn(data[_HEADER.size + length :], header["codec"])
     return TablePage(columns=columns, row_count=header["row_count"], next_cursor=header["next_cursor"])
 
 
@@ -184,12 +184,20 @@ def write_batch(batch: Any) -> bytes:  # Any: a pyarrow record batch
     return cast("bytes", sink.getvalue().to_pybytes())
 
 
-def _encode_columns(columns: Mapping[str, list[Any]], kind: Codec) -> bytes:
+def _encode_columns(columns: Mapping[str, Sequence[Any]], kind: Codec) -> bytes:
     if kind == "msgpack":
         return codec.pack(dict(columns))
     from starwhale.storage.tables.columns import encode_batch  # the import of pyarrow
 
     return write_batch(encode_batch(columns))
+
+
+def _decode_in_turn(payload: bytes, kind: Codec) -> Mapping[str, Sequence[Any]]:
+    if kind == "msgpack":
+        return _decode_columns(payload, kind)
+    from starwhale.storage.tables.columns import decode_in_turn  # the import of pyarrow
+
+    return decode_in_turn(read_batch(payload))
 
 
 def _decode_columns(payload: bytes, kind: Codec) -> dict[str, list[Any]]:

@@ -269,7 +269,7 @@ class RowsView:
             if kinds[name].startswith(("struct", "variant")):
                 joined.update(_spread(f"input/{name}", values))
             else:
-                joined[f"input/{name}"] = values
+                joined[f"input/{name}"] = list(values)
         return joined
 
     def _merge_own(self, columns: Columns) -> Columns:
