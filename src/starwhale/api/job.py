@@ -11,29 +11,22 @@ Job.run(model="examples/digits", datasets="digits")   a folder, a .py file or a 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from starwhale.api.evaluation import Evaluation
 from starwhale.api.instance import default_instance
 from starwhale.api.job_code import local_request, make_request
-from starwhale.api.job_run import dataset_uris, reproduce_job, resume_job, run_job, run_or_go_on
-from starwhale.domain.job import ResumeChanges
-from starwhale.domain.uri import Uri
-from starwhale.errors import NotBuiltYetError, NotFoundError, UsageError, nearest
-from starwhale.storage.protocols import Key, TableQuery, Value
+from starwhale.api.job_run import dataset_uris, run_job, run_or_go_on
+from starwhale.api.job_verbs import JobVerbs
+from starwhale.errors import NotBuiltYetError, UsageError
 
 if TYPE_CHECKING:
-    from starwhale.instances.job_logs import TaskLog
     from starwhale.results.compare.findings import Comparison
     from starwhale.results.gate.report import Gate
-    from starwhale.results.report import JobReport
-    from starwhale.results.reproduction import Reproduction
-    from starwhale.storage.catalog.records import JobRecord, StepRecord
 
 
-class Job:
+class Job(JobVerbs):
     """A job of the local instance; what it says is read anew each time.
 
     Args:
@@ -43,13 +36,6 @@ class Job:
     Raises:
         NotFoundError: Nothing fits.
     """
-
-    def __init__(self, uri: str, *, removed: bool = False) -> None:
-        found = _find(str(uri), removed=removed)
-        self.id = found.id
-        """40 characters."""
-        self.uri = Uri(kind="job", project=found.project, name=found.id)
-        """The URI with nothing left out."""
 
     @classmethod
     def get(cls, uri: str, *, removed: bool = False) -> Job:
@@ -220,248 +206,6 @@ class Job:
         del args, kw
         raise NotBuiltYetError("Job.create_remote is not built yet", hint="use Job.create_local")
 
-    @property
-    def status(self) -> str:
-        """Where it stands, in upper case."""
-        return str(self._record.status).upper()
-
-    @property
-    def basic_info(self) -> dict[str, Any]:
-        """The manifest."""
-        from starwhale.results.manifest import job_manifest
-
-        return job_manifest(self._record)
-
-    def info(self) -> JobReport:
-        """Return manifest and report."""
-        from starwhale.results.report import make_report
-
-        return make_report(default_instance().stores, self._record)
-
-    @property
-    def tables(self) -> list[str]:
-        """Names of the tables that have rows, without the summary."""
-        from starwhale.results.read import table_names
-
-        return table_names(default_instance().stores, self._record)
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """The summary; `{}` when there is none."""
-        from starwhale.results.read import summary
-
-        return summary(default_instance().stores, self._record)
-
-    def get_table_rows(
-        self,
-        name: str,
-        start: Key | None = None,
-        end: Key | None = None,
-        keep_none: bool = False,
-        end_inclusive: bool = False,
-    ) -> Iterator[dict[str, Value]]:
-        """Read the rows of a table in its order; an unknown table has none."""
-        from starwhale.results.read import read_rows
-
-        query = TableQuery(table=name, start=start, end=end, end_inclusive=end_inclusive)
-        return read_rows(default_instance().stores, self._record, query, keep_none=keep_none)
-
-    def to_pandas(self, table: str = "results") -> Any:  # Any: a pandas.DataFrame; pandas is optional
-        """Return a whole table as a data frame.
-
-        Raises:
-            NotFoundError: The job has no such table.
-            MissingDependencyError: pandas is not installed.
-        """
-        from starwhale.results.frame import to_pandas
-
-        return to_pandas(default_instance().stores, self._record, self._check_table(table))
-
-    def to_arrow(self, table: str = "results") -> Any:  # Any: a pyarrow.Table, which ships no types
-        """Return a whole table as an Arrow table; columns without an Arrow type come as text.
-
-        Raises:
-            NotFoundError: The job has no such table.
-        """
-        from starwhale.results.frame import to_arrow
-
-        return to_arrow(default_instance().stores, self._record, self._check_table(table))
-
-    def _check_table(self, table: str) -> str:
-        names = [*self.tables, "results", "summary"]
-        if table not in names:
-            raise NotFoundError(f"job {self.id[:12]} has no table {table!r}", hint=nearest(table, names))
-        return table
-
-    @property
-    def evaluation_store(self) -> Evaluation:
-        """The job's results as an Evaluation."""
-        return Evaluation(self.id, self.uri.project)
-
-    @property
-    def steps(self) -> list[StepRecord]:
-        """Its steps, needs first, with their status and times."""
-        return list(default_instance().jobs.steps(self.id))
-
-    def wait(self, timeout_s: float | None = None) -> Job:
-        """Wait until nobody works on the job any more; `status` says how it ended.
-
-        Raises:
-            JobTimeoutError: It has not ended in that time, and goes on; it is a TimeoutError.
-        """
-        default_instance().jobs.wait(self.id, timeout_s=timeout_s)
-        return self
-
-    def results(
-        self, table: str = "", where: str | None = None, limit: int = 20, failed: bool = False, *, offset: int = 0
-    ) -> list[dict[str, Value]]:
-        """Return the first rows of a table that fit.
-
-        Args:
-            table: One of `tables`, in any case; empty for `results`.
-            where: An expression over the columns, as `swcli job results --where` has it: `"output > 3 and input/text is not null"`.
-            limit: At most so many; 0 means all.
-            failed: The rows that failed, in row order and with their errors, instead of a table.
-            offset: Leave out so many of the first that fit.
-
-        Raises:
-            NotFoundError: The job has no such table.
-            UsageError: The expression breaks, or names a column that no row has.
-        """
-        from starwhale.results.scan import scan
-
-        record = self._record
-        found = scan(
-            default_instance().stores,
-            record,
-            table,
-            where=where or "",
-            limit=limit or None,
-            offset=offset,
-            failed=failed,
-        )
-        return list(found.rows)
-
-    def resume(
-        self,
-        executor: str | None = None,
-        replicas: int | Literal["auto"] | None = None,
-        arguments: Sequence[str] = (),
-        *,
-        concurrency: int | None = None,
-        max_errors: int | str = "",
-        time_limit_s: float | None = None,
-        failed: bool = False,
-    ) -> Job:
-        """Go on from the rows that are not done, to the end.
-
-        Args:
-            executor: Another executor; None keeps the job's.
-            replicas: Another number of tasks for the steps that consume rows, or "auto" for as many as fit this machine; None keeps the
-                job's.
-            concurrency: Another number of calls of an async predict in flight per task; None keeps the job's.
-            arguments: Options of the handlers whose values no record keeps, because they are secrets: `["--api-key", key]`.
-            max_errors: Another number of rows per step that may fail; empty keeps the job's.
-            time_limit_s: Another time limit, 0 for none; None keeps the job's. The clock starts anew either way.
-            failed: Try the rows that failed again too, also where the job has succeeded; the steps behind them run anew. What they had
-                failed with stays in the table `retried_errors`, and their rows in `results` are marked `_retried`.
-
-        Raises:
-            ConflictError: A living process runs it.
-            StatusError: It was a debug run, of which nothing is kept.
-            StarwhaleError: It failed again; as `run` raises.
-        """
-        __tracebackhide__ = True
-        changes = ResumeChanges(
-            executor=executor,
-            replicas=None if replicas == "auto" else replicas,
-            fits_replicas=replicas == "auto",
-            concurrency=concurrency,
-            max_errors=str(max_errors),
-            failed=failed,
-            time_limit_s=time_limit_s,
-            arguments=tuple(map(str, arguments)),
-        )
-        resume_job(self.id, changes)
-        return self
-
-    def logs(
-        self, step: str = "", task: int | None = None, attempt: int | None = None, limit: int = 0
-    ) -> list[TaskLog]:
-        """Return what its tasks have printed: one value per task that printed anything, with its `lines`.
-
-        Args:
-            step: Only this step: the handler's name, or its function's; empty for all.
-            task: Only this task of its step, from 0; None for all.
-            attempt: This try of each task; None for the last.
-            limit: The last so many lines of each; 0 for all.
-
-        Raises:
-            NotFoundError: No such step, task or attempt; those that exist are named.
-        """
-        from starwhale.instances.job_logs import LogChoice
-
-        choice = LogChoice(step=step, task=task, attempt=attempt)
-        return list(default_instance().jobs.logs(self.id, choice, limit=limit))
-
-    def pause(self, timeout_s: float | None = None) -> Job:
-        """Stop it for now, whichever process runs it, and wait until it has stopped; `resume` goes on with it.
-
-        Raises:
-            StatusError: It has ended; the message says how.
-            JobTimeoutError: It has not stopped in that time; it still will.
-        """
-        default_instance().jobs.pause(self.id, timeout_s=timeout_s)
-        return self
-
-    def cancel(self, force: bool = False, timeout_s: float | None = None) -> Job:
-        """Stop it for good, whichever process runs it, and wait until it has stopped; what was done is kept.
-
-        Args:
-            force: Do not wait for the batches under way.
-            timeout_s: Wait so long at most; None until it has stopped.
-
-        Raises:
-            StatusError: It has ended otherwise; the message says how.
-            JobTimeoutError: It has not stopped in that time; it still will.
-        """
-        default_instance().jobs.cancel(self.id, force=force, timeout_s=timeout_s)
-        return self
-
-    def export(
-        self,
-        path: str | os.PathLike[str],
-        with_model: bool = False,
-        with_datasets: bool = False,
-        force: bool = False,
-        *,
-        with_runtime: bool = False,
-    ) -> Path:
-        """Write the job to one archive file, to be imported elsewhere, and return its path: record, results, errors and logs.
-
-        Args:
-            path: The file.
-            with_model: Take the packaged model along.
-            with_datasets: Take the dataset versions along.
-            force: Replace a file that is there.
-            with_runtime: Take the runtime along that it ran in, or the model that carries it.
-
-        Raises:
-            ConflictError: It is running, or has not begun.
-            AlreadyExistsError: The file is there.
-            UsageError: What should go along cannot: a work directory is no packaged model.
-            CorruptedError: A file is damaged.
-        """
-        default_instance().jobs.export(
-            self.id,
-            Path(path),
-            with_model=with_model,
-            with_datasets=with_datasets,
-            with_runtime=with_runtime,
-            force=force,
-        )
-        return Path(path)
-
     @classmethod
     def import_archive(cls, path: str | os.PathLike[str], project: str = "", force: bool = False) -> Job:
         """Bring a job in that `export` wrote, with what came with it, and return it; one that is there already is left as it is.
@@ -476,27 +220,6 @@ class Job:
             AlreadyExistsError: There is another job of that id.
         """
         return cls(default_instance().jobs.import_archive(Path(path), project=project, force=force).job.id)
-
-    def reproduce(
-        self, sample: int = 0, seed: int = 0, allow_changed: bool = False, arguments: Sequence[str] = ()
-    ) -> Reproduction:
-        """Run the job again on what it ran on, as a new job, and compare every row and metric.
-
-        Args:
-            sample: Try only so many rows, drawn at random, and compare no metrics; 0 means all.
-            seed: From which the rows are drawn.
-            allow_changed: Run a work directory, or functions of a notebook, that have changed since.
-            arguments: Options of the handlers whose values no record keeps, because they are secrets: `["--api-key", key]`.
-
-        Raises:
-            CannotTellError: The model, a dataset or the source is gone or has changed.
-            StatusError: The job has not succeeded.
-            StarwhaleError: The new job failed; as `run` raises.
-        """
-        __tracebackhide__ = True
-        return reproduce_job(
-            self.id, sample=sample, seed=seed, allow_changed=allow_changed, arguments=tuple(map(str, arguments))
-        )
 
     @staticmethod
     def compare(
@@ -607,40 +330,6 @@ class Job:
             flips_file=str(flips),
         )
         return default_instance().jobs.gate(named(run), options=options)
-
-    def remove(self) -> None:
-        """Hide the job until it is recovered.
-
-        Raises:
-            ConflictError: It is running.
-        """
-        default_instance().jobs.remove(self.id)
-
-    def recover(self) -> None:
-        """Bring the removed job back; `Job.get(uri, removed=True)` finds one that was removed earlier."""
-        default_instance().jobs.recover(self.id)
-
-    @property
-    def _record(self) -> JobRecord:
-        try:
-            return default_instance().jobs.get(self.id)
-        except NotFoundError:  # removed, and still held by the user
-            return _find(self.id, removed=True)
-
-    def __repr__(self) -> str:
-        from starwhale.api.job_view import job_line
-
-        return job_line(self._record)
-
-    def _repr_html_(self) -> str:
-        from starwhale.api.job_view import job_html
-
-        return job_html(self._record, self.info())
-
-
-def _find(uri: str, *, removed: bool) -> JobRecord:
-    instance = default_instance()
-    return instance.catalog.jobs.get(uri, project=instance.project, removed=True) if removed else instance.jobs.get(uri)
 
 
 job = Job.get
