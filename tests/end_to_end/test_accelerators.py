@@ -97,4 +97,7 @@ def test_an_unknown_executor_is_answered_with_those_that_are_there(project: Proj
     words = ["model", "run", str(project.folder / "gpu.py"), "-d", "numbers", "--executor"]
     told = ("there are process, thread", "did you mean 'process'", "entry points of the group 'starwhale.executor'")
     assert_one_clear_message(project.swcli(*words, "proces"), *told, exit_code=2)
-    assert_one_clear_message(project.swcli(*words, "ray"), "not built yet", "process, thread", exit_code=1)
+    for planned in ("ray", "container", "kubernetes"):
+        assert_one_clear_message(
+            project.swcli(*words, planned), f"no executor '{planned}' yet", told[0], told[2], exit_code=2
+        )

@@ -47,8 +47,8 @@ job.add_command(reproduce)
 @click.option("-p", "--project", default=None, help="Another project than the current one.")
 @click.option("--fullname", is_flag=True, help="Show whole ids.")
 @click.option("--show-removed", is_flag=True, help="Show the removed ones instead.")
-@click.option("--page", default=1, show_default=True, type=click.IntRange(min=1), help="Page, from 1.")
-@click.option("--size", default=20, show_default=True, type=click.IntRange(min=1), help="Jobs per page.")
+@click.option("--page", default=1, show_default=True, metavar="N", type=click.IntRange(min=1), help="Page, from 1.")
+@click.option("--size", default=20, show_default=True, metavar="N", type=click.IntRange(min=1), help="Jobs per page.")
 @click.pass_obj
 def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, page: int, size: int) -> None:
     """List jobs, the newest first."""
@@ -88,7 +88,12 @@ def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, 
 @job.command()
 @click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option(
-    "--max-report-cols", default=20, show_default=True, type=click.IntRange(min=1), help="Most columns of a table."
+    "--max-report-cols",
+    default=20,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Most columns of a table.",
 )
 @click.option("--web", is_flag=True, help="Open the report in a browser (not built yet).")
 @click.pass_obj
@@ -121,8 +126,8 @@ def info(app: CliApp, job_address: str, max_report_cols: int, web: bool) -> None
     "--failed", is_flag=True, help="The rows that failed, with their errors; last the one that ended the job."
 )
 @click.option("--where", default="", metavar="EXPR", help="Which rows: 'output == 7 and input/label != 3'.")
-@click.option("-n", "limit", default=20, show_default=True, type=click.IntRange(min=1), help="Most rows.")
-@click.option("--offset", default=0, type=click.IntRange(min=0), help="Leave out the first ones.")
+@click.option("-n", "limit", default=20, show_default=True, metavar="N", type=click.IntRange(min=1), help="Most rows.")
+@click.option("--offset", default=0, metavar="N", type=click.IntRange(min=0), help="Leave out the first N.")
 @click.pass_obj
 def results(  # noqa: PLR0917 - click passes them by name
     app: CliApp, job_address: str, table: str, failed: bool, where: str, limit: int, offset: int

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 WIDEST = 36
 """Most characters of a cell that is no id; `-o json` gives whole values."""
 _HIDDEN = frozenset({"_mode"})
+_WHOLE = frozenset({"id", "exception"})
+"""What is never cut: it goes on in the next line."""
 _FIRST = ("id", "exception", "frame", "message", "output", "input", "duration_seconds")
 Row = Mapping[str, Any]  # Any: cells of users
 
@@ -42,6 +44,8 @@ def render_rows(console: Console, found: Scan, *, next_command: str) -> None:
     for name in shown:
         if name == "id":
             table.add_column("id", width=ids, overflow="fold")  # whole, because it is copied from here
+        elif name in _WHOLE:
+            table.add_column(name, overflow="fold")
         else:
             table.add_column(Text(_cut(name)), no_wrap=True, overflow="ellipsis")
     for position in range(len(found.rows)):
@@ -94,7 +98,8 @@ def _fitting(cells: Mapping[str, Sequence[str]], room: int, ids: int) -> list[st
     """Return the first columns that fit side by side, one at least."""
     shown: list[str] = []
     for name, values in cells.items():
-        room -= (ids if name == "id" else max(map(len, (_cut(name), *values)))) + 2
+        width = ids if name == "id" else max(map(len, (_cut(name), *values)))
+        room -= (min(width, max(room - 2, WIDEST)) if name in _WHOLE else width) + 2
         if shown and room < 0:
             break
         shown.append(name)
@@ -102,4 +107,4 @@ def _fitting(cells: Mapping[str, Sequence[str]], room: int, ids: int) -> list[st
 
 
 def _cut(text: str, name: str = "") -> str:
-    return text if name == "id" or len(text) <= WIDEST else text[: WIDEST - 1] + "…"
+    return text if name in _WHOLE or len(text) <= WIDEST else text[: WIDEST - 1] + "…"

@@ -74,8 +74,13 @@ def definition(function: Callable[..., object]) -> Place | None:
 
 
 def user_frames(error: BaseException) -> traceback.StackSummary:
-    """Return the frames from the first of the user's on; all that are not ours where the user has none."""
-    frames = list(traceback.extract_tb(error.__traceback__))
+    """Return the frames from the first of the user's on; all that are not ours where the user has none.
+
+    A StopIteration that leaves a coroutine comes as a RuntimeError without them: its cause has them.
+    """
+    cause = error.__cause__
+    told = cause if isinstance(error, RuntimeError) and isinstance(cause, StopIteration | StopAsyncIteration) else error
+    frames = list(traceback.extract_tb(told.__traceback__))
     while frames and (frames[0].filename.startswith(_own())):
         frames.pop(0)
     mine = [position for position, frame in enumerate(frames) if is_user_file(frame.filename)]
@@ -93,6 +98,8 @@ def user_place(error: BaseException) -> Place | None:
     """Return the innermost line of the user's own code; None when there is no line at all."""
     if isinstance(error, SyntaxError) and error.filename:
         return Place(error.filename, error.lineno or 1)
+    if isinstance(place := getattr(error, "place", None), Place):
+        return place
     frames = user_frames(error)
     mine = [frame for frame in frames if is_user_file(frame.filename)] or list(frames)
     return Place(mine[-1].filename, mine[-1].lineno or 1, mine[-1].name) if mine else None
@@ -112,6 +119,17 @@ def stuck_place(stack: FrameType | None) -> tuple[str, str]:
     frame = frames[mine[-1]]
     shown = traceback.StackSummary.from_list(frames[mine[0] :])
     return str(Place(frame.filename, frame.lineno or 1, frame.name)), "".join(shown.format())
+
+
+def waiting_place(call: object) -> Place | None:
+    """Return the user's innermost line at which a coroutine waits; None for what is no coroutine, or is not the user's."""
+    place: Place | None = None
+    while call is not None:
+        frame: FrameType | None = getattr(call, "cr_frame", None)
+        if frame is not None and is_user_file(frame.f_code.co_filename):
+            place = Place(frame.f_code.co_filename, frame.f_lineno or 1, frame.f_code.co_name)
+        call = getattr(call, "cr_await", None)
+    return place
 
 
 def crash_frame(output: str) -> str:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from starwhale.domain.job import DatasetInput, HandlerRecord
-from starwhale.handlers.call import NOT_THE_USERS, USER_ERRORS, Bound
+from starwhale.handlers.call import NOT_THE_USERS, Bound
 from starwhale.handlers.context import Context, set_runtime_context
-from starwhale.handlers.failures import exception_text
+from starwhale.handlers.failures import Place, exception_text, waiting_place
 from starwhale.handlers.features import feature_rows
 from starwhale.handlers.gate import Gate
 from starwhale.handlers.log_buffer import LogBranch, LogBuffer
@@ -26,6 +26,7 @@ from starwhale.media.weight import LIGHT, weigh
 from starwhale.storage.protocols import Key, PartDraft, RangeLease, Rows
 
 _NOTE_CHARACTERS = 200
+_LOOK_BEFORE_S = 0.01
 _NO_LEASE = RangeLease(job_id="", step="", dataset_position=0, start=0, stop=0, epoch=0, batch=1)
 """For a row that failed: nothing is made of its range."""
 
@@ -224,7 +225,7 @@ class AsyncRunner:
                 self.gate.answered()
             except NOT_THE_USERS:
                 raise
-            except (*USER_ERRORS, asyncio.CancelledError) as error:
+            except (*self._rules.catches, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and _is_given_up():
                     raise
                 tried.result, tried.error = None, error
@@ -245,20 +246,33 @@ class AsyncRunner:
     ) -> Any:  # Any: a row or batch, and what the user returns
         limit = asyncio.timeout(self._record.timeout_s or None)
         began = time.monotonic()
+        places: list[Place | None] = []
         try:
             async with limit:
                 found = self._function(data) if external is None else self._with_external(data, external)  # pyright: ignore[reportOptionalCall] - external is None where it is
-                result = await found if inspect.isawaitable(found) else found
+                timer = self._look_later(found, places) if self._record.timeout_s else None
+                try:
+                    result = await found if inspect.isawaitable(found) else found
+                finally:
+                    if timer is not None:
+                        timer.cancel()
         except TimeoutError as error:
             if not limit.expired():
                 raise
             stuck = error.__cause__ or error  # the cancellation, which knows at which line of the user's it came
             raise self._late().with_traceback(stuck.__traceback__) from None
         if self._record.timeout_s and time.monotonic() - began > self._record.timeout_s:
-            raise self._late()  # it has not listened when it was cancelled
+            late = self._late()  # it has not listened when it was cancelled
+            late.place = places[0] if places else None
+            raise late
         if self._record.batch_size > 1 and result is not None:
             check_batch(self._record, result, len(data))
         return result
+
+    def _look_later(self, call: object, places: list[Place | None]) -> asyncio.TimerHandle:
+        """Take note of the line at which a call waits just before its time is up; later it may be anywhere."""
+        after_s = max(self._record.timeout_s - _LOOK_BEFORE_S, 0.0)
+        return asyncio.get_running_loop().call_later(after_s, lambda: places.append(waiting_place(call)))
 
     async def _wait_out(self, tried: Tried, wait: Wait, began: float) -> bool:
         """Wait before another try; returns False when a stop was asked for."""

@@ -14,7 +14,7 @@ from typing import Any
 from starwhale.domain.job import DatasetInput, HandlerRecord, TaskError
 from starwhale.domain.uri import parse_uri
 from starwhale.errors import HandlerError, UserCodeError
-from starwhale.handlers.call import NOT_THE_USERS, USER_ERRORS, Bound
+from starwhale.handlers.call import NOT_THE_USERS, Bound
 from starwhale.handlers.context import Context
 from starwhale.handlers.failures import definition, stuck_place
 from starwhale.handlers.features import Features, feature_rows
@@ -182,7 +182,7 @@ class PredictRunner:
                     check_batch(self._record, result, len(data))
             except NOT_THE_USERS:
                 raise
-            except USER_ERRORS as error:
+            except self._rules.catches as error:
                 part.predict_s += clock() - start
                 tried = self._try_again(error, data, external, dataset.row_id(keys[at]), should_stop)
                 part.wait_s += tried.waited_s
@@ -237,7 +237,7 @@ class PredictRunner:
                 result = self._function(data) if external is None else self._with_external(data, external)  # pyright: ignore[reportOptionalCall] - external is None where it is
                 if self._record.batch_size > 1 and result is not None:
                     check_batch(self._record, result, len(data))
-            except USER_ERRORS as raised:
+            except self._rules.catches as raised:
                 return None, raised
             return result, None
 

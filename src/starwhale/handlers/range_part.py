@@ -11,6 +11,7 @@ from typing import cast
 from starwhale.domain.job import DatasetInput, HandlerRecord, TaskError
 from starwhale.errors import StarwhaleError, UsageError, UserCodeError
 from starwhale.handlers.busy_signal import busy_signal
+from starwhale.handlers.call import USER_ERRORS
 from starwhale.handlers.failures import details, exception_text, row_error, user_frame
 from starwhale.handlers.outputs import Outputs
 from starwhale.handlers.retry import Tried, is_transient
@@ -58,6 +59,8 @@ class Rules:
     """Which attempt it is."""
     fails_on_error: bool
     """Whether a failed row ends the task; otherwise it is recorded."""
+    catches: tuple[type[BaseException], ...]
+    """What predict may raise. In a worker nobody presses Ctrl-C: a KeyboardInterrupt is the user's code's own, and fails its row."""
 
     @classmethod
     def make(
@@ -72,7 +75,8 @@ class Rules:
             puts_up_with_errors: Whether failed rows are recorded whatever the handler says: the job has a budget for them.
         """
         fails = is_debug or (record.fail_on_error and not puts_up_with_errors)
-        return cls(record=record, origin=origin or Origin(), fails_on_error=fails)
+        catches = USER_ERRORS if is_debug else (*USER_ERRORS, KeyboardInterrupt)
+        return cls(record=record, origin=origin or Origin(), fails_on_error=fails, catches=catches)
 
 
 class RangePart:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starwhale import plugins
-from starwhale.errors import NotBuiltYetError, StarwhaleError, UsageError, nearest
+from starwhale.errors import UsageError, nearest
 from starwhale.execution.executors.protocol import Executor, ExecutorOptions
 
 BUILTIN = {
@@ -29,7 +29,6 @@ def open_executor(name: str, options: ExecutorOptions) -> Executor:
     """Make the executor that a name stands for.
 
     Raises:
-        NotBuiltYetError: It is one that is planned.
         UsageError: Nothing has that name, or what has it cannot be imported.
     """
     check_executor(name)
@@ -46,22 +45,18 @@ def check_executor(name: str) -> None:
     """Refuse the name of an executor that is not there; nothing is imported.
 
     Raises:
-        NotBuiltYetError: It is one that is planned.
-        UsageError: Nothing has that name.
+        UsageError: Nothing has that name; those that are there are named, and how to install one.
     """
     there = plugins.names(GROUP, BUILTIN)
     if name not in there:
         raise _unknown(name, there)
 
 
-def _unknown(name: str, there: Sequence[str]) -> StarwhaleError:
+def _unknown(name: str, there: Sequence[str]) -> UsageError:
     shown = ", ".join(each for each in there if each != "caller")  # nobody can ask for it by that name
-    if name in _PLANNED:
-        message = f"the executor {name!r} is not built yet; there are {shown}"
-        return NotBuiltYetError(message, hint="use --executor process")
     likely = nearest(name, there)
     install = f"others come with packages that you install, as entry points of the group 'starwhale.{GROUP}'"
-    message = f"no executor {name!r}; there are {shown}"
+    message = f"no executor {name!r}{' yet, it is planned' if name in _PLANNED else ''}; there are {shown}"
     return UsageError(message, hint=f"{likely} {install}" if likely.startswith("did") else install)
 
 
