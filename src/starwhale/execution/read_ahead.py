@@ -1,7 +1,7 @@
 """The ranges of a task, one after another: while the present one is predicted, the one before is committed and the next is read and decoded.
 
 Two ranges are leased at most: those that were handed in and are not committed yet, the one that is predicted, and the one after it come one after the
-other. A worker that dies was at the first that it has not handed in. See docs/decisions/0040-commits-beside-predict.md.
+other. A worker that dies was at the first that it has not handed in. See docs/decisions/0042-commits-beside-predict.md.
 """
 
 from __future__ import annotations
