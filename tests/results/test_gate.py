@@ -96,7 +96,7 @@ def _side(found: RuleFinding) -> Outcome:
     is_strict = found.wants in {">", "<"}
     if (low > b) if is_strict else (low >= b):
         return Outcome.PASS
-    if (high <= b) if is_strict else (high < b):
+    if high < b:
         return Outcome.FAIL
     return Outcome.INCONCLUSIVE
 
@@ -240,7 +240,7 @@ def test_markdown_is_one_sentence_a_table_and_folded_examples_within_bounds() ->
     lines = text.splitlines()
     assert lines[0].startswith("**❌ new \\| \\[x\\](y) &lt;script&gt; fails the gate")
     assert lines[2] == "| | rule | found | rows |"
-    assert lines[4] == "| ❌ | `m >= baseline` | −30.0 points \\[−39.6, −21.9\\] | 100 |"
+    assert lines[4] == "| ❌ | `m >= baseline` | −30.0 points \\[−40.0, −21.2\\] | 100 |"
     assert text.count("<details>") == text.count("</details>") == 1
     assert "- ``row\\|0`@all<b>``" in lines
     assert "- and 10 more" in lines

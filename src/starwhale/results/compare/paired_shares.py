@@ -1,7 +1,8 @@
 """Two systems that are right or wrong on the same rows: McNemar's test, and an interval that agrees with it.
 
 The declared procedure: the p is that of McNemar's exact test. The interval holds every difference that a score test does not reject
-(below 50 discordant rows: Tango 1998) or that lies within z standard errors (from 50 on), and 0 exactly when the exact test does not reject
+(Tango 1998: below 50 discordant rows, or where all but fewer than 50 rows are discordant the same way) or that lies within z standard
+errors (else); with it those of the exact interval of one kind of discordant rows where the other kind hardly occurs; and 0 exactly when the exact test does not reject
 it. So the interval has 0 outside if and only if p < 1 − confidence.
 """
 
@@ -12,10 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from starwhale.results.compare.distributions import binomial_two_sided, normal_quantile
+from starwhale.results.compare.intervals import exact_share
 
 _SMALLEST = math.ulp(0.0)
 FEW_DISCORDANT = 50
-"""Below so many discordant rows the interval is Tango's."""
+"""Below so many discordant rows, or rows that are not discordant in the more frequent way, the interval is Tango's: the normal one covers
+as little as 63 % where one system is nearly always right alone."""
+FEW_OTHERS = 5
+"""Below so many discordant rows of the rarer kind Tango's interval is joined with the exact one of the other kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +88,11 @@ def share_interval(counts: PairedCounts, confidence: float = 0.95) -> tuple[floa
     if not counts.n:
         return math.nan, math.nan
     z = normal_quantile((1 + confidence) / 2)
-    if counts.discordant < FEW_DISCORDANT:
+    if _is_few(counts):
         low, high = tango(counts, z)
+        if min(counts.gained, counts.lost) < FEW_OTHERS:
+            first, last = _exact_of_the_larger(counts, confidence)
+            low, high = min(low, first), max(high, last)
     else:
         low, high = (counts.delta - z * counts.standard_error, counts.delta + z * counts.standard_error)
     if mcnemar(counts) >= 1 - confidence:
@@ -97,7 +105,26 @@ def share_interval(counts: PairedCounts, confidence: float = 0.95) -> tuple[floa
 
 def share_method(counts: PairedCounts) -> str:
     """Name how `share_interval` makes the interval."""
-    return "Tango's score interval" if counts.discordant < FEW_DISCORDANT else "paired normal interval"
+    if not _is_few(counts):
+        return "paired normal interval"
+    is_joined = min(counts.gained, counts.lost) < FEW_OTHERS
+    return "Tango's score interval joined with the exact one" if is_joined else "Tango's score interval"
+
+
+def _exact_of_the_larger(counts: PairedCounts, confidence: float) -> tuple[float, float]:
+    """Return the exact interval of the more frequent kind of discordant rows, less the share of the other kind.
+
+    Where that other kind hardly occurs, the difference is one share, of which a score interval covers as little as 91 %.
+    """
+    larger, other = max(counts.gained, counts.lost), min(counts.gained, counts.lost)
+    found = exact_share(larger, counts.n, confidence)
+    low, high = found.low - other / counts.n, found.high - other / counts.n
+    return (low, high) if counts.gained >= counts.lost else (-high, -low)
+
+
+def _is_few(counts: PairedCounts) -> bool:
+    """Whether too few rows differ, or too many the same way, for the normal approximation."""
+    return min(counts.discordant, counts.n - max(counts.gained, counts.lost)) < FEW_DISCORDANT
 
 
 def tango(counts: PairedCounts, z: float) -> tuple[float, float]:

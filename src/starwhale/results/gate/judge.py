@@ -260,9 +260,9 @@ _KEPT: dict[Wants, Callable[[float, float, float], bool]] = {
 }
 _BROKEN: dict[Wants, Callable[[float, float, float], bool]] = {
     Wants.AT_LEAST: lambda _low, high, bound: high < bound,
-    Wants.ABOVE: lambda _low, high, bound: high <= bound,
+    Wants.ABOVE: lambda _low, high, bound: high < bound,
     Wants.AT_MOST: lambda low, _high, bound: low > bound,
-    Wants.BELOW: lambda low, _high, bound: low >= bound,
+    Wants.BELOW: lambda low, _high, bound: low > bound,
 }
 
 
