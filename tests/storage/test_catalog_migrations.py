@@ -21,12 +21,13 @@ from starwhale.storage.catalog.catalog import open_catalog
 from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.migrations.apply import OURS, REVISIONS, Plan, prepare
 from starwhale.storage.catalog.schema import metadata
+from starwhale.storage.protocols import PartRecord, PartTable
 
 SECOND = """
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade():
@@ -43,8 +44,8 @@ def _prepare(root: Path, plan: Plan = OURS) -> Path:
 def _later_plan(tmp_path: Path, more: str = "") -> Plan:
     scripts = tmp_path / "scripts"
     shutil.copytree(OURS.scripts, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "r0005_colour.py").write_text(SECOND.format(more=more))
-    return Plan(scripts=scripts, revisions=(*REVISIONS, "0005"))
+    (scripts / "versions" / "r0006_colour.py").write_text(SECOND.format(more=more))
+    return Plan(scripts=scripts, revisions=(*REVISIONS, "0006"))
 
 
 def _columns(path: Path) -> set[str]:
@@ -120,7 +121,7 @@ def test_a_fresh_database_is_durable_and_private(tmp_path: Path) -> None:
 def test_a_newer_database_is_refused_and_both_revisions_are_named(tmp_path: Path) -> None:
     path = _prepare(tmp_path, _later_plan(tmp_path))
     before = path.read_bytes()
-    with pytest.raises(RootError, match=rf"revision 0005.* up to {REVISIONS[-1]}"):
+    with pytest.raises(RootError, match=rf"revision 0006.* up to {REVISIONS[-1]}"):
         _prepare(tmp_path)
     assert path.read_bytes() == before
 
@@ -131,7 +132,7 @@ def test_an_older_database_is_backed_up_and_migrated(tmp_path: Path) -> None:
     catalog.close()
     path = _prepare(tmp_path, _later_plan(tmp_path))
     assert "colour" in _columns(path)
-    backup = tmp_path / "catalog.db.backup-0004"
+    backup = tmp_path / "catalog.db.backup-0005"
     assert "colour" not in _columns(backup)
     for each in (path, backup):
         with closing(sqlite3.connect(each)) as connection:
@@ -262,3 +263,20 @@ def _open_fresh(root: str, project: str) -> None:
 
 if __name__ == "__main__":
     _open_fresh(*sys.argv[1:])
+
+
+def test_parts_that_were_there_before_their_checksums_get_them(tmp_path: Path) -> None:
+    part = PartRecord(
+        owner="j", step="s", start=0, stop=3, dataset_position=0,
+        tables=(PartTable(table_name="results", file="a.seg", offset=0, length=10, digest=b"d" * 32, row_count=3),),
+    )  # fmt: skip
+    with closing(open_catalog(tmp_path / "catalog.db", tmp_path / ".lock", clock=lambda: 5.5)) as opened:
+        opened.parts.commit(part)
+        opened.parts.commit(replace(part, start=3, stop=6, visible=False, tables=()))
+        expected = opened.parts.visible("j")
+    with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection, connection:
+        connection.execute("ALTER TABLE parts DROP COLUMN checksum")
+        connection.execute("UPDATE alembic_version SET version_num = '0004'")
+    with closing(open_catalog(tmp_path / "catalog.db", tmp_path / ".lock")) as opened:
+        assert opened.parts.visible("j") == expected
+        assert len(expected) == 1

@@ -7,7 +7,7 @@ for its turn instead (docs/decisions/0003). The driver is therefore in autocommi
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 
 from starwhale.errors import CorruptedError, NoSpaceError, RootError
-from starwhale.storage.catalog.row_sums import HINT, check_tables
+from starwhale.storage.catalog.row_sums import HINT, SUMMED, check_tables
 from starwhale.storage.catalog.sqlite_errors import UNWRITTEN_HINT, is_unwritten, unwritten_text
 
 BUSY_TIMEOUT_S = 30.0
@@ -30,7 +30,7 @@ class Database:
         self.path = path
         """The database file."""
         self._engine = _create_engine(path)
-        self._is_checked = False
+        self._checked: set[Sequence[str]] = set()
 
     @contextmanager
     def read(self) -> Generator[Connection]:
@@ -39,12 +39,12 @@ class Database:
             yield connection
 
     @contextmanager
-    def read_checked(self) -> Generator[Connection]:
-        """`read`, after the tables of versions and their indexes were compared, once: a lost entry shows an older version as the newest."""
+    def read_checked(self, tables: Sequence[str] = SUMMED) -> Generator[Connection]:
+        """`read`, after tables and their indexes were compared, once: a lost entry shows an older version as the newest."""
         with self.read() as connection:
-            if not self._is_checked:
-                check_tables(connection)
-                self._is_checked = True
+            if tables not in self._checked:
+                check_tables(connection, tables)
+                self._checked.add(tables)
             yield connection
 
     @contextmanager

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from starwhale.domain.status import Status
 from starwhale.errors import LeaseLostError, ResultsError
 from starwhale.storage.catalog.engine import Database
+from starwhale.storage.catalog.part_sums import FIELDS, SUMMED, TABLE_FIELDS, read_checked_parts, set_sum, sum_up
 from starwhale.storage.catalog.schema import attempts, part_tables, parts
 from starwhale.storage.protocols import PartRecord, PartTable
 
@@ -26,15 +26,17 @@ class Parts:
 
         A provisional part of an attempt hides the provisional parts of earlier attempts of its task.
         """
-        values = {name: getattr(part, name) for name in _FIELDS}
-        result = connection.execute(insert(parts).values(**values, created_at=part.created_at or self._clock()))
+        values = {name: getattr(part, name) for name in FIELDS} | {"created_at": part.created_at or self._clock()}
+        result = connection.execute(insert(parts).values(**values))
         key = result.inserted_primary_key
         if key is None:
             message = f"the catalog gave no number to a part of {part.owner!r}"
             raise ResultsError(message)
         part_id: int = key[0]
-        if part.tables:
-            connection.execute(insert(part_tables), [_table_values(part_id, each) for each in part.tables])
+        tables = [_table_values(part_id, each) for each in part.tables]
+        if tables:
+            connection.execute(insert(part_tables), tables)
+        set_sum(connection, {**values, "id": part_id}, tables)
         if part.provisional and part.task_id:
             self._hide(connection, part.task_id, before_attempt=part.attempt)
         return part_id
@@ -50,23 +52,21 @@ class Parts:
         Args:
             owner: Job id, or the id of a free-standing Evaluation.
             after: Leave out the parts up to this id.
+
+        Raises:
+            CorruptedError: What the catalog says of a part is not what was written.
         """
-        chosen = (parts.c.owner == owner, parts.c.visible.is_(True), parts.c.id > after)
-        with self._database.read() as connection:
-            rows = connection.execute(select(parts).where(*chosen).order_by(parts.c.id)).all()
-            query = select(part_tables).join(parts, part_tables.c.part_id == parts.c.id).where(*chosen)
-            found = connection.execute(query.order_by(part_tables.c.part_id, part_tables.c.table_name)).all()
-        tables: defaultdict[int, list[PartTable]] = defaultdict(list)
-        for row in found:
-            tables[row.part_id].append(PartTable(**{name: getattr(row, name) for name in _TABLE_FIELDS}))
+        with self._database.read_checked(SUMMED) as connection:
+            found = read_checked_parts(connection, parts.c.owner == owner, parts.c.id > after)
         return [
             PartRecord(
-                id=row.id,
-                created_at=row.created_at,
-                tables=tuple(tables[row.id]),
-                **{name: getattr(row, name) for name in _FIELDS},
+                id=row["id"],
+                created_at=row["created_at"],
+                tables=tuple(PartTable(**{name: each[name] for name in TABLE_FIELDS}) for each in tables),
+                **{name: row[name] for name in FIELDS},
             )
-            for row in rows
+            for row, tables in found
+            if row["visible"]
         ]
 
     def finalize_attempt(self, task_id: str, attempt: int) -> None:
@@ -78,10 +78,8 @@ class Parts:
     def finalize(connection: Connection, task_id: str, attempt: int) -> None:
         """Do what `finalize_attempt` does inside a transaction of the caller."""
         own = parts.c.task_id == task_id, parts.c.provisional.is_(True)
-        connection.execute(update(parts).where(*own, parts.c.attempt != attempt).values(visible=False))
-        connection.execute(
-            update(parts).where(*own, parts.c.attempt == attempt).values(visible=True, provisional=False)
-        )
+        Parts._change(connection, [*own, parts.c.attempt != attempt], visible=False)
+        Parts._change(connection, [*own, parts.c.attempt == attempt], visible=True, provisional=False)
 
     @staticmethod
     def check_attempt(connection: Connection, task_id: str, attempt: int) -> None:
@@ -118,6 +116,7 @@ class Parts:
         """
         with self._database.write() as connection:
             for part_id, moved in locations.items():
+                read_checked_parts(connection, parts.c.id == part_id)
                 for table in moved:
                     own = part_tables.c.part_id == part_id, part_tables.c.table_name == table.table_name
                     values = {
@@ -128,20 +127,25 @@ class Parts:
                     if connection.execute(update(part_tables).where(*own).values(**values)).rowcount != 1:
                         message = f"part {part_id} of {owner!r} has no table {table.table_name!r}"
                         raise ResultsError(message)
+                sum_up(connection, parts.c.id == part_id)
 
     @staticmethod
     def _hide(connection: Connection, task_id: str, before_attempt: int | None = None) -> None:
         chosen = [parts.c.task_id == task_id, parts.c.provisional.is_(True), parts.c.visible.is_(True)]
         if before_attempt is not None:
             chosen.append(parts.c.attempt < before_attempt)
-        connection.execute(update(parts).where(*chosen).values(visible=False))
+        Parts._change(connection, chosen, visible=False)
 
-
-_FIELDS = (
-    "owner", "step", "task_id", "attempt", "dataset_position", "start", "stop", "visible", "provisional", "is_retry",
-)  # fmt: skip
-_TABLE_FIELDS = ("table_name", "file", "offset", "length", "digest", "row_count", "first_row")
+    @staticmethod
+    def _change(connection: Connection, chosen: Sequence[ColumnElement[bool]], **values: bool) -> None:
+        """Change rows of parts, and their checksums with them."""
+        changed = connection.execute(select(parts.c.id).where(*chosen)).scalars().all()
+        for start in range(0, len(changed), 500):  # SQLite bounds a statement's variables
+            own = parts.c.id.in_(changed[start : start + 500])
+            read_checked_parts(connection, own)  # what is damaged is not summed up as if it were right
+            connection.execute(update(parts).where(own).values(**values))
+            sum_up(connection, own)
 
 
 def _table_values(part_id: int, table: PartTable) -> dict[str, object]:
-    return {"part_id": part_id, **{name: getattr(table, name) for name in _TABLE_FIELDS}}
+    return {"part_id": part_id, **{name: getattr(table, name) for name in TABLE_FIELDS}}

@@ -17,6 +17,7 @@ from starwhale.domain import ledger as rules
 from starwhale.domain.ledger import Queue, RangeState, RowRange
 from starwhale.domain.status import Status
 from starwhale.errors import CorruptedError
+from starwhale.storage.catalog.part_sums import read_checked_parts, sum_up
 from starwhale.storage.catalog.schema import jobs, part_tables, parts, queues, ranges, steps, tasks
 from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS
 
@@ -45,6 +46,7 @@ def free_failed_rows(connection: Connection, job_id: str, retry: Retry) -> int:
         CorruptedError: The ledger and the errors that are kept tell of different rows; nothing is changed.
     """
     count = 0
+    read_checked_parts(connection, parts.c.owner == job_id)  # they are summed up anew below
     own = ranges.c.job_id == job_id, ranges.c.queue == "", ranges.c.state == RangeState.DONE, ranges.c.rows_failed > 0
     for row in connection.execute(select(ranges).where(*own)).all():
         count += _free(connection, row, retry.failed.get((row.step, row.dataset_position), ()))
@@ -119,6 +121,7 @@ def _reset_steps(connection: Connection, job_id: str, retry: Retry) -> None:
     connection.execute(update(tasks).where(*ended).values(status=Status.CREATED.value))
     found = parts.c.owner == job_id, parts.c.step.in_(retry.again)
     connection.execute(update(parts).where(*found).values(visible=False))
+    sum_up(connection, parts.c.owner == job_id)
     for table in (ranges, queues):
         shared = table.c.job_id == job_id, table.c.step.in_(retry.again), table.c.queue != ""
         connection.execute(delete(table).where(*shared))

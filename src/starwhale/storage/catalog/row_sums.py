@@ -7,6 +7,7 @@ no entry of an index is lost. Revision 0002 computes the same sums: whoever chan
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -45,13 +46,13 @@ def check_sum(connection: Connection, found: str, expected: str, what: str) -> N
         raise damaged(connection, f"its row of {what} differs from its checksum")
 
 
-def check_tables(connection: Connection) -> None:
-    """Let SQLite compare the tables of versions with their indexes.
+def check_tables(connection: Connection, tables: Sequence[str] = SUMMED) -> None:
+    """Let SQLite compare tables with their indexes, mostly those of versions.
 
     Raises:
         CorruptedError: Something is missing or out of order.
     """
-    for table in SUMMED:
+    for table in tables:
         found = connection.exec_driver_sql(f"PRAGMA integrity_check({table})").scalars().all()
         if found != ["ok"]:
             raise damaged(connection, "; ".join(str(each) for each in found[:3]))

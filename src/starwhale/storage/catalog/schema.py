@@ -187,6 +187,7 @@ parts = Table(
     Column("provisional", Boolean, nullable=False),
     Column("is_retry", Boolean, nullable=False, server_default="0"),
     Column("created_at", Float, nullable=False),
+    Column("checksum", String(32), nullable=False, server_default=""),  # `part_sums.part_sum`, of its tables too
     Index(None, "owner"),
     sqlite_autoincrement=True,
 )

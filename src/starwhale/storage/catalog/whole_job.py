@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Connection, Float, Integer, Table, insert, select
 
+from starwhale.storage.catalog.part_sums import read_checked_parts, sum_up
 from starwhale.storage.catalog.projects import ensure_project
 from starwhale.storage.catalog.schema import attempts, jobs, part_tables, parts, queues, ranges, steps, tasks
 
@@ -50,7 +51,11 @@ def read_job_rows(connection: Connection, job_id: str) -> tuple[Json, Rows]:
     """Return the row of a job, without project, status and driver, and the rows of the other tables by name.
 
     Only the parts that readers see are among them.
+
+    Raises:
+        CorruptedError: What the catalog says of a part is not what was written.
     """
+    read_checked_parts(connection, parts.c.owner == job_id)
     chosen = select(*(jobs.c[name] for name in _JOB)).where(jobs.c.id == job_id)
     job = dict(connection.execute(chosen).mappings().one())
     seen = [row.id for row in connection.execute(_parts_of(job_id))]
@@ -118,6 +123,7 @@ def write_job_rows(connection: Connection, job: Json, rows: Rows, *, project: st
         more = {"holder": "", "deadline_s": None} if name == "ranges" else {}
         for chunk in _chunks(rows[name]):
             connection.execute(insert(table), [{**_numbered(row, given), **own, **more} for row in chunk])
+    sum_up(connection, parts.c.owner == job["id"])
 
 
 def _check_row(table: Table, columns: Sequence[str], row: Any) -> None:  # Any: JSON of anybody
