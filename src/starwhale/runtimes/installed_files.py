@@ -7,6 +7,7 @@ import csv
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -49,8 +50,8 @@ def _walk(folder: str, prefix: str) -> Iterator[File]:
             elif entry.is_dir():
                 yield from _walk(entry.path, f"{prefix}{name}/")
             else:
-                stat = entry.stat()
-                yield File(f"{prefix}{name}", stat.st_size, stat.st_mtime_ns)
+                state = entry.stat()
+                yield File(f"{prefix}{name}", state.st_size, state.st_mtime_ns)
 
 
 def sum_files(root: Path, files: Sequence[File]) -> dict[str, str]:
@@ -93,13 +94,21 @@ def _recorded(record: Path, site_packages: Path, root: Path) -> Iterator[tuple[s
 
 def share_files(root: Path, files: Sequence[File], sums: Mapping[str, str], store: Path) -> None:
     """Let equal files of all environments be one file on the disk; where links are not to be had they stay copies."""
-    for each in files:
-        path = root / each.path
-        if each.size < _SHARED_BYTES or path.is_symlink() or each.path.startswith("bin/"):
-            continue
-        shared = store / sums[each.path][:2] / f"{sums[each.path]}-{path.stat().st_mode & 0o777:o}"
+    large = [each.path for each in files if each.size >= _SHARED_BYTES and not each.path.startswith("bin/")]
+    first = {sums[path]: path for path in reversed(large)}
+    again = [path for path in large if first[sums[path]] != path]
+
+    def share(path: str) -> None:
+        file = root / path
         with suppress(OSError):
-            _share(path, shared, sums[each.path])
+            mode = file.lstat().st_mode
+            if not stat.S_ISLNK(mode):
+                _share(file, store / sums[path][:2] / f"{sums[path]}-{mode & 0o777:o}", sums[path])
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        list(pool.map(share, first.values()))
+    for path in again:  # beside none of the same content: each finds the one that is shared
+        share(path)
 
 
 def _share(path: Path, shared: Path, digest: str) -> None:

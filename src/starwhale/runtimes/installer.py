@@ -210,12 +210,12 @@ class Pip:
         kept.mkdir(parents=True, exist_ok=True)
         target = _of_environment(folder)
         common = ["--no-deps", "--require-hashes", *_wheel_words(kept), *_wheel_words(wheels), "-r", str(listed)]
-        into = ["--python", target.path, "install", "--no-compile", "--ignore-installed"]
+        into = ["install", "--no-compile", "--ignore-installed"]
         try:
-            self._run(target, [*into, "--no-index", *common], "")
+            self._run_into(target, [*into, "--no-index", *common], "")
         except RestoreError:  # something is not in the cache
             self._run(target, ["download", "--dest", str(kept), *common], "the lock cannot be installed", indexes)
-            self._run(target, [*into, *common], "the lock cannot be installed", indexes)
+            self._run_into(target, [*into, *common], "the lock cannot be installed", indexes)
         finally:
             listed.unlink(missing_ok=True)
 
@@ -231,13 +231,23 @@ class Pip:
         self._run(python, words, f"no wheel can be built of {source}")
 
     def _run(self, python: Interpreter, words: Sequence[str], what: str, indexes: Indexes | None = None) -> str:
+        return self._start([str(self._tool(python)), "-m", "pip", *words], what, indexes)
+
+    def _run_into(self, target: Interpreter, words: Sequence[str], what: str, indexes: Indexes | None = None) -> str:
+        """Let the environment's own interpreter run the pip of our tools: `pip --python` does so too, after it has started once itself."""
+        runner = next(self._tool(target).parent.parent.glob("lib/python3*/site-packages/pip/__pip-runner__.py"), None)
+        if runner is None:  # an older pip
+            return self._run(target, ["--python", target.path, *words], what, indexes)
+        return self._start([target.path, str(runner), *words], what, indexes)
+
+    def _start(self, words: Sequence[str], what: str, indexes: Indexes | None) -> str:
         additions = {
             "SOURCE_DATE_EPOCH": _WHEEL_TIME,
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_CACHE_DIR": str(self._folder / "cache" / "pip"),
         }
         additions |= _index_environment(indexes or Indexes())
-        return run_tool([str(self._tool(python)), "-m", "pip", *words], what, additions)
+        return run_tool(words, what, additions)
 
     def _tool(self, python: Interpreter) -> Path:
         """Return a Python of that version that has pip, made once."""
