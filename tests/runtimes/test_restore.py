@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.runtimes.conftest import INSTALLERS, variables
 from tests.runtimes.index import make_wheel
 
 if TYPE_CHECKING:
@@ -191,3 +192,28 @@ def test_restores_killed_at_any_moment_leave_no_half_environment(
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         assert call("run", "r", "say-tiny").endswith("1.0\n")
+
+
+@pytest.mark.parametrize("installer", INSTALLERS)
+def test_packages_that_are_kept_need_no_network_elsewhere(
+    installer: str, index: tuple[Path, str], swcli: Swcli, tmp_path: Path
+) -> None:
+    (tmp_path / "runtime.yaml").write_text("name: r\ndependencies: [{pip: [tiny]}]\n")
+    done = swcli("runtime", "build", "--download-all-deps", env=variables(installer, index))
+    assert (done.returncode, "keeping 2 packages in the runtime" in done.stdout + done.stderr) == (0, True), done.stderr
+    assert swcli("runtime", "export", "r", "r.swruntime").returncode == 0
+    there = {
+        **variables(installer, (index[0], "http://127.0.0.1:9/simple")),
+        "SW_LOCAL_STORAGE": str(tmp_path / "there"),
+    }
+    assert swcli("runtime", "import", "r.swruntime", env=there).returncode == 0
+    words = ("python", "-c", "import tiny, small; print(tiny.VERSION)")
+    done = swcli("runtime", "run", "r", "--", *words, env=there)
+    assert (done.returncode, done.stdout) == (0, "2.0\n"), done.stderr
+
+
+def test_packages_are_kept_of_what_is_pinned_alone(swcli: Swcli, tmp_path: Path) -> None:
+    (tmp_path / "runtime.yaml").write_text("name: r\ndependencies: [{pip: [tiny]}]\n")
+    for words in (("-del",), ("--docker", "image", "-n", "r")):
+        done = swcli("runtime", "build", "-dad", *words)
+        assert (done.returncode, "leave --download-all-deps out" in done.stderr) == (2, True)

@@ -33,6 +33,7 @@ def build(  # noqa: PLR0917 - one parameter per option of the command
     project: str = "",
     tags: Sequence[str] = (),
     lock: bool = True,
+    keep_packages: bool = False,
 ) -> str:
     """Lock an environment as a new version of a runtime, and return its URI; nothing is installed yet.
 
@@ -45,12 +46,14 @@ def build(  # noqa: PLR0917 - one parameter per option of the command
         project: Project of the runtime; the current one by default.
         tags: Tags of the version.
         lock: Pin every distribution now; otherwise packages are chosen when it is first used.
+        keep_packages: Keep a wheel of every package in the runtime, so that its environment is made without a network.
 
     Raises:
         UsageError: Several sources are named, or one is malformed.
         RestoreError: The requirements cannot be resolved: the resolver's reason.
     """
     from starwhale.instances.runtimes import Overrides
+    from starwhale.runtimes.bundle import LockOptions
 
     version = default_instance().runtimes.build(
         _source(yaml, venv, shell=shell, image=image),
@@ -59,6 +62,7 @@ def build(  # noqa: PLR0917 - one parameter per option of the command
         project=project,
         tags=tuple(tags),
         is_locked=lock,
+        options=LockOptions(keeps_packages=keep_packages),
     )
     return version.uri.full
 

@@ -26,7 +26,6 @@ _LATER = {
     "push": "copying a runtime to a server",
     "dump_pip_options": "keeping the options of pip's own configuration",
     "dump_condarc": "keeping the configuration of conda",
-    "download_all_deps": "keeping all packages in the runtime",
 }
 _local_options = (
     click.option("-ie", "--include-editable", is_flag=True, help="Pack editable installs as wheels."),
@@ -60,7 +59,9 @@ def _with_local_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--arch", multiple=True, type=click.Choice(["amd64", "arm64", "noarch"]), help="Processor it is for.")
 @_with_local_options
 @click.option("-dcc", "--dump-condarc", is_flag=True, hidden=True)
-@click.option("-dad", "--download-all-deps", is_flag=True, hidden=True)
+@click.option(
+    "-dad", "--download-all-deps", is_flag=True, help="Keep a wheel of every package in it: no network is needed then."
+)
 @click.option("--push", hidden=True)
 @click.option("--force-push", is_flag=True, hidden=True, help="Without --push, nothing.")
 @click.pass_obj
@@ -160,6 +161,7 @@ def _lock_options(given: dict[str, Any]) -> LockOptions:
         includes_editable=given["include_editable"],
         includes_local=given["include_local_wheel"],
         uses_cache=not given["no_cache"],
+        keeps_packages=given.get("download_all_deps", False),
     )
 
 

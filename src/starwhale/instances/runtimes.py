@@ -25,7 +25,7 @@ from starwhale.models.listing import Entry, EntryKind, Listing, read_listing
 from starwhale.models.unpack import unpack
 from starwhale.runtimes.bundle import Gathered, LockOptions, gather_environment, gather_yaml, resolve_lock, write_lock
 from starwhale.runtimes.installed import python_of
-from starwhale.runtimes.installer import Installer, choose_installer
+from starwhale.runtimes.installer import Installer, choose_installer, download
 from starwhale.runtimes.interpreters import find_interpreter, probe
 from starwhale.runtimes.lock import LOCK_PATH, Lock
 from starwhale.runtimes.manifest import MANIFEST, make_manifest
@@ -337,6 +337,9 @@ class RuntimeVerbs(VersionVerbs):
         options: LockOptions | None,
     ) -> Generator[_Made]:
         options = options or LockOptions()
+        if options.keeps_packages and (source.image or not is_locked):
+            message = f"packages can be kept of what is pinned, and {'nothing of an image' if source.image else 'nothing'} is pinned here"
+            raise UsageError(message, hint="leave --download-all-deps out")
         with tempfile.TemporaryDirectory(prefix="starwhale-runtime-") as name:
             folder = Path(name) / "runtime"
             folder.mkdir()
@@ -361,6 +364,9 @@ class RuntimeVerbs(VersionVerbs):
                 wanted = dataclasses.replace(gathered.wanted, uses_cache=options.uses_cache)
                 lock = resolve_lock(wanted, python, installer)
                 write_lock(folder, lock)
+                if options.keeps_packages:
+                    say(f"keeping {len(lock.pins)} package{'' if len(lock.pins) == 1 else 's'} in the runtime")
+                    download(self._stores.layout.runtimes, lock, python, folder / "wheels", wanted.indexes)
             yield _Made(folder=folder, gathered=gathered, lock=lock)
 
     def _gather(

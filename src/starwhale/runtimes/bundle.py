@@ -33,6 +33,8 @@ class LockOptions:
     """Whether what was installed from files of this machine is packed as wheels."""
     uses_cache: bool = True
     """Whether what was fetched before may be used."""
+    keeps_packages: bool = False
+    """Whether a wheel of everything that is pinned is kept in the runtime, so that an environment is made without a network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

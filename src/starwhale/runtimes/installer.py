@@ -100,6 +100,25 @@ class Installer(Protocol):
         ...
 
 
+def download(folder: Path, lock: Lock, python: Interpreter, target: Path, indexes: Indexes) -> None:
+    """Put a wheel of everything that a lock pins into a folder, each checked against its hashes; pip does it, for uv cannot.
+
+    Args:
+        folder: Where cache and tools are.
+        lock: What is wanted.
+        python: For which Python.
+        target: The folder; wheels that are in it already are left as they are.
+        indexes: Where packages come from.
+
+    Raises:
+        RestoreError: Something has no wheel for this Python and platform, or the index cannot be reached.
+    """
+    with tempfile.TemporaryDirectory(prefix="starwhale-lock-") as name:
+        listed = Path(name) / "requirements.txt"
+        listed.write_text(lock.to_text(), encoding="utf-8")
+        Pip(folder).download(python, listed, target, indexes)
+
+
 def choose_installer(folder: Path, forced: str = "") -> Installer:
     """Return uv where it is there, else pip.
 
@@ -218,6 +237,17 @@ class Pip:
             self._run_into(target, [*into, *common], "the lock cannot be installed", indexes)
         finally:
             listed.unlink(missing_ok=True)
+
+    def download(self, python: Interpreter, listed: Path, target: Path, indexes: Indexes) -> None:
+        """Put a wheel of everything in a locked requirement file into a folder.
+
+        Raises:
+            RestoreError: Something has no wheel, or the index cannot be reached.
+        """
+        target.mkdir(parents=True, exist_ok=True)
+        words = ["download", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--dest", str(target)]
+        words += [*_wheel_words(target), "-r", str(listed)]
+        self._run(python, words, "the packages of the lock cannot be kept as wheels", indexes)
 
     def forget(self, names: Sequence[str]) -> None:
         """Drop the shared files too: which of them are damaged is not asked."""
