@@ -23,6 +23,7 @@ from starwhale.errors import ExecutionError, NotFoundError, UsageError
 from starwhale.execution.retry import RETRY_STEPS
 from starwhale.execution.run import END_STEPS
 from starwhale.results.read import read_rows
+from starwhale.results.report import make_report
 from starwhale.storage.catalog.driver import this_driver
 from starwhale.storage.protocols import TableQuery
 from starwhale.storage.task_side import COMMIT_STEPS
@@ -108,7 +109,9 @@ def test_failed_rows_alone_are_tried_again(
     assert kind.job.tried() == Counter(failing)
     assert_whole(kind, job_id, failing)
     with kind.job.instance() as opened:
-        told = opened.jobs.get(job_id).record["resumes"][0]
+        record = opened.jobs.get(job_id)
+        told = record.record["resumes"][0]
+        assert make_report(opened.stores, record).steps[0].tasks == (replicas or 2), "not what was planned at first"
     assert (told["executor"], told.get("replicas")) == (after, replicas)
 
 

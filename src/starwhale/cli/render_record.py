@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from starwhale.domain.usage import TASKS
+
 SHORT = 12
 """Characters of a digest that are shown."""
 _ASKED = ("executor", "replicas", "concurrency")
@@ -96,7 +98,7 @@ def _packages(packages: Mapping[str, str], *, is_whole: bool) -> str:
 
 def _resume(resume: Record) -> str:
     asked = [f"{name} {resume[name]}" for name in _ASKED if name in resume]
-    changed = sorted(name for name in resume if name not in {"argv", "retried_rows", *_ASKED})
+    changed = sorted(name for name in resume if name not in {"argv", "retried_rows", TASKS, *_ASKED})
     told = "with " + ", ".join([*asked, *([f"{', '.join(changed)} changed"] if changed else [])])
     told = told if asked or changed else "with nothing changed"
     count = resume.get("retried_rows")

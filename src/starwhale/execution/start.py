@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, ResumeChanges, RunRequest, Step
 from starwhale.domain.redaction import fill_in
 from starwhale.domain.status import Status
+from starwhale.domain.usage import TASKS
 from starwhale.domain.version import check_job_id
 from starwhale.errors import HandlerError, NoSpaceError, StarwhaleError, StatusError, UsageError
 from starwhale.execution import plan
@@ -449,7 +450,8 @@ def _resumed(
     names = declared_names(job.request, [step.record for step in job.steps])
     now = {**facts, "env": describe_env(names)}
     changed = {name: value for name, value in now.items() if name != "argv" and record.get(name) != value}
-    return {"resumes": [*record.get("resumes", []), {"argv": facts.get("argv", []), **told, **changed}]}
+    tasks = {step.name: step.replicas for step in job.steps}
+    return {"resumes": [*record.get("resumes", []), {"argv": facts.get("argv", []), TASKS: tasks, **told, **changed}]}
 
 
 def _told(options: RunOptions) -> Told:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.status import Status, is_active
-from starwhale.domain.usage import ACCELERATOR_USE
+from starwhale.domain.usage import ACCELERATOR_USE, TASKS
 from starwhale.results.compare.intervals import Interval, wilson
 from starwhale.results.manifest import job_manifest
 from starwhale.results.read import job_scope, read_rows, summary, table_names
@@ -40,7 +40,7 @@ class StepReport:
     needs: tuple[str, ...]
     """Steps that had to succeed before."""
     tasks: int
-    """Tasks that share its rows."""
+    """Tasks that share its rows; after a resumption those that it had then."""
     status: str
     """Where it stands; `interrupted` where it was at work when the job's driver ended."""
     done: int | None
@@ -165,6 +165,8 @@ def _steps(stores: Stores, job: JobRecord, progress: tuple[StepProgress, ...]) -
         attempts[attempt.step].append(attempt)
     seen = job.record.get(ACCELERATOR_USE) or {}
     cores = (job.record.get("hardware") or {}).get("usable_cores") or 0
+    resumes = job.record.get("resumes") or [{}]
+    tasks: Mapping[str, int] = resumes[-1].get(TASKS) or {}
     found: list[StepReport] = []
     for each in stores.catalog.jobs.steps(job.id):
         rows = counted.get(each.step.name) if each.step.consumes_rows else None
@@ -173,7 +175,7 @@ def _steps(stores: Stores, job: JobRecord, progress: tuple[StepProgress, ...]) -
             StepReport(
                 name=each.step.name,
                 needs=each.step.needs,
-                tasks=each.step.replicas,
+                tasks=tasks.get(each.step.name, each.step.replicas),
                 status=str(Status.INTERRUPTED if is_left else each.status),
                 done=None if rows is None else rows.done,
                 failed=None if rows is None else rows.failed,
