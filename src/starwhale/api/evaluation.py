@@ -11,6 +11,7 @@ from starwhale.errors import ArgumentTypeError, FieldNameError, HandlerError, Re
 from starwhale.handlers.context import Context, find_runtime_context, get_runtime_context
 from starwhale.handlers.decorators import evaluate, predict
 from starwhale.handlers.log_buffer import LogBuffer
+from starwhale.handlers.metrics import metrics
 from starwhale.storage.protocols import HIDDEN_COLUMNS, Key, PartDraft, TablePage, TableQuery, Value
 
 RESULTS = "results"
@@ -333,6 +334,7 @@ __all__ = [
     "log",
     "log_result",
     "log_summary",
+    "metrics",
     "predict",
     "scan",
     "scan_results",

@@ -13,6 +13,7 @@ from starwhale.storage.protocols import Key, TableQuery, Value
 
 if TYPE_CHECKING:
     from starwhale.instances.job_logs import TaskLog
+    from starwhale.results.figure import Figure
     from starwhale.results.report import JobReport
     from starwhale.storage.catalog.records import JobRecord, StepRecord
 
@@ -58,6 +59,13 @@ class JobReads:
         from starwhale.results.read import summary
 
         return summary(default_instance().stores, self._record)
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Its figures: each metric with its value, interval, rows, and what else is to be known of it; empty before it has ended well."""
+        from starwhale.results.figure import figures_of
+
+        return figures_of(self._record.record)
 
     def get_table_rows(
         self,

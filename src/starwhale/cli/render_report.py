@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from starwhale.cli.render_figures import render_figures
 from starwhale.cli.render_record import record_lines
 from starwhale.cli.render_usage import usage_lines
+from starwhale.results.figure import figure_values
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,6 +49,7 @@ def render_report(
         _panel(console, "record", dict(record_lines(report.manifest, is_whole=is_verbose)))
     _panel(console, "time", dict(usage_lines(report.steps, is_whole=is_verbose)))
     _panel(console, "summary", dict(_summary(report)))
+    render_figures(console, report.figures, has_labels=bool(report.labels))
     if report.labels:
         _tables(console, "per label", "label", list(report.labels.values()), max_columns)
     if report.confusion_matrix:
@@ -102,7 +105,10 @@ def _model(manifest: Row) -> str:
 
 
 def _summary(report: JobReport) -> Iterator[tuple[str, str]]:
+    told = figure_values(report.figures)
     for name, value in report.summary.items():
+        if name in told and value == told[name]:  # it stands among the figures, with its interval
+            continue
         if name == "accuracy" and report.accuracy is not None:
             found = report.accuracy
             method = found.method.removesuffix(" 95%")

@@ -203,6 +203,8 @@ class HandlerRecord:
     """Environment variables that the handler declares, whose values the record of a job keeps."""
     service_spec: Json | None = None
     """Of the handler `serving`: what the model offers online."""
+    metrics: Json | None = None
+    """predict: what is to be computed of its results, as a `WantedMetrics`."""
 
     def to_json(self) -> Json:
         """Return a JSON object from which `from_json` makes an equal value."""

@@ -16,12 +16,14 @@ from starwhale.domain.error_budget import ErrorBudget, parse_error_budget
 from starwhale.domain.job import Job, Step, Task, TaskError, TaskUpdate
 from starwhale.domain.status import Status, is_active
 from starwhale.domain.usage import ACCELERATOR_USE
+from starwhale.domain.wanted_metrics import FIGURES
 from starwhale.domain.wish import Stop
 from starwhale.errors import (
     ExecutionError,
     InterruptedJobError,
     NoSpaceError,
     StarwhaleError,
+    UsageError,
     UserCodeError,
     WorkerDiedError,
 )
@@ -133,6 +135,7 @@ class JobRun:
         self._job = job
         self._executor = executor
         self._desk = desk
+        self._stores = desk.side.stores
         self._catalog = desk.side.stores.catalog
         self._results = desk.side.stores.results
         self._layout = desk.side.stores.layout
@@ -391,6 +394,8 @@ class JobRun:
         error = schedule.first_error(self._state) if status is Status.FAILED else halt if status in _STOPPED else None
         self._record_steps()
         self._crash_point("steps_settled")
+        if status is Status.SUCCESS and (error := self._keep_figures()) is not None:
+            status = Status.FAILED
         self._catalog.jobs.set_status(self._job.id, status, error=error)
         self._report()
         raised = None if error is None else make_error(error)
@@ -398,6 +403,21 @@ class JobRun:
             cls = NoSpaceError if error is self._halt else InterruptedJobError
             raised = cls(error.message, hint=error.hint)
         return JobOutcome(job_id=self._job.id, status=status, error=raised)
+
+    def _keep_figures(self) -> TaskError | None:
+        """Compute the figures that handlers asked for, and write them down; returns why that cannot be."""
+        if self._job.request.is_debug or self._job.request.task_index >= 0:  # not the rows that figures are about
+            return None
+        from starwhale.results.figure import figures_to_json
+        from starwhale.results.job_figures import compute_figures
+
+        try:
+            found = compute_figures(self._stores, self._catalog.jobs.get(self._job.id))
+        except UsageError as error:
+            return TaskError(message=error.message, hint=error.hint)
+        if found:
+            self._catalog.jobs.add_to_record(self._job.id, lambda _: {FIGURES: figures_to_json(found)})
+        return None
 
     def _report(self) -> None:
         if self._on_progress is None:

@@ -11,6 +11,7 @@ from starwhale.domain.job import HandlerRecord, env_names
 from starwhale.domain.resources import parse_resources
 from starwhale.errors import HandlerError, NotBuiltYetError, UsageError, nearest
 from starwhale.handlers.in_flight import with_concurrency
+from starwhale.handlers.metrics_mark import METRICS_STEP, with_metrics
 from starwhale.handlers.registry import MARK, REGISTRY, Registered, UserFunction
 
 F = TypeVar("F", bound=UserFunction)
@@ -239,6 +240,9 @@ def register(function: F, options: HandlerRecord, *, concurrency: int | None = N
         doc=first_line(function),
     )
     record = with_concurrency(record, function, concurrency)
+    record = with_metrics(record, function)
+    if not (record.metrics or {}).get("functions"):  # a cell that is run again may have had some before
+        REGISTRY.discard(f"{record.name}{METRICS_STEP}")
     REGISTRY.add(Registered(record=record, function=function))
     setattr(function, MARK, record)
     return cast("F", function)  # cast: the checks above narrow it, and it is what came in

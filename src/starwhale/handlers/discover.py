@@ -19,6 +19,7 @@ from starwhale.handlers.context import Context, find_runtime_context, set_runtim
 from starwhale.handlers.decorators import first_line
 from starwhale.handlers.failures import is_user_file, user_code_error, user_frames
 from starwhale.handlers.in_flight import with_concurrency
+from starwhale.handlers.metrics_mark import METRICS_STEP, with_metrics
 from starwhale.handlers.pipeline import EVALUATES, PREDICTS, RUN_MARK, PipelineHandler, hook, read_settings
 from starwhale.handlers.registry import REGISTRY, Registered
 from starwhale.handlers.service import SERVICES, serving_handler
@@ -234,6 +235,9 @@ def _is_defined(entry: Registered) -> bool:
     record = entry.record
     if "<locals>" in record.name:
         return True
+    if record.name.endswith(METRICS_STEP):  # it is found by name alone, and goes with the predict that it measures
+        measured = REGISTRY.get(record.needs[0])
+        return measured is not None and _is_defined(measured)
     holder: object = sys.modules.get(record.module_name)
     if record.cls_name:
         holder = getattr(holder, record.cls_name, None)
@@ -286,7 +290,7 @@ def _register_method(cls: type, name: str, options: dict[str, Any]) -> None:
         **options,
         **said,
     )
-    record = with_concurrency(record, method, wanted)
+    record = with_metrics(with_concurrency(record, method, wanted), method)
     REGISTRY.add(Registered(record=record, function=method))
 
 

@@ -39,6 +39,11 @@ class Registry:
         with self._lock:
             self._entries[entry.record.name] = entry
 
+    def discard(self, name: str) -> None:
+        """Drop an entry, if there is one."""
+        with self._lock:
+            self._entries.pop(name, None)
+
     def get(self, name: str) -> Registered | None:
         """Return the entry of that name."""
         with self._lock:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from starwhale.domain.json_shape import check_shape
+from starwhale.domain.wanted_metrics import FIGURES
 from starwhale.errors import CorruptedError
 
 VERSION = 1
@@ -150,6 +152,26 @@ def figures_from_json(data: Mapping[str, Any]) -> tuple[Figure, ...]:
         return tuple(Figure.from_json(each) for each in data["figures"])
     except TypeError as error:
         raise CorruptedError(f"the figures of the job cannot be read: {error}") from error
+
+
+def figures_of(record: Mapping[str, Any]) -> tuple[Figure, ...]:  # Any: the record of a job
+    """Return the figures of a job from its record; none where it wanted none, or has not ended.
+
+    Raises:
+        CorruptedError: They cannot be read.
+    """
+    data = record.get(FIGURES)
+    return figures_from_json(data) if data else ()
+
+
+def figure_values(figures: Sequence[Figure]) -> dict[str, float]:
+    """Return the figures over all rows by the name of their metric, for a summary; those of each label stay out."""
+    labels = Counter(each.metric for each in figures if not each.slice)
+    return {
+        each.metric: each.value
+        for each in figures
+        if not each.slice and labels[each.metric] == 1 and not math.isnan(each.value)
+    }
 
 
 def _none(value: float) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.wanted_metrics import FIGURES
+
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
 
@@ -15,7 +17,7 @@ def job_manifest(job: JobRecord) -> dict[str, Any]:  # Any: a JSON object
     added = {
         key: value
         for key, value in job.record.items()
-        if key not in {"model", "datasets", "version", "project", "status"}
+        if key not in {"model", "datasets", "version", "project", "status", FIGURES}
     }
     return {
         **added,

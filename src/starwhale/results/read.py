@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
     from starwhale.storage.stores import Stores
     from starwhale.storage.tables.result_rows import ResultScope
+    from starwhale.storage.task_side import JobStores
 
 
 def find_job(stores: Stores, job_id: str) -> JobRecord | None:
@@ -29,7 +30,7 @@ def find_job(stores: Stores, job_id: str) -> JobRecord | None:
         return None
 
 
-def job_scope(stores: Stores, job: JobRecord) -> ResultScope:
+def job_scope(stores: JobStores, job: JobRecord) -> ResultScope:
     """Say how the results of a job are read, with its inputs where the datasets are still there."""
     from starwhale.storage.tables.result_rows import ResultScope
 
@@ -46,7 +47,7 @@ def job_scope(stores: Stores, job: JobRecord) -> ResultScope:
     return ResultScope(owner=job.id, steps=steps, datasets=job.datasets, open_dataset=open_dataset)
 
 
-def _find_here(stores: Stores, dataset: DatasetInput) -> str:
+def _find_here(stores: JobStores, dataset: DatasetInput) -> str:
     """Return the key of a dataset of a job that was imported: the same version has another one here."""
     with contextlib.suppress(NotFoundError):
         found = stores.catalog.versions.get(dataset.version)
@@ -80,5 +81,7 @@ def table_names(stores: Stores, job: JobRecord) -> list[str]:
 
 
 def summary(stores: Stores, job: JobRecord) -> dict[str, Value]:
-    """Return the summary of a job; `{}` when there is none."""
-    return stores.results.reader.summary(job_scope(stores, job))
+    """Return the summary of a job: what it logged, and its figures over all rows; `{}` when there is none."""
+    from starwhale.results.figure import figure_values, figures_of
+
+    return {**figure_values(figures_of(job.record)), **stores.results.reader.summary(job_scope(stores, job))}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starwhale.domain.status import Status, is_active
 from starwhale.domain.usage import ACCELERATOR_USE, TASKS
 from starwhale.results.compare.intervals import Interval, wilson
+from starwhale.results.figure import Figure, figures_of
 from starwhale.results.manifest import job_manifest
 from starwhale.results.read import job_scope, read_rows, summary, table_names
 from starwhale.results.scan import row_order
@@ -93,6 +94,8 @@ class JobReport:
     """The first few failed rows, in row order."""
     steps: tuple[StepReport, ...] = ()
     """Its steps, needs first."""
+    figures: tuple[Figure, ...] = ()
+    """Its figures, each with its interval."""
     matrix_labels: tuple[str, ...] = ()
     """Labels of the matrix by number; empty where nobody knows them."""
 
@@ -111,6 +114,7 @@ class JobReport:
                 "binarylabel": list(self.confusion_matrix),
                 "labels": list(self.matrix_labels),
             }
+        report["figures"] = [each.to_json() for each in self.figures]
         if self.accuracy is not None:
             report["accuracy"] = dataclasses.asdict(self.accuracy)
         report["steps"] = [dataclasses.asdict(each) for each in self.progress]
@@ -147,6 +151,7 @@ def make_report(stores: Stores, job: JobRecord) -> JobReport:
         progress=progress,
         errors=tuple(nsmallest(SHOWN_ERRORS, rows(ERRORS, READ_ERRORS), key=row_order)),
         steps=_steps(stores, job, progress),
+        figures=figures_of(job.record),
         matrix_labels=_matrix_labels(stores, job) if CONFUSION in tables else (),
     )
 

@@ -37,6 +37,8 @@ class Examples:
     """Labels in the order of the scores; empty for those that occur, ordered by value."""
     positive: Any = None  # Any: a label of the user
     """The label that two-class metrics are about; None for the one that says so itself."""
+    is_two_class: bool | None = None
+    """Whether two-class metrics are about a positive label; None to look at the labels. A slice keeps what holds for all rows."""
 
     def __len__(self) -> int:
         return max(len(self.labels), len(self.predictions), len(self.scores))
@@ -125,6 +127,8 @@ def find_positive(examples: Examples) -> Any:  # Any: a label of the user
     Raises:
         UsageError: The one that was named does not occur, and two others do.
     """
+    if examples.is_two_class is False and examples.positive is None:
+        return None
     seen = set(examples.labels) | set(examples.predictions)
     if examples.positive is not None:
         if examples.positive not in seen and len(seen) > 1:
@@ -138,6 +142,21 @@ def find_positive(examples: Examples) -> Any:  # Any: a label of the user
     folded = {each.casefold() if isinstance(each, str) else each: each for each in seen}
     found = next((each for word, each in folded.items() if word in POSITIVE), None)
     return _OPPOSITE.get(next(iter(folded))) if found is None and len(folded) == 1 else found
+
+
+def settled(examples: Examples) -> Examples:
+    """Return the examples with the positive label found once, so that slices of them are about the same label."""
+    if examples.positive is not None or any(
+        isinstance(each, list | tuple | set | frozenset) for each in examples.labels
+    ):
+        return examples
+    given = [each for each in examples.labels if each is not None]
+    said = [each for each in examples.predictions if each is not None and is_finite(each)]
+    try:
+        found = find_positive(replace(examples, labels=given, predictions=said))
+    except TypeError:  # predictions that no label can be equal to
+        return examples
+    return replace(examples, positive=found, is_two_class=found is not None)
 
 
 def score_matrix(examples: Examples, classes: Sequence[Any]) -> Floats | None:  # Any: labels of users

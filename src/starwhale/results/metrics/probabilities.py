@@ -115,7 +115,7 @@ def measure_calibration(bins: int = BINS, *, is_debiased: bool) -> Callable[[Exa
                     influence=influence - influence.mean(),
                     columns=columns,
                     remarks=(f"a perfectly calibrated model would show about {noise:.4f} here",),
-                    no_interval="biased upwards, so an interval around it would not hold",
+                    no_interval="it is biased upwards",
                 )
             ]
         used = counts > 1

@@ -1,0 +1,196 @@
+"""The figures of a job: computed once when it ends, from what it found, and kept in its record."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from starwhale.domain.wanted_metrics import WantedMetrics
+from starwhale.results.classification_figures import classification_figures
+from starwhale.results.compare.distributions import normal_quantile
+from starwhale.results.estimate import Setting, make_figures
+from starwhale.results.figure import Figure
+from starwhale.results.metric_rows import MetricRows, read_metric_rows
+from starwhale.results.metrics.examples import Examples, as_numbers, settled
+from starwhale.results.metrics.label_counts import mean_of
+from starwhale.results.metrics.metric import Direction, Field, Measured, Metric
+from starwhale.results.metrics.registry import find_metric
+from starwhale.results.read import job_scope
+from starwhale.storage.protocols import ERRORS, TableQuery
+
+if TYPE_CHECKING:
+    from starwhale.domain.job import Step
+    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.task_side import JobStores
+
+MOST_SLICES = 50
+"""Values of one column that make slices: those with the most rows."""
+_SEPARATOR = "_#@#_"
+MEAN_OF_DATASETS = "mean over datasets"
+"""The slice of a figure that is the mean of those of each dataset."""
+
+
+def wanted_of(step: Step) -> WantedMetrics | None:
+    """Return which metrics a step wants of its results."""
+    return WantedMetrics.from_json(step.record.metrics) if step.record.metrics else None
+
+
+def compute_figures(stores: JobStores, job: JobRecord) -> list[Figure]:
+    """Compute the figures of a job from what it found.
+
+    Rows come in row order whoever computed them, so that figures are equal to the last digit for any number of tasks and any executor.
+
+    Raises:
+        UsageError: A metric cannot be computed of these results; the message says what is missing.
+    """
+    steps = [each.step for each in stores.catalog.jobs.steps(job.id)]
+    asking = [(step, wanted) for step in steps if (wanted := wanted_of(step)) is not None]
+    found: list[Figure] = []
+    for step, wanted in asking:
+        tail = f"step={step.name.partition(':')[2]}" if len(asking) > 1 else ""
+        found += _step_figures(stores, job, step, wanted, tail)
+    found.sort(key=lambda each: bool(each.slice))  # those over all rows first
+    return found or classification_figures(stores, job, digests_of(job))
+
+
+def digests_of(job: JobRecord) -> dict[str, str]:
+    """Return what made the results of a job: the versions of its datasets, of its model, the digest of its code, its runtime."""
+    found = {f"dataset {each.name}": each.version for each in job.datasets}
+    if job.request.model_version:
+        found["model"] = job.request.model_version
+    for name in ("source_digest", "runtime_version"):
+        if job.record.get(name):
+            found[name.partition("_")[0]] = str(job.record[name])
+    return found
+
+
+def _step_figures(stores: JobStores, job: JobRecord, step: Step, wanted: WantedMetrics, tail: str) -> list[Figure]:
+    rows = read_metric_rows(stores, job, step, wanted)
+    whole = settled(rows.examples)
+    failed = _failed_rows(stores, job, step)
+    datasets = list(dict.fromkeys(rows.datasets))
+    metrics = [*map(find_metric, wanted.names), *(_own_metric(each, wanted) for each in wanted.functions)]
+
+    def measure(metric: Metric, places: Sequence[int], slice: str, failed: int) -> list[Figure]:
+        examples = whole
+        if metric.name in rows.own:
+            examples = Examples(predictions=rows.own[metric.name])
+        setting = Setting(
+            clusters=[rows.clusters[each] for each in places] if rows.clusters else (),
+            failed=failed,
+            slice=", ".join(filter(None, (tail, slice))),
+            digests=digests_of(job),
+        )
+        return make_figures(metric, examples.take(places), setting)
+
+    found: list[Figure] = []
+    every = range(len(rows.ids))
+    for metric in metrics:
+        found += measure(metric, every, "", sum(failed.values()))
+        of_each: list[list[Figure]] = []
+        for dataset in datasets if len(datasets) > 1 else ():
+            places = [place for place in every if rows.datasets[place] == dataset]
+            of_each.append(measure(metric, places, f"dataset={_called(dataset, datasets)}", failed[dataset]))
+            found += of_each[-1]
+        found += mean_figures(of_each) if of_each else []
+        for name, places in _slices(rows):
+            found += measure(metric, places, name, 0)
+    return found
+
+
+def _own_metric(name: str, wanted: WantedMetrics) -> Metric:
+    """Return the mean of what a function of the user said of each row as a metric."""
+
+    def measure(examples: Examples) -> list[Measured]:
+        return [mean_of(as_numbers(examples.predictions, "value"))]
+
+    is_lower = name in wanted.lower_is_better
+    return Metric(
+        name=name,
+        direction=Direction.LOWER if is_lower else Direction.HIGHER,
+        needs=(Field.PREDICTION,),
+        measure=measure,
+        unit="",
+        meaning="mean of what your function returned",
+    )
+
+
+def mean_figures(of_each: Sequence[Sequence[Figure]]) -> Iterator[Figure]:
+    """Return the mean of the figures of several datasets, each dataset weighing the same, per metric and label.
+
+    SE = √(Σ SE²)/k: rows of different datasets are independent.
+    """
+    import dataclasses
+
+    by_name: dict[str, list[Figure]] = {}
+    for figures in of_each:
+        for figure in figures:
+            by_name.setdefault(figure.name, []).append(figure)
+    for found in by_name.values():
+        k, first = len(found), found[0]
+        if k != len(of_each):  # a label that does not occur everywhere
+            continue
+        value = math.fsum(each.value for each in found) / k
+        error = math.sqrt(math.fsum(each.standard_error**2 for each in found)) / k
+        half = (
+            normal_quantile((1 + first.confidence) / 2) * error
+            if all(each.has_interval for each in found)
+            else math.nan
+        )
+        yield dataclasses.replace(
+            first,
+            value=value,
+            standard_error=error,
+            low=max(value - half, 0.0) if first.is_share else value - half,
+            high=min(value + half, 1.0) if first.is_share else value + half,
+            method=f"normal, {k} independent means {first.confidence:.0%}"
+            if not math.isnan(half)
+            else f"{next(each.slice for each in found if not each.has_interval)} has no interval",
+            n=sum(each.n for each in found),
+            slice=", ".join([*first.slice.split(", ")[:-1], MEAN_OF_DATASETS]),
+            clusters=None if first.clusters is None else sum(each.clusters or 0 for each in found),
+            design_effect=1.0,
+            missing=sum(each.missing for each in found),
+            not_finite=sum(each.not_finite for each in found),
+            failed=sum(each.failed for each in found),
+            bounds=None,
+        )
+
+
+def _slices(rows: MetricRows) -> Iterator[tuple[str, list[int]]]:
+    """Return the rows of each value of each column, the most frequent first, at most `MOST_SLICES` per column."""
+    for column, values in rows.by.items():
+        places: dict[str, list[int]] = {}
+        for place, value in enumerate(values):
+            places.setdefault(str(value), []).append(place)
+        ordered = sorted(places.items(), key=lambda each: (-len(each[1]), each[0]))
+        yield from ((f"{column}={value}", found) for value, found in ordered[:MOST_SLICES])
+
+
+def _called(dataset: tuple[str, str], datasets: Sequence[tuple[str, str]]) -> str:
+    """Name a dataset; with its version, or its project, where two have one name."""
+    name, version = dataset
+    if sum(each[0] == name for each in datasets) > 1:
+        return f"{name}@{version[:12]}"
+    short = name.partition("/")[2]
+    return name if sum(each[0].endswith(f"/{short}") for each in datasets) > 1 else short
+
+
+def _failed_rows(stores: JobStores, job: JobRecord, step: Step) -> Counter[tuple[str, str]]:
+    """Count the rows of a step that failed, by dataset and version."""
+    heads = {
+        f"{each.project}/{each.name}{each.id_suffix}{_SEPARATOR}": (each.name, each.version) for each in job.datasets
+    }
+    others = tuple(
+        f"{_SEPARATOR}{each.step.name}" for each in stores.catalog.jobs.steps(job.id) if each.step.name != step.name
+    )
+    found: Counter[tuple[str, str]] = Counter()
+    if not any(each.failed for each in stores.catalog.ledger.progress(job.id) if each.step == step.name):
+        return found
+    for row in stores.results.reader.rows(job_scope(stores, job), TableQuery(table=ERRORS)):
+        row_id = str(row["id"])
+        if not row_id.endswith(others):  # from the second step on, ids end with the step
+            found[next((each for head, each in heads.items() if row_id.startswith(head)), ("", ""))] += 1
+    return found
