@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -194,4 +195,25 @@ def test_activate_opens_a_shell_on_a_terminal(tmp_path: Path, call: Callable[...
         )
         terminal.read_until("tiny 1.0\nvenv\n")
         terminal.answer("swcli --version && exit 3")
+        assert terminal.wait() == 3
+
+
+@pytest.mark.needs_shells
+@pytest.mark.parametrize(("shell", "prompt"), [("zsh", "(r) "), ("fish", "(r) ")])
+def test_other_shells_have_the_name_of_the_runtime_in_their_prompt(
+    shell: str, prompt: str, tmp_path: Path, call: Callable[..., str], placed: Swcli
+) -> None:
+    build(tmp_path, call, pythons()[-1])
+    program = shutil.which(shell) or ""
+    assert (
+        placed("runtime", "activate", "r", env={"SHELL": program})
+        .stdout.strip()
+        .endswith("bin/activate.fish" if shell == "fish" else "bin/activate")
+    )
+    env = {**placed.env, "SHELL": program, "HOME": str(tmp_path)}
+    with open_terminal([*swcli_command(), "runtime", "activate", "r"], env=env, cwd=tmp_path) as terminal:
+        terminal.read_until(prompt)
+        terminal.answer("python -c 'import tiny; print(10 ** 3 + 7, tiny.VERSION)'")
+        terminal.read_until("1007 1.0")
+        terminal.answer("exit 3")
         assert terminal.wait() == 3

@@ -102,7 +102,8 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
         "distributions": lock["distributions"],
         "lock_digest": lock["digest"],
     }
-    what = f"{lock['distributions']} distributions pinned, " if lock["files"] else "nothing pinned, "
+    count = lock["distributions"]
+    what = f"{count} distribution{'' if count == 1 else 's'} pinned, " if lock["files"] else "nothing pinned, "
     is_near = version.project == app.instance().project
     name = version.name if is_near else f"local/project/{version.project}/runtime/{version.name}"
     app.tell(

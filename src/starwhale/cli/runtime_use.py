@@ -16,6 +16,7 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
 from starwhale.cli.stage_line import StageLine
+from starwhale.domain.uri import parse_uri
 from starwhale.errors import RestoreError, UsageError
 from starwhale.settings import child_environment
 
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from starwhale.instances.environments import Environment
 
 _SHELLS = {"bash": ("--norc", "-i"), "zsh": ("-f", "-i"), "fish": ("-i",), "sh": ("-i",)}
+_PROMPTS = {"bash": "\\w $ ", "zsh": "%~ %# ", "sh": "$ "}
+"""What stands behind the name of the runtime: the folder, where the shell can say it."""
+_FISH_PROMPT = (
+    "functions -c fish_prompt starwhale_prompt; function fish_prompt; echo -n '({name}) '; starwhale_prompt; end"
+)
+"""Puts the name of the runtime before the user's own prompt."""
 _SETTINGS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
@@ -72,6 +79,8 @@ def activate(app: CliApp, uri: str, *, force_restore: bool) -> None:
     found = _restore(app, uri, is_forced=force_restore)
     script = found.prefix / "bin" / "activate"
     shell = app.settings.shell
+    if shell == "fish":
+        script = script.with_suffix(".fish")
     value = {"uri": found.uri, "prefix": str(found.prefix), "command": f"source {shlex.quote(str(script))}"}
     if app.wants_json or not (sys.stdin.isatty() and sys.stdout.isatty()) or shell not in _SHELLS:
         app.tell(value, value["command"])
@@ -81,11 +90,16 @@ def activate(app: CliApp, uri: str, *, force_restore: bool) -> None:
         "SW_ACTIVATED_RUNTIME_URI_IN_SHELL": found.uri,
         "SW_ACTIVATED_RUNTIME_PREFIX_IN_SHELL": str(found.prefix),
         "SW_ACTIVATED_RUNTIME_MODE_IN_SHELL": "venv",
-        "PS1": f"({found.prefix.name[:8]}) \\w $ ",
     }
+    name = parse_uri(found.uri).name
+    words = list(_SHELLS[shell])
+    if shell == "fish":
+        words += ["-C", _FISH_PROMPT.format(name=name)]
+    else:
+        variables["PS1"] = f"({name}) {_PROMPTS[shell]}"
     click.echo(f"in {found.uri}; leave with: exit", err=True)
     app.close()
-    os.execve(_find(shell, variables["PATH"]), [shell, *_SHELLS[shell]], child_environment(variables))  # noqa: S606 - an interactive shell is asked for
+    os.execve(_find(shell, variables["PATH"]), [shell, *words], child_environment(variables))  # noqa: S606 - an interactive shell is asked for
 
 
 @click.command("restore", cls=SwCommand)
