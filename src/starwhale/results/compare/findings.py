@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from starwhale.results.compare.charts import MIME_TYPE, all_charts, chart_specs
 from starwhale.results.compare.differences import Difference
 from starwhale.results.compare.examples import Flip
+from starwhale.results.compare.html import comparison_html
 from starwhale.results.compare.intervals import Interval
+from starwhale.results.compare.markdown import comparison_to_markdown
 from starwhale.results.compare.runs import Id, Paired, Run
+from starwhale.results.compare.telling import comparison_to_json
 from starwhale.results.compare.verdict import Verdict
 
 
@@ -105,5 +110,25 @@ class Comparison:
         """All runs, the baseline first."""
         return (self.baseline, *self.candidates)
 
+    def to_json(self) -> dict[str, Any]:  # Any: a JSON object
+        """Return the shape of `swcli job compare -o json`."""
+        return comparison_to_json(self)
+
+    def to_markdown(self) -> str:
+        """Return it as a comment of a pull request."""
+        return comparison_to_markdown(self)
+
+    def charts(self) -> dict[str, dict[str, Any]]:  # Any: JSON
+        """Return Vega-Lite specifications by name: `values`, `differences`, and `slices` where there are some."""
+        return chart_specs(self)
+
     def __str__(self) -> str:
         return self.sentence
+
+    def _repr_html_(self) -> str:
+        return comparison_html(self)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # Any: JSON
+        """Give a notebook all that it may show: drawings that need nothing, and charts for those that have Vega."""
+        del include, exclude  # the notebook chooses
+        return {"text/plain": str(self), "text/html": comparison_html(self), MIME_TYPE: all_charts(self)}

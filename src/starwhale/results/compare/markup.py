@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 SHOWN_CHARACTERS = 200
 """Of one value."""
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~@&$]|(?<=www)\.|:(?=//)|^[-+=]|(?<=^\d)[.)]")
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~@&$]|(?<=www)\.|:(?=//)|^[-+=]|(?<=^\d)[.)](?=\s|$)")
 """What may become markup, a mention, a formula or a link; at the beginning also a list."""
 _HIDDEN = {"@": "\\@\u200b", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

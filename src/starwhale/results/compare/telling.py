@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from starwhale.results.compare.findings import Comparison, Delta, MetricComparison
-from starwhale.results.compare.intervals import Interval
-from starwhale.results.compare.runs import Run
 from starwhale.results.compare.verdict import Outcome
+
+if TYPE_CHECKING:
+    from starwhale.results.compare.findings import Comparison, Delta, MetricComparison
+    from starwhale.results.compare.intervals import Interval
+    from starwhale.results.compare.runs import Run
 
 LISTED_FLIPS = 1_000
 """Rows that were gained, and lost, that JSON lists; `wins` and `losses` count all."""

@@ -64,5 +64,8 @@ class Gate:
         """Return it as JUnit XML, one test case per rule."""
         return gate_to_junit(self)
 
+    def _repr_markdown_(self) -> str:
+        return gate_to_markdown(self)
+
     def __str__(self) -> str:
         return sentence(self)
