@@ -153,3 +153,25 @@ def test_scores_and_names_of_metrics() -> None:
     assert math.isnan(infinite[0])
     assert split_metric("graded.correct", ["graded", "results"]) == ("graded", "correct")
     assert split_metric("output/score", ["graded", "results"]) == ("results", "output/score")
+
+
+def test_scores_that_are_no_numbers_are_counted_and_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,score\n" + "".join(f"q{k},{k % 2}\n" for k in range(20)))
+    odd = {3: "nan", 4: "inf", 5: "-inf", 6: "NaN", 7: ""}
+    (tmp_path / "b.csv").write_text("id,score\n" + "".join(f"q{k},{odd.get(k, k % 2)}\n" for k in range(20)))
+    a, b = (read_run_file(str(tmp_path / name)) for name in ("a.csv", "b.csv"))
+    assert (a.odd, b.odd) == ({}, {"score": ["q3", "q4", "q5", "q6"]})
+    said = notes(compare_runs(a, [b], Question(metrics=("score",))))
+    assert "4 scores of score in b are NaN or infinite: q3, q4, q5 and 1 more" in said
+    assert any(each.startswith("5 rows have no score of score in every run") for each in said)
+
+
+def test_classes_that_one_run_alone_gives_are_named() -> None:
+    base = run("old", [0.0, 1.0] * 20, output=["cat", "dog"] * 20)
+    ours = run("new", [0.0, 1.0] * 20, output=[*["cat", "dog"] * 19, "cow", "dog"])
+    found = compare_runs(base, [ours], Question(metrics=("m",), by=("output",)))
+    assert "output is not the same in all runs on 1 rows: slices are those of old; cow in new alone" in notes(found)
+    same = compare_runs(
+        base, [run("new", [1.0] * 40, output=["cat", "dog"] * 20)], Question(metrics=("m",), by=("output",))
+    )
+    assert not any("output" in each for each in notes(same))

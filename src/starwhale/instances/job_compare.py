@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from starwhale.errors import NotFoundError, UsageError
+from starwhale.errors import NotFoundError, UsageError, nearest
 from starwhale.results.compare.comparison import compare_runs
 from starwhale.results.compare.examples import Flip, Pair, describe_flips, rows_of_columns
 from starwhale.results.compare.files import is_run_file, read_run_file
@@ -87,7 +87,10 @@ def _compare_files(paths: Sequence[str], options: CompareOptions) -> Comparison:
         if lacking is not None:
             why = "holds no numbers" if lacking in run.columns else "is missing"
             there = ", ".join(run.metrics) or "none"
-            raise NotFoundError(f"column {lacking!r} of {run.id} {why}", hint=f"columns of numbers there: {there}")
+            raise NotFoundError(
+                f"column {lacking!r} of {run.id} {why}",
+                hint=_close(lacking, run.metrics) or f"columns of numbers there: {there}",
+            )
     found = compare_runs(runs[0], runs[1:], _question(metrics, options), paired_by=f"column {options.key!r}")
     return _with_examples(found, rows_of_columns, options)
 
@@ -104,6 +107,12 @@ def _shared_metrics(runs: Sequence[Run], options: CompareOptions) -> tuple[str, 
         )
     told_apart = tuple(each for each in shared if each not in _FACTS and _differs(runs, each))
     return told_apart or tuple(each for each in shared if each not in _FACTS) or shared
+
+
+def _close(name: str, known: Iterable[str]) -> str:
+    """Return what may be meant; empty where nothing is close."""
+    close = nearest(name, known)
+    return close if close.startswith("did you mean") else ""
 
 
 _FACTS = frozenset({"label", "labels", "target", "expected", "truth", "gold", "index", "fold", "seed"})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from starwhale.errors import NotFoundError, UsageError, nearest
-from starwhale.results.compare.runs import Id, Run, as_scores
+from starwhale.results.compare.runs import Id, Run, as_scores, odd_rows
 
 SUFFIXES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet")
 
@@ -43,12 +43,14 @@ def read_run_file(path: str, key: str = "id") -> Run:
         raise UsageError(
             f"{path}: the id {odd!r} is no text and no whole number", hint="take another column: --key COLUMN"
         )
+    metrics = {name: scores for name, values in columns.items() if (scores := as_scores(values)) is not None}
     return Run(
         id=path,
         name=Path(path).name.rpartition(".")[0],
         ids=_ids(ids),
-        metrics={name: scores for name, values in columns.items() if (scores := as_scores(values)) is not None},
+        metrics=metrics,
         columns=columns,
+        odd={name: rows for name in metrics if (rows := odd_rows(columns[name], ids))},
     )
 
 
@@ -81,7 +83,8 @@ def _read_table(path: str) -> Any:  # Any: a pyarrow.Table, which ships no types
     if suffix == ".csv":
         from pyarrow import csv
 
-        return csv.read_csv(path)
+        nothing = ["", "NA", "N/A", "#N/A", "null", "NULL", "None", "none"]  # NaN is a value that is to be told
+        return csv.read_csv(path, convert_options=csv.ConvertOptions(null_values=nothing))
     from pyarrow import json
 
     return json.read_json(path)

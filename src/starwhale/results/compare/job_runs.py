@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import NotFoundError, PairingError, UsageError, nearest
-from starwhale.results.compare.runs import Id, Run, as_scores
+from starwhale.results.compare.runs import Id, Run, as_scores, odd_rows
 from starwhale.results.read import job_scope, table_names
 from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS, TableQuery
 
@@ -87,12 +87,18 @@ def read_job_run(stores: Stores, job: JobRecord, metrics: Sequence[str], columns
     }
     ids = list(found["id"])
     by_rows = table == RESULTS or all(_is_row_id(each, job) for each in ids)
+    rows = [_identity(each, job) if by_rows else each for each in ids]
     run = Run(
         id=job.id,
         name=job.name or job.id[:12],
-        ids=[_identity(each, job) if by_rows else each for each in ids],
+        ids=rows,
         metrics=scores,
         columns=_columns(stores, job, found, columns),
+        odd={
+            metric: odd
+            for metric, (_, column) in zip(metrics, split, strict=True)
+            if (odd := odd_rows(found[column], rows))
+        },
         failed=sum(each.failed for each in stores.catalog.ledger.progress(job.id)),
     )
     versions = frozenset(each.version for each in job.datasets)

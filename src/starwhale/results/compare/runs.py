@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from starwhale.errors import NotFoundError
+from starwhale.errors import NotFoundError, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,8 @@ class Run:
     """What rows are sliced and clustered by."""
     failed: int = 0
     """Rows that failed, and so have no score."""
+    odd: Mapping[str, Sequence[Id]] = field(default_factory=dict[str, Sequence[Id]])
+    """Per metric the rows whose score is NaN or infinite, and so counts as none."""
     content: Mapping[Id, bytes] = field(default_factory=dict[Id, bytes])
     """Digest of what a row holds, where two runs may have read different versions of it; empty where nobody need look."""
 
@@ -57,6 +59,8 @@ class Paired:
     """Metrics of which every score is 0 or 1."""
     repeats: int
     """Most scores of one row in one run, which were averaged."""
+    unlike: Sequence[str] = ()
+    """What is to be said of columns in which runs differ, so that slices are those of one of them."""
 
 
 def pair(runs: Sequence[Run], metrics: Sequence[str], columns: Sequence[str] = ()) -> Paired:
@@ -85,6 +89,7 @@ def pair(runs: Sequence[Run], metrics: Sequence[str], columns: Sequence[str] = (
         changed=changed,
         shares=frozenset(name for name in metrics if _is_share(runs, name)),
         repeats=max(len(run.ids) // max(len(set(run.ids)), 1) for run in runs),
+        unlike=[said for name in columns if (said := _unlike(runs, name, place))],
     )
 
 
@@ -122,7 +127,27 @@ def _column(runs: Sequence[Run], name: str, place: Mapping[Id, int]) -> list[Any
                 if row in place:
                     found[place[row]] = value
             return found
-    raise NotFoundError(f"no run has a column {name!r}")
+    listed = [each for run in runs for each in run.columns]
+    raise NotFoundError(f"no run has a column {name!r}", hint=nearest(name, listed))
+
+
+def _unlike(runs: Sequence[Run], name: str, place: Mapping[Id, int]) -> str:
+    """Say that runs differ in a column that rows are sliced by, such as a predicted class; empty where they do not."""
+    having = [run for run in runs if name in run.columns]
+    first, *others = (
+        {row: value for row, value in zip(run.ids, run.columns[name], strict=True) if row in place} for run in having
+    )
+    count = sum(any(each.get(row) != value for each in others) for row, value in first.items())
+    if not count:
+        return ""
+    seen = [{str(value) for value in each.values()} for each in (first, *others)]
+    alone = [
+        f"{', '.join(sorted(only)[:5])} in {run.name} alone"
+        for at, run in enumerate(having)
+        if (only := seen[at].difference(*(each for other, each in enumerate(seen) if other != at)))
+    ]
+    there = f"; {'; '.join(alone)}" if alone else ""
+    return f"{name} is not the same in all runs on {count:,} rows: slices are those of {having[0].name}{there}"
 
 
 def _nothing_shared(runs: Sequence[Run], changed: Sequence[Id]) -> NotFoundError:
@@ -153,3 +178,28 @@ def as_scores(values: Sequence[object]) -> list[float] | None:
         return None
     numbers = [math.nan if each is None else float(each) for each in values]  # type: ignore[arg-type] - checked above
     return [each if math.isfinite(each) else math.nan for each in numbers]
+
+
+def odd_rows(values: Sequence[object], ids: Sequence[Id]) -> list[Id]:
+    """Return the rows whose value is NaN or infinite.
+
+    Example:
+        >>> odd_rows([0.5, math.nan, None, math.inf], ["a", "b", "c", "d"])
+        ['b', 'd']
+    """
+    pairs = zip(values, ids, strict=True)
+    return [row for value, row in pairs if isinstance(value, float) and not math.isfinite(value)]
+
+
+def say_odd(runs: Sequence[Run], metric: str) -> list[str]:
+    """Say of each run which scores are NaN or infinite; nothing where none is."""
+    said: list[str] = []
+    for run in runs:
+        if rows := run.odd.get(metric):
+            more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
+            scores = "1 score" if len(rows) == 1 else f"{len(rows):,} scores"
+            is_are = "is" if len(rows) == 1 else "are"
+            said.append(
+                f"{scores} of {metric} in {run.name} {is_are} NaN or infinite: {', '.join(map(str, rows[:3]))}{more}"
+            )
+    return said

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from starwhale.results.compare.runs import say_odd
 from starwhale.results.compare.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -86,6 +87,9 @@ def notes(comparison: Comparison) -> list[str]:
     ]
     if paired.repeats > 1:
         said.append(f"up to {paired.repeats} scores of one row were averaged")
+    for each in comparison.metrics:
+        said += [] if each.slice else say_odd(comparison.runs, each.name)
+    said += paired.unlike
     main = comparison.main
     if main.missing:
         bounds = next((each.bounds for each in main.deltas.values() if each.bounds), None)

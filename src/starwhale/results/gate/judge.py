@@ -17,7 +17,7 @@ from starwhale.results.compare.differences import compare_scores
 from starwhale.results.compare.flips import find_flips
 from starwhale.results.compare.intervals import mean_interval
 from starwhale.results.compare.power import rows_needed, smallest_resolvable
-from starwhale.results.compare.runs import Paired, Run, pair
+from starwhale.results.compare.runs import Paired, Run, pair, say_odd
 from starwhale.results.gate.findings import GateQuestion, Outcome, RuleFinding
 from starwhale.results.gate.report import Gate
 from starwhale.results.gate.rules import Rule, Wants
@@ -343,7 +343,8 @@ def judge_gate(
     first = rules[0][1]
     relative = next(((rule, evidence) for rule, evidence in rules if rule.is_relative), None)
     if relative is None:
-        return Gate(run=first.run, baseline=None, findings=findings, notes=(*notes, *_rows(first, None)))
+        said = (*notes, *_rows(first, None), *_unscored(rules))
+        return Gate(run=first.run, baseline=None, findings=findings, notes=said)
     rule, evidence = relative
     paired = evidence.brought_together(rule, ())
     ours, theirs = paired.scores[rule.metric]
@@ -352,10 +353,27 @@ def judge_gate(
         run=evidence.run,
         baseline=evidence.baseline,
         findings=findings,
-        notes=(f"{len(paired.ids):,} rows, paired by {paired_by}", *notes, *_rows(evidence, paired)),
+        notes=(
+            f"{len(paired.ids):,} rows, paired by {paired_by}",
+            *notes,
+            *_rows(evidence, paired),
+            *_unscored(rules),
+        ),
         flips=find_flips(ours, theirs, paired.ids, lower_is_better=lower),
         flip_metric=rule.metric,
     )
+
+
+def _unscored(rules: Sequence[tuple[Rule, Evidence]]) -> list[str]:
+    """Say which scores are NaN or infinite, once for each metric and run."""
+    said = [
+        each
+        for rule, evidence in rules
+        for run in (evidence.run, evidence.baseline if rule.is_relative else None)
+        if run is not None
+        for each in say_odd([run], rule.metric)
+    ]
+    return list(dict.fromkeys(said))
 
 
 def _rows(evidence: Evidence, paired: Paired | None) -> list[str]:
