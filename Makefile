@@ -52,6 +52,7 @@ docs: setup-dev ## write anew the pages that are made from the program
 	@$(BIN)/python tests/docs/compatibility.py docs/reference/compatibility.md
 	@$(BIN)/python tests/docs/exit_codes.py docs/reference/exit-codes.md
 	@$(BIN)/python tests/docs/reference_pages.py docs/reference
+	@$(BIN)/python -m starwhale.server.openapi openapi.json
 
 bench: setup-dev ## print figures: what an install costs
 	@$(BIN)/python benchmarks/install_size.py

@@ -89,6 +89,7 @@ NEEDS: Mapping[str, Need] = {
     "lance": Need(present=_has("lance"), help="pip install pylance"),
     "polars": Need(present=_has("polars"), help="pip install polars"),
     "openai": Need(present=_has("openai"), help="pip install openai"),
+    "schemathesis": Need(present=_has("schemathesis"), help="pip install schemathesis"),
     "duckdb": Need(present=_has("duckdb"), help="pip install duckdb"),
     "s3": Need(present=_has("moto", "flask", "boto3"), help="pip install 'moto[s3,server]' boto3"),
     "podman": Need(present=_has_program("podman"), help="install podman"),

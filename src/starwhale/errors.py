@@ -23,6 +23,7 @@ StarwhaleError
 ├── CorruptedError (1)             stored bytes differ from their checksum
 ├── NoSpaceError (1)               the disk is full
 ├── ObjectStoreError (1)           an object store cannot be reached, or refuses
+├── PortError (1)                  a port cannot be listened on
 ├── RootError (1)                  the storage root cannot be used
 ├── RestoreError (1)               an environment cannot be locked, made or used
 ├── MissingDependencyError (1)     an optional package is not installed
@@ -263,6 +264,13 @@ class ObjectStoreError(StarwhaleError, OSError):
         """Of the store."""
 
 
+class PortError(StarwhaleError, OSError):
+    """A port cannot be listened on."""
+
+    http_status = 409
+    code = "port"
+
+
 class RootError(StarwhaleError, RuntimeError):
     """The storage root cannot be used."""
 
@@ -295,6 +303,19 @@ class MissingDependencyError(StarwhaleError, ImportError):
         super().__init__(what, hint=f"run: pip install '{install}'")
         self.package = package
         """The distribution that is missing."""
+
+
+def told_error(code: str, message: str, hint: str) -> StarwhaleError:
+    """Return the error that another process of this program has ended with, of the class that has the code."""
+    waiting: list[type[StarwhaleError]] = [StarwhaleError]
+    while waiting:
+        kind = waiting.pop(0)
+        if kind.__dict__.get("code") == code:
+            error = kind.__new__(kind)
+            StarwhaleError.__init__(error, message, hint=hint)
+            return error
+        waiting.extend(kind.__subclasses__())
+    return StarwhaleError(message, hint=hint)
 
 
 NEEDED_BEYOND_HANDLERS = ("alembic", "blake3", "click", "msgpack", "pyarrow", "rich", "sqlalchemy", "yaml")

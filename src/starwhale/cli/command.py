@@ -154,9 +154,7 @@ class SwGroup(click.Group):
         """Close with the names that do nothing yet, and what else there is to say."""
         later = [name for name in self.list_commands(ctx) if isinstance(self.commands.get(name), NotBuilt)]
         lines = [*([f"Not built yet: {', '.join(later)}."] if later else []), *([self.epilog] if self.epilog else [])]
-        if lines:
-            formatter.write_paragraph()
-        for line in lines:
+        for line in lines:  # right below the commands: the first page has to fit 24 lines
             formatter.write_text(line)
 
     def _nearest(self, ctx: click.Context, wanted: str) -> str:

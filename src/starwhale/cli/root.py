@@ -22,6 +22,7 @@ COMMANDS = {
     "model": LazyCommand("starwhale.cli.model:model", "Package models, and run their evaluation.", _EVALUATE),
     "job": LazyCommand("starwhale.cli.job:job", "Look at jobs and go on with them.", _EVALUATE),
     "runtime": LazyCommand("starwhale.cli.runtime:runtime", "Lock environments, and run in them.", _EVALUATE),
+    "ui": LazyCommand("starwhale.cli.ui:ui", "Open the console in a browser.", _EVALUATE),
     "gc": LazyCommand("starwhale.cli.gc:gc", "Delete for good what was removed, and left-over files.", _KEEP),
     "check": LazyCommand(
         "starwhale.cli.check:check", "Look at this machine: what works, and what must be mended.", _KEEP
@@ -39,7 +40,6 @@ NOT_BUILT = {
     "assistance": "Share a terminal",
     "debug": "Look at raw tables",
     "board": "Terminal interface",
-    "ui": "Open the console",
 }
 """Commands of the specification that do not exist yet."""
 

@@ -177,10 +177,15 @@ def _with_examples(found: Comparison, cells: CellsOf, options: CompareOptions) -
     return replace(found, examples=tuple(flips))
 
 
-def _only_metric(stores: Stores, jobs: Sequence[JobRecord]) -> str:
+def shared_metrics(stores: Stores, jobs: Sequence[JobRecord]) -> list[str]:
+    """Return the scores by row that all of some jobs have, as `TABLE.COLUMN`: what users logged before what predict gave."""
     first = numeric_columns(stores, jobs[0])
     others = [set(numeric_columns(stores, each)) for each in jobs[1:]]
-    shared = [each for each in first if all(each in names for names in others)]
+    return [each for each in first if all(each in names for names in others)]
+
+
+def _only_metric(stores: Stores, jobs: Sequence[JobRecord]) -> str:
+    shared = shared_metrics(stores, jobs)
     logged = [each for each in shared if not each.startswith("results.")]
     if len(logged or shared) == 1:  # what the user logged comes before what predict gave
         return (logged or shared)[0]

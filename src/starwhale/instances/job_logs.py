@@ -49,6 +49,8 @@ class TaskLog:
     """Its last lines, without their ends."""
     has_more: bool = False
     """Whether there are lines before these."""
+    size_bytes: int = 0
+    """Bytes that the log has, where somebody asked which logs there are."""
 
     @property
     def title(self) -> str:
@@ -72,6 +74,50 @@ def read_logs(stores: Stores, job: JobRecord, choice: LogChoice, *, limit: int) 
     """
     found = [_read(each, limit) for each in _find(stores, job, choice)]
     return [each for each in found if each.lines]
+
+
+def list_logs(stores: Stores, job: JobRecord) -> list[TaskLog]:
+    """Return the logs of all attempts of a job that hold something, without their lines; worker processes last."""
+    folder = stores.layout.logs(job.id)
+    every = [
+        TaskLog(
+            step=each.step,
+            task=each.task_index,
+            attempt=each.number,
+            status=str(each.status),
+            path=str(folder / _file_name(each)),
+        )
+        for each in stores.catalog.jobs.attempts(job.id)
+    ]
+    found = [(each, Path(each.path)) for each in (*every, *_worker_logs(folder))]
+    sized = [dataclasses.replace(each, size_bytes=path.stat().st_size) for each, path in found if path.exists()]
+    return [each for each in sized if each.size_bytes]
+
+
+def find_log(stores: Stores, job: JobRecord, choice: LogChoice) -> Path:
+    """Return the file of one log: of a task, or of a worker process where no step is named.
+
+    Raises:
+        NotFoundError: No such step, task, attempt or worker process.
+    """
+    folder = stores.layout.logs(job.id)
+    if choice.step:
+        return Path(_find(stores, job, choice)[0].path)
+    logs = _worker_logs(folder)
+    found = next((each for each in logs if each.task == choice.task), None)
+    if found is None:
+        there = ", ".join(str(each.task) for each in logs) or "none"
+        raise NotFoundError(
+            f"no log of worker process {choice.task}", hint=f"name a step; worker processes are: {there}"
+        )
+    return Path(found.path)
+
+
+def _worker_logs(folder: Path) -> list[TaskLog]:
+    return [
+        TaskLog(step="", task=int(path.stem.partition("-")[2]), attempt=0, status="", path=str(path))
+        for path in sorted(folder.glob("worker-*.txt"))
+    ]
 
 
 def follow_logs(
@@ -125,10 +171,7 @@ def _find(stores: Stores, job: JobRecord, choice: LogChoice, *, is_patient: bool
         for each in chosen
     ]
     if choice == LogChoice():
-        logs += [
-            TaskLog(step="", task=int(path.stem.partition("-")[2]), attempt=0, status="", path=str(path))
-            for path in sorted(folder.glob("worker-*.txt"))
-        ]
+        logs += _worker_logs(folder)
     return logs
 
 

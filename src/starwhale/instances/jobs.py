@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.status import Status, is_active
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starwhale.instances.job_compare import CompareOptions
     from starwhale.instances.job_gate import GateOptions
     from starwhale.instances.job_logs import LogChoice, TaskLog
+    from starwhale.instances.log_lines import LinesFound, LinesWanted
     from starwhale.instances.reproduce import Repeated, ReproduceOptions
     from starwhale.results.compare.findings import Comparison
     from starwhale.results.gate.report import Gate
@@ -201,6 +202,69 @@ class JobVerbs:
         from starwhale.instances.job_logs import LogChoice, follow_logs
 
         return follow_logs(self._stores, self.get(job), choice or LogChoice(), limit=limit)
+
+    def list_logs(self, job: str) -> Sequence[TaskLog]:
+        """Return the logs of all attempts that hold something, without their lines; worker processes last."""
+        from starwhale.instances.job_logs import list_logs
+
+        return list_logs(self._stores, self._stores.catalog.jobs.get(job, project=self._project))
+
+    def log_lines(self, job: str, choice: LogChoice, wanted: LinesWanted) -> LinesFound:
+        """Return lines of one log by their place.
+
+        Args:
+            job: How it is addressed.
+            choice: Which log: of a step's task, or, without a step, of the worker process of that number.
+            wanted: Which lines.
+
+        Raises:
+            NotFoundError: No such job, step, task, attempt or worker process.
+        """
+        from starwhale.instances.job_logs import find_log
+        from starwhale.instances.log_lines import read_lines
+
+        return read_lines(find_log(self._stores, self.get(job), choice), wanted)
+
+    def tag(self, job: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[str, ...]:
+        """Add tags to a job and take tags away, and return those that it has then; what is so already is left as it is.
+
+        Raises:
+            NotFoundError: There is no such job.
+            InvalidNameError: A tag breaks the naming rule.
+            UsageError: They would be too many.
+        """
+        from starwhale.instances.job_words import tag_job
+
+        return tag_job(self._stores, self.get(job), add=add, remove=remove)
+
+    def note(self, job: str, text: str) -> str:
+        """Write a note on a job, in place of the one that is there; empty takes it away.
+
+        Raises:
+            NotFoundError: There is no such job.
+            UsageError: It is too long.
+        """
+        from starwhale.instances.job_words import note_job
+
+        return note_job(self._stores, self.get(job), text)
+
+    def metrics(self, *jobs: str) -> Sequence[str]:
+        """Return what jobs can be compared by, as `TABLE.COLUMN`: scores by row that all of them have."""
+        from starwhale.instances.job_compare import shared_metrics
+
+        return shared_metrics(self._stores, [self.get(each) for each in jobs])
+
+    def differences(self, *jobs: str) -> Sequence[dict[str, Any]]:  # Any: JSON objects
+        """Return what is not the same in how jobs were run: `{"name", "values": {<job id>: …}}`."""
+        from starwhale.instances.job_choices import differences
+
+        return differences([self.get(each) for each in jobs])
+
+    def possible(self, job: JobRecord) -> Sequence[str]:
+        """Return the verbs that a job allows as it stands."""
+        from starwhale.instances.job_choices import possible
+
+        return possible(self._stores, job)
 
     def run(self, request: RunRequest, options: RunOptions | None = None) -> JobOutcome:
         """Run a job to its end in this process and its workers.

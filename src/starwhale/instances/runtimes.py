@@ -36,6 +36,7 @@ from starwhale.storage.catalog.records import VersionDraft
 if TYPE_CHECKING:
     from starwhale.datasets.copy import Copied
     from starwhale.models.copy import CopiedListed
+    from starwhale.runtimes.diff import RuntimeDiff
     from starwhale.runtimes.environment import OnStage
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
@@ -178,6 +179,23 @@ class RuntimeVerbs(VersionVerbs):
         """Return the lock of a version by the name of its file; nothing for one that is not locked."""
         text = self.text(version, LOCK_PATH)
         return {Path(LOCK_PATH).name: text} if text else {}
+
+    def diff(self, base: str | Uri, compare: str | Uri) -> RuntimeDiff:
+        """Say what makes the second version of the first: locked packages, Python, processors, image.
+
+        Args:
+            base: A version; a name means its newest.
+            compare: Another version, of the same runtime or of another.
+
+        Raises:
+            NotFoundError: There is no such version; the nearest names are said.
+            CorruptedError: A file that has to be read is damaged.
+        """
+        from starwhale.runtimes.diff import diff_runtimes
+
+        first, second = self.resolve(base), self.resolve(compare)
+        sides = [(each.uri.full, self.text(each, LOCK_PATH), each.manifest) for each in (first, second)]
+        return diff_runtimes(sides[0], sides[1])
 
     def path(self, version: VersionRecord) -> str:
         """Return the file that lists the files of a version."""

@@ -150,7 +150,7 @@ def make_report(stores: Stores, job: JobRecord) -> JobReport:
         ),
         progress=progress,
         errors=tuple(nsmallest(SHOWN_ERRORS, rows(ERRORS, READ_ERRORS), key=row_order)),
-        steps=_steps(stores, job, progress),
+        steps=make_steps(stores, job, progress),
         figures=figures_of(job.record),
         matrix_labels=_matrix_labels(stores, job) if CONFUSION in tables else (),
     )
@@ -163,7 +163,11 @@ def _matrix_labels(stores: Stores, job: JobRecord) -> tuple[str, ...]:
     return tuple(labels) if all(labels) else ()
 
 
-def _steps(stores: Stores, job: JobRecord, progress: tuple[StepProgress, ...]) -> tuple[StepReport, ...]:
+def make_steps(
+    stores: Stores, job: JobRecord, progress: tuple[StepProgress, ...] | None = None
+) -> tuple[StepReport, ...]:
+    """Say how each step of a job stands; `progress` is what the ledger says, where somebody has asked it already."""
+    progress = tuple(stores.catalog.ledger.progress(job.id)) if progress is None else progress
     counted = {each.step: each for each in progress}
     attempts: defaultdict[str, list[AttemptRecord]] = defaultdict(list)
     for attempt in stores.catalog.jobs.attempts(job.id):

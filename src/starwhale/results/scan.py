@@ -133,7 +133,7 @@ def _search(
         narrow = _narrow(scope, where, seen)
         if narrow is not None:
             ids = (row["id"] for row in _rows(stores, narrow, table, where, seen))
-            found = [_whole(stores, scope, table, each) for each in islice(ids, stop)]
+            found = [row for each in islice(ids, stop) if (row := whole_row(stores, scope, table, each)) is not None]
             _check_columns(stores, narrow, table, where, seen)
             return found
     rows = _rows(stores, scope, table, where, seen)
@@ -159,17 +159,28 @@ def _rows(stores: Stores, scope: ResultScope, table: str, where: Where | None, s
 
 def _narrow(scope: ResultScope, where: Where, seen: dict[str, None]) -> ResultScope | None:
     """Return a scope that joins only the inputs that an expression looks at; None where rows cannot be found by id again."""
-    folded = [each.casefold() for each in where.columns]
-    wanted: set[str] = set()
     try:
         for dataset in scope.datasets:
             for name in () if scope.open_dataset is None else scope.open_dataset(dataset).columns:
-                column = f"input/{name}".casefold()
                 seen.setdefault(f"input/{name}")
-                if any(each == column or each.startswith(f"{column}/") for each in folded):
-                    wanted.add(name)
+        return narrow_scope(scope, where.columns)
     except (NotFoundError, FileNotFoundError):
         return None
+
+
+def narrow_scope(scope: ResultScope, columns: Iterable[str]) -> ResultScope:
+    """Return a scope that joins only the inputs that some columns are, or lie in.
+
+    Raises:
+        NotFoundError: A dataset is gone.
+    """
+    folded = [each.casefold() for each in columns]
+    wanted: set[str] = set()
+    for dataset in scope.datasets:
+        for name in () if scope.open_dataset is None else scope.open_dataset(dataset).columns:
+            column = f"input/{name}".casefold()
+            if any(each == column or each.startswith(f"{column}/") for each in folded):
+                wanted.add(name)
     steps = [
         dataclasses.replace(step, record=dataclasses.replace(step.record, log_features=_chosen(step, wanted)))
         for step in scope.steps
@@ -182,9 +193,12 @@ def _chosen(step: Any, wanted: set[str]) -> tuple[str, ...]:  # Any: a domain St
     return tuple(sorted(wanted)) if allowed is None else tuple(name for name in allowed if name in wanted)
 
 
-def _whole(stores: Stores, scope: ResultScope, table: str, row_id: Any) -> Row:  # Any: a key
+def whole_row(stores: Stores, scope: ResultScope, table: str, row_id: Any) -> Row | None:  # Any: a key
+    """Return the row with an id, without the system's own columns and without empty cells; None where there is none."""
     query = TableQuery(table=table, start=row_id, end=row_id, end_inclusive=True)
-    row = next(stores.results.reader.rows(scope, query))
+    row = next(iter(stores.results.reader.rows(scope, query)), None)
+    if row is None or row.get("id") != row_id:
+        return None
     return {name: value for name, value in row.items() if name not in HIDDEN_COLUMNS and value is not None}
 
 

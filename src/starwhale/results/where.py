@@ -15,12 +15,13 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from starwhale.errors import UsageError
 
 Row = Mapping[str, Any]  # Any: cells of users
 Operand = Callable[[Row], Any]
+Tree = tuple[Any, ...]  # Any: a word that says what it is, and its parts
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<number>-?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?)(?![\w/])
@@ -46,6 +47,15 @@ class Where:
     """The columns that it looks at, as the user wrote them."""
     matches: Callable[[Row], bool]
     """Whether a row fits; names of columns match in any case, and a column that a row lacks is null."""
+    tree: Tree
+    """The same as a value, for whoever looks at many rows at once: `("and", …)`, `("compare", sign, left, right)`, …"""
+
+
+class _Part(NamedTuple):
+    """A part of an expression, twice: as a function of a row, and as a value."""
+
+    of: Operand
+    tree: Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,59 +93,67 @@ class _Parser:
         found = self._any()
         if (rest := self._peek()).kind != "end":
             raise self._broken(f"{rest.text!r} is not expected", rest)
-        return Where(self._text, tuple(self._columns), lambda row: bool(found(row)))
+        of = found.of
+        return Where(self._text, tuple(self._columns), lambda row: bool(of(row)), found.tree)
 
     # ---------------------------------------------------------------------------------------------------- the grammar
 
-    def _any(self) -> Operand:
+    def _any(self) -> _Part:
         parts = [self._all()]
         while self._take("or"):
             parts.append(self._all())
-        return parts[0] if len(parts) == 1 else lambda row: any(each(row) for each in parts)
+        if len(parts) == 1:
+            return parts[0]
+        of = [each.of for each in parts]
+        return _Part(lambda row: any(each(row) for each in of), ("or", *(each.tree for each in parts)))
 
-    def _all(self) -> Operand:
+    def _all(self) -> _Part:
         parts = [self._one()]
         while self._take("and"):
             parts.append(self._one())
-        return parts[0] if len(parts) == 1 else lambda row: all(each(row) for each in parts)
+        if len(parts) == 1:
+            return parts[0]
+        of = [each.of for each in parts]
+        return _Part(lambda row: all(each(row) for each in of), ("and", *(each.tree for each in parts)))
 
-    def _one(self) -> Operand:
+    def _one(self) -> _Part:
         self._depth += 1
         if self._depth > _DEEPEST:
             raise self._broken(f"it is nested more than {_DEEPEST} deep", self._peek())
         try:
             if self._take("not"):
-                inner = self._one()
-                return lambda row: not inner(row)
+                inner, tree = self._one()
+                return _Part(lambda row: not inner(row), ("not", tree))
             if self._take("("):
-                inner = self._any()
+                found = self._any()
                 self._expect(")")
-                return inner
+                return found
             return self._comparison()
         finally:
             self._depth -= 1
 
-    def _comparison(self) -> Operand:
-        left = self._operand()
+    def _comparison(self) -> _Part:
+        left, tree = self._operand()
         token = self._peek()
         if self._take("is"):
             negated = self._take("not")
             if not (self._take("null") or self._take("none")):
                 raise self._broken("after 'is' comes 'null' or 'not null'", self._peek())
-            return lambda row: (left(row) is None) is not negated
+            return _Part(lambda row: (left(row) is None) is not negated, ("null", tree, negated))
         negated = self._take("not")
         for word, test in (("contains", _contains), ("in", _is_in)):
             if self._take(word):
-                right = self._operand()
-                return lambda row: test(left(row), right(row)) is not negated
+                right, other = self._operand()
+                return _Part(_test(test, left, right, negated=negated), (word, tree, other, negated))
         if negated:
             raise self._broken("after a column, 'not' comes before 'in' or 'contains'", token)
         if token.kind == "sign" and token.text in {"==", "=", "!=", *_ORDERS}:
             self._next += 1
-            return _compare(token.text, left, self._operand())
-        return left
+            right, other = self._operand()
+            return _Part(_compare(token.text, left, right), ("compare", token.text, tree, other))
+        return _Part(left, ("truth", tree))
 
-    def _operand(self) -> Operand:
+    def _operand(self) -> _Part:
         token = self._peek()
         self._next += 1
         word = token.text.lower()
@@ -150,8 +168,8 @@ class _Parser:
         self._next -= 1
         raise self._broken("a column or a value is missing", token)
 
-    def _list(self) -> Operand:
-        items: list[Operand] = []
+    def _list(self) -> _Part:
+        items: list[_Part] = []
         while not self._take("]"):
             if items:
                 self._expect(",")
@@ -160,9 +178,10 @@ class _Parser:
                 raise self._broken(f"it is nested more than {_DEEPEST} deep", self._peek())
             items.append(self._operand())
             self._depth -= 1
-        return lambda row: [each(row) for each in items]
+        of = [each.of for each in items]
+        return _Part(lambda row: [each(row) for each in of], ("list", *(each.tree for each in items)))
 
-    def _column(self, name: str) -> Operand:
+    def _column(self, name: str) -> _Part:
         self._columns.setdefault(name)
         folded = name.casefold()
 
@@ -171,7 +190,7 @@ class _Parser:
                 return _plain(row[name])
             return next((_plain(value) for each, value in row.items() if each.casefold() == folded), None)
 
-        return read
+        return _Part(read, ("column", name))
 
     # ------------------------------------------------------------------------------------------------------ its words
 
@@ -207,8 +226,8 @@ class _Parser:
         return UsageError(message, hint="write it like: output == 7 and input/label != 3; texts stand in quotes")
 
 
-def _constant(value: object) -> Operand:
-    return lambda _row: value
+def _constant(value: object) -> _Part:
+    return _Part(lambda _row: value, ("value", value))
 
 
 def _literal(text: str) -> Any:  # Any: a number or a text
@@ -225,6 +244,10 @@ def _plain(value: object) -> object:
     """Return the text of a Text value, and everything else as it is."""
     to_text = getattr(value, "to_str", None)
     return to_text() if callable(to_text) else value
+
+
+def _test(test: Callable[[object, object], bool], left: Operand, right: Operand, *, negated: bool) -> Operand:
+    return lambda row: test(left(row), right(row)) is not negated
 
 
 def _compare(sign: str, left: Operand, right: Operand) -> Operand:

@@ -1,6 +1,9 @@
 """THE HTTP API AND THE CONSOLE: one file of routes per noun, each calling the same verb as the command line.
 
-Nothing is built here yet: `swcli server` and `swcli ui` answer that they are not built.
+`python -m starwhale.server` (`__main__.py`) serves one instance on loopback: `app.py` puts the `routes/` together, `guard.py` refuses what other
+web pages send, `problems.py` says errors, `live.py` tells what changes, `console.py` gives the files of the built console in `static/`.
+Bodies are the dataclasses of `wire`; `cells.py` makes JSON of values, `media_answers.py` gives their content. No rules live here.
 
 Who may enter: nobody; it is started as a program. What it may import: `instances` and floors below; `cli` and `api` are strangers.
+Start reading at `app.py`.
 """

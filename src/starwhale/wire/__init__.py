@@ -1,6 +1,14 @@
-"""HTTP BODIES THAT ARE NOT DOMAIN TYPES: `Page` (one page of a list and the key of the next) and `Problem` (an error as JSON).
+"""HTTP BODIES THAT ARE NOT DOMAIN TYPES: frozen dataclasses of what the HTTP API takes and gives, one file per noun.
 
-Nothing is built here yet: the room is kept so that its floor is. The HTTP API arrives with the server.
+`Page` (one page of a list and the key of the next) and `Problem` (an error as JSON) are of all nouns; `openapi.json` is made of these classes
+and of the docstrings of their fields, and a client that has no FastAPI reads the same classes.
 
 Who may enter: storage and everything above it. What it may import: `domain`, `media`, `errors`, the standard library.
 """
+
+from __future__ import annotations
+
+from starwhale.wire.page import Page
+from starwhale.wire.problem import Problem
+
+__all__ = ["Page", "Problem"]

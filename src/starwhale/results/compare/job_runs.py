@@ -224,6 +224,16 @@ def _is_row_id(id: Id, job: JobRecord) -> bool:
     )
 
 
+def ids_in_results(job: JobRecord, id: Id) -> list[Id]:
+    """Return the ids that the row of a comparison may have in the table `results` of a job: undoes what makes rows of two jobs one."""
+    found: list[Id] = []
+    for each in job.datasets:
+        head = f"{each.name}{_SEPARATOR}"
+        if isinstance(id, str) and id.startswith(head):
+            found.append(f"{each.project}/{each.name}{each.id_suffix}{_SEPARATOR}{id[len(head) :]}")
+    return [*found, id]
+
+
 def _identity(id: Id, job: JobRecord) -> Id:
     """Return dataset and key of a row: the project, and which of two versions it was read from, are no part of what it is."""
     for each in job.datasets:

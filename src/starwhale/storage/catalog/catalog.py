@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from starwhale.storage.catalog.bundles import Bundles
+    from starwhale.storage.catalog.changes import Changes
     from starwhale.storage.catalog.events import Events
+    from starwhale.storage.catalog.job_facts import JobFactsRows
     from starwhale.storage.catalog.jobs import Jobs
     from starwhale.storage.catalog.ledger import Ledger
     from starwhale.storage.catalog.parts import Parts
@@ -125,6 +127,19 @@ class SqlCatalog:
         from starwhale.storage.catalog.events import Events
 
         return Events(self._database, self.clock)
+
+    def changes(self) -> Changes:
+        """One who looks for changes; whoever asked for it closes it."""
+        from starwhale.storage.catalog.changes import Changes
+
+        return Changes(self._database, self._is_living)
+
+    @cached_property
+    def job_facts(self) -> JobFactsRows:
+        """What a list of many jobs shows of each."""
+        from starwhale.storage.catalog.job_facts import JobFactsRows
+
+        return JobFactsRows(self._database, self._is_living)
 
     @cached_property
     def wishes(self) -> Wishes:

@@ -7,6 +7,7 @@ for its turn instead (docs/decisions/0003). The driver is therefore in autocommi
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,10 @@ class Database:
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
+    def version_reader(self) -> VersionReader:
+        """Return what tells whether anybody has committed anything; whoever asked for it closes it."""
+        return VersionReader(self.path)
+
     def close(self) -> None:
         """Close the idle connections; those in use close when their transaction ends."""
         self._engine.dispose()
@@ -67,6 +72,27 @@ class Database:
             except BaseException:
                 _rollback(connection)
                 raise
+
+
+class VersionReader:
+    """A connection of its own that is asked for the version of the data: another number after each commit of anybody else."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
+
+    def __call__(self) -> int:
+        """Return the version; takes microseconds. One caller at a time."""
+        try:
+            found: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            message = f"the catalog {self._path} cannot be read: {error}"
+            raise CorruptedError(message, path=str(self._path), hint=HINT) from error
+        return found
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
 
 def _rollback(connection: Connection) -> None:

@@ -19,7 +19,7 @@ from starwhale.storage.catalog.job_address import find_job
 from starwhale.storage.catalog.parts import Parts
 from starwhale.storage.catalog.projects import ensure_project
 from starwhale.storage.catalog.records import AttemptRecord, Driver, JobRecord, Json, StepRecord
-from starwhale.storage.catalog.schema import attempts, jobs, projects, steps, tasks
+from starwhale.storage.catalog.schema import attempts, events, jobs, projects, steps, tasks
 from starwhale.storage.catalog.steps import step_from_json, step_to_json
 
 
@@ -93,6 +93,22 @@ class Jobs:
         """
         with self._database.read() as connection:
             return self._get(connection, find_job(connection, text, project=project, removed=removed))
+
+    def find(self, job_id: str) -> JobRecord:
+        """Return the job with a whole id, also a removed one; `is_removed` says so.
+
+        Raises:
+            NotFoundError: There is none, or its project was removed.
+        """
+        with self._database.read() as connection:
+            gone = select(projects.c.name).join(jobs, jobs.c.project_id == projects.c.id)
+            name = connection.execute(gone.where(jobs.c.id == job_id, projects.c.removed_at.is_not(None))).scalar()
+            if name is not None:
+                hint = f"bring it back with: swcli project recover {name}"
+                raise NotFoundError(
+                    f"job {job_id[:SHORT_VERSION]} is in the project {name!r}, which was removed", hint=hint
+                )
+            return self._get(connection, job_id)
 
     def list(
         self, project: str | None = None, *, limit: int = 100, offset: int = 0, removed: bool = False
@@ -185,6 +201,22 @@ class Jobs:
         record = connection.execute(select(jobs.c.record).where(own)).scalar_one()
         packages = dict(sorted({**record.get("packages", {}), **versions}.items()))
         connection.execute(update(jobs).where(own).values(record={**record, "packages": packages}))
+
+    def write_on(self, job_id: str, change: Callable[[Json], Json], *, kind: str, detail: Json) -> None:
+        """Keep in the record of a job what the user writes on it, with an event that says so.
+
+        Args:
+            job_id: Job.
+            change: Gets the record and returns what is new in it.
+            kind: Word of the event.
+            detail: What the event says.
+        """
+        own = jobs.c.id == job_id
+        with self._database.write() as connection:
+            record = connection.execute(select(jobs.c.record).where(own)).scalar_one()
+            connection.execute(update(jobs).where(own).values(record={**record, **change(record)}))
+            now = self._clock()
+            connection.execute(insert(events).values(job_id=job_id, time=now, kind=kind, detail=dict(detail)))
 
     def add_to_record(self, job_id: str, change: Callable[[Json], Json]) -> None:
         """Add to the record of a job what was found out later.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import pairwise
@@ -146,6 +146,44 @@ class RowsView:
                 count += len(ids)
             here = Place(TAIL, stop) if stop < min(end.rank, len(self._tail)) else None
         return (join_columns(pages) if pages else {}), count, here
+
+    # --------------------------------------------------------------------------------------- for whole columns (result_columns)
+
+    @property
+    def has_own(self) -> bool:
+        """Whether the user logged rows of this table."""
+        return self._own is not None
+
+    @property
+    def tail_count(self) -> int:
+        """Rows that only the user logged."""
+        return len(self._tail)
+
+    @property
+    def positions(self) -> list[int]:
+        """Positions of the datasets that rows are of."""
+        return sorted(self._pieces)
+
+    def stretches(self) -> Iterator[tuple[int, int, Any, Step]]:
+        """Give what predict gave, undecoded: dataset, position of the step, batch and step; ranks rise within each."""
+        for position in sorted(self._pieces):
+            for index, pieces in enumerate(self._pieces[position]):
+                for piece in pieces:
+                    yield position, index, self._slice(piece, piece.start, piece.stop), self._steps[index]
+
+    def id_ends(self, position: int, step: Step) -> tuple[str, str]:
+        """Return what stands before and behind the key in the ids of rows."""
+        head, _, tail = self._scope.datasets[position].row_id("\0", step.id_step).partition("\0")
+        return head, tail
+
+    def joins(self, index: int, feature: str) -> bool:
+        """Whether rows of a step have a feature of the dataset as input."""
+        wanted = self._steps[index].record.log_features
+        return wanted is None or feature in wanted
+
+    def reader(self, position: int) -> DatasetReader | None:
+        """Return the rows of a dataset; None where it is gone."""
+        return self._reader(position)
 
     # ------------------------------------------------------------------------------------------------ finding the way
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS, Key, PartRecord, PartTable, TableQuery, Value
 from starwhale.storage.tables.columns import decode_batch, escape_name, unescape_name
@@ -40,6 +41,15 @@ class TableView:
 
     def __contains__(self, id: Key) -> bool:
         return id in self._first
+
+    def batches(self) -> Iterator[Any]:  # Any: pyarrow record batches
+        """Give all stretches of the table, undecoded, in the order of their commits."""
+        for _, table in self._stretches:
+            yield self._store.batch(self._owner, table)
+
+    def only_places(self) -> list[int] | None:
+        """Return the place of each id among the rows of all stretches; None where an id was logged several times."""
+        return None if self._later else [self._first[key] for key in self.ids]
 
     def bounds(self, query: TableQuery) -> tuple[int, int]:
         """Return the positions [first, last) of the rows that a query asks for."""

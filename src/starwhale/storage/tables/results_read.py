@@ -12,6 +12,7 @@ from starwhale.errors import CorruptedError, ResultsError
 from starwhale.media.weight import weigh
 from starwhale.storage.protocols import PartRecord, TablePage, TableQuery, Value
 from starwhale.storage.tables.part_files import PartFiles
+from starwhale.storage.tables.result_columns import Columns, columns_of
 from starwhale.storage.tables.result_rows import (
     FIRST,
     PAGE_BYTES,
@@ -78,6 +79,41 @@ class ResultReader:
             except CorruptedError as error:
                 raise CorruptedError(error.message, path=error.path, hint=self._readable(scope)) from error
         raise AssertionError
+
+    def columns(self, scope: ResultScope, table: str, moment: int | None = None) -> tuple[int, Columns]:
+        """Return whole columns of a table, and the moment that they are of: a number to ask for the same rows again.
+
+        Args:
+            scope: Whose.
+            table: Its name.
+            moment: Of an earlier answer; None for now.
+        """
+        for is_last_try in (False,) * (TRIES - 1) + (True,):
+            try:
+                taken, view = self._view(scope, table, moment)
+                return taken, columns_of(view)
+            except FileNotFoundError as error:
+                self._forget(scope.owner)
+                if is_last_try:
+                    message = f"a file of the results of {scope.owner!r} is missing: {error.filename}"
+                    raise CorruptedError(message, path=str(error.filename), hint=self._readable(scope)) from error
+        raise AssertionError
+
+    def moment(self, scope: ResultScope, table: str) -> int:
+        """Return the number of now: that of the last commit which has rows of a table."""
+        names = {PREDICTIONS, RESULTS} if table == RESULTS else {table}
+        parts = self._store.parts.visible(scope.owner)
+        return max((part.id for part in parts if any(each.table_name in names for each in part.tables)), default=0)
+
+    @staticmethod
+    def first_cursor(moment: int) -> str:
+        """Return where a table begins, as of a moment."""
+        return json.dumps([moment, *FIRST])
+
+    def read_at(self, scope: ResultScope, table: str, moment: int, place: Place, max_rows: int) -> TablePage:
+        """Read some rows of a table as of a moment, from a place on that `columns` gave."""
+        cursor = json.dumps([moment, *place])
+        return self.read_page(scope, TableQuery(table=table), cursor, max_rows=max_rows)
 
     def pages(self, scope: ResultScope, query: TableQuery) -> Iterator[TablePage]:
         """Read a table to its end."""

@@ -1,0 +1,168 @@
+"""Who may talk to the server, and how much: checks of Host and Origin, a bound for bodies, and headers for every answer.
+
+There is no login, so that another web page in the same browser must not reach it. A page that has its own name pointed at this machine (DNS
+rebinding) gives that name as Host; a page that sends a form here gives its own as Origin, and no JSON. Both are refused.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starwhale.server.problems import problem
+
+if TYPE_CHECKING:
+    from starlette.datastructures import MutableHeaders
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+BODY_BYTES = 1 << 20
+"""Bytes of a request's body, at most."""
+PAGE_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
+    "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-src 'self'; frame-ancestors 'none'"
+)
+"""What a page of the console may load and run: its own files alone."""
+_ALWAYS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "x-frame-options": "SAMEORIGIN",
+    "content-security-policy": PAGE_POLICY,
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosts:
+    """Names under which the server may be asked for."""
+
+    names: frozenset[str] = _LOOPBACK
+    """Host names, in lower case and without brackets."""
+    allows_addresses: bool = False
+    """Whether any IP address is one too: nobody can point an address elsewhere, as a name can be."""
+    port: int | None = None
+    """The port; None for any."""
+
+    def allow(self, netloc: str) -> bool:
+        """Whether a Host, or the place of an Origin, is ours."""
+        try:
+            split = urlsplit(f"//{netloc}")
+            name, port = split.hostname or "", split.port
+        except ValueError:
+            return False
+        if split.username is not None or (self.port is not None and (port or 80) != self.port):
+            return False
+        return name in self.names or (self.allows_addresses and _is_address(name))
+
+
+def hosts_of(host: str, names: Iterable[str] = (), *, port: int | None = None) -> Hosts:
+    """Return the names under which a server that listens on an address may be asked for.
+
+    Args:
+        host: What it listens on.
+        names: More names of it.
+        port: Its port.
+    """
+    if host in _LOOPBACK:
+        return Hosts(port=port)
+    return Hosts(
+        names=_LOOPBACK | {host.casefold(), *(each.casefold() for each in names)}, allows_addresses=True, port=port
+    )
+
+
+@dataclass(slots=True)
+class Guard:
+    """ASGI middleware around everything else."""
+
+    app: ASGIApp
+    """What is guarded."""
+    hosts: Hosts = field(default_factory=Hosts)
+    """Names under which it may be asked for."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse what is not meant for us, and pass the rest on."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        refusal = self._refuse(scope["method"], scope["path"], headers)
+        if refusal is not None:
+            await refusal(scope, receive, _with_headers(send))
+            return
+        bounded = _Bounded(receive)
+        await self.app(scope, bounded, _with_headers(send))
+
+    def _refuse(self, method: str, path: str, headers: dict[str, str]) -> Response | None:
+        host = headers.get("host", "")
+        if not self.hosts.allow(host):
+            return problem(
+                421, "host", f"this server is not {host[:100]!r}", "open it under the address that it printed"
+            )
+        origin = headers.get("origin")
+        if origin is not None and not self._is_ours(origin):
+            return problem(
+                403, "origin", f"a page of {origin[:100]!r} may not ask this server", "open the console itself"
+            )
+        site = headers.get("sec-fetch-site", "same-origin")
+        is_page = headers.get("sec-fetch-mode") == "navigate" and method == "GET" and not path.startswith("/api/")
+        if site not in {"same-origin", "none"} and not is_page:
+            return problem(403, "origin", "a page of another site may not ask this server", "open the console itself")
+        if method in {"GET", "HEAD", "OPTIONS"}:
+            return None
+        kind = headers.get("content-type", "").partition(";")[0].strip().casefold()
+        length = headers.get("content-length", "0")
+        if length != "0" and kind != "application/json":
+            return problem(
+                415, "content_type", f"a body is JSON, not {kind[:80]!r}", "send content-type: application/json"
+            )
+        if not length.isdecimal() or int(length) > BODY_BYTES:
+            return problem(413, "too_large", f"a body has {BODY_BYTES:,} bytes at most")
+        return None
+
+    def _is_ours(self, origin: str) -> bool:
+        try:
+            split = urlsplit(origin)
+        except ValueError:
+            return False
+        return split.scheme in {"http", "https"} and self.hosts.allow(split.netloc)
+
+
+@dataclass(slots=True)
+class _Bounded:
+    """Ends a body that is longer than it said."""
+
+    receive: Receive
+    size: int = 0
+
+    async def __call__(self) -> Message:
+        message = await self.receive()
+        self.size += len(message.get("body", b""))
+        return {"type": "http.disconnect"} if self.size > BODY_BYTES else message
+
+
+def _with_headers(send: Send) -> Send:
+    from starlette.datastructures import MutableHeaders
+
+    async def send_with(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers: MutableHeaders = MutableHeaders(scope=message)
+            for name, value in _ALWAYS.items():
+                headers.setdefault(name, value)
+            headers.setdefault("cache-control", "no-store")
+        await send(message)
+
+    return send_with
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,88 @@
+"""Several runs against one of them, as the HTTP API shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from starwhale.wire.page import DOCUMENTED
+from starwhale.wire.rows import RowView
+
+Json = dict[str, Any]  # Any: JSON objects in the shape of `swcli job compare -o json`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlipCounts:
+    """How many rows a run gained and lost against the baseline, by the first metric."""
+
+    __pydantic_config__ = DOCUMENTED
+    gained: int
+    """Rows on which it has more."""
+    lost: int
+    """Rows on which it has less."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRun:
+    """One of the runs that are compared."""
+
+    __pydantic_config__ = DOCUMENTED
+    id: str
+    """Id of the job."""
+    name: str
+    """Its name, or the beginning of its id."""
+    rows: int
+    """Its rows."""
+    failed: int
+    """Rows of it that failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonView:
+    """What `swcli job compare -o json` says, without the rows that changed: those come page by page."""
+
+    __pydantic_config__ = DOCUMENTED
+    sentence: str
+    """What came of it, in one sentence."""
+    baseline: str
+    """Id of the run that the others are compared with."""
+    runs: list[ComparedRun]
+    """All runs, the baseline first."""
+    paired_rows: int
+    """Rows that all have."""
+    paired_by: str
+    """What made rows of two runs one row."""
+    left_out: dict[str, int]
+    """Rows of each run, by its name, that another lacks."""
+    changed: int
+    """Rows left out because their content is not the same in all runs."""
+    notes: list[str]
+    """What has to be known of how rows were brought together."""
+    metrics: list[Json]
+    """Per metric and slice: values, deltas, ranks by the id of the run."""
+    flips: dict[str, FlipCounts]
+    """Rows that changed, per id of another run than the baseline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """A row on which two runs differ."""
+
+    __pydantic_config__ = DOCUMENTED
+    id: str | int
+    """What the row is: `<dataset>_#@#_<key>`, or the id that was logged."""
+    change: float
+    """Difference of the first metric: of the run to the baseline."""
+    scores: dict[str, float | None]
+    """The metric per id of a run."""
+    rows: dict[str, RowView]
+    """The row of `results` per id of a run, with input, output and error; empty where a run has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferencesView:
+    """What differs in how two or more jobs were run."""
+
+    __pydantic_config__ = DOCUMENTED
+    items: list[Json]
+    """`{"name", "values": {<job id>: …}}`, of what is not the same in all."""
