@@ -185,3 +185,48 @@ def test_what_cannot_be_computed_fails_the_job_and_says_why(project: Project, me
     assert_one_clear_message(done)
     assert said in done.stderr
     assert project.jobs()[0]["status"] == "failed"
+
+
+@pytest.mark.needs_time
+def test_jobs_are_compared_and_gated_by_the_metrics_that_they_name(project: Project) -> None:
+    for name, wrong in (("old", 4), ("new", 9)):
+        project.write(
+            f"{name}.py",
+            f"""
+            from starwhale import evaluation
+
+            @evaluation.metrics("f1", "auroc", scores="sure")
+            @evaluation.predict
+            def predict(row):
+                label = row["label"] ^ (row["number"] % {wrong} == 1)
+                return {{"label": label, "sure": 0.9 - row["number"] % 7 / 10 if label else 0.3}}
+            """,
+        )
+    make(project, "numbers", 300)
+    for name in ("old", "new"):
+        assert project.run("-d", "numbers", "--name", name, module=name).returncode == 0
+    found = json.loads(project.swcli("job", "compare", "old", "new", "-o", "json").stdout)
+    assert [each["name"] for each in found["metrics"]] == ["f1"]
+    delta = next(iter(found["metrics"][0]["deltas"].values()))
+    assert (delta["test"], delta["verdict"]) == ("paired bootstrap", "better")
+    for metric, test in (
+        ("auroc", "DeLong's paired test"),
+        ("kappa", "paired bootstrap"),
+        ("accuracy", "McNemar's exact test"),
+    ):
+        found = json.loads(
+            project.swcli("job", "compare", "old", "new", "--metric", metric, "--by", "kind", "-o", "json").stdout
+        )
+        delta = next(iter(found["metrics"][0]["deltas"].values()))
+        assert delta["test"] == test
+        assert len(found["metrics"]) == 3
+    done = project.swcli("job", "compare", "old", "new", "--metric", "log_loss", "--metric", "mae")
+    assert done.returncode == 0, done.stderr
+    done = project.swcli("job", "compare", "old", "new", "--metric", "token_f2")
+    assert done.returncode == 1
+    done = project.swcli(
+        "job", "gate", "new", "--baseline", "old", "--rule", "f1 > baseline", "--rule", "f1 >= 0.5", "-o", "json"
+    )
+    gate = json.loads(done.stdout)
+    assert gate["verdict"] == "pass", done.stdout
+    assert gate["rules"][1]["value"] == pytest.approx(by_key(figures(project))["f1[True]"]["value"])

@@ -311,3 +311,9 @@ def test_figures_are_stored_and_read_whole() -> None:
     )
     assert [each.key for each in found] == ["recall_per_class[a]", "recall_per_class[b]"]
     assert figures_from_json(figures_to_json(found)) == tuple(found)
+
+
+def test_errors_of_0_and_1_are_no_shares() -> None:
+    found = figure("mae", labels=[1.0, 2.0, 3.0, 4.0], predictions=[1.0, 3.0, 3.0, 5.0])
+    assert found.method == "Student's t 95%"
+    assert figure("accuracy", labels=[1, 2], predictions=[1, 2]).method == "exact (Clopper–Pearson) 95%"

@@ -20,6 +20,7 @@ from starwhale.results.compare.job_runs import (
     read_job_run,
     with_content,
 )
+from starwhale.results.compare.measured_jobs import wanted_names
 from starwhale.results.compare.runs import Id, Run
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _differs(runs: Sequence[Run], name: str) -> bool:
 def _compare_jobs(stores: Stores, jobs: Sequence[JobRecord], options: CompareOptions) -> Comparison:
     if len({each.id for each in jobs}) < len(jobs):
         raise UsageError("one job is named twice", hint="name two different jobs")
-    metrics = options.metrics or (_only_metric(stores, jobs),)
+    metrics = options.metrics or _wanted_by_all(stores, jobs) or (_only_metric(stores, jobs),)
     columns = tuple(dict.fromkeys((*options.by, *filter(None, (options.cluster,)))))
     tables = [read_job_run(stores, each, metrics, columns) for each in jobs]
     paired_by = check_pairing(tables, metrics[0])
@@ -136,7 +137,7 @@ def _compare_jobs(stores: Stores, jobs: Sequence[JobRecord], options: CompareOpt
     if paired_by == ROWS and len({each.versions for each in tables}) > 1:
         runs = [with_content(stores, job, each) for job, each in zip(jobs, tables, strict=True)]
         paired_by = f"{ROWS}, which have different versions"
-    found = compare_runs(runs[0], runs[1:], _question(metrics, options), paired_by=paired_by)
+    found = compare_runs(runs[0], runs[1:], _question(metrics, options, runs[0].directions), paired_by=paired_by)
     return _with_examples(found, cells_of(stores, jobs), options)
 
 
@@ -197,13 +198,22 @@ def _only_metric(stores: Stores, jobs: Sequence[JobRecord]) -> str:
     raise UsageError("the jobs give several scores by row", hint=f"choose with --metric: {', '.join(shared[:12])}")
 
 
-def _question(metrics: Sequence[str], options: CompareOptions) -> Question:
+def _wanted_by_all(stores: Stores, jobs: Sequence[JobRecord]) -> tuple[str, ...]:
+    """Return the first metric that all jobs ask for; nothing where they share none."""
+    first, *others = (wanted_names(stores, each) for each in jobs)
+    return tuple(each for each in first if all(each in names for names in others))[:1]
+
+
+def _question(
+    metrics: Sequence[str], options: CompareOptions, directions: Mapping[str, bool] | None = None
+) -> Question:
     unknown = next((each for each in options.lower_is_better if each not in metrics), None)
     if unknown is not None:
         raise UsageError(f"{unknown!r} is not among the metrics", hint=f"they are {', '.join(metrics)}")
     return Question(
         metrics=tuple(metrics),
-        lower_is_better=frozenset(options.lower_is_better),
+        lower_is_better=frozenset(options.lower_is_better)
+        | {name for name, is_higher in (directions or {}).items() if not is_higher},
         by=options.by,
         cluster=options.cluster,
         margin=options.margin,

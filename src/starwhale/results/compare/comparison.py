@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,14 @@ from starwhale.results.compare.corrections import benjamini_hochberg, holm
 from starwhale.results.compare.differences import Difference, compare_scores
 from starwhale.results.compare.findings import Comparison, Delta, MetricComparison, Question
 from starwhale.results.compare.flips import find_flips
-from starwhale.results.compare.intervals import mean_interval
+from starwhale.results.compare.intervals import Interval, cluster_numbers, mean_interval
+from starwhale.results.compare.measured import MeasuredPair, find_interval
 from starwhale.results.compare.ranks import rank_intervals
 from starwhale.results.compare.runs import Id, Paired, Run, pair
 from starwhale.results.compare.telling import sentence
 from starwhale.results.compare.verdict import judge
+from starwhale.results.metrics.examples import Examples
+from starwhale.results.metrics.metric import Field, Measured, Metric
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 FEW_ROWS = 10
 """A slice with fewer rows is told, and not judged."""
+MOST_SLICES = 100
+"""Values of one column that are compared, those with the most rows: of hundreds of slices some differ by chance, and nobody reads them."""
 
 
 def compare_runs(baseline: Run, candidates: Sequence[Run], question: Question, *, paired_by: str = "id") -> Comparison:
@@ -46,11 +51,13 @@ def compare_runs(baseline: Run, candidates: Sequence[Run], question: Question, *
     runs = (baseline, *candidates)
     columns = dict.fromkeys((*question.by, *filter(None, (question.cluster,))))
     paired = pair(runs, question.metrics, tuple(columns))
+    slices = {column: _slices(paired.columns[column]) for column in question.by}
+    paired = replace(paired, remarks=(*paired.remarks, *_left_out_slices(slices)))
     whole = [_Look(runs, paired, question, name) for name in question.metrics]
     sliced = [
         _Look(runs, paired, question, name, f"{column}={value}", rows)
         for column in question.by
-        for value, rows in _slices(paired.columns[column])
+        for value, rows in slices[column][:MOST_SLICES]
         for name in question.metrics
     ]
     first = whole[0]
@@ -84,7 +91,7 @@ class _Look:
         self.all_scores = paired.scores[name] if rows is None else paired.scores[name][:, rows]
         self.known: Truths = np.asarray(~np.isnan(self.all_scores).any(axis=0))
         self.scores = self.all_scores[:, self.known]
-        groups = paired.columns[question.cluster] if question.cluster else None
+        groups = alone_where_unknown(paired.columns[question.cluster]) if question.cluster else None
         if groups is not None and rows is not None:
             groups = [groups[each] for each in rows]
         self.clusters = (
@@ -92,7 +99,11 @@ class _Look:
         )
         self.n = self.scores.shape[1]
         self.is_share = name in paired.shares
+        self.measured: list[Measured] = []
+        if name in paired.examples and self.n:
+            self.is_share = self._measure(paired.measured[name], paired.examples[name], rows)
         self.is_judged = self.n >= FEW_ROWS if slice else self.n > 0
+        self.pairs = {position: self._pair(position) for position in self.others} if self.measured else {}
         self.differences = [self.compare(position, question.confidence) for position in self.others]
 
     @property
@@ -102,7 +113,30 @@ class _Look:
 
     def compare(self, position: int, confidence: float) -> Difference:
         """Compare one run with the first."""
+        if self.measured:
+            return self.pairs[position].difference(confidence)
         return compare_scores(self.scores[position], self.scores[0], confidence=confidence, clusters=self.clusters)
+
+    def _measure(self, metric: Metric, examples: Sequence[Examples], rows: Sequence[int] | None) -> bool:
+        """Compute the metric of each run on these rows; returns whether it is a share."""
+        import numpy as np
+
+        places: list[int] = np.flatnonzero(self.known).tolist()
+        chosen = places if rows is None else [rows[each] for each in places]
+        self.metric = metric
+        self.measured = [metric.measure(each.take(chosen))[0] for each in examples]
+        self.groups = None if self.clusters is None else cluster_numbers(self.clusters)
+        return metric.unit == "share"
+
+    def _pair(self, position: int) -> MeasuredPair:
+        changes = self.scores[position] - self.scores[0]
+        return MeasuredPair(self.measured[position], self.measured[0], self.groups, changes)
+
+    def _value(self, position: int) -> Interval:
+        confidence = self.question.confidence
+        if not self.measured:
+            return mean_interval(self.scores[position], confidence, self.clusters)
+        return find_interval(self.measured[position], self.metric, self.n, confidence, self.groups)
 
     def flips(self, position: int, ids: Sequence[Id]) -> tuple[Sequence[Id], Sequence[Id]]:
         """Return the rows on which a run has more than the first, and less; the larger changes first."""
@@ -113,7 +147,7 @@ class _Look:
         """Return the difference if missing scores of shares were as bad, and as good, for the candidate as can be."""
         import numpy as np
 
-        if self.known.all() or not ((self.scores == 0) | (self.scores == 1)).all():
+        if self.measured or self.known.all() or not ((self.scores == 0) | (self.scores == 1)).all():
             return None
         ours, theirs = self.all_scores[position], self.all_scores[0]
         worst = np.nan_to_num(ours, nan=0.0).mean() - np.nan_to_num(theirs, nan=1.0).mean()
@@ -122,19 +156,21 @@ class _Look:
 
     def finish(self, corrected: Sequence[float]) -> MetricComparison:
         """Judge with corrected ps."""
+        import numpy as np
+
         question, name = self.question, self.name
         higher = name not in question.lower_is_better
-        values = {
-            run.id: mean_interval(self.scores[position], question.confidence, self.clusters)
-            for position, run in enumerate(self.runs)
-        }
+        values = {run.id: self._value(position) for position, run in enumerate(self.runs)}
         deltas = {
             self.runs[position].id: self._judge(position, difference, p, higher)
             for position, difference, p in zip(self.others, self.differences, corrected, strict=True)
         }
         ranks: dict[str, tuple[int, int]] = {}
         if len(self.runs) > 2 and self.is_judged and not self.slice:
-            places = rank_intervals(self.scores, higher_is_better=higher, confidence=question.confidence)
+            scores = self.scores
+            if self.measured:
+                scores = np.stack([each.value + each.influence for each in self.measured])
+            places = rank_intervals(scores, higher_is_better=higher, confidence=question.confidence)
             ranks = {run.id: place for run, place in zip(self.runs, places, strict=True)}
         return MetricComparison(
             name=name,
@@ -142,6 +178,7 @@ class _Look:
             n=self.n,
             missing=int((~self.known).sum()),
             is_share=self.is_share,
+            tells_rows=not self.measured or Field.PREDICTION in self.metric.needs,
             higher_is_better=higher,
             values=values,
             deltas=deltas,
@@ -180,6 +217,19 @@ def _level(confidence: float, p: float, corrected: float) -> float:
     if math.isnan(p) or corrected <= p or corrected == 0:
         return confidence
     return 1 - (1 - confidence) * p / corrected
+
+
+def alone_where_unknown(groups: Sequence[Any]) -> list[Any]:  # Any: values of users
+    """Return what rows belong to; a row of which nobody knows it is a cluster of its own."""
+    return [("alone", place) if each is None else ("in", each) for place, each in enumerate(groups)]
+
+
+def _left_out_slices(slices: Mapping[str, Sequence[Any]]) -> list[str]:  # Any: slices
+    return [
+        f"{column} has {len(found):,} values: the {MOST_SLICES} most frequent are compared"
+        for column, found in slices.items()
+        if len(found) > MOST_SLICES
+    ]
 
 
 def _slices(values: Sequence[Any]) -> list[tuple[Any, list[int]]]:  # Any: values of users

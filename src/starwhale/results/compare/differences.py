@@ -86,7 +86,7 @@ def compare_scores(
     ours, theirs = np.asarray(candidate, np.float64), np.asarray(baseline, np.float64)
     if clusters is None and ours.size and _is_binary(ours) and _is_binary(theirs):
         return _shares(count_pairs(ours > 0, theirs > 0), confidence)
-    return _means(ours, theirs, None if clusters is None else cluster_numbers(clusters), confidence)
+    return compare_means(ours, theirs, None if clusters is None else cluster_numbers(clusters), confidence)
 
 
 def count_pairs(candidate: Any, baseline: Any) -> PairedCounts:  # Any: arrays of truth values
@@ -117,7 +117,8 @@ def _shares(counts: PairedCounts, confidence: float) -> Difference:
     )
 
 
-def _means(ours: Floats, theirs: Floats, clusters: Integers | None, confidence: float) -> Difference:
+def compare_means(ours: Floats, theirs: Floats, clusters: Integers | None, confidence: float) -> Difference:
+    """Compare the means of two columns over the same rows with the paired t test; clusters are numbers per row, or None."""
     import numpy as np
 
     differences = ours - theirs

@@ -75,6 +75,8 @@ class MetricComparison:
     """First and last place that each of three or more runs may have; empty otherwise."""
     is_share: bool
     """Whether every score is 0 or 1, so that values are told in percent and differences in points."""
+    tells_rows: bool = True
+    """Whether one row alone can be better or worse; of an order of rows, such as AUROC, none can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,7 +143,9 @@ def share_interval(successes: int, count: int, confidence: float = 0.95) -> Inte
     return (exact_share if is_rare else wilson)(successes, count, confidence)
 
 
-def mean_interval(scores: Any, confidence: float = 0.95, clusters: Any = None) -> Interval:  # Any: array-likes
+def mean_interval(
+    scores: Any, confidence: float = 0.95, clusters: Any = None, *, may_be_share: bool = True
+) -> Interval:  # Any: array-likes
     """Compute the mean of scores with s̄ ± t·SE, or of scores that are 0 and 1 with the interval of a share.
 
     With clusters, SE² = C/(C − 1)·(1/n²)·Σ_c(Σ_{i∈c}(sᵢ − s̄))² with C − 1 degrees of freedom; shares take the exact
@@ -153,6 +155,7 @@ def mean_interval(scores: Any, confidence: float = 0.95, clusters: Any = None) -
         scores: Shape (n,), without NaN.
         confidence: Of the interval, in (0, 1).
         clusters: What each score belongs to, shape (n,), any values; None where scores are independent.
+        may_be_share: Whether scores that are all 0 and 1 are right and wrong; of errors that happen to be so they are not.
 
     Returns:
         The mean; without an interval where there are too few scores or clusters for one, and the method says so.
@@ -165,7 +168,7 @@ def mean_interval(scores: Any, confidence: float = 0.95, clusters: Any = None) -
     import numpy as np
 
     values = np.asarray(scores, np.float64)
-    is_share = bool(((values == 0) | (values == 1)).all()) and values.size > 0
+    is_share = may_be_share and bool(((values == 0) | (values == 1)).all()) and values.size > 0
     if clusters is not None:
         return _clustered(values, cluster_numbers(clusters), confidence, is_share=is_share)
     if is_share:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import NotFoundError, PairingError, UsageError, nearest
-from starwhale.results.compare.runs import Id, Run, as_scores, odd_rows
+from starwhale.results.compare.measured_jobs import MeasuredRows, is_measured, read_measured, wanted_names
+from starwhale.results.compare.runs import Id, RowMeasure, Run, as_scores, odd_rows
 from starwhale.results.read import job_scope, table_names
 from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS, TableQuery
 
@@ -75,34 +77,83 @@ def read_job_run(stores: Stores, job: JobRecord, metrics: Sequence[str], columns
         UsageError: The metrics are of several tables, or a column holds no numbers.
     """
     names = table_names(stores, job)
-    split = [split_metric(each, names) for each in metrics]
-    tables = dict.fromkeys(table for table, _ in split)
+    measured = [each for each in metrics if _is_measured(stores, job, each, names)]
+    split = {each: split_metric(each, names) for each in metrics if each not in measured}
+    tables = dict.fromkeys([RESULTS] if measured else [])
+    tables.update((table, None) for table, _ in split.values())
     if len(tables) > 1:
         raise UsageError(f"metrics of several tables: {', '.join(tables)}", hint="compare by one table at a time")
     table = next(iter(tables))
-    found = _read_table(stores, job, table) if table in names else {}
-    scores = {
-        metric: _scores(stores, job, metric, found.get(column))
-        for metric, (_, column) in zip(metrics, split, strict=True)
-    }
+    given = read_measured(stores, job, measured) if measured else None
+    found = _read_table(stores, job, table) if table in names and split else {}
+    if given is not None and not split:
+        found = {"id": given.ids}
+    scores = {metric: _scores(stores, job, metric, found.get(column)) for metric, (_, column) in split.items()}
     ids = list(found["id"])
+    if given is not None:
+        given = _in_order(given, ids)
+        scores |= given.scores
     by_rows = table == RESULTS or all(_is_row_id(each, job) for each in ids)
     rows = [_identity(each, job) if by_rows else each for each in ids]
     run = Run(
         id=job.id,
         name=job.name or job.id[:12],
         ids=rows,
-        metrics=scores,
+        metrics={each: scores[each] for each in metrics},
+        measures={} if given is None else given.measures,
+        directions={} if given is None else given.directions,
         columns=_columns(stores, job, found, columns),
-        odd={
-            metric: odd
-            for metric, (_, column) in zip(metrics, split, strict=True)
-            if (odd := odd_rows(found[column], rows))
-        },
+        odd={metric: odd for metric, (_, column) in split.items() if (odd := odd_rows(found[column], rows))}
+        | ({} if given is None else _odd_predictions(given, rows)),
         failed=sum(each.failed for each in stores.catalog.ledger.progress(job.id)),
     )
     versions = frozenset(each.version for each in job.datasets)
     return JobTables(run=run, paired_by=ROWS if by_rows else LOGGED, versions=versions)
+
+
+def _odd_predictions(given: MeasuredRows, rows: Sequence[Id]) -> dict[str, Any]:  # Any: what `odd_rows` says
+    """Name the rows of which what a metric looks at is NaN or infinite."""
+    values = given.examples.predictions or given.examples.scores
+    odd = odd_rows(values, rows)
+    return dict.fromkeys(given.scores, odd) if odd else {}
+
+
+def _is_measured(stores: Stores, job: JobRecord, metric: str, tables: Sequence[str]) -> bool:
+    """Whether a name is a metric that is computed, and no column of a table."""
+    if split_metric(metric, tables) != (RESULTS, metric) or not is_measured(stores, job, metric):
+        return False
+    return metric in wanted_names(stores, job) or metric not in _read_table(stores, job, RESULTS)
+
+
+def _in_order(given: MeasuredRows, ids: Sequence[Any]) -> MeasuredRows:  # Any: ids of rows
+    """Return measured rows in the order of other ids; rows that were not measured have no label and no prediction."""
+    if given.ids == list(ids):
+        return given
+    place = {each: position for position, each in enumerate(given.ids)}
+    rows = [place.get(each, -1) for each in ids]
+
+    def some(column: Sequence[Any]) -> list[Any]:  # Any: cells
+        return [None if each < 0 else column[each] for each in rows] if len(column) else []
+
+    def measure(each: RowMeasure) -> RowMeasure:
+        old = each.examples
+        taken = replace(old, labels=some(old.labels), predictions=some(old.predictions), scores=some(old.scores))
+        return replace(each, examples=taken)
+
+    return replace(
+        given,
+        ids=list(ids),
+        examples=replace(
+            given.examples,
+            labels=some(given.examples.labels),
+            predictions=some(given.examples.predictions),
+            scores=some(given.examples.scores),
+        ),
+        scores={
+            name: [math.nan if each is None else each for each in some(found)] for name, found in given.scores.items()
+        },
+        measures={name: measure(each) for name, each in given.measures.items()},
+    )
 
 
 def check_pairing(tables: Sequence[JobTables], metric: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from starwhale.errors import NotFoundError, UsageError, nearest
 from starwhale.results.compare.job_runs import RESULTS, numeric_columns, read_job_run
+from starwhale.results.compare.measured_jobs import is_measured, wanted_names
 from starwhale.results.read import summary
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def find_metric(stores: Stores, jobs: Sequence[JobRecord], given: str) -> FoundM
         NotFoundError: A job has no such metric; the message names those that it has.
         UsageError: Several columns fit.
     """
+    if all(given in wanted_names(stores, each) for each in jobs):  # what the jobs themselves call so
+        return FoundMetric(name=given)
     shared = _shared_columns(stores, jobs)
     if given in shared:
         return FoundMetric(name=given)
@@ -43,6 +46,8 @@ def find_metric(stores: Stores, jobs: Sequence[JobRecord], given: str) -> FoundM
         return FoundMetric(name=fitting[0])
     if fitting:
         raise UsageError(f"{given!r} may be {' or '.join(fitting)}", hint="write one of them")
+    if all(is_measured(stores, each, given) and given not in summary(stores, each) for each in jobs):
+        return FoundMetric(name=given)
     called = " and ".join(each.name or each.id[:12] for each in jobs)
     is_in_summary = all(given in summary(stores, each) for each in jobs)
     if is_in_summary:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import NotFoundError, nearest
+from starwhale.results.metrics.examples import Examples, settled
+from starwhale.results.metrics.metric import Metric
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +19,16 @@ if TYPE_CHECKING:
 
 Id = str | int
 _SHARE = frozenset({0.0, 1.0})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowMeasure:
+    """A metric that is no mean of scores by row, with what it looks at."""
+
+    metric: Metric
+    """The metric."""
+    examples: Examples
+    """One per row of the run, in its order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +43,10 @@ class Run:
     """What each row is; equal ids are repeats of one row."""
     metrics: Mapping[str, Sequence[float]]
     """Per metric a score per row; NaN where a row has none."""
+    measures: Mapping[str, RowMeasure] = field(default_factory=dict[str, RowMeasure])
+    """Per metric that is no mean how it is computed; its scores in `metrics` say only on which rows a run has more."""
+    directions: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    """Whether more is better, of metrics that know it."""
     columns: Mapping[str, Sequence[Any]] = field(default_factory=dict[str, Sequence[Any]])  # Any: values of users
     """What rows are sliced and clustered by."""
     failed: int = 0
@@ -61,6 +77,12 @@ class Paired:
     """Most scores of one row in one run, which were averaged."""
     unlike: Sequence[str] = ()
     """What is to be said of columns in which runs differ, so that slices are those of one of them."""
+    examples: Mapping[str, Sequence[Examples]] = field(default_factory=dict[str, Sequence[Examples]])
+    """Per metric that is no mean what it looks at, for each run, in the order of `ids`."""
+    measured: Mapping[str, Metric] = field(default_factory=dict[str, Metric])
+    """Those metrics."""
+    remarks: tuple[str, ...] = ()
+    """What a reader has to know of labels that one run alone gave."""
 
 
 def pair(runs: Sequence[Run], metrics: Sequence[str], columns: Sequence[str] = ()) -> Paired:
@@ -81,6 +103,8 @@ def pair(runs: Sequence[Run], metrics: Sequence[str], columns: Sequence[str] = (
     if not ids:
         raise _nothing_shared(runs, changed)
     place = {each: position for position, each in enumerate(ids)}
+    measured = [name for name in metrics if all(name in run.measures for run in runs)]
+    examples = {name: _examples(runs, name, place) for name in measured}
     return Paired(
         ids=ids,
         scores={name: _stack(runs, name, place) for name in metrics},
@@ -88,9 +112,44 @@ def pair(runs: Sequence[Run], metrics: Sequence[str], columns: Sequence[str] = (
         left_out={run.name: len(set(run.ids)) - len(ids) - len(changed) for run in runs},
         changed=changed,
         shares=frozenset(name for name in metrics if _is_share(runs, name)),
+        examples=examples,
+        measured={name: runs[0].measures[name].metric for name in measured},
+        remarks=tuple(dict.fromkeys(each for found in examples.values() for each in label_remarks(runs, found))),
         repeats=max(len(run.ids) // max(len(set(run.ids)), 1) for run in runs),
         unlike=[said for name in columns if (said := _unlike(runs, name, place))],
     )
+
+
+def _examples(runs: Sequence[Run], name: str, place: Mapping[Id, int]) -> list[Examples]:
+    """Return what a metric looks at, row by row in one order; which label is the positive one is found once, for all runs together."""
+    found: list[Examples] = []
+    for run in runs:
+        rows = [0] * len(place)
+        for position, each in enumerate(run.ids):
+            if each in place:
+                rows[place[each]] = position
+        found.append(run.measures[name].examples.take(rows))
+    together = settled(replace(found[0], predictions=[each for examples in found for each in examples.predictions]))
+    return [replace(each, positive=together.positive, is_two_class=together.is_two_class) for each in found]
+
+
+def label_remarks(runs: Sequence[Run], found: Sequence[Examples]) -> list[str]:
+    """Name labels that one run alone predicted and no row has: they count in averages over labels of that run, and of no other."""
+    said: list[set[str]] = []
+    for examples in found:
+        if any(isinstance(each, list | dict | set | float) for each in examples.predictions):
+            return []
+        said.append({str(each) for each in examples.predictions if each is not None})
+    true = {str(each) for each in found[0].labels}
+    remarks: list[str] = []
+    for position, (run, own) in enumerate(zip(runs, said, strict=True)):
+        others = set[str]().union(*(each for place, each in enumerate(said) if place != position))
+        if alone := sorted(own - others - true):
+            more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
+            remarks.append(
+                f"{run.name} alone says {', '.join(map(repr, alone[:5]))}{more}, which is the label of no row"
+            )
+    return remarks
 
 
 def _differs(runs: Sequence[Run], id: Id) -> bool:

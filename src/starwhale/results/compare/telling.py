@@ -54,19 +54,22 @@ def _one(metric: MetricComparison, comparison: Comparison, run: Run) -> str:
     changed = f"{found.wins:,} gained, {found.losses:,} lost"
     if not metric.higher_is_better:
         changed = f"{found.losses:,} gained, {found.wins:,} lost"
+    changed = f"; {changed}" if metric.tells_rows else ""
     if delta.verdict.outcome in {Outcome.BETTER, Outcome.WORSE}:
         size = amount(abs(found.delta), metric)
         near, far = sorted((abs(delta.low), abs(delta.high)))
         ends = interval(near, far, metric)
         margin = delta.verdict.margin
         small = " (less than the margin)" if margin is not None and far < margin else ""
-        return f"{called} is {delta.verdict.outcome} than {base} by {size} {ends}{small}; {changed}"
+        return f"{called} is {delta.verdict.outcome} than {base} by {size} {ends}{small}{changed}"
     shown = f"{signed(found.delta, metric)} {interval(delta.low, delta.high, metric)}"
     if delta.verdict.outcome is Outcome.EQUIVALENT:
-        return f"{called} and {base} differ by no more than {amount(delta.verdict.margin or 0, metric)}: {shown}; {changed}"
+        return (
+            f"{called} and {base} differ by no more than {amount(delta.verdict.margin or 0, metric)}: {shown}{changed}"
+        )
     tail = delta.verdict.text.partition(": ")[2]
     needs = f"; {tail}" if tail else ""
-    return f"cannot tell whether {called} is better than {base}: {shown}{needs}; {changed}"
+    return f"cannot tell whether {called} is better than {base}: {shown}{needs}{changed}"
 
 
 def notes(comparison: Comparison) -> list[str]:
@@ -90,6 +93,7 @@ def notes(comparison: Comparison) -> list[str]:
     for each in comparison.metrics:
         said += [] if each.slice else say_odd(comparison.runs, each.name)
     said += paired.unlike
+    said += paired.remarks
     main = comparison.main
     if main.missing:
         bounds = next((each.bounds for each in main.deltas.values() if each.bounds), None)

@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import NotFoundError, UsageError, nearest
+from starwhale.results.compare.comparison import alone_where_unknown
 from starwhale.results.compare.differences import compare_scores
 from starwhale.results.compare.flips import find_flips
-from starwhale.results.compare.intervals import mean_interval
+from starwhale.results.compare.intervals import cluster_numbers, mean_interval
+from starwhale.results.compare.measured import MeasuredPair, find_interval
 from starwhale.results.compare.power import rows_needed, smallest_resolvable
 from starwhale.results.compare.runs import Paired, Run, pair, say_odd
 from starwhale.results.gate.findings import GateQuestion, Outcome, RuleFinding
 from starwhale.results.gate.report import Gate
 from starwhale.results.gate.rules import Rule, Wants
+from starwhale.results.metrics.metric import Measured, Metric
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,6 +93,10 @@ class _Look:
     missing: int
     confidence: float
     allows_missing: bool
+    measured: tuple[Measured, ...] = ()
+    """Of a metric that is no mean: what it is of the run, and of the baseline."""
+    metric: Metric | None = None
+    """That metric."""
 
     @property
     def n(self) -> int:
@@ -97,10 +104,22 @@ class _Look:
 
     def measure(self, confidence: float) -> _Measured:
         """Compute the figure with its interval at one level."""
+        if self.metric is not None and self.measured:
+            return self._measure(self.metric, confidence)
         if self.rule.is_relative:
             found = compare_scores(self.scores[0], self.scores[1], confidence=confidence, clusters=self.clusters)
             return _Measured(found.delta, found.low, found.high, found.standard_error, found.interval)
         value = mean_interval(self.scores[0], confidence, self.clusters)
+        return _Measured(value.value, value.low, value.high, value.standard_error, value.method)
+
+    def _measure(self, metric: Metric, confidence: float) -> _Measured:
+        """Compute the figure of a metric that is no mean."""
+        groups = None if self.clusters is None else cluster_numbers(self.clusters)
+        if self.rule.is_relative:
+            pair = MeasuredPair(self.measured[0], self.measured[1], groups, self.scores[0] - self.scores[1])
+            found = pair.difference(confidence)
+            return _Measured(found.delta, found.low, found.high, found.standard_error, found.interval)
+        value = find_interval(self.measured[0], metric, self.n, confidence, groups)
         return _Measured(value.value, value.low, value.high, value.standard_error, value.method)
 
 
@@ -152,17 +171,25 @@ def _look(rule: Rule, paired: Paired, rows: Sequence[int] | None, asked: _Asked,
     every = paired.scores[rule.metric]
     chosen = every if rows is None else every[:, rows]
     known: npt.NDArray[np.bool_] = np.asarray(~np.isnan(chosen).any(axis=0))
-    groups = paired.columns[question.cluster] if question.cluster else None
+    groups = alone_where_unknown(paired.columns[question.cluster]) if question.cluster else None
     if groups is not None and rows is not None:
         groups = [groups[each] for each in rows]
+    measured: tuple[Measured, ...] = ()
+    metric = paired.measured.get(rule.metric)
+    if metric is not None and known.any():
+        places = np.flatnonzero(known).tolist()
+        places = places if rows is None else [rows[each] for each in places]
+        measured = tuple(metric.measure(each.take(places))[0] for each in paired.examples[rule.metric])
     return _Look(
+        measured=measured,
+        metric=metric,
         rule=rule,
         slice=asked.slice,
         wants=asked.wants,
         bound=asked.bound,
         scores=chosen[:, known],
         clusters=None if groups is None else [each for each, is_known in zip(groups, known, strict=True) if is_known],
-        is_share=rule.metric in paired.shares,
+        is_share=rule.metric in paired.shares and metric is None,
         missing=int((~known).sum()) + asked.outside,
         confidence=question.confidence,
         allows_missing=question.allows_missing,
@@ -299,6 +326,8 @@ def _finding(look: _Look, measured: _Measured, level: float, outcome: Outcome, w
     is_open = outcome is Outcome.INCONCLUSIVE and not why
     needed = rows_needed(measured.error, look.n, measured.found - look.bound, level) if is_open else None
     means = look.scores.mean(axis=1) if look.n else [math.nan, math.nan]
+    if look.measured:
+        means = [each.value for each in look.measured]
     return RuleFinding(
         rule=look.rule,
         slice=look.slice,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import UsageError
@@ -119,26 +120,36 @@ def count_labels(examples: Examples) -> LabelCounts:
     if len(kinds) > 1:
         raise UsageError("some labels are lists, and others are not", hint="give a list of labels for every example")
     is_multi = kinds == {True}
-    trues = [dict.fromkeys(each) for each in labels] if is_multi else [(each,) for each in labels]
-    given = [dict.fromkeys(each) for each in predictions] if is_multi else [(each,) for each in predictions]
-    order = ordered_labels(label for column in (trues, given) for each in column for label in each)
     if not is_multi:
         _check_kinds(labels, predictions)
-    place = {label: position for position, label in enumerate(order)}
-    true, predicted = _incidence(trues, place), _incidence(given, place)
-    both = _incidence([[x for x in a if x in b] for a, b in zip(trues, given, strict=True)], place)
-    if is_multi:
+        order = ordered_labels(chain(labels, predictions))
+        place = {label: position for position, label in enumerate(order)}
+        true, predicted = _one_each(labels, place), _one_each(predictions, place)
+        right = np.flatnonzero(true.classes == predicted.classes)
+        both = Incidence(right, true.classes[right])
+        cells = true.classes * max(len(order), 1) + predicted.classes
+    else:
+        trues, given = [dict.fromkeys(each) for each in labels], [dict.fromkeys(each) for each in predictions]
+        order = ordered_labels(label for each in chain(trues, given) for label in each)
+        place = {label: position for position, label in enumerate(order)}
+        true, predicted = _several_each(trues, place), _several_each(given, place)
+        both = _several_each([[x for x in a if x in b] for a, b in zip(trues, given, strict=True)], place)
         numbers: dict[Any, int] = {}
         signs = [(frozenset(a), frozenset(b)) for a, b in zip(trues, given, strict=True)]
         cells = np.fromiter((numbers.setdefault(each, len(numbers)) for each in signs), np.int64, len(signs))
-    else:
-        cells = true.classes * max(len(order), 1) + predicted.classes
     return LabelCounts(
         n=len(labels), labels=order, true=true, predicted=predicted, both=both, cells=cells, is_multi=is_multi
     )
 
 
-def _incidence(listed: Sequence[Any], place: dict[Any, int]) -> Incidence:  # Any: labels of users
+def _one_each(labels: Sequence[Any], place: dict[Any, int]) -> Incidence:  # Any: labels of users
+    import numpy as np
+
+    classes = np.fromiter(map(place.__getitem__, labels), np.int64, len(labels))
+    return Incidence(np.arange(len(labels)), classes)
+
+
+def _several_each(listed: Sequence[Any], place: dict[Any, int]) -> Incidence:  # Any: labels of users
     import numpy as np
 
     lengths = np.fromiter(map(len, listed), np.int64, len(listed))
@@ -272,7 +283,7 @@ def _averaged(counts: LabelCounts, score: _Score, average: str) -> Measured:
         value=float(value(at)),
         influence=_influence(counts, _average_gradient(score, at, average)),
         counted=Counted(counts=counts, value=value),
-        scores=_right(counts) if average == "micro" and not counts.is_multi else None,
+        scores=right_rows(counts) if average == "micro" and not counts.is_multi else None,
     )
 
 
@@ -301,7 +312,8 @@ def _influence(counts: LabelCounts, gradient: tuple[Floats, ...]) -> Floats:
     return total - total.mean()  # pyright: ignore[reportAttributeAccessIssue] - three arrays at least
 
 
-def _right(counts: LabelCounts) -> Floats:
+def right_rows(counts: LabelCounts) -> Floats:
+    """Return 1 for each example that was given exactly what is true of it, else 0."""
     import numpy as np
 
     both = np.bincount(counts.both.rows, minlength=counts.n)
@@ -314,7 +326,7 @@ def measure_accuracy(examples: Examples) -> list[Measured]:
 
     Source: scikit-learn, `accuracy_score`; of lists of labels it is the subset accuracy.
     """
-    return [mean_of(_right(count_labels(examples)))]
+    return [mean_of(right_rows(count_labels(examples)))]
 
 
 def measure_hamming(examples: Examples) -> list[Measured]:
@@ -326,7 +338,7 @@ def measure_hamming(examples: Examples) -> list[Measured]:
 
     counts = count_labels(examples)
     if not counts.is_multi:
-        return [mean_of(1 - _right(counts))]
+        return [mean_of(1 - right_rows(counts))]
     both, true, predicted = (
         np.bincount(each.rows, minlength=counts.n) for each in (counts.both, counts.true, counts.predicted)
     )

@@ -69,7 +69,7 @@ BUILTIN: dict[str, Metric] = {
         _metric("mse", _PREDICTION, regression.measure_mse, "mean squared distance from the label", _LOWER, "label²"),
         _metric("rmse", _PREDICTION, regression.measure_rmse, "root of the mean squared distance", _LOWER, "label"),
         _metric("r2", _PREDICTION, regression.measure_r2, "share of the labels' variance that is predicted", unit=""),
-        _metric("mape", _PREDICTION, regression.measure_mape, "mean distance as a share of the label", _LOWER, ""),
+        _metric("mape", _PREDICTION, regression.measure_mape, "mean distance as a share of the label", _LOWER, "of the label"),
         _metric("exact_match", _PREDICTION, texts.measure_exact_match, "share of answers that are the label", limits=_LIMITS),
         _metric(
             "normalized_match", _PREDICTION, texts.measure_normalized_match,

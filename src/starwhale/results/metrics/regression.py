@@ -82,7 +82,7 @@ def measure_mape(examples: Examples) -> list[Measured]:
     value = float(shares.mean())
     influence = np.zeros(labels.size)
     influence[has] = (shares - value) * labels.size / shares.size
-    remark = f"{zeros} rows have the label 0, of which nothing is a share, and are left out"
+    remark = f"{zeros} with the label 0, of which nothing is a share, left out"
     return [dataclasses.replace(mean_of(shares), influence=influence, scores=None, value=value, remarks=(remark,))]
 
 
