@@ -230,3 +230,32 @@ def test_jobs_are_compared_and_gated_by_the_metrics_that_they_name(project: Proj
     gate = json.loads(done.stdout)
     assert gate["verdict"] == "pass", done.stdout
     assert gate["rules"][1]["value"] == pytest.approx(by_key(figures(project))["f1[True]"]["value"])
+
+
+@pytest.mark.needs_time
+def test_own_metrics_go_with_their_predict_whatever_handler_is_run(project: Project) -> None:
+    """An evaluate of the user's own, the predict alone, and no handler named."""
+    project.write(
+        "both.py",
+        """
+        from starwhale import evaluation
+
+        def half(row):
+            return row["output"] % 2 == 0
+
+        @evaluation.metrics(half, "accuracy", label="number")
+        @evaluation.predict
+        def predict(row):
+            return row["number"]
+
+        @evaluation.evaluate(needs=[predict])
+        def evaluate(results):
+            evaluation.log_summary(rows=sum(1 for _ in results))
+        """,
+    )
+    project.make_numbers(40)
+    for options in ((), ("--handler", "predict"), ("--handler", "evaluate")):
+        done = project.run("-d", "numbers", *options, module="both")
+        assert done.returncode == 0, done.stderr
+        found = by_key(figures(project))
+        assert (found["half[]"]["value"], found["accuracy[]"]["value"]) == (0.5, 1.0)

@@ -9,6 +9,8 @@ from typing import Any
 
 FIGURES = "figures"
 """Key of a job's record: the figures that came of it, with a version."""
+METRICS_STEP = ".metrics"
+"""What the name of the step ends with that calls the user's own metrics of a predict; no function of a user can be called so."""
 ROW_METRICS = "metrics"
 """Table of what the user's own functions said of each row, a column per function."""
 

@@ -11,6 +11,7 @@ from starwhale.domain.error_budget import parse_error_budget
 from starwhale.domain.graph import StepGraph
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest, Step, Task
 from starwhale.domain.machine import ACCELERATOR, Needs
+from starwhale.domain.wanted_metrics import METRICS_STEP
 from starwhale.errors import HandlerError, NotBuiltYetError, UsageError, nearest
 
 Handlers = Mapping[str, HandlerRecord]
@@ -105,7 +106,8 @@ def plan_names(request: RunRequest, handlers: Handlers, handler: str) -> list[st
     graph = StepGraph({name: record.needs for name, record in handlers.items()})
     names = graph.closure(handler)
     if not request.row and not request.sample:
-        return names
+        own = [f"{name}{METRICS_STEP}" for name in names]  # what a predict says is to be called with its rows
+        return [*names, *(name for name in own if name in handlers and name not in names)]
     wanted = {each for name in names if handlers[name].kind == "predict" for each in graph.closure(name)}
     if not wanted:
         option = f"--row {request.row}" if request.row else f"--sample {request.sample}"

@@ -13,13 +13,14 @@ from typing import Any
 
 from starwhale.domain.graph import StepGraph
 from starwhale.domain.job import HandlerRecord
+from starwhale.domain.wanted_metrics import METRICS_STEP
 from starwhale.errors import HandlerError, NotBuiltYetError, NotFoundError, UsageError, nearest
 from starwhale.handlers.argument import declared_arguments
 from starwhale.handlers.context import Context, find_runtime_context, set_runtime_context
 from starwhale.handlers.decorators import first_line
 from starwhale.handlers.failures import is_user_file, user_code_error, user_frames
 from starwhale.handlers.in_flight import with_concurrency
-from starwhale.handlers.metrics_mark import METRICS_STEP, with_metrics
+from starwhale.handlers.metrics_mark import with_metrics
 from starwhale.handlers.pipeline import EVALUATES, PREDICTS, RUN_MARK, PipelineHandler, hook, read_settings
 from starwhale.handlers.registry import REGISTRY, Registered
 from starwhale.handlers.service import SERVICES, serving_handler
@@ -102,6 +103,7 @@ def discover_loaded(modules: Sequence[str], *, arguments: Sequence[str] = ()) ->
     ]
     for name in wanted:  # grows meanwhile
         wanted += [need for need in entries[name].record.needs if need in entries and need not in wanted]
+    wanted += [f"{name}{METRICS_STEP}" for name in wanted if f"{name}{METRICS_STEP}" in set(entries) - set(wanted)]
     if not wanted:
         message = f"not found any handlers in {', '.join(modules)}"
         raise HandlerError(
@@ -144,8 +146,10 @@ def _select(handlers: Mapping[str, HandlerRecord], wanted: str) -> str:
     if wanted:
         found = _called(names, wanted)
     else:
-        needed = {need for record in handlers.values() for need in record.needs}
-        found = [name for name in names if name not in needed and not handlers[name].virtual] or names
+        # the user's own metrics go with their predict, and are meant by nobody
+        own = [name for name in names if not name.endswith(METRICS_STEP)]
+        needed = {need for name in own for need in handlers[name].needs}
+        found = [name for name in own if name not in needed and not handlers[name].virtual] or own
     if len(found) == 1:
         return found[0]
     if found:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from starwhale.domain.job import HandlerRecord
-from starwhale.domain.wanted_metrics import ROW_METRICS, WantedMetrics
+from starwhale.domain.wanted_metrics import METRICS_STEP, ROW_METRICS, WantedMetrics
 from starwhale.errors import UsageError, UserCodeError
 from starwhale.handlers.context import get_runtime_context
 from starwhale.handlers.decorators import qualified_name
 from starwhale.handlers.failures import user_code_error
-from starwhale.handlers.metrics_mark import METRICS_MARK, METRICS_STEP, with_metrics
+from starwhale.handlers.metrics_mark import METRICS_MARK, with_metrics
 from starwhale.handlers.registry import MARK, REGISTRY, Registered, UserFunction
 from starwhale.results.metrics.registry import check_metric_names
 

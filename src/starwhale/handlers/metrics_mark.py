@@ -10,8 +10,6 @@ from starwhale.handlers.registry import UserFunction
 
 METRICS_MARK = "__starwhale_metrics__"
 """Attribute of a function: the `WantedMetrics` of its results."""
-METRICS_STEP = ".metrics"
-"""What the name of the step ends with that calls the user's own metrics; no function of a user can be called so."""
 
 
 def with_metrics(record: HandlerRecord, function: UserFunction) -> HandlerRecord:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from starwhale.domain.wanted_metrics import WantedMetrics
+from starwhale.domain.wanted_metrics import METRICS_STEP, WantedMetrics
 from starwhale.results.classification_figures import classification_figures
 from starwhale.results.compare.distributions import normal_quantile
 from starwhale.results.estimate import Setting, make_figures
@@ -48,7 +49,10 @@ def compute_figures(stores: JobStores, job: JobRecord) -> list[Figure]:
     steps = [each.step for each in stores.catalog.jobs.steps(job.id)]
     asking = [(step, wanted) for step in steps if (wanted := wanted_of(step)) is not None]
     found: list[Figure] = []
+    names = {step.name for step in steps}
     for step, wanted in asking:
+        if f"{step.name}{METRICS_STEP}" not in names:  # a run of one step alone, which called none
+            wanted = dataclasses.replace(wanted, functions=())
         tail = f"step={step.name.partition(':')[2]}" if len(asking) > 1 else ""
         found += _step_figures(stores, job, step, wanted, tail)
     found.sort(key=lambda each: bool(each.slice))  # those over all rows first
@@ -122,8 +126,6 @@ def mean_figures(of_each: Sequence[Sequence[Figure]]) -> Iterator[Figure]:
 
     SE = √(Σ SE²)/k: rows of different datasets are independent.
     """
-    import dataclasses
-
     by_name: dict[str, list[Figure]] = {}
     for figures in of_each:
         for figure in figures:
