@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.execution.rows_elsewhere import HandlerPlace, read_elsewhere
 from starwhale.handlers.dataset_rows import Row
-from starwhale.instances.job_runtime import choose_runtime
+from starwhale.instances.runtime_choice import choose_runtime
 
 if TYPE_CHECKING:
     from starwhale.instances.environments import Environment, Say

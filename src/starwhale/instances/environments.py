@@ -94,7 +94,7 @@ def restore(
     Raises:
         RestoreError: It cannot be made: the installer's reason, or it is for another machine.
     """
-    from starwhale.instances.snapshots import hold_blobs
+    from starwhale.instances.hold_blobs import hold_blobs
     from starwhale.runtimes import environment
     from starwhale.runtimes.installer import choose_installer
     from starwhale.runtimes.interpreters import find_interpreter

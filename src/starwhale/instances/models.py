@@ -15,8 +15,9 @@ from starwhale.domain.version import check_name, check_user_tag
 from starwhale.errors import HandlerError, InvalidNameError, UsageError, UserCodeError, nearest
 from starwhale.handlers.find_modules import find_evaluation_modules
 from starwhale.instances.destination import parse_destination
-from starwhale.instances.job_runtime import carry_runtime, choose_runtime, describe_carried, enter_runtime
-from starwhale.instances.snapshots import hold_blobs
+from starwhale.instances.hold_blobs import hold_blobs
+from starwhale.instances.job_runtime import enter_runtime
+from starwhale.instances.runtime_choice import carry_runtime, choose_runtime, describe_carried
 from starwhale.instances.versions import VersionVerbs
 from starwhale.models import describe
 from starwhale.models.copy import CopiedListed, ListedCopyPlan, copy_listed

@@ -19,7 +19,7 @@ from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_project_uri
 from starwhale.domain.version import check_name, check_user_tag
 from starwhale.errors import AlreadyExistsError, RestoreError, UsageError
 from starwhale.instances.environments import Environment, Say, bundled_files, own_indexes, restore
-from starwhale.instances.snapshots import hold_blobs
+from starwhale.instances.hold_blobs import hold_blobs
 from starwhale.instances.versions import VersionVerbs
 from starwhale.models.listing import Entry, EntryKind, Listing, read_listing
 from starwhale.models.unpack import unpack

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from starwhale.domain.version import check_job_id
 from starwhale.errors import AlreadyExistsError, NotFoundError
+from starwhale.instances.hold_blobs import hold_blobs
 
 if TYPE_CHECKING:
     from starwhale.domain.job import RunRequest
     from starwhale.storage.catalog.records import VersionRecord
-    from starwhale.storage.in_use import Hold
     from starwhale.storage.stores import Stores
 
 
@@ -86,14 +86,6 @@ def drop_snapshot(stores: Stores, job_id: str) -> None:
 def snapshot_folder(stores: Stores, job_id: str) -> Path:
     """Where the files of the model of a job lie while it runs."""
     return stores.layout.job(job_id) / "snapshot"
-
-
-def hold_blobs(stores: Stores) -> Hold:
-    """Keep blobs from being collected: between the writing of a version's files and its row in the catalog nothing else refers to them."""
-    from starwhale.storage.in_use import hold
-
-    stores.layout.blobs.mkdir(parents=True, exist_ok=True)
-    return hold(stores.layout.blobs)
 
 
 def _unpack(stores: Stores, version: VersionRecord, target: Path) -> None:
