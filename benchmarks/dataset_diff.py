@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from starwhale.datasets.compare import compare_rows
-from starwhale.storage.tables.dataset_store import LocalDatasetStore
+from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 
 
 def cpu_s(work: Callable[[], object]) -> float:

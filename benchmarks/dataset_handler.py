@@ -14,7 +14,7 @@ from typing import Any
 
 from starwhale.datasets.build import build_version
 from starwhale.datasets.dataset import Dataset
-from starwhale.execution.rows_elsewhere import HandlerPlace, read_elsewhere
+from starwhale.execution.handler_rows.rows_elsewhere import HandlerPlace, read_elsewhere
 from starwhale.handlers.dataset_rows import rows_of
 from starwhale.instances import Instance, open_instance
 from starwhale.settings import read_settings

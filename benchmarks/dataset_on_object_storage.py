@@ -25,7 +25,7 @@ from tests.s3_server import S3Server, Wire, moto_server
 
 from starwhale.domain.object_uri import parse_object_uri
 from starwhale.settings import read_settings
-from starwhale.storage.tables.dataset_store import LocalDatasetStore
+from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 
 IMAGE_BYTES = 784
 PLACE = "s3://bench/data/d"

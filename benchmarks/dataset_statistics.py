@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from starwhale.datasets.ecosystem.files import to_parquet
+from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 from starwhale.storage.protocols import DatasetReader
-from starwhale.storage.tables.dataset_store import LocalDatasetStore
 
 WHO = ("statistics", "pandas", "duckdb")
 

@@ -26,7 +26,7 @@ LIGHT = (
     "starwhale.handlers",
     "starwhale.storage.protocols",
     "starwhale.execution.worker",
-    "starwhale.execution.task_entry",
+    "starwhale.execution.tasks.task_entry",
 )
 
 

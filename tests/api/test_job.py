@@ -22,7 +22,7 @@ from starwhale import Image
 from starwhale.api import model
 from starwhale.api.dataset import Dataset, dataset
 from starwhale.api.job import Job
-from starwhale.api.job_progress import ProgressLine, progress_text
+from starwhale.api.notebook.job_progress import ProgressLine, progress_text
 from starwhale.cli.app import CliApp
 from starwhale.cli.root import swcli
 from starwhale.domain.status import Status

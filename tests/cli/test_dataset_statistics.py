@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cli.test_dataset import ok, shown
 
-from starwhale.cli.render_statistics import small_histogram
+from starwhale.cli.render.render_statistics import small_histogram
 
 if TYPE_CHECKING:
     from tests.conftest import Swcli

@@ -8,10 +8,10 @@ import io
 import pytest
 from rich.console import Console
 
-from starwhale.cli.render_record import record_lines
-from starwhale.cli.render_report import render_report, show_value
+from starwhale.cli.render.render_record import record_lines
+from starwhale.cli.render.render_report import render_report, show_value
 from starwhale.results.compare.intervals import wilson
-from starwhale.results.report import JobReport
+from starwhale.results.reports.job_report import JobReport
 from starwhale.storage.protocols import StepProgress
 
 VERSION = "sdwywxtch52xfopjtn3u5n5hdap45efbi3w67va2"

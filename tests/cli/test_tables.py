@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from starwhale.cli import versions
-from starwhale.cli.render_table import Column, Kind, fit_widths, render_table
+from starwhale.cli.render.render_table import Column, Kind, fit_widths, render_table
 from starwhale.cli.root import run
 from starwhale.datasets.dataset import Dataset
 from starwhale.instances import open_instance

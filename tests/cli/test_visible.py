@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from starwhale.cli.app import make_console
-from starwhale.cli.render_table import Column, render_table
+from starwhale.cli.render.render_table import Column, render_table
 from starwhale.cli.root import run
 
 if TYPE_CHECKING:

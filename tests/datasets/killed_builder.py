@@ -16,7 +16,7 @@ from starwhale.datasets.dataset import Dataset
 from starwhale.instances import open_instance
 from starwhale.media import Image
 from starwhale.settings import Settings
-from starwhale.storage.tables import compaction, dataset_writer, packs
+from starwhale.storage.dataset_rows import compaction, dataset_writer, packs
 
 ROWS = 30
 """Rows that each version appends."""

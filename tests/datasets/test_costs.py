@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from starwhale.media import Binary
-from starwhale.storage.tables.compaction import MAX_SMALL
-from starwhale.storage.tables.size_classes import first_to_join
+from starwhale.storage.dataset_rows.compaction import MAX_SMALL
+from starwhale.storage.dataset_rows.size_classes import first_to_join
 
 if TYPE_CHECKING:
     from tests.datasets.conftest import Open

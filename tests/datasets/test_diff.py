@@ -16,8 +16,8 @@ from starwhale.datasets.diff import diff_versions, show_cell
 from starwhale.errors import NotFoundError, UsageError
 from starwhale.instances import Instance
 from starwhale.media import Image
+from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 from starwhale.storage.protocols import DatasetReader, Key
-from starwhale.storage.tables.dataset_store import LocalDatasetStore
 
 if TYPE_CHECKING:
     from tests.datasets.conftest import Build, Open

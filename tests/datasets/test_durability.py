@@ -12,9 +12,9 @@ from tests.datasets.watched_disk import WatchedDisk, watch_disk
 from starwhale.errors import NoSpaceError, ReadOnlyError
 from starwhale.media import Image
 from starwhale.storage.catalog.versions_tags import Versions
-from starwhale.storage.tables import blocks, compaction, dataset_writer, fragment_writer, packs
-from starwhale.storage.tables.manifest import load_manifest
-from starwhale.storage.tables.places import LocalPlaces
+from starwhale.storage.dataset_rows import blocks, compaction, dataset_writer, fragment_writer, packs
+from starwhale.storage.dataset_rows.manifest import load_manifest
+from starwhale.storage.dataset_rows.places import LocalPlaces
 
 if TYPE_CHECKING:
     from tests.datasets.conftest import Build, Open

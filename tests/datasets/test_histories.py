@@ -26,7 +26,7 @@ from starwhale.errors import ConflictError, NothingToCommitError
 from starwhale.instances import Instance, open_instance
 from starwhale.media import Audio, Image
 from starwhale.settings import Settings
-from starwhale.storage.tables import (
+from starwhale.storage.dataset_rows import (
     blocks,
     column_cache,
     compaction,

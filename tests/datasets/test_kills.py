@@ -19,8 +19,8 @@ from tests.datasets.killed_builder import change, open_at
 from starwhale.datasets.dataset import Dataset
 from starwhale.instances import Instance
 from starwhale.media import Image
-from starwhale.storage.tables.manifest import load_manifest
-from starwhale.storage.tables.places import LocalPlaces
+from starwhale.storage.dataset_rows.manifest import load_manifest
+from starwhale.storage.dataset_rows.places import LocalPlaces
 
 Rows = dict[int, dict[str, Any]]
 KILLS_OF_ONE = 10

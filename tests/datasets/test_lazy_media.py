@@ -9,8 +9,8 @@ import pytest
 
 from starwhale.errors import CorruptedError, NotFoundError
 from starwhale.media import Audio, Binary, Image, Text, Video
-from starwhale.storage.tables.cells import STREAMED_BYTES
-from starwhale.storage.tables.packs import PackWriter
+from starwhale.storage.columns.cells import STREAMED_BYTES
+from starwhale.storage.dataset_rows.packs import PackWriter
 
 if TYPE_CHECKING:
     from pathlib import Path

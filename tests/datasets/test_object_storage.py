@@ -27,8 +27,8 @@ from starwhale.errors import (
 from starwhale.instances import Instance, open_instance
 from starwhale.media import Image
 from starwhale.settings import read_settings
+from starwhale.storage.dataset_rows import object_places
 from starwhale.storage.protocols import Key
-from starwhale.storage.tables import object_places
 
 pytestmark = pytest.mark.needs_s3
 

@@ -112,7 +112,7 @@ def test_media_are_told_by_sizes_types_and_shapes_without_reading_any(
         for place in range(40)
     )
     with open_("ds", readonly=True) as opened:
-        from starwhale.storage.tables.packs import PackSource
+        from starwhale.storage.dataset_rows.packs import PackSource
 
         read: list[int] = []
         whole = PackSource.read

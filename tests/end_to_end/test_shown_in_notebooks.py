@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from starwhale.api.job_board import Speed, make_board, table_html
+from starwhale.api.notebook.job_board import Speed, make_board, table_html
 from starwhale.domain.status import Status
 from starwhale.execution.start import JobProgress, StepView
 

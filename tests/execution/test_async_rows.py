@@ -17,9 +17,9 @@ import pytest
 from starwhale.domain.job import DatasetInput, Job, RunRequest, Step, Task, TaskUpdate
 from starwhale.domain.status import Status
 from starwhale.errors import HandlerError, UsageError
-from starwhale.execution import async_rows
 from starwhale.execution.plan import plan_job, plan_tasks
-from starwhale.execution.task_entry import run_task
+from starwhale.execution.tasks import async_rows
+from starwhale.execution.tasks.task_entry import run_task
 from starwhale.handlers.decorators import predict
 from starwhale.handlers.discover import discover
 from starwhale.storage.protocols import TableQuery

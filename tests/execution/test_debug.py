@@ -19,7 +19,7 @@ from starwhale.errors import NotFoundError, UsageError, UserCodeError
 from starwhale.execution.debug_run import pick_row
 from starwhale.execution.start import JobOutcome, RunOptions
 from starwhale.instances.instance import Instance, open_instance
-from starwhale.instances.pinning import pin_dataset
+from starwhale.instances.jobs.pinning import pin_dataset
 from starwhale.results.read import read_rows, summary, table_names
 from starwhale.settings import read_settings
 from starwhale.storage.catalog.records import JobRecord

@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from starwhale.execution.hardware import describe_hardware
-from starwhale.execution.packages import LoadedPackages
+from starwhale.execution.machine.hardware import describe_hardware
+from starwhale.execution.tasks.packages import LoadedPackages
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from starwhale.errors import StarwhaleError, WorkerDiedError
-from starwhale.execution.rows_elsewhere import HandlerPlace, read_elsewhere
+from starwhale.execution.handler_rows.rows_elsewhere import HandlerPlace, read_elsewhere
 from starwhale.media import Image, Link
 
 if TYPE_CHECKING:

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from starwhale.execution.machine import accelerator_environment, choose, find_accelerators, find_machine, read_listing
+from starwhale.execution.machine.capacity import (
+    accelerator_environment,
+    choose,
+    find_accelerators,
+    find_machine,
+    read_listing,
+)
 
 LISTING = """\
 GPU 0: NVIDIA L4 (UUID: GPU-aaaa1111-0000-0000-0000-000000000000)

@@ -11,9 +11,9 @@ from tests.execution.ledger_job import LedgerJob, make_job
 
 from starwhale.domain.ledger import Pace
 from starwhale.domain.usage import CPU, PEAK_BYTES, ROWS, WALL, Activity
-from starwhale.execution.accelerator_use import AcceleratorWatch, Sample, merge
-from starwhale.execution.meter import Meter, peak_bytes
-from starwhale.results.report import make_report
+from starwhale.execution.machine.accelerator_use import AcceleratorWatch, Sample, merge
+from starwhale.execution.tasks.meter import Meter, peak_bytes
+from starwhale.results.reports.job_report import make_report
 from starwhale.storage.protocols import CommitRequest
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from starwhale.domain.ledger import Pace, Queue, cut, range_rows
 from starwhale.errors import CorruptedError, LeaseLostError
-from starwhale.execution.read_ahead import RangeFeed
+from starwhale.execution.tasks.read_ahead import RangeFeed
 from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TaskStores
 
 

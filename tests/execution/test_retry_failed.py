@@ -23,7 +23,7 @@ from starwhale.errors import ExecutionError, NotFoundError, UsageError
 from starwhale.execution.retry import RETRY_STEPS
 from starwhale.execution.run import END_STEPS
 from starwhale.results.read import read_rows
-from starwhale.results.report import make_report
+from starwhale.results.reports.job_report import make_report
 from starwhale.storage.catalog.driver import this_driver
 from starwhale.storage.protocols import TableQuery
 from starwhale.storage.task_side import COMMIT_STEPS

@@ -12,8 +12,8 @@ import pytest
 from tests.conftest import swcli_command
 
 from starwhale.errors import UsageError
+from starwhale.handlers.calls.row_clock import RowClock, RowTimeoutError
 from starwhale.handlers.decorators import check_timeout
-from starwhale.handlers.row_clock import RowClock, RowTimeoutError
 
 HANDLERS = """
     import threading

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from starwhale.errors import RetryLaterError, UsageError
-from starwhale.handlers.busy_signal import BusySignal, busy_signal
+from starwhale.handlers.calls.busy_signal import BusySignal, busy_signal
 
 NOW_S = 1_700_000_000.0
 DATE = "Tue, 14 Nov 2023 22:13:27 GMT"

@@ -13,11 +13,11 @@ import pytest
 from starwhale.domain.job import DatasetInput, HandlerRecord
 from starwhale.errors import GraphError, HandlerError, UsageError, UserCodeError
 from starwhale.handlers.call import call_evaluate, load
+from starwhale.handlers.calls.predict_rows import PredictRunner
+from starwhale.handlers.calls.range_part import RowFailed, Rules
 from starwhale.handlers.context import Context, set_runtime_context
 from starwhale.handlers.decorators import evaluate
 from starwhale.handlers.discover import discover, select
-from starwhale.handlers.predict_rows import PredictRunner
-from starwhale.handlers.range_part import RowFailed, Rules
 from starwhale.handlers.result_rows import page_rows
 from starwhale.storage.protocols import RangeLease, Rows, TablePage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from starwhale.handlers.gate import STEPS, Gate
+from starwhale.handlers.calls.gate import STEPS, Gate
 
 
 class Clock:

@@ -9,9 +9,9 @@ import pytest
 
 from starwhale.domain.job import HandlerRecord
 from starwhale.errors import UsageError
+from starwhale.handlers.calls.retry import LONGEST_S, Tried, is_transient, try_again, wait_s
 from starwhale.handlers.decorators import predict
 from starwhale.handlers.registry import MARK
-from starwhale.handlers.retry import LONGEST_S, Tried, is_transient, try_again, wait_s
 
 
 class BusyError(ConnectionError):

@@ -21,8 +21,8 @@ from starwhale.domain.job import Job, RunRequest
 from starwhale.domain.status import Status
 from starwhale.errors import ConflictError, NotFoundError
 from starwhale.instances import Instance, open_instance
-from starwhale.instances.collect import MIN_AGE_S, OPEN, Collection, GarbageVerbs
-from starwhale.instances.pinning import pin_dataset
+from starwhale.instances.garbage.collect import MIN_AGE_S, OPEN, Collection, GarbageVerbs
+from starwhale.instances.jobs.pinning import pin_dataset
 from starwhale.models.listing import Entry, EntryKind, Listing
 from starwhale.settings import Settings
 from starwhale.storage.catalog.driver import this_driver
@@ -495,7 +495,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from starwhale.instances import open_instance
-from starwhale.instances.collect import GarbageVerbs
+from starwhale.instances.garbage.collect import GarbageVerbs
 from starwhale.settings import read_settings
 
 def stop(step):

@@ -13,7 +13,7 @@ from starwhale.domain.wish import STOPS, Stop, Wish
 from starwhale.errors import ConflictError, JobTimeoutError, NotFoundError, StatusError
 from starwhale.execution.stops import LOOK_S, Stops
 from starwhale.instances.instance import Instance, open_instance
-from starwhale.instances.job_control import Patience, stop_job
+from starwhale.instances.jobs.job_control import Patience, stop_job
 from starwhale.settings import read_settings
 from starwhale.storage.catalog.driver import end_driver, this_driver
 

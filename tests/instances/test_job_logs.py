@@ -13,7 +13,7 @@ from starwhale.domain.job import HandlerRecord, Job, RunRequest, Step, Task, Tas
 from starwhale.domain.status import Status
 from starwhale.errors import NotFoundError
 from starwhale.instances.instance import Instance, open_instance
-from starwhale.instances.job_logs import LogChoice, tail_start
+from starwhale.instances.jobs.job_logs import LogChoice, tail_start
 from starwhale.settings import read_settings
 from starwhale.storage.catalog.driver import this_driver
 from starwhale.storage.task_side import log_path

@@ -11,7 +11,7 @@ import yaml
 
 from starwhale.errors import InvalidUriError, NotFoundError, RootError, UsageError
 from starwhale.instances import Instance, open_instance
-from starwhale.instances.root import STALE_S, prepare_root
+from starwhale.instances.place.root import STALE_S, prepare_root
 from starwhale.settings import Settings
 from starwhale.storage.catalog.records import VersionDraft
 from starwhale.storage.layout import ROOT_FORMAT, Layout

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from starwhale.errors import RootError, UsageError
-from starwhale.instances import file_system, open_instance
-from starwhale.instances.file_system import Mount, check_local, mount_of
-from starwhale.instances.root import prepare_root
+from starwhale.instances import open_instance
+from starwhale.instances.place import file_system
+from starwhale.instances.place.file_system import Mount, check_local, mount_of
+from starwhale.instances.place.root import prepare_root
 from starwhale.settings import read_settings
 
 MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -72,7 +73,7 @@ def on_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     mounts.write_text(f"27 1 254:0 / / rw - ext4 /dev/vda rw\n30 27 0:28 / {escaped} rw - nfs4 box:/export rw\n")
     check = check_local
     monkeypatch.setattr(file_system, "_is_on_device", lambda _path: False)
-    monkeypatch.setattr("starwhale.instances.root.check_local", lambda root: check(root, mounts))
+    monkeypatch.setattr("starwhale.instances.place.root.check_local", lambda root: check(root, mounts))
     return folder
 
 

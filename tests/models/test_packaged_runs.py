@@ -22,8 +22,8 @@ from starwhale.errors import (
 )
 from starwhale.execution.start import RunOptions
 from starwhale.instances import Instance, open_instance
-from starwhale.results.manifest import job_manifest
 from starwhale.results.read import summary
+from starwhale.results.reports.manifest import job_manifest
 from starwhale.settings import read_settings
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from starwhale.storage.tables import arrays
+from starwhale.storage.columns import arrays
 
 CASES: dict[str, tuple[Any, Any, list[Any]]] = {
     "ints": (arrays.ints, pa.int64(), [0, -(2**63), 2**63 - 1, *range(20)]),
@@ -53,7 +53,7 @@ def test_a_dataset_is_built_and_read_without_importing_what_it_does_not_need() -
     script = """
 import sys
 from starwhale.media import Image
-from starwhale.storage.tables.columns import decode_batch, encode_batch
+from starwhale.storage.columns.encode import decode_batch, encode_batch
 rows = {"i": [1, None], "t": ["a", "x" * 9000], "l": [[1], None], "s": [{"a": 1.5}, None], "m": [Image(b"x"), None], "b": [True, None]}
 class Sink:
     limit = 4096

@@ -13,13 +13,13 @@ from pyarrow import parquet as pq
 
 from starwhale.errors import CorruptedError
 from starwhale.media import GrayscaleImage
-from starwhale.storage.tables.column_cache import ColumnCache
-from starwhale.storage.tables.dataset_reader import LocalDatasetReader
-from starwhale.storage.tables.dataset_store import LocalDatasetStore
-from starwhale.storage.tables.fragment_file import FragmentFile, fragment_name
-from starwhale.storage.tables.fragments import FragmentReader
-from starwhale.storage.tables.manifest import Fragment
-from starwhale.storage.tables.places import LocalPlaces
+from starwhale.storage.dataset_rows.column_cache import ColumnCache
+from starwhale.storage.dataset_rows.dataset_reader import LocalDatasetReader
+from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
+from starwhale.storage.dataset_rows.fragment_file import FragmentFile, fragment_name
+from starwhale.storage.dataset_rows.fragments import FragmentReader
+from starwhale.storage.dataset_rows.manifest import Fragment
+from starwhale.storage.dataset_rows.places import LocalPlaces
 
 FORMAT_2 = Path(__file__).parent / "data" / "format-2"
 FIRST = "e74e2ec56b0023c1a814237600dc149af5ec29711b0e45f3b4152ce1140e0753"

@@ -12,7 +12,7 @@ import pytest
 from tests.s3_server import S3Server, Wire, moto_server
 
 from starwhale.errors import NotFoundError, ObjectStoreError, UsageError
-from starwhale.instances.configuration import read_configuration
+from starwhale.instances.place.configuration import read_configuration
 from starwhale.settings import S3Access, S3Accounts, read_settings
 from starwhale.storage.objects import Bucket, open_bucket
 from starwhale.storage.objects.signing import EMPTY, encode_query, sign

@@ -13,7 +13,7 @@ import pytest
 
 from starwhale.errors import FieldNameError, UnsupportedValueError
 from starwhale.media import Audio, BoundingBox, ClassLabel, Image, Link, Text
-from starwhale.storage.tables.columns import (
+from starwhale.storage.columns.encode import (
     decode_batch,
     decode_column,
     encode_batch,
@@ -21,7 +21,7 @@ from starwhale.storage.tables.columns import (
     escape_name,
     unescape_name,
 )
-from starwhale.storage.tables.dataset_store import LocalDatasetStore
+from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 
 COLUMNS: dict[str, tuple[str, list[Any]]] = {
     "nothing": ("null", [None, None]),

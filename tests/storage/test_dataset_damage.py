@@ -16,8 +16,8 @@ import pytest
 
 from starwhale.errors import CorruptedError
 from starwhale.media import Image
+from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 from starwhale.storage.protocols import Key
-from starwhale.storage.tables.dataset_store import LocalDatasetStore
 
 FLIPS = 60
 
@@ -133,7 +133,7 @@ def test_a_missing_or_short_file_is_reported(tmp_path: Path, kind: str) -> None:
 CHILD = """
 import sys
 from pathlib import Path
-from starwhale.storage.tables.dataset_store import LocalDatasetStore
+from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 store = LocalDatasetStore(Path(sys.argv[1]))
 base = None
 for number in range(1000):

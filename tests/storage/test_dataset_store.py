@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from starwhale.errors import CorruptedError, FieldNameError, ReadOnlyError, UsageError
 from starwhale.media import Image
+from starwhale.storage.columns.encode import decode_batch
+from starwhale.storage.dataset_rows import column_cache, compaction, dataset_writer, packs
+from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
+from starwhale.storage.dataset_rows.unused_files import unused_files
 from starwhale.storage.in_use import claim
 from starwhale.storage.protocols import DatasetReader, DatasetStore, DatasetWriter, Key, Rows
-from starwhale.storage.tables import column_cache, compaction, dataset_writer, packs
-from starwhale.storage.tables.columns import decode_batch
-from starwhale.storage.tables.dataset_store import LocalDatasetStore
-from starwhale.storage.tables.unused_files import unused_files
 
 Model = dict[Key, dict[str, Any]]
 

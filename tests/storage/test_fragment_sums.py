@@ -13,14 +13,14 @@ import pytest
 from pyarrow import parquet as pq
 
 from starwhale.errors import CorruptedError
+from starwhale.storage.dataset_rows.column_cache import ColumnCache
+from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
+from starwhale.storage.dataset_rows.fragment_file import FragmentFile, fragment_name
+from starwhale.storage.dataset_rows.fragments import FragmentReader
+from starwhale.storage.dataset_rows.manifest import Fragment, load_manifest
+from starwhale.storage.dataset_rows.places import LocalImage, LocalPlaces, Span
+from starwhale.storage.dataset_rows.sums import make_tail
 from starwhale.storage.protocols import Key
-from starwhale.storage.tables.column_cache import ColumnCache
-from starwhale.storage.tables.dataset_store import LocalDatasetStore
-from starwhale.storage.tables.fragment_file import FragmentFile, fragment_name
-from starwhale.storage.tables.fragments import FragmentReader
-from starwhale.storage.tables.manifest import Fragment, load_manifest
-from starwhale.storage.tables.places import LocalImage, LocalPlaces, Span
-from starwhale.storage.tables.sums import make_tail
 
 FORMAT_1 = Path(__file__).parent / "data" / "format-1"
 FIRST = "daa5f7af15a2dcc68e5465f80e6bf52b3b1cd70492515450e84a646c9ba0cd88"

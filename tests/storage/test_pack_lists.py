@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from starwhale.errors import CorruptedError
-from starwhale.storage.tables import manifest as manifests
-from starwhale.storage.tables.dataset_store import LocalDatasetStore
-from starwhale.storage.tables.unused_files import unused_files
-from starwhale.storage.tables.version_files import names_of
+from starwhale.storage.dataset_rows import manifest as manifests
+from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
+from starwhale.storage.dataset_rows.unused_files import unused_files
+from starwhale.storage.dataset_rows.version_files import names_of
 
 COMMITS = 22
 

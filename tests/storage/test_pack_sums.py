@@ -13,10 +13,10 @@ import pytest
 
 from starwhale.errors import CorruptedError, RootError, StarwhaleError
 from starwhale.media import Binary
-from starwhale.storage.tables import packs as packs_module
-from starwhale.storage.tables.dataset_reader import LocalDatasetReader
-from starwhale.storage.tables.dataset_store import LocalDatasetStore
-from starwhale.storage.tables.manifest import FORMAT
+from starwhale.storage.dataset_rows import packs as packs_module
+from starwhale.storage.dataset_rows.dataset_reader import LocalDatasetReader
+from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
+from starwhale.storage.dataset_rows.manifest import FORMAT
 
 FORMAT_3 = Path(__file__).parent / "data" / "format-3"
 OF_FORMAT_3 = "083d811a885609f48ac6e9ddc909f99797d8dcc09f907bfcdeb5f6820e9876b0"

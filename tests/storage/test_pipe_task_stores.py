@@ -11,9 +11,9 @@ import pytest
 
 from starwhale.domain.job import Task
 from starwhale.errors import ExecutionError
+from starwhale.storage.carriers.frames import Channel
+from starwhale.storage.carriers.pipe import PipeClient, PipeServer, PipeTaskStores
 from starwhale.storage.protocols import TaskStores
-from starwhale.storage.remote.frames import Channel
-from starwhale.storage.remote.pipe import PipeClient, PipeServer, PipeTaskStores
 from starwhale.storage.task_codec import TaskCodec
 from starwhale.storage.task_side import JobSide, LocalTaskStores
 from starwhale.testing.task_stores import Connect, TaskStoresContract, connect_here, error_of, lease_of

@@ -13,8 +13,8 @@ from starwhale.errors import CorruptedError
 from starwhale.storage.catalog.catalog import SqlCatalog, open_catalog
 from starwhale.storage.layout import Layout
 from starwhale.storage.protocols import PartDraft, RangeLease, TableDraft, TableQuery
-from starwhale.storage.tables.part_codec import encode_draft
-from starwhale.storage.tables.results import LocalResultStore, ResultScope, describe_part
+from starwhale.storage.result_parts.part_codec import encode_draft
+from starwhale.storage.result_parts.results import LocalResultStore, ResultScope, describe_part
 
 JOB = "j" * 40
 STEP = "m:predict"

@@ -9,7 +9,7 @@ import pytest
 from starwhale.errors import CorruptedError
 from starwhale.storage.layout import Layout
 from starwhale.storage.protocols import PartDraft, PartRecord, PartTable, RangeLease, TableDraft, TablePage
-from starwhale.storage.tables.part_codec import (
+from starwhale.storage.result_parts.part_codec import (
     Codec,
     decode_page,
     decode_table,
@@ -17,7 +17,7 @@ from starwhale.storage.tables.part_codec import (
     encode_page,
     to_arrow,
 )
-from starwhale.storage.tables.results import LocalResultStore, describe_part
+from starwhale.storage.result_parts.results import LocalResultStore, describe_part
 
 LEASE = RangeLease(job_id="j1", step="m:predict", dataset_position=0, start=0, stop=4, epoch=1, batch=1)
 

@@ -12,11 +12,11 @@ import pytest
 from starwhale.domain.job import DatasetInput, HandlerRecord, Step
 from starwhale.errors import CorruptedError, NotFoundError, ResultsError
 from starwhale.storage.catalog.catalog import SqlCatalog, open_catalog
+from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 from starwhale.storage.layout import Layout
 from starwhale.storage.protocols import DatasetReader, Key, PartDraft, RangeLease, TableDraft, TableQuery
-from starwhale.storage.tables.dataset_store import LocalDatasetStore
-from starwhale.storage.tables.part_codec import encode_draft
-from starwhale.storage.tables.results import LocalResultStore, ResultScope, describe_part
+from starwhale.storage.result_parts.part_codec import encode_draft
+from starwhale.storage.result_parts.results import LocalResultStore, ResultScope, describe_part
 
 JOB = "j" * 40
 

@@ -35,7 +35,7 @@ from starwhale.errors import (
 from starwhale.instances import Instance, open_instance
 from starwhale.results.agreement import Verdict
 from starwhale.results.read import read_rows, summary, table_names
-from starwhale.results.report import make_report
+from starwhale.results.reports.job_report import make_report
 from starwhale.settings import Settings
 from starwhale.storage.protocols import TableQuery
 from starwhale.transfer.archive_index import canonical

@@ -62,7 +62,7 @@ class Dataset(BuiltDataset):
         return [describe_version(each, path=verbs.folder(each)) for each in page], {"total": len(found)}
 
     def _repr_html_(self) -> str:
-        from starwhale.api.html_view import dataset_html
+        from starwhale.api.notebook.html_view import dataset_html
 
         return dataset_html(self)
 

@@ -156,7 +156,7 @@ class Evaluation:
         return f"Evaluation({self.id!r}, {self.project!r})"
 
     def _repr_html_(self) -> str:
-        from starwhale.api.html_view import evaluation_html
+        from starwhale.api.notebook.html_view import evaluation_html
 
         return evaluation_html(self)
 
@@ -238,7 +238,7 @@ class Evaluation:
     def _scope(self) -> Any:  # Any: ResultScope, for the same reason
         from starwhale.api.instance import default_instance
         from starwhale.results.read import find_job, job_scope
-        from starwhale.storage.tables.results import ResultScope
+        from starwhale.storage.result_parts.results import ResultScope
 
         stores = default_instance().stores
         job = find_job(stores, self.id)

@@ -60,8 +60,8 @@ def login(instance: str, alias: str = "", username: str = "", password: str = ""
         UsageError: A token and a username are given; a ValueError too.
         NotBuiltYetError: It is a server: those are not built yet.
     """
-    from starwhale.instances.servers import LOCAL
-    from starwhale.instances.servers import login as log_in
+    from starwhale.instances.place.servers import LOCAL
+    from starwhale.instances.place.servers import login as log_in
 
     if instance == LOCAL:
         message = "the local instance needs no login"
@@ -75,7 +75,7 @@ def logout(instance: str) -> None:
     Raises:
         NotBuiltYetError: It is a server: those are not built yet.
     """
-    from starwhale.instances.servers import logout as log_out
+    from starwhale.instances.place.servers import logout as log_out
 
     log_out(instance)
 

@@ -256,7 +256,7 @@ class Job(JobVerbs):
             PairingError: Nothing says which row is which.
             UsageError: What is asked for makes no sense together; the message says why.
         """
-        from starwhale.instances.job_compare import CompareOptions
+        from starwhale.instances.jobs.job_compare import CompareOptions
 
         def listed(given: str | Sequence[str]) -> tuple[str, ...]:
             return (given,) if isinstance(given, str) and given else tuple(given)
@@ -312,7 +312,7 @@ class Job(JobVerbs):
             RuleError: A rule does not parse; the message shows the place.
             UsageError: What is asked for makes no sense together.
         """
-        from starwhale.instances.job_gate import GateOptions
+        from starwhale.instances.jobs.job_gate import GateOptions
 
         def named(given: Job | str | Path) -> str:
             return given.id if isinstance(given, Job) else str(given)

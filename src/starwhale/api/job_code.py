@@ -16,7 +16,7 @@ from starwhale.errors import HandlerError, NotFoundError, UsageError, nearest
 from starwhale.handlers.discover import discover_loaded, select
 from starwhale.handlers.pipeline import EVALUATES, PREDICTS, PipelineHandler, hook
 from starwhale.handlers.registry import MARK, REGISTRY
-from starwhale.instances.target import find_target
+from starwhale.instances.jobs.target import find_target
 
 MAIN = "__main__"
 CALLER = "caller"

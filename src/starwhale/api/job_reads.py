@@ -12,9 +12,9 @@ from starwhale.errors import NotFoundError, nearest
 from starwhale.storage.protocols import Key, TableQuery, Value
 
 if TYPE_CHECKING:
-    from starwhale.instances.job_logs import TaskLog
+    from starwhale.instances.jobs.job_logs import TaskLog
     from starwhale.results.figure import Figure
-    from starwhale.results.report import JobReport
+    from starwhale.results.reports.job_report import JobReport
     from starwhale.storage.catalog.records import JobRecord, StepRecord
 
 
@@ -36,13 +36,13 @@ class JobReads:
     @property
     def basic_info(self) -> dict[str, Any]:
         """The manifest."""
-        from starwhale.results.manifest import job_manifest
+        from starwhale.results.reports.manifest import job_manifest
 
         return job_manifest(self._record)
 
     def info(self) -> JobReport:
         """Return manifest and report."""
-        from starwhale.results.report import make_report
+        from starwhale.results.reports.job_report import make_report
 
         return make_report(default_instance().stores, self._record)
 
@@ -162,7 +162,7 @@ class JobReads:
         Raises:
             NotFoundError: No such step, task or attempt; those that exist are named.
         """
-        from starwhale.instances.job_logs import LogChoice
+        from starwhale.instances.jobs.job_logs import LogChoice
 
         choice = LogChoice(step=step, task=task, attempt=attempt)
         return list(default_instance().jobs.logs(self.id, choice, limit=limit))
@@ -175,12 +175,12 @@ class JobReads:
             return _find(self.id, removed=True)
 
     def __repr__(self) -> str:
-        from starwhale.api.job_view import job_line
+        from starwhale.api.notebook.job_view import job_line
 
         return job_line(self._record)
 
     def _repr_html_(self) -> str:
-        from starwhale.api.job_view import job_html
+        from starwhale.api.notebook.job_view import job_html
 
         return job_html(self._record, self.info())
 

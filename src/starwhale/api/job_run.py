@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starwhale.api.instance import default_instance
 from starwhale.api.job_again import CODE, changes_of, code_digest, find_interrupted, is_interactive
 from starwhale.api.job_code import CALLER
-from starwhale.api.job_progress import ProgressLine
+from starwhale.api.notebook.job_progress import ProgressLine
 from starwhale.domain.job import ResumeChanges, RunRequest
 from starwhale.errors import ExecutionError, InterruptedJobError, StarwhaleError, UsageError, UserCodeError
 
@@ -92,7 +92,7 @@ def reproduce_job(
         StarwhaleError: Nobody can tell what would come of it; or the new job failed or was stopped.
     """
     __tracebackhide__ = True
-    from starwhale.instances.reproduce import ReproduceOptions
+    from starwhale.instances.jobs.reproduce import ReproduceOptions
 
     jobs = default_instance().jobs
     is_here = jobs.get(job_id).request.executor == CALLER

@@ -9,7 +9,7 @@ from typing import Any
 from starwhale.api.instance import default_instance
 from starwhale.domain.uri import parse_project_uri, parse_uri
 from starwhale.errors import NotBuiltYetError, NotFoundError
-from starwhale.instances.servers import LOCAL
+from starwhale.instances.place.servers import LOCAL
 
 
 class ResourceType(StrEnum):

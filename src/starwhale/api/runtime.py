@@ -248,7 +248,7 @@ def _source(yaml: Place | None, venv: Place | None, *, shell: bool, image: str) 
 
 
 def _restored(uri: str, *, force: bool) -> Environment:
-    from starwhale.api.job_progress import ProgressLine
+    from starwhale.api.notebook.job_progress import ProgressLine
 
     instance = default_instance()
     with ProgressLine(is_wanted=instance.settings.progress) as line:

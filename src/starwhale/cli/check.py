@@ -13,7 +13,7 @@ from starwhale.cli.command import SwCommand
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from starwhale.instances.check import Check
+    from starwhale.instances.place.check import Check
 
 _COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
 
@@ -25,7 +25,7 @@ def check(app: CliApp) -> None:
 
     Exits with 1 when something must be mended; what is merely not installed is a note. Nothing is written.
     """
-    from starwhale.instances.check import Verdict, check_machine
+    from starwhale.instances.place.check import Verdict, check_machine
 
     found = [_environment(), *check_machine(app.settings)]
     wrong = [each for each in found if each.verdict is Verdict.WRONG]
@@ -38,7 +38,7 @@ def check(app: CliApp) -> None:
 
 
 def _environment() -> Check:
-    from starwhale.instances.check import Check, Verdict
+    from starwhale.instances.place.check import Check, Verdict
 
     there = original.here()
     return Check(

@@ -34,8 +34,8 @@ def config() -> None:
 @click.pass_obj
 def show(app: CliApp) -> None:
     """Show the file's place and text, and what holds."""
-    from starwhale.instances.configuration import read_configuration
-    from starwhale.instances.root import choose_root
+    from starwhale.instances.place.configuration import read_configuration
+    from starwhale.instances.place.root import choose_root
 
     found = read_configuration(app.settings.config_path)
     text = found.path.read_text(encoding="utf-8") if found.path.is_file() else ""
@@ -60,7 +60,7 @@ def show(app: CliApp) -> None:
 @click.pass_obj
 def edit(app: CliApp) -> None:
     """Open the file in your editor (VISUAL, EDITOR, or what is there); it is replaced only when it can be read."""
-    from starwhale.instances.configuration import not_writable, read_configuration, replace_configuration
+    from starwhale.instances.place.configuration import not_writable, read_configuration, replace_configuration
 
     if not sys.stdin.isatty():
         message = "swcli config edit needs a terminal"

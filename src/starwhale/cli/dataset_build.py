@@ -124,7 +124,7 @@ def _rows(app: CliApp, source: BuildSource, project: str) -> tuple[Iterable[Any]
     """Return the rows, and what the version says of how it was built; the environment of a runtime is made here."""
     if source.kind != "handler":
         return source.rows(), {}
-    from starwhale.cli.stage_line import StageLine
+    from starwhale.cli.render.stage_line import StageLine
     from starwhale.instances.dataset_handler import HandlerWanted
 
     wanted = HandlerWanted(

@@ -13,7 +13,7 @@ import click
 from starwhale.cli.app import CliApp, make_console
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
-from starwhale.cli.render_table import show_bytes
+from starwhale.cli.render.render_table import show_bytes
 from starwhale.cli.versions import Json, print_pairs
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _try_statistics(app: CliApp, uri: Uri) -> tuple[DatasetStatistics | None, Js
 
 
 def _render_table(console: Console, found: DatasetStatistics | None, state: Json) -> None:
-    from starwhale.cli.render_statistics import render_statistics
+    from starwhale.cli.render.render_statistics import render_statistics
 
     if found is None:
         console.print(f"statistics: none, {state['statistics_error']}", markup=False, highlight=False, soft_wrap=True)
@@ -144,7 +144,7 @@ def _render_table(console: Console, found: DatasetStatistics | None, state: Json
 
 
 def _show_column(app: CliApp, uri: Uri, counts: Json, name: str) -> None:
-    from starwhale.cli.render_statistics import find_column, render_column
+    from starwhale.cli.render.render_statistics import find_column, render_column
 
     found = _statistics(app, uri, None)
     column = find_column(found, name)

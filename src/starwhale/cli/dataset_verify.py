@@ -10,7 +10,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
-from starwhale.cli.render_table import show_bytes
+from starwhale.cli.render.render_table import show_bytes
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -14,7 +14,7 @@ from starwhale.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from starwhale.instances.collect import Collection
+    from starwhale.instances.garbage.collect import Collection
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 

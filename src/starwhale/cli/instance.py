@@ -8,7 +8,7 @@ import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup
-from starwhale.cli.render_table import Column, Kind, render_table
+from starwhale.cli.render.render_table import Column, Kind, render_table
 from starwhale.cli.versions import emit_pairs
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def select(app: CliApp, name: str) -> None:
 @click.pass_obj
 def login(app: CliApp, name: str, alias: str, username: str, password: str, token: str) -> None:
     """Log in to a server (servers do not exist yet; `local` needs no login)."""
-    from starwhale.instances.servers import login as log_in
+    from starwhale.instances.place.servers import login as log_in
 
     log_in(name, alias=alias, username=username, password=password, token=token)
     app.tell({"name": name, "logged_in": True}, f"instance {name} needs no login")
@@ -84,7 +84,7 @@ def login(app: CliApp, name: str, alias: str, username: str, password: str, toke
 @click.pass_obj
 def logout(app: CliApp, name: str) -> None:
     """Log out of a server (servers do not exist yet)."""
-    from starwhale.instances.servers import logout as log_out
+    from starwhale.instances.place.servers import logout as log_out
 
     log_out(name)
     app.tell({"name": name, "logged_in": False}, f"instance {name} has no login")

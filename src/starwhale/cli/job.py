@@ -15,7 +15,7 @@ from starwhale.cli.complete_names import completes
 from starwhale.cli.duration import TIME_LIMIT
 from starwhale.cli.job_reproduce import reproduce
 from starwhale.cli.outcome import finish, row_command
-from starwhale.cli.render_table import Column, Kind, render_table
+from starwhale.cli.render.render_table import Column, Kind, render_table
 from starwhale.cli.replicas import Replicas, ReplicasType, split_replicas
 from starwhale.cli.run_words import WordsAfterCommand, words_after
 
@@ -52,7 +52,7 @@ job.add_command(reproduce)
 @click.pass_obj
 def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, page: int, size: int) -> None:
     """List jobs, the newest first."""
-    from starwhale.results.manifest import job_manifest
+    from starwhale.results.reports.manifest import job_manifest
 
     found = app.instance().jobs.list(project, limit=size + 1, offset=(page - 1) * size, removed=show_removed)
     manifests = [job_manifest(each) for each in found[:size]]
@@ -99,10 +99,10 @@ def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, 
 @click.pass_obj
 def info(app: CliApp, job_address: str, max_report_cols: int, web: bool) -> None:
     """Show what a job ran on and what came of it."""
-    from starwhale.cli.render_report import render_report
-    from starwhale.cli.render_steps import render_ending, render_steps
+    from starwhale.cli.render.render_report import render_report
+    from starwhale.cli.render.render_steps import render_ending, render_steps
     from starwhale.errors import NotBuiltYetError
-    from starwhale.results.report import make_report
+    from starwhale.results.reports.job_report import make_report
 
     if web:
         raise NotBuiltYetError("'swcli job info --web' is not built yet", hint="leave --web out")
@@ -181,7 +181,7 @@ def wait(app: CliApp, job_address: str, timeout: float | None) -> None:
     Ctrl-C ends the waiting and leaves the job running.
     """
     from starwhale.domain.status import Status
-    from starwhale.results.manifest import job_manifest
+    from starwhale.results.reports.manifest import job_manifest
 
     found = app.instance().jobs.wait(job_address, timeout_s=timeout, poll_s=0.5)
     short = found.id[:12]
@@ -257,7 +257,7 @@ def resume(  # noqa: PLR0917 - click passes them by name
 
     Behind -- stand options of the handlers that are secrets: their values are not kept, and have to be given again.
     """
-    from starwhale.cli.job_progress import ProgressLines
+    from starwhale.cli.render.job_progress import ProgressLines
     from starwhale.domain.job import ResumeChanges
 
     del force

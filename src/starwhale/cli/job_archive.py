@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.archive_progress import shown_bytes
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
-from starwhale.cli.render_table import show_bytes
+from starwhale.cli.render.archive_progress import shown_bytes
+from starwhale.cli.render.render_table import show_bytes
 
 if TYPE_CHECKING:
     from starwhale.transfer.job_archive import Imported

@@ -68,8 +68,8 @@ def compare(
     Rows are paired by what they are; figures hold for rows like these. Files are CSV, JSON Lines or Parquet: one row per example.
     """
     from starwhale.cli.job_gate import write_report
-    from starwhale.cli.render_flips import FULL_EXAMPLES
-    from starwhale.instances.job_compare import CompareOptions
+    from starwhale.cli.render.render_flips import FULL_EXAMPLES
+    from starwhale.instances.jobs.job_compare import CompareOptions
     from starwhale.results.compare.markdown import comparison_to_markdown
     from starwhale.results.compare.telling import comparison_to_json
 
@@ -93,7 +93,7 @@ def compare(
 def _render(console: Console, found: Comparison, *, is_full: bool) -> None:
     from rich.text import Text
 
-    from starwhale.cli.render_flips import render_flips
+    from starwhale.cli.render.render_flips import render_flips
     from starwhale.results.compare.telling import best_candidate, notes
 
     console.print(Text(found.sentence, style="bold"))

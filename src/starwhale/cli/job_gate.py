@@ -64,7 +64,7 @@ def gate(
     Exit code 0: every rule holds; 1: one is broken; 3: these rows cannot tell. An interval decides, never a point: it has to lie on one
     side of the bound. Files are CSV, JSON Lines or Parquet: one row per example.
     """
-    from starwhale.instances.job_gate import GateOptions
+    from starwhale.instances.jobs.job_gate import GateOptions
     from starwhale.results.gate.rules_file import DEFAULT_NAME
 
     if not rules and not rules_file and Path(DEFAULT_NAME).is_file():
@@ -107,7 +107,7 @@ def write_report(path: str, text: str) -> None:
 def _render(console: Console, found: Gate, *, is_full: bool) -> None:
     from rich.text import Text
 
-    from starwhale.cli.render_flips import render_flips
+    from starwhale.cli.render.render_flips import render_flips
     from starwhale.results.gate.findings import Outcome
     from starwhale.results.gate.telling import by_outcome, sentence
 
@@ -125,7 +125,7 @@ def _render(console: Console, found: Gate, *, is_full: bool) -> None:
 
 
 def _render_rules(console: Console, shown: list[RuleFinding]) -> None:
-    from starwhale.cli.render_table import Column, Kind, render_table
+    from starwhale.cli.render.render_table import Column, Kind, render_table
     from starwhale.results.gate.telling import figure, title, why
 
     kinds = {"rule": Kind.TEXT, "verdict": Kind.WHOLE, "found": Kind.TEXT, "rows": Kind.NUMBER}

@@ -15,7 +15,7 @@ from starwhale.cli.complete_names import completes
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from starwhale.instances.job_logs import LogChoice, TaskLog
+    from starwhale.instances.jobs.job_logs import LogChoice, TaskLog
 
 
 @click.command("logs", cls=SwCommand)
@@ -44,7 +44,7 @@ def logs(  # noqa: PLR0917 - click passes them by name
 
     Under -o json with --follow, each line is an object of its own.
     """
-    from starwhale.instances.job_logs import LogChoice
+    from starwhale.instances.jobs.job_logs import LogChoice
 
     choice = LogChoice(step=step, task=task, attempt=attempt)
     if follow:

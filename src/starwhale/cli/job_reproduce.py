@@ -39,10 +39,10 @@ def reproduce(app: CliApp, job_address: str, sample: int | None, seed: int, allo
     The new job stands beside the old one. Exit code 0: identical, or numbers that differ by rounding alone; 1: different; 3: nobody can
     tell. Behind -- stand options of the handlers that are secrets.
     """
-    from starwhale.cli.job_progress import ProgressLines
     from starwhale.cli.job_results import rows_to_json
+    from starwhale.cli.render.job_progress import ProgressLines
     from starwhale.errors import UsageError
-    from starwhale.instances.reproduce import ReproduceOptions
+    from starwhale.instances.jobs.reproduce import ReproduceOptions
 
     if seed and sample is None:
         message = f"--seed {seed} says nothing without --sample"

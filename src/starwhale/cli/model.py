@@ -13,8 +13,8 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import LazyCommand, SwCommand, SwGroup, add_not_built
 from starwhale.cli.complete_names import completes
-from starwhale.cli.render_table import show_bytes
-from starwhale.cli.stage_line import StageLine
+from starwhale.cli.render.render_table import show_bytes
+from starwhale.cli.render.stage_line import StageLine
 from starwhale.cli.versions import VersionKind, add_version_commands
 from starwhale.cli.visible import visible_line
 from starwhale.domain.version import SHORT_VERSION

@@ -10,7 +10,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
-from starwhale.cli.render_table import show_bytes
+from starwhale.cli.render.render_table import show_bytes
 from starwhale.cli.visible import visible, visible_line
 
 if TYPE_CHECKING:

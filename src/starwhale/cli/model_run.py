@@ -22,7 +22,7 @@ from starwhale.cli.run_words import (
 )
 from starwhale.domain.job import RunRequest
 from starwhale.errors import NotBuiltYetError, UsageError
-from starwhale.instances.target import Target, find_target
+from starwhale.instances.jobs.target import Target, find_target
 
 _LATER = {
     "validation_dataset": "fine-tuning",
@@ -174,7 +174,7 @@ def _run(app: CliApp, request: RunRequest, *, shows_arguments: bool) -> None:
     if shows_arguments:
         show_arguments(app, request)
         return
-    from starwhale.cli.job_progress import ProgressLines
+    from starwhale.cli.render.job_progress import ProgressLines
 
     with suggest_debugging(app, request), ProgressLines(app, is_debug=request.is_debug) as progress:
         outcome = app.instance().jobs.run(request, progress.options())

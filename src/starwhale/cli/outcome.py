@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from starwhale.domain.job import RunRequest
     from starwhale.execution.start import JobOutcome
-    from starwhale.results.report import JobReport
+    from starwhale.results.reports.job_report import JobReport
     from starwhale.storage.catalog.records import JobRecord
 
 
@@ -39,8 +39,8 @@ def finish(app: CliApp, outcome: JobOutcome) -> None:
         InterruptedJobError: The job was stopped; the message says how to go on.
         StarwhaleError: Why the job failed.
     """
-    from starwhale.cli.render_report import render_report
-    from starwhale.results.report import make_report
+    from starwhale.cli.render.render_report import render_report
+    from starwhale.results.reports.job_report import make_report
 
     job = _find(app, outcome.job_id)
     is_debug = job.request.is_debug

@@ -8,7 +8,7 @@ import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup
-from starwhale.cli.render_table import Column, Kind, render_table
+from starwhale.cli.render.render_table import Column, Kind, render_table
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.archive_progress import shown_bytes
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
-from starwhale.cli.render_table import show_bytes
+from starwhale.cli.render.archive_progress import shown_bytes
+from starwhale.cli.render.render_table import show_bytes
 
 
 @click.command("export", cls=SwCommand)

@@ -11,8 +11,8 @@ import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwOption
-from starwhale.cli.render_table import show_bytes
-from starwhale.cli.stage_line import StageLine
+from starwhale.cli.render.render_table import show_bytes
+from starwhale.cli.render.stage_line import StageLine
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import NotBuiltYetError, UsageError
 

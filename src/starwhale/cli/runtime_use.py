@@ -15,7 +15,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
-from starwhale.cli.stage_line import StageLine
+from starwhale.cli.render.stage_line import StageLine
 from starwhale.domain.uri import parse_uri
 from starwhale.errors import RestoreError, UsageError
 from starwhale.settings import child_environment

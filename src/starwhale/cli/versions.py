@@ -12,7 +12,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup
 from starwhale.cli.complete_names import completes
-from starwhale.cli.render_table import Column, Kind, render_table, show_bytes
+from starwhale.cli.render.render_table import Column, Kind, render_table, show_bytes
 from starwhale.domain.uri import parse_uri
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import UsageError, nearest

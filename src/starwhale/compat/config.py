@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from starwhale.instances.configuration import read_configuration
+from starwhale.instances.place.configuration import read_configuration
 from starwhale.settings import read_settings
 
 

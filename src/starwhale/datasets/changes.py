@@ -11,8 +11,8 @@ from starwhale.datasets.names import FeatureNames
 from starwhale.datasets.rows import check_key
 from starwhale.errors import ArgumentTypeError, InvalidNameError, ReadOnlyError
 from starwhale.media.artifact import BaseArtifact
+from starwhale.storage.columns.cells import LONG_BYTES, AlikeCells, MediaCell, is_media_type
 from starwhale.storage.protocols import DatasetCommit, DatasetReader, DatasetWriter, Key, Value
-from starwhale.storage.tables.cells import LONG_BYTES, AlikeCells, MediaCell, is_media_type
 
 GATHER_ROWS = 4096
 """Rows of one shape that are gathered before they go to the writer."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from starwhale.storage.dataset_rows.differing import Stretch, differing_stretches, step_of
+from starwhale.storage.dataset_rows.row_digests import digest_rows
 from starwhale.storage.protocols import DatasetReader, Key, Rows, Value
-from starwhale.storage.tables.differing import Stretch, differing_stretches, step_of
-from starwhale.storage.tables.row_digests import digest_rows
 
 COMPARED_ROWS = 4096
 """Rows of one version that are in memory at a time, at most."""

@@ -12,9 +12,9 @@ from starwhale.datasets.compare import RowChange, compare_rows
 from starwhale.errors import UsageError
 from starwhale.media.artifact import BaseArtifact
 from starwhale.media.value import MediaValue
+from starwhale.storage.columns.files import digest_of
+from starwhale.storage.dataset_rows.row_digests import content_of, pack_cell
 from starwhale.storage.protocols import DatasetReader, Key, Value
-from starwhale.storage.tables.files import digest_of
-from starwhale.storage.tables.row_digests import content_of, pack_cell
 
 LIMIT = 20
 """Keys and rows that are listed when nobody says how many."""

@@ -11,14 +11,14 @@ from starwhale.domain.object_uri import ObjectUri
 from starwhale.domain.version import SHORT_VERSION, is_reserved_tag
 from starwhale.errors import AlreadyExistsError, ReadOnlyError
 from starwhale.storage.catalog.records import BundleRecord, VersionRecord
-from starwhale.storage.tables.object_dataset import ObjectDataset, VersionNote, auto_sorted, version_of
+from starwhale.storage.dataset_rows.object_dataset import ObjectDataset, VersionNote, auto_sorted, version_of
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.bundles import Bundles
     from starwhale.storage.catalog.versions_tags import Tags, Versions
+    from starwhale.storage.dataset_rows.object_copies import Sent
     from starwhale.storage.protocols import DatasetStore
     from starwhale.storage.stores import StoresRef
-    from starwhale.storage.tables.object_copies import Sent
 
 
 class ElsewhereStore(Protocol):

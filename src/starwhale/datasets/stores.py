@@ -73,7 +73,7 @@ class NoRows:
         return []
 
     def read_arrow(self, start: int, stop: int, columns: Sequence[str] | None = None) -> Any:
-        from starwhale.storage.tables.columns import encode_batch
+        from starwhale.storage.columns.encode import encode_batch
 
         return encode_batch({}, keys=[])
 

@@ -19,7 +19,7 @@ from typing import Any
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest
 from starwhale.domain.redaction import REDACTED, is_secret_name, redact_json, redact_text, redact_words
 from starwhale.execution.git_state import describe_git
-from starwhale.execution.hardware import describe_hardware
+from starwhale.execution.machine.hardware import describe_hardware
 from starwhale.settings import VERSION, declared_values
 
 Json = dict[str, Any]  # Any: JSON objects

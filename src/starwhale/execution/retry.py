@@ -66,7 +66,7 @@ def _find_failed(job: Job, stores: JobStores) -> FailedRows:
 
 def _ranks(part: PartRecord, step: Step, job: Job, side: JobSide) -> set[int]:
     """Return the ranks of the rows that failed in a part."""
-    from starwhale.storage.tables.columns import decode_batch
+    from starwhale.storage.columns.encode import decode_batch
 
     assert part.dataset_position is not None  # noqa: S101 - the caller has looked
     dataset = job.datasets[part.dataset_position]

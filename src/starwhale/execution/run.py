@@ -28,8 +28,8 @@ from starwhale.errors import (
     WorkerDiedError,
 )
 from starwhale.execution import schedule
-from starwhale.execution.accelerator_use import AcceleratorWatch, find_look, merge
 from starwhale.execution.executors.protocol import Executor
+from starwhale.execution.machine.accelerator_use import AcceleratorWatch, find_look, merge
 from starwhale.execution.plan import plan_tasks
 from starwhale.execution.schedule import JobState, TaskState
 from starwhale.execution.suspects import Suspects

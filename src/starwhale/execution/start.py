@@ -41,7 +41,7 @@ from starwhale.execution.retry import retry_failed
 from starwhale.execution.run import Desk, JobOutcome, JobProgress, JobRun, OnProgress, StepView
 from starwhale.execution.stops import Stops
 from starwhale.settings import declared_values
-from starwhale.storage.remote.pipe import PipeServer
+from starwhale.storage.carriers.pipe import PipeServer
 from starwhale.storage.task_side import CrashPoint, JobSide, JobStores, no_crash
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _start(request: RunRequest, stores: JobStores, pin: Pin, options: RunOptions
     desk = Desk()
     with _executor(request, stores, desk, options, job_id=job_id) as executor:
         facts = Facts(request, options.argv)
-        with _importing("starwhale.storage.tables.dataset_store"):
+        with _importing("starwhale.storage.dataset_rows.dataset_store"):
             handlers = executor.discover()
         job = _plan(request, handlers, lambda uris: _pin_all(uris, request, stores, pin), job_id)
         job = fit_job(job, executor, _told(options))

@@ -9,7 +9,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from starwhale.domain.job import Job, Task, TaskError, TaskUpdate
-from starwhale.execution.task_output import TAIL_BYTES, read_tail
+from starwhale.execution.tasks.task_output import TAIL_BYTES, read_tail
 from starwhale.handlers.failures import crash_frame
 from starwhale.storage.protocols import PartDraft, RangeLease, TableDraft
 from starwhale.storage.task_side import JobSide, LocalTaskStores, log_path

@@ -21,11 +21,11 @@ from pathlib import Path
 
 from starwhale.domain.job import Task, TaskUpdate
 from starwhale.errors import InterruptedJobError, UserCodeError
-from starwhale.execution.packages import LoadedPackages
-from starwhale.execution.task_output import Echo, TaskLog, TaskStream, ThreadLogs
+from starwhale.execution.tasks.packages import LoadedPackages
+from starwhale.execution.tasks.task_output import Echo, TaskLog, TaskStream, ThreadLogs
+from starwhale.storage.carriers.frames import Channel, Json, error_to_json
+from starwhale.storage.carriers.pipe import PipeClient, PipeTaskStores
 from starwhale.storage.object_accounts import accounts
-from starwhale.storage.remote.frames import Channel, Json, error_to_json
-from starwhale.storage.remote.pipe import PipeClient, PipeTaskStores
 
 
 class Worker:
@@ -72,7 +72,7 @@ class Worker:
         self._hello = message
         accounts.take_over(message["link_auths"])
         if message["is_debug"]:  # the streams are the terminal's, as the user's own program has them
-            from starwhale.execution import debugger
+            from starwhale.execution.tasks import debugger
 
             debugger.attach()
         else:
@@ -110,12 +110,12 @@ class Worker:
 
     def _warm_up(self) -> None:
         """Import what the first task will need, while the parent plans the job: after the user's modules, never beside them."""
-        from starwhale.execution import task_entry
+        from starwhale.execution.tasks import task_entry
 
         del task_entry
         self._stores().codec.warm_up()
         if any(record["is_async"] for record in (self._handlers or {}).values()):
-            from starwhale.execution import async_rows
+            from starwhale.execution.tasks import async_rows
 
             del async_rows
 
@@ -123,7 +123,7 @@ class Worker:
         """In a debugger, let Ctrl-C reach user code; otherwise the parent decides when to stop."""
         if not self._hello["is_debug"]:
             return contextlib.nullcontext()
-        from starwhale.execution import debugger
+        from starwhale.execution.tasks import debugger
 
         return debugger.interruptible()
 
@@ -131,7 +131,7 @@ class Worker:
         """In a debugger, show what an import raised; return what it comes to when the user wanted to stop."""
         if not self._hello["is_debug"]:
             return None
-        from starwhale.execution import debugger
+        from starwhale.execution.tasks import debugger
 
         cause = error.__cause__ or error
         if isinstance(cause, KeyboardInterrupt) or debugger.has_quit(cause):
@@ -157,7 +157,7 @@ class Worker:
             self._run(task)  # in the main thread, which some libraries insist on
 
     def _run(self, task: Task) -> None:
-        from starwhale.execution import task_entry
+        from starwhale.execution.tasks import task_entry
 
         stores = PipeTaskStores(self._stores(), task.id, task.attempt)
         log = TaskLog(stores, self._echo)
@@ -210,7 +210,7 @@ class Worker:
     def _on_failure(self) -> Callable[[UserCodeError], None] | None:
         if not self._hello["is_debug"]:
             return None
-        from starwhale.execution import debugger
+        from starwhale.execution.tasks import debugger
 
         return debugger.show_failure
 

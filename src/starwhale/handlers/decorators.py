@@ -11,7 +11,7 @@ from starwhale.domain.job import HandlerRecord, env_names
 from starwhale.domain.resources import parse_resources
 from starwhale.domain.wanted_metrics import METRICS_STEP
 from starwhale.errors import HandlerError, NotBuiltYetError, UsageError, nearest
-from starwhale.handlers.in_flight import with_concurrency
+from starwhale.handlers.calls.in_flight import with_concurrency
 from starwhale.handlers.metrics_mark import with_metrics
 from starwhale.handlers.registry import MARK, REGISTRY, Registered, UserFunction
 

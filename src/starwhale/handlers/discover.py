@@ -16,10 +16,10 @@ from starwhale.domain.job import HandlerRecord
 from starwhale.domain.wanted_metrics import METRICS_STEP
 from starwhale.errors import HandlerError, NotBuiltYetError, NotFoundError, UsageError, nearest
 from starwhale.handlers.argument import declared_arguments
+from starwhale.handlers.calls.in_flight import with_concurrency
 from starwhale.handlers.context import Context, find_runtime_context, set_runtime_context
 from starwhale.handlers.decorators import first_line
 from starwhale.handlers.failures import is_user_file, user_code_error, user_frames
-from starwhale.handlers.in_flight import with_concurrency
 from starwhale.handlers.metrics_mark import with_metrics
 from starwhale.handlers.pipeline import EVALUATES, PREDICTS, RUN_MARK, PipelineHandler, hook, read_settings
 from starwhale.handlers.registry import REGISTRY, Registered

@@ -6,8 +6,8 @@ import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
-from starwhale.handlers.features import may_have_gaps
-from starwhale.handlers.outputs import PICKLED
+from starwhale.handlers.calls.features import may_have_gaps
+from starwhale.handlers.calls.outputs import PICKLED
 from starwhale.storage.protocols import HIDDEN_COLUMNS, TablePage, TableQuery, Value
 
 _NONE = type(None)

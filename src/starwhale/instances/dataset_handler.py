@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from starwhale.execution.rows_elsewhere import HandlerPlace, read_elsewhere
+from starwhale.execution.handler_rows.rows_elsewhere import HandlerPlace, read_elsewhere
 from starwhale.handlers.dataset_rows import Row
 from starwhale.instances.runtime_choice import choose_runtime
 

@@ -7,17 +7,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from starwhale.errors import NotFoundError
-from starwhale.instances.configuration import Configuration, read_configuration
-from starwhale.instances.jobs import JobVerbs
+from starwhale.instances.jobs.verbs import JobVerbs
+from starwhale.instances.place.configuration import Configuration, read_configuration
+from starwhale.instances.place.root import choose_root, prepare_root
+from starwhale.instances.place.servers import LOCAL
 from starwhale.instances.projects import ProjectVerbs
-from starwhale.instances.root import choose_root, prepare_root
-from starwhale.instances.servers import LOCAL
 from starwhale.settings import VERSION, Settings
 from starwhale.storage.stores import Stores, StoresRef, open_stores
 
 if TYPE_CHECKING:
-    from starwhale.instances.collect import GarbageVerbs
     from starwhale.instances.datasets import DatasetVerbs
+    from starwhale.instances.garbage.collect import GarbageVerbs
     from starwhale.instances.models import ModelVerbs
     from starwhale.instances.runtimes import RuntimeVerbs
     from starwhale.storage.catalog.catalog import SqlCatalog
@@ -79,7 +79,7 @@ class Instance:
     @property
     def garbage(self) -> GarbageVerbs:
         """What can be done with what was removed, and with files that nothing refers to."""
-        from starwhale.instances.collect import GarbageVerbs  # rarer than anything else
+        from starwhale.instances.garbage.collect import GarbageVerbs  # rarer than anything else
 
         return GarbageVerbs(self.stores)
 

@@ -16,7 +16,7 @@ from starwhale.errors import HandlerError, InvalidNameError, UsageError, UserCod
 from starwhale.handlers.find_modules import find_evaluation_modules
 from starwhale.instances.destination import parse_destination
 from starwhale.instances.hold_blobs import hold_blobs
-from starwhale.instances.job_runtime import enter_runtime
+from starwhale.instances.jobs.job_runtime import enter_runtime
 from starwhale.instances.runtime_choice import carry_runtime, choose_runtime, describe_carried
 from starwhale.instances.versions import VersionVerbs
 from starwhale.models import describe

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 from starwhale.errors import ConflictError, NotFoundError
-from starwhale.instances.configuration import Configuration, read_configuration, write_current_project
+from starwhale.instances.place.configuration import Configuration, read_configuration, write_current_project
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import ProjectRecord

@@ -18,7 +18,7 @@ from starwhale.storage.protocols import HIDDEN_COLUMNS, TableQuery
 if TYPE_CHECKING:
     from starwhale.domain.job import Step
     from starwhale.storage.catalog.records import JobRecord
-    from starwhale.storage.tables.result_rows import ResultScope
+    from starwhale.storage.result_parts.result_rows import ResultScope
     from starwhale.storage.task_side import JobStores
 
 Columns = dict[str, list[Any]]  # Any: cells

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.result_parts.result_rows import ResultScope
     from starwhale.storage.stores import Stores
-    from starwhale.storage.tables.result_rows import ResultScope
     from starwhale.storage.task_side import JobStores
 
 
@@ -32,7 +32,7 @@ def find_job(stores: Stores, job_id: str) -> JobRecord | None:
 
 def job_scope(stores: JobStores, job: JobRecord) -> ResultScope:
     """Say how the results of a job are read, with its inputs where the datasets are still there."""
-    from starwhale.storage.tables.result_rows import ResultScope
+    from starwhale.storage.result_parts.result_rows import ResultScope
 
     def open_dataset(dataset: DatasetInput) -> DatasetReader:
         dataset_id = dataset.dataset_id

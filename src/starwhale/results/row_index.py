@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from starwhale.results.row_counts import Histogram, Series
     from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.result_parts.result_columns import Columns
+    from starwhale.storage.result_parts.result_rows import ResultScope
     from starwhale.storage.stores import Stores
-    from starwhale.storage.tables.result_columns import Columns
-    from starwhale.storage.tables.result_rows import ResultScope
 
     Numbers = npt.NDArray[np.int64]
     Mask = npt.NDArray[np.bool_]

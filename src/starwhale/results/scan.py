@@ -17,8 +17,8 @@ from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED_ERRORS, 
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.result_parts.result_rows import ResultScope
     from starwhale.storage.stores import Stores
-    from starwhale.storage.tables.result_rows import ResultScope
 
 RESULTS = "results"
 SUMMARY = "summary"

@@ -15,7 +15,7 @@ from starwhale.server.cells import Shown
 
 if TYPE_CHECKING:
     from starwhale.instances import Instance
-    from starwhale.instances.job_compare import CompareOptions
+    from starwhale.instances.jobs.job_compare import CompareOptions
     from starwhale.results.compare.findings import Comparison
     from starwhale.results.compare.runs import Id
     from starwhale.wire.comparison import Flip

@@ -14,7 +14,7 @@ import uvicorn
 from starwhale.errors import PortError, StarwhaleError, UsageError
 from starwhale.instances import open_instance
 from starwhale.instances.change_feed import ChangeFeed
-from starwhale.instances.job_table import JobTable
+from starwhale.instances.jobs.job_table import JobTable
 from starwhale.results.row_index import RowIndexes
 from starwhale.server.app import make_app
 from starwhale.server.comparisons import Comparisons

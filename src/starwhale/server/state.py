@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request
 
 if TYPE_CHECKING:
     from starwhale.instances import Instance
-    from starwhale.instances.job_table import JobTable
+    from starwhale.instances.jobs.job_table import JobTable
     from starwhale.results.row_index import RowIndexes
     from starwhale.server.comparisons import Comparisons
     from starwhale.server.live import Changes

@@ -13,7 +13,7 @@ from typing import Any
 from starwhale.plugins import load
 from starwhale.settings import S3Access, S3Accounts, read_settings
 
-_CONFIGURATION = {"file": "starwhale.instances.configuration:read_accounts"}
+_CONFIGURATION = {"file": "starwhale.instances.place.configuration:read_accounts"}
 """The configuration file is read by a room above this one, so that it is named here and not imported."""
 
 

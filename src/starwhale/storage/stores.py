@@ -15,8 +15,8 @@ from starwhale.storage.layout import Layout
 if TYPE_CHECKING:
     from starwhale.storage.blobs.local import LocalBlobStore
     from starwhale.storage.catalog.catalog import SqlCatalog
-    from starwhale.storage.tables.dataset_store import LocalDatasetStore
-    from starwhale.storage.tables.results import LocalResultStore
+    from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
+    from starwhale.storage.result_parts.results import LocalResultStore
 
 
 S = TypeVar("S")
@@ -61,14 +61,14 @@ class Stores:
     @property
     def datasets(self) -> LocalDatasetStore:
         """Rows of datasets."""
-        from starwhale.storage.tables.dataset_store import LocalDatasetStore
+        from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 
         return self._once("datasets", lambda: LocalDatasetStore(self.layout.datasets, accounts=self._accounts))
 
     @property
     def results(self) -> LocalResultStore:
         """What jobs and evaluations found."""
-        from starwhale.storage.tables.results import LocalResultStore
+        from starwhale.storage.result_parts.results import LocalResultStore
 
         return self._once("results", lambda: LocalResultStore(self.layout, self.catalog))
 

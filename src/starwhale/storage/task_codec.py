@@ -11,8 +11,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+from starwhale.storage.carriers.pipe import EncodedDraft, EncodedTable, Fetch, lazy_source
 from starwhale.storage.protocols import PartDraft, Rows, TablePage
-from starwhale.storage.remote.pipe import EncodedDraft, EncodedTable, Fetch, lazy_source
 
 
 class TaskCodec:
@@ -25,15 +25,15 @@ class TaskCodec:
 
     def warm_up(self) -> None:
         """Import what the first rows will need."""
-        names = ["starwhale.storage.tables.part_codec", "starwhale.media.codec"]
+        names = ["starwhale.storage.result_parts.part_codec", "starwhale.media.codec"]
         if self.form == "arrow":
-            names += ["pyarrow", "starwhale.storage.tables.columns"]
+            names += ["pyarrow", "starwhale.storage.columns.encode"]
         for name in names:
             importlib.import_module(name)
 
     def encode_draft(self, draft: PartDraft) -> EncodedDraft:
         """Encode the tables of a draft."""
-        from starwhale.storage.tables.part_codec import encode_draft
+        from starwhale.storage.result_parts.part_codec import encode_draft
 
         encoded = encode_draft(draft, "arrow" if self.form == "arrow" else "msgpack")
         return EncodedDraft(
@@ -61,7 +61,7 @@ class TaskCodec:
             return Rows(keys=keys, columns=columns)
         import pyarrow as pa
 
-        from starwhale.storage.tables.columns import KEY_COLUMN, decode_in_turn
+        from starwhale.storage.columns.encode import KEY_COLUMN, decode_in_turn
 
         with pa.ipc.open_stream(pa.py_buffer(content)) as stream:
             batch = stream.read_next_batch()
@@ -70,7 +70,7 @@ class TaskCodec:
 
     def decode_page(self, content: memoryview) -> TablePage:
         """Decode a page of results."""
-        from starwhale.storage.tables.part_codec import decode_page
+        from starwhale.storage.result_parts.part_codec import decode_page
 
         return decode_page(bytes(content))
 
@@ -79,7 +79,7 @@ class TaskCodec:
         if not folder or importlib.util.find_spec("blake3") is None or not Path(folder).is_dir():
             return None
         if folder not in self._packs:
-            from starwhale.storage.tables.packs import Packs
+            from starwhale.storage.dataset_rows.packs import Packs
 
             self._packs[folder] = Packs(Path(folder))
         return self._packs[folder].source

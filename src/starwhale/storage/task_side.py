@@ -17,15 +17,15 @@ from starwhale.domain.ledger import GROWTH, Pace
 from starwhale.media import codec
 from starwhale.media.artifact import BaseArtifact
 from starwhale.media.source import Source
+from starwhale.storage.carriers.pipe import EncodedDraft, Ref, attempt_key
 from starwhale.storage.layout import Layout
 from starwhale.storage.protocols import CommitRequest, PartDraft, RangeLease, Rows, SharedRows, TablePage, TableQuery
-from starwhale.storage.remote.pipe import EncodedDraft, Ref, attempt_key
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.catalog import SqlCatalog
-    from starwhale.storage.tables.part_codec import EncodedPart
-    from starwhale.storage.tables.result_rows import ResultScope
-    from starwhale.storage.tables.results import LocalResultStore
+    from starwhale.storage.result_parts.part_codec import EncodedPart
+    from starwhale.storage.result_parts.result_rows import ResultScope
+    from starwhale.storage.result_parts.results import LocalResultStore
 
 CrashPoint = Callable[[str], None]
 """Called with the name of each step of a commit; tests end the process there."""
@@ -98,7 +98,7 @@ class JobSide:
 
     def scope(self, job_id: str) -> ResultScope:
         """Say how results of the job are read."""
-        from starwhale.storage.tables.result_rows import ResultScope
+        from starwhale.storage.result_parts.result_rows import ResultScope
 
         return ResultScope(owner=job_id, steps=self.steps, datasets=self.datasets, open_dataset=self.open_dataset)
 
@@ -229,7 +229,7 @@ class LocalTaskStores:
 
     def read_page_encoded(self, query: TableQuery, cursor: str | None, form: str) -> bytes:
         """`read_page`, encoded."""
-        from starwhale.storage.tables.part_codec import encode_page
+        from starwhale.storage.result_parts.part_codec import encode_page
 
         return encode_page(self.read_page(query, cursor), "arrow" if form == "arrow" else "msgpack")
 
@@ -310,7 +310,7 @@ class LocalTaskStores:
         )
 
     def _append(self, part: EncodedPart) -> Any:  # Any: a PartRecord, passed on
-        from starwhale.storage.tables.results import describe_part
+        from starwhale.storage.result_parts.results import describe_part
 
         task = self._task
         self._crash_point("before_append")
@@ -366,13 +366,13 @@ def log_path(layout: Layout, task: Task) -> Path:
 
 
 def _encode(draft: PartDraft) -> EncodedPart:
-    from starwhale.storage.tables.part_codec import encode_draft
+    from starwhale.storage.result_parts.part_codec import encode_draft
 
     return encode_draft(draft)
 
 
 def _to_part(draft: EncodedDraft) -> EncodedPart:
-    from starwhale.storage.tables.part_codec import EncodedPart, EncodedTable
+    from starwhale.storage.result_parts.part_codec import EncodedPart, EncodedTable
 
     return EncodedPart(
         tables=tuple(
@@ -395,7 +395,7 @@ def _to_part(draft: EncodedDraft) -> EncodedPart:
 
 def _place(value: BaseArtifact) -> dict[str, Any] | None:
     """Leave content that lies in a pack there: the worker reads it when it is asked for."""
-    from starwhale.storage.tables.packs import PackSource
+    from starwhale.storage.dataset_rows.packs import PackSource
 
     source = value.carried_source
     return {**source.ref} if isinstance(source, PackSource) else None

@@ -25,7 +25,7 @@ from starwhale.errors import UserCodeError
 from starwhale.execution.executors import Executor, ExecutorOptions
 from starwhale.execution.plan import plan_job, plan_tasks
 from starwhale.execution.run import Desk
-from starwhale.storage.remote.pipe import PipeServer
+from starwhale.storage.carriers.pipe import PipeServer
 from starwhale.storage.stores import Stores, StoresRef, open_stores
 from starwhale.storage.task_side import JobSide
 
@@ -42,7 +42,7 @@ _MODULE = """
     import threading
     from pathlib import Path
     from starwhale import Context, evaluation
-    from starwhale.execution.machine import VISIBLE
+    from starwhale.execution.machine.capacity import VISIBLE
     from starwhale.settings import declared_values
 
     def hold(seconds):

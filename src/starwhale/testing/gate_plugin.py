@@ -58,7 +58,7 @@ class GateFixture:
         """
         __tracebackhide__ = True
         from starwhale.instances import open_instance
-        from starwhale.instances.job_gate import GateOptions
+        from starwhale.instances.jobs.job_gate import GateOptions
         from starwhale.settings import read_settings
 
         if inconclusive not in {"fail", "skip", "pass"}:

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, Protocol, cast
 from blake3 import blake3
 
 from starwhale.errors import CorruptedError, NoSpaceError, StarwhaleError, UsageError
-from starwhale.storage.tables.files import make_folder, no_space
+from starwhale.storage.columns.files import make_folder, no_space
 from starwhale.transfer.archive_index import MEMBERS, ArchiveIndex, canonical
 from starwhale.transfer.archive_reader import EntryReader, damaged
 from starwhale.transfer.target import written_beside

@@ -24,9 +24,9 @@ from starwhale.errors import (
     UsageError,
 )
 from starwhale.storage.catalog.whole_job import write_job_rows
+from starwhale.storage.columns.files import make_folder, sync_folder
 from starwhale.storage.in_use import hold
-from starwhale.storage.tables.files import make_folder, sync_folder
-from starwhale.storage.tables.part_codec import check_batch
+from starwhale.storage.result_parts.part_codec import check_batch
 from starwhale.transfer.archive import (
     ArchiveIndex,
     OnBytes,

@@ -15,7 +15,7 @@ from starwhale.transfer.archive import ArchiveIndex
 
 if TYPE_CHECKING:
     from starwhale.storage.blobs.local import LocalBlobStore
-    from starwhale.storage.tables.dataset_store import LocalDatasetStore
+    from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

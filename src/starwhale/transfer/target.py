@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from starwhale.errors import AlreadyExistsError, StarwhaleError, UsageError
-from starwhale.storage.tables.files import no_space, sync_folder
+from starwhale.storage.columns.files import no_space, sync_folder
 
 
 def find_target(path: Path, *, force: bool) -> Path:

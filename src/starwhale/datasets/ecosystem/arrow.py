@@ -11,8 +11,8 @@ import pyarrow as pa
 from starwhale.datasets.ecosystem.columns import content_sizes, convert
 from starwhale.datasets.ecosystem.layout import arrow_type
 from starwhale.errors import FieldNameError, UsageError, nearest
+from starwhale.storage.columns.encode import KEY_COLUMN, KIND, escape_name, kind_of
 from starwhale.storage.protocols import DatasetReader
-from starwhale.storage.tables.columns import KEY_COLUMN, KIND, escape_name, kind_of
 
 BATCH_ROWS = 16_384
 """Rows of a batch, at most."""

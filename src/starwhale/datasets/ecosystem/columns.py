@@ -15,8 +15,8 @@ import pyarrow as pa
 from starwhale.datasets.ecosystem.json_text import json_text
 from starwhale.datasets.ecosystem.layout import FILE_CLASSES, FILE_TYPE, arrow_type, media_class
 from starwhale.media.link import Link
-from starwhale.storage.tables.cells import SourceOf
-from starwhale.storage.tables.columns import decode_column, null_array
+from starwhale.storage.columns.cells import SourceOf
+from starwhale.storage.columns.encode import decode_column, null_array
 
 State = dict[str, Any]
 """The attributes of a media value, as they are stored."""

@@ -18,8 +18,8 @@ from starwhale.datasets.ecosystem.arrow import ArrowRows, arrow_rows
 from starwhale.datasets.ecosystem.json_text import json_text
 from starwhale.datasets.ecosystem.layout import holds_bytes, media_class
 from starwhale.errors import NotFoundError, UnsupportedValueError, UsageError
+from starwhale.storage.columns.files import no_space, sync_folder
 from starwhale.storage.protocols import DatasetReader
-from starwhale.storage.tables.files import no_space, sync_folder
 
 GROUP_ROWS = 65_536
 """Rows of a row group, at most."""

@@ -15,7 +15,7 @@ from starwhale.datasets.ecosystem.layout import media_class
 from starwhale.datasets.reference import RowsRef, VersionRef
 from starwhale.errors import MissingDependencyError
 from starwhale.media import GrayscaleImage, Image, Link
-from starwhale.storage.tables.files import digest_of
+from starwhale.storage.columns.files import digest_of
 
 SHARDS = 64
 """Pieces that a streamed dataset consists of, at most: so many DataLoader workers can share it."""

@@ -14,7 +14,7 @@ from typing import Any
 from starwhale.datasets.ecosystem.layout import FILE_CLASSES, MEDIA_TYPES, media_class
 from starwhale.media import Binary, ClassLabel, Text
 from starwhale.media.registry import MEDIA
-from starwhale.storage.tables.columns import KIND
+from starwhale.storage.columns.encode import KIND
 
 
 def restored(array: Any, field: Any) -> Sequence[Any] | None:

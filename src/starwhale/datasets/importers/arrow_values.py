@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 from starwhale.errors import DatasetSourceError
-from starwhale.storage.tables.arrow_columns import stored_type
+from starwhale.storage.columns.arrow_columns import stored_type
 
 
 class CannotKeepError(Exception):

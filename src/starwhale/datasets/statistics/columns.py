@@ -24,10 +24,10 @@ from starwhale.datasets.statistics.parts import (
     Texts,
     content_sizes,
 )
-from starwhale.storage.tables import arrays
-from starwhale.storage.tables.arrow_columns import stored_type
-from starwhale.storage.tables.cells import SourceOf
-from starwhale.storage.tables.columns import decode_column, encode_column
+from starwhale.storage.columns import arrays
+from starwhale.storage.columns.arrow_columns import stored_type
+from starwhale.storage.columns.cells import SourceOf
+from starwhale.storage.columns.encode import decode_column, encode_column
 
 _GATHERED = ("bool", "int", "float", "str", "bytes", "list")
 """Types of which more is told than how many there are."""

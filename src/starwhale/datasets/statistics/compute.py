@@ -10,8 +10,8 @@ import pyarrow as pa
 from starwhale.datasets.reading import own_columns
 from starwhale.datasets.statistics.columns import Column
 from starwhale.datasets.statistics.facts import ColumnStatistics, DatasetStatistics, OnProgress
+from starwhale.storage.columns.encode import escape_name, kind_of
 from starwhale.storage.protocols import DatasetReader
-from starwhale.storage.tables.columns import escape_name, kind_of
 
 BATCH_ROWS = 32_768
 """Rows of a batch, at most."""

@@ -19,7 +19,7 @@ import pyarrow as pa
 from blake3 import blake3
 
 from starwhale.datasets.statistics.facts import Balance, Distinct, TopValues, ValueCount
-from starwhale.storage.tables import arrays
+from starwhale.storage.columns import arrays
 
 compute: Any = import_module("pyarrow.compute")  # its functions are made at run time
 

@@ -56,8 +56,8 @@ def find_statistics(
 
 
 def _path(reader: DatasetReader) -> Path | None:
-    from starwhale.storage.tables.dataset_reader import LocalDatasetReader
-    from starwhale.storage.tables.version_files import statistics_name
+    from starwhale.storage.dataset_rows.dataset_reader import LocalDatasetReader
+    from starwhale.storage.dataset_rows.version_files import statistics_name
 
     if not isinstance(reader, LocalDatasetReader) or reader.statistics_folder is None:
         return None
@@ -65,7 +65,7 @@ def _path(reader: DatasetReader) -> Path | None:
 
 
 def _load(path: Path) -> DatasetStatistics | None:
-    from starwhale.storage.tables.files import digest_of
+    from starwhale.storage.columns.files import digest_of
 
     try:
         digest, _, body = path.read_bytes().partition(b"\n")
@@ -84,7 +84,7 @@ def _load(path: Path) -> DatasetStatistics | None:
 
 
 def _keep(path: Path, made: DatasetStatistics) -> None:
-    from starwhale.storage.tables.files import digest_of, write_new
+    from starwhale.storage.columns.files import digest_of, write_new
 
     body = json.dumps({"format": FORMAT, "manifest": path.stem, "statistics": made.to_json()}).encode()
     try:

@@ -12,8 +12,8 @@ from blake3 import blake3
 from starwhale.datasets.statistics.counting import CLASSES, ValueCounts, balance_of, count_pairs
 from starwhale.datasets.statistics.facts import Distinct
 from starwhale.datasets.statistics.numbers import NumberSums
-from starwhale.storage.tables import arrays
-from starwhale.storage.tables.cells import LONG_BYTES, SourceOf
+from starwhale.storage.columns import arrays
+from starwhale.storage.columns.cells import LONG_BYTES, SourceOf
 
 compute: Any = import_module("pyarrow.compute")  # its functions are made at run time
 

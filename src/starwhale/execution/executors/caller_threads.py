@@ -18,8 +18,8 @@ from starwhale.domain.status import Status
 from starwhale.errors import ExecutionError
 from starwhale.execution.executors.allotment import Allotment
 from starwhale.execution.executors.protocol import ExecutorOptions
-from starwhale.execution.packages import LoadedPackages
-from starwhale.execution.task_output import TaskLog
+from starwhale.execution.tasks.packages import LoadedPackages
+from starwhale.execution.tasks.task_output import TaskLog
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ class CallerThreads:
             running.thread.start()
 
     def _run(self, running: _Running) -> None:
-        from starwhale.execution import task_entry
+        from starwhale.execution.tasks import task_entry
 
         task, thread = running.task, threading.get_ident()
         try:

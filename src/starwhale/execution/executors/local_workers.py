@@ -15,9 +15,9 @@ from starwhale.errors import WorkerDiedError
 from starwhale.execution.executors.allotment import NOTHING, Allotment, Grant, Positions
 from starwhale.execution.executors.protocol import ExecutorOptions
 from starwhale.execution.executors.worker_process import Events, WorkerProcess, check_python
-from starwhale.execution.machine import accelerator_environment
+from starwhale.execution.machine.capacity import accelerator_environment
 from starwhale.handlers.failures import crash_frame
-from starwhale.storage.remote.frames import Json, error_from_json
+from starwhale.storage.carriers.frames import Json, error_from_json
 
 logger = logging.getLogger(__name__)
 _STACK = (" ", "Traceback ", "Stack (", "Current thread", "Thread 0x", "Extension modules:")

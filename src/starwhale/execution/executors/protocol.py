@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from starwhale.domain.job import HandlerRecord, Task, TaskUpdate
 from starwhale.domain.machine import MOST_TASKS, Machine
-from starwhale.execution.machine import find_machine
+from starwhale.execution.machine.capacity import find_machine
 
 if TYPE_CHECKING:
-    from starwhale.execution.task_entry import TaskSide
+    from starwhale.execution.tasks.task_entry import TaskSide
 
 
 class Served(Protocol):

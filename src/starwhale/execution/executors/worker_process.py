@@ -20,10 +20,10 @@ from pathlib import Path
 from starwhale.domain.job import Task
 from starwhale.errors import UsageError
 from starwhale.execution.executors.protocol import ExecutorOptions
-from starwhale.execution.task_output import TAIL_BYTES, read_tail
+from starwhale.execution.tasks.task_output import TAIL_BYTES, read_tail
 from starwhale.settings import child_environment
+from starwhale.storage.carriers.frames import Channel, Json
 from starwhale.storage.object_accounts import accounts
-from starwhale.storage.remote.frames import Channel, Json
 
 Events = queue.SimpleQueue[tuple["WorkerProcess", Json | None]]
 """Messages of workers; None after the last one of a worker."""

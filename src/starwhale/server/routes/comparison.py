@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from starwhale.instances.job_compare import CompareOptions
+from starwhale.instances.jobs.job_compare import CompareOptions
 from starwhale.results.compare.telling import notes
 from starwhale.server.cells import Shown
 from starwhale.server.paging import bad_cursor, read_cursor, write_cursor

@@ -13,8 +13,8 @@ from starwhale.wire import Page
 from starwhale.wire.jobs import AttemptView, EventView, JobRow, JobsView, JobView, StepView, TaskView
 
 if TYPE_CHECKING:
-    from starwhale.instances.job_table import JobFacts
-    from starwhale.results.report import StepReport
+    from starwhale.instances.jobs.job_table import JobFacts
+    from starwhale.results.reports.job_report import StepReport
     from starwhale.storage.catalog.records import AttemptRecord, JobRecord
 
 router = APIRouter(tags=["jobs"])
@@ -44,7 +44,7 @@ def list_jobs(
     limit: Limit = ITEMS,
 ) -> JobsView:
     """List jobs with their metrics. Jobs without a value come last, whatever the direction."""
-    from starwhale.instances.job_table import JobsWanted
+    from starwhale.instances.jobs.job_table import JobsWanted
 
     wanted = JobsWanted(project=project, where=where, search=search, sort=sort, descending=descending, removed=removed)
     found = here.jobs.find(wanted, after=read_cursor(after) if after else None, limit=limit)
@@ -66,7 +66,7 @@ def show_job(here: Here, job: JobAddress) -> JobView:
 @router.get("/jobs/{job}/steps")
 def list_job_steps(here: Here, job: JobAddress) -> Page[StepView]:
     """List the steps of a job, needs first; `needs` makes the graph of them."""
-    from starwhale.results.report import make_steps
+    from starwhale.results.reports.job_report import make_steps
 
     found = find_job(here, job)
     steps = make_steps(here.instance.stores, found)
@@ -122,7 +122,7 @@ def find_job(here: Served, job: str) -> JobRecord:
 
 def view_job(here: Served, found: JobRecord) -> JobView:
     """Return all that is told about a job."""
-    from starwhale.results.report import make_report
+    from starwhale.results.reports.job_report import make_report
 
     report = make_report(here.instance.stores, found)
     shown = Shown("", {})

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from starwhale.instances.job_logs import LogChoice
-from starwhale.instances.log_lines import LinesWanted
+from starwhale.instances.jobs.job_logs import LogChoice
+from starwhale.instances.jobs.log_lines import LinesWanted
 from starwhale.server.routes.jobs import JobAddress, find_job
 from starwhale.server.state import Here
 from starwhale.wire import Page

@@ -1,0 +1,471 @@
+"""What can be done with the jobs of an instance."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starwhale.domain.status import Status, is_active
+from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
+from starwhale.domain.version import SHORT_VERSION
+from starwhale.errors import CannotTellError, JobTimeoutError, RestoreError
+from starwhale.settings import Settings
+
+if TYPE_CHECKING:
+    from starwhale.domain.job import DatasetInput, HandlerRecord, ResumeChanges, RunRequest
+    from starwhale.execution.start import JobOutcome, RunOptions
+    from starwhale.instances.jobs.job_compare import CompareOptions
+    from starwhale.instances.jobs.job_gate import GateOptions
+    from starwhale.instances.jobs.job_logs import LogChoice, TaskLog
+    from starwhale.instances.jobs.log_lines import LinesFound, LinesWanted
+    from starwhale.instances.jobs.reproduce import Repeated, ReproduceOptions
+    from starwhale.results.compare.findings import Comparison
+    from starwhale.results.gate.report import Gate
+    from starwhale.storage.catalog.records import JobRecord, StepRecord
+    from starwhale.storage.stores import Stores
+    from starwhale.transfer.archive import OnBytes
+    from starwhale.transfer.job_archive import Imported
+
+
+class JobVerbs:
+    """Verbs of jobs. A job is addressed by its id, a unique beginning of it, its name, `latest`, `latest~N` or a URI."""
+
+    def __init__(self, stores: Stores, project: str, settings: Settings) -> None:
+        self._stores = stores
+        self._settings = settings
+        self._project = project
+
+    def list(
+        self, project: str | None = None, *, limit: int = 100, offset: int = 0, removed: bool = False
+    ) -> Sequence[JobRecord]:
+        """Return jobs, the newest first.
+
+        Args:
+            project: URI of the project; None for the current one.
+            limit: At most so many.
+            offset: Leave out so many of the newest.
+            removed: The removed ones instead of the others.
+
+        Raises:
+            NotFoundError: There is no such project.
+        """
+        home = self._project if project is None else parse_project_uri(project).project
+        projects = self._stores.catalog.projects
+        if home in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
+            projects.refuse_removed(home)
+        else:
+            projects.get(home)
+        return self._stores.catalog.jobs.list(home, limit=limit, offset=offset, removed=removed)
+
+    def get(self, job: str) -> JobRecord:
+        """Return one job.
+
+        Raises:
+            NotFoundError: Nothing fits.
+        """
+        return self._stores.catalog.jobs.get(job, project=self._project)
+
+    def steps(self, job: str) -> Sequence[StepRecord]:
+        """Return the steps of one job, needs first."""
+        return self._stores.catalog.jobs.steps(self.get(job).id)
+
+    def compare(self, *runs: str, options: CompareOptions | None = None) -> Comparison:
+        """Compare jobs, or files of predictions, row by row.
+
+        Args:
+            runs: How jobs are addressed, or paths that end in .csv, .jsonl or .parquet; the first is the baseline.
+            options: By what, and how; None for the only score by row that they share.
+
+        Raises:
+            NotFoundError: A run, a metric or a column does not exist, or they share no row.
+            UsageError: What is asked for makes no sense together; the message says why.
+        """
+        from starwhale.instances.jobs.job_compare import CompareOptions, compare
+
+        return compare(self, self._stores, runs, options or CompareOptions())
+
+    def gate(self, run: str, *, options: GateOptions) -> Gate:
+        """Judge a job, or a file of predictions, by rules: kept, broken, or not to be told from the rows that there are.
+
+        Args:
+            run: How the job is addressed, or a path that ends in .csv, .jsonl or .parquet.
+            options: The rules, the baseline, and how.
+
+        Raises:
+            NotFoundError: A run, a metric, a column or a slice does not exist, or they share no row.
+            StatusError: A job has not succeeded.
+            UsageError: What is asked for makes no sense together, or a rule does not parse (`RuleError`).
+        """
+        from starwhale.instances.jobs.job_gate import gate
+
+        return gate(self, self._stores, run, options)
+
+    def remove(self, job: str) -> JobRecord:
+        """Hide a job until it is recovered.
+
+        Raises:
+            ConflictError: It is running.
+        """
+        found = self.get(job)
+        self._stores.catalog.jobs.remove(found.id)
+        return found
+
+    def recover(self, job: str) -> JobRecord:
+        """Bring a removed job back."""
+        found = self._stores.catalog.jobs.get(job, project=self._project, removed=True)
+        self._stores.catalog.jobs.recover(found.id)
+        return self._stores.catalog.jobs.get(found.id)
+
+    def wait(self, job: str, *, timeout_s: float | None = None, poll_s: float = 0.2) -> JobRecord:
+        """Wait until nobody works on a job any more: it has ended, or was stopped, or its driver has died.
+
+        Args:
+            job: How it is addressed.
+            timeout_s: Wait so long at most; None for ever.
+            poll_s: Look so often.
+
+        Raises:
+            JobTimeoutError: It has not ended in that time; it goes on.
+        """
+        found = self.get(job)
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        jobs = self._stores.catalog.jobs
+        while is_active(found.status) or found.status is Status.CREATED or jobs.is_driven(found):
+            if deadline is not None and time.monotonic() >= deadline:
+                message = f"job {found.id[:SHORT_VERSION]} is still {found.status} after {timeout_s:g} s"
+                raise JobTimeoutError(message, hint="wait longer, or look at it with swcli job info")
+            time.sleep(poll_s)
+            found = jobs.get(found.id)
+        return found
+
+    def pause(self, job: str, *, timeout_s: float | None = None) -> JobRecord:
+        """Stop a job for now, whichever process runs it, and return it when it has stopped; `resume` goes on with it.
+
+        What runs stops at its next batch. One that nobody works on is left as it is.
+
+        Args:
+            job: How it is addressed.
+            timeout_s: Wait so long at most; None until it has stopped.
+
+        Raises:
+            StatusError: It has ended; the message says how.
+            JobTimeoutError: It has not stopped in that time; it still will.
+        """
+        from starwhale.domain.wish import Wish
+        from starwhale.instances.jobs.job_control import Patience, stop_job
+
+        return stop_job(self._stores, self.get(job), Wish.PAUSE, Patience(timeout_s=timeout_s))
+
+    def cancel(self, job: str, *, force: bool = False, timeout_s: float | None = None) -> JobRecord:
+        """Stop a job for good, whichever process runs it, and return it when it has stopped; what was done is kept.
+
+        Args:
+            job: How it is addressed.
+            force: Do not wait for the batches under way; a driver that does not answer within ten seconds is ended.
+            timeout_s: Wait so long at most; None until it has stopped.
+
+        Raises:
+            StatusError: It has ended otherwise; the message says how.
+            JobTimeoutError: It has not stopped in that time; it still will.
+            ConflictError: Its driver does not answer, and is a notebook or on another machine.
+        """
+        from starwhale.domain.wish import Wish
+        from starwhale.instances.jobs.job_control import Patience, stop_job
+
+        wish = Wish.FORCE if force else Wish.CANCEL
+        return stop_job(self._stores, self.get(job), wish, Patience(timeout_s=timeout_s))
+
+    def logs(self, job: str, choice: LogChoice | None = None, *, limit: int = 0) -> Sequence[TaskLog]:
+        """Return what the tasks of a job have printed, as far as they printed anything.
+
+        Args:
+            job: How it is addressed.
+            choice: Which logs; by default those of the last attempt of every task, and of worker processes.
+            limit: The last so many lines of each; 0 for all.
+
+        Raises:
+            NotFoundError: No such job, step, task or attempt; those that exist are named.
+        """
+        from starwhale.instances.jobs.job_logs import LogChoice, read_logs
+
+        return read_logs(self._stores, self.get(job), choice or LogChoice(), limit=limit)
+
+    def follow_logs(self, job: str, choice: LogChoice | None = None, *, limit: int = 0) -> Iterator[TaskLog]:
+        """Return the last lines of the logs, then what comes, until nobody works on the job any more.
+
+        Raises:
+            NotFoundError: As `logs`; a task that may still start is waited for.
+        """
+        from starwhale.instances.jobs.job_logs import LogChoice, follow_logs
+
+        return follow_logs(self._stores, self.get(job), choice or LogChoice(), limit=limit)
+
+    def list_logs(self, job: str) -> Sequence[TaskLog]:
+        """Return the logs of all attempts that hold something, without their lines; worker processes last."""
+        from starwhale.instances.jobs.job_logs import list_logs
+
+        return list_logs(self._stores, self._stores.catalog.jobs.get(job, project=self._project))
+
+    def log_lines(self, job: str, choice: LogChoice, wanted: LinesWanted) -> LinesFound:
+        """Return lines of one log by their place.
+
+        Args:
+            job: How it is addressed.
+            choice: Which log: of a step's task, or, without a step, of the worker process of that number.
+            wanted: Which lines.
+
+        Raises:
+            NotFoundError: No such job, step, task, attempt or worker process.
+        """
+        from starwhale.instances.jobs.job_logs import find_log
+        from starwhale.instances.jobs.log_lines import read_lines
+
+        return read_lines(find_log(self._stores, self.get(job), choice), wanted)
+
+    def tag(self, job: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[str, ...]:
+        """Add tags to a job and take tags away, and return those that it has then; what is so already is left as it is.
+
+        Raises:
+            NotFoundError: There is no such job.
+            InvalidNameError: A tag breaks the naming rule.
+            UsageError: They would be too many.
+        """
+        from starwhale.instances.jobs.job_words import tag_job
+
+        return tag_job(self._stores, self.get(job), add=add, remove=remove)
+
+    def note(self, job: str, text: str) -> str:
+        """Write a note on a job, in place of the one that is there; empty takes it away.
+
+        Raises:
+            NotFoundError: There is no such job.
+            UsageError: It is too long.
+        """
+        from starwhale.instances.jobs.job_words import note_job
+
+        return note_job(self._stores, self.get(job), text)
+
+    def metrics(self, *jobs: str) -> Sequence[str]:
+        """Return what jobs can be compared by, as `TABLE.COLUMN`: scores by row that all of them have."""
+        from starwhale.instances.jobs.job_compare import shared_metrics
+
+        return shared_metrics(self._stores, [self.get(each) for each in jobs])
+
+    def differences(self, *jobs: str) -> Sequence[dict[str, Any]]:  # Any: JSON objects
+        """Return what is not the same in how jobs were run: `{"name", "values": {<job id>: …}}`."""
+        from starwhale.instances.jobs.job_choices import differences
+
+        return differences([self.get(each) for each in jobs])
+
+    def possible(self, job: JobRecord) -> Sequence[str]:
+        """Return the verbs that a job allows as it stands."""
+        from starwhale.instances.jobs.job_choices import possible
+
+        return possible(self._stores, job)
+
+    def run(self, request: RunRequest, options: RunOptions | None = None) -> JobOutcome:
+        """Run a job to its end in this process and its workers.
+
+        With a model URI the version is unpacked for the job, which runs there and nowhere else; that copy goes when the job has
+        succeeded. Otherwise it stays, so that the lines of an error can be looked at, and `resume` goes on there.
+
+        Args:
+            request: What the user asks for; without a project it is kept in the current one. With `model_uri` it needs neither
+                `workdir` nor `modules`.
+            options: How this process runs it.
+
+        Raises:
+            StarwhaleError: Something was found wrong before anything ran. What happens afterwards is in the outcome.
+        """
+        from starwhale.execution.start import start_job
+        from starwhale.instances.jobs.job_runtime import enter_runtime
+        from starwhale.instances.jobs.pinning import pin_again, pin_dataset
+        from starwhale.instances.jobs.snapshots import drop_snapshot, has_job, take_snapshot
+
+        projects = self._stores.catalog.projects
+        named = parse_project_uri(request.project or self._project).project
+        project = (projects.ensure(named) if named == DEFAULT_PROJECT else projects.get(named)).name
+        request = dataclasses.replace(request, project=project)
+        if request.model_uri:
+            request = take_snapshot(self._stores, request)
+        try:
+            request, options = enter_runtime(self._stores, self._settings, request, options)
+            first = self.get(request.reproduces) if request.reproduces else None
+
+            def pin(uri: str) -> DatasetInput:
+                return pin_again(self._stores, uri, first) if first else pin_dataset(self._stores, uri, project=project)
+
+            outcome = start_job(request, self._stores, pin=pin, options=options)
+        except BaseException:
+            if request.model_uri and not has_job(self._stores, request.job_id):
+                drop_snapshot(self._stores, request.job_id)
+            raise
+        self._tidy(request, outcome)
+        return outcome
+
+    def discover(self, request: RunRequest) -> dict[str, HandlerRecord]:
+        """Return the handlers of a request by name: as recorded for a packaged model, else by importing its modules in a worker.
+
+        Raises:
+            NotFoundError: There is no such model.
+            HandlerError: The modules cannot be imported.
+        """
+        from starwhale.execution.start import discover_handlers
+
+        if request.model_uri:
+            from starwhale.instances.jobs.snapshots import pin_model
+            from starwhale.models.describe import read_handlers
+
+            project = parse_project_uri(request.project or self._project).project
+            return read_handlers(pin_model(self._stores, dataclasses.replace(request, project=project))[1])
+        from starwhale.instances.jobs.job_runtime import enter_runtime
+
+        request = dataclasses.replace(request, project=parse_project_uri(request.project or self._project).project)
+        request, options = enter_runtime(self._stores, self._settings, request, None)
+        return discover_handlers(request, self._stores, options)
+
+    def resume(
+        self, job: str, changes: ResumeChanges | None = None, *, options: RunOptions | None = None
+    ) -> JobOutcome:
+        """Go on with a job from the rows that are not done; with `changes.failed` also from those that have failed.
+
+        Args:
+            job: How it is addressed.
+            changes: What is to be different from now on.
+            options: How this process runs it.
+
+        Raises:
+            ConflictError: A living process runs it, or it was imported.
+            StatusError: It was a debug run, of which nothing is kept.
+            UsageError: A secret is missing that the job was given as an argument.
+        """
+        from starwhale.domain.job import ResumeChanges
+        from starwhale.execution.resumable import has_work
+        from starwhale.execution.start import resume_job
+        from starwhale.instances.jobs.job_runtime import enter_runtime
+        from starwhale.storage.catalog.jobs import refuse_imported
+
+        found = self.get(job)
+        refuse_imported(found)
+        changes = changes or ResumeChanges()
+        if not has_work(found, self._stores, changes):
+            return resume_job(found.id, self._stores, changes, options=options)
+        if found.request.model_uri and not is_active(found.status):
+            from starwhale.instances.jobs.snapshots import bring_back_snapshot
+
+            bring_back_snapshot(self._stores, found.request, found.id)
+        _, options = enter_runtime(self._stores, self._settings, found.request, options, is_begun=True)
+        outcome = resume_job(found.id, self._stores, changes, options=options)
+        self._tidy(dataclasses.replace(found.request, job_id=found.id), outcome)
+        return outcome
+
+    def export(  # noqa: PLR0913 - one parameter per option of the command
+        self,
+        job: str,
+        target: Path,
+        *,
+        with_model: bool = False,
+        with_datasets: bool = False,
+        with_runtime: bool = False,
+        force: bool = False,
+        on_bytes: OnBytes | None = None,
+    ) -> int:
+        """Write a job to one file that `import_archive` takes elsewhere, and return its bytes: record, results, errors and logs.
+
+        Args:
+            job: How it is addressed.
+            target: The file.
+            with_model: Take the packaged model along.
+            with_datasets: Take the dataset versions along.
+            with_runtime: Take the runtime along that the job ran in, or the model that carries it.
+            force: Replace a file that is there.
+            on_bytes: Told how far it is.
+
+        Raises:
+            NotFoundError: There is no such job.
+            ConflictError: It is running, or has not begun.
+            AlreadyExistsError: The file is there.
+            UsageError: Its folder is not there, or what should go along cannot.
+            CorruptedError: A file is damaged; nothing is written then.
+            NoSpaceError: The disk is full; nothing is left of the file.
+        """
+        from starwhale.instances.archive_place import make_place
+        from starwhale.transfer.job_archive import export_job
+        from starwhale.transfer.target import find_target
+
+        found = self.get(job)
+        target = find_target(target, force=force)
+        wanted = {"model": with_model, "datasets": with_datasets, "runtime": with_runtime}
+        members = [name for name, is_wanted in wanted.items() if is_wanted]
+        return export_job(self._stores, make_place(self._stores), found, target, members, on_bytes)
+
+    def import_archive(
+        self,
+        path: Path,
+        *,
+        project: str = "",
+        ignore_tags: Sequence[str] = (),
+        force: bool = False,
+        on_bytes: OnBytes | None = None,
+    ) -> Imported:
+        """Bring a job in, under the id that it had, with what came along in the archive; nothing of it runs.
+
+        It can be read and compared like any other, and not be gone on with.
+
+        Args:
+            path: The archive.
+            project: Project of the job and of what comes with it; empty for the current one.
+            ignore_tags: Tags of the versions that are left out.
+            force: Move tags that point at another version, and write damaged files of versions again.
+            on_bytes: Told how far it is.
+
+        Raises:
+            UsageError: It is not there, cannot be read, or holds something else.
+            CorruptedError: It is no archive, or not whole, or damaged; nothing is imported.
+            AlreadyExistsError: There is another job of that id, or it was removed, or a tag points at another version.
+            NoSpaceError: The disk is full.
+        """
+        from starwhale.instances.archive_place import make_place, plan_import
+        from starwhale.transfer.job_archive import import_job
+
+        plan = plan_import(
+            self._stores, "job", self._project, "", project=project, ignore_tags=ignore_tags, force=force
+        )
+        return import_job(self._stores, make_place(self._stores), path, plan, on_bytes)
+
+    def reproduce(
+        self, job: str, wanted: ReproduceOptions | None = None, options: RunOptions | None = None
+    ) -> Repeated:
+        """Run a job again on what it ran on, as a new job, and compare what both found.
+
+        Args:
+            job: How it is addressed.
+            wanted: All rows or a sample, and what else is wanted.
+            options: How this process runs it.
+
+        Raises:
+            CannotTellError: What it ran on is gone or has changed, or the environment of its runtime cannot be made here.
+            StatusError: It has not succeeded.
+            UsageError: A secret is missing that the job was given as an argument.
+        """
+        from starwhale.instances.jobs.reproduce import ReproduceOptions, compare_and_note, repeat_request
+
+        found = self.get(job)
+        request = repeat_request(self._stores, found, wanted or ReproduceOptions())
+        try:
+            outcome = self.run(request, options)
+        except RestoreError as error:
+            message = f"the environment that job {found.id[:SHORT_VERSION]} ran in cannot be made here: {error.message}"
+            raise CannotTellError(message, hint=error.hint) from error
+        return compare_and_note(self._stores, found, outcome)
+
+    def _tidy(self, request: RunRequest, outcome: JobOutcome) -> None:
+        """Remove the copy of a packaged model that a job has succeeded with, or that nobody will go on with."""
+        is_over = outcome.status is Status.SUCCESS or request.is_debug
+        if request.model_uri and not request.keeps_snapshot and is_over:
+            from starwhale.instances.jobs.snapshots import drop_snapshot
+
+            drop_snapshot(self._stores, outcome.job_id)

@@ -1,0 +1,216 @@
+"""The report of one job: what `job info` and the end of `model run` show."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from heapq import nsmallest
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from starwhale.domain.status import Status, is_active
+from starwhale.domain.usage import ACCELERATOR_USE, TASKS
+from starwhale.results.compare.intervals import Interval, wilson
+from starwhale.results.figure import Figure, figures_of
+from starwhale.results.read import job_scope, read_rows, summary, table_names
+from starwhale.results.reports.manifest import job_manifest
+from starwhale.results.reports.usage import StepUsage, step_usage
+from starwhale.results.scan import row_order
+from starwhale.storage.protocols import ERRORS, StepProgress, TableQuery, Value
+
+if TYPE_CHECKING:
+    from starwhale.storage.catalog.records import AttemptRecord, JobRecord
+    from starwhale.storage.stores import Stores
+
+CONFUSION = "confusion_matrix/binarylabel"
+SHOWN_ERRORS = 5
+"""Failed rows that a report names."""
+READ_ERRORS = 10_000
+"""Failed rows among which the first ones are looked for."""
+Row = dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReport:
+    """How one step of a job stands."""
+
+    name: str
+    """The handler's full name."""
+    needs: tuple[str, ...]
+    """Steps that had to succeed before."""
+    tasks: int
+    """Tasks that share its rows; after a resumption those that it had then."""
+    status: str
+    """Where it stands; `interrupted` where it was at work when the job's driver ended."""
+    done: int | None
+    """Rows that were tried, failed ones included; None where the step consumes none."""
+    failed: int | None
+    """Rows whose error was recorded."""
+    total: int | None
+    """Rows in all."""
+    retried: int | None
+    """Rows, of those done, that were tried again because they had failed."""
+    recovered: int | None
+    """Rows, of those retried, that have not failed again."""
+    started_at: float | None
+    """Seconds since the epoch, or None."""
+    finished_at: float | None
+    """Seconds since the epoch, or None."""
+    usage: StepUsage | None = None
+    """Where its time went; None before a task of it has ended."""
+
+    def to_json(self) -> dict[str, Any]:  # Any: a JSON object
+        """Return the shape of a step in `job info -o json`."""
+        known = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        return {**known, "usage": None if self.usage is None else self.usage.to_json()}
+
+    def seconds(self, now: float) -> float | None:
+        """How long it took, or has taken so far; None where nobody knows."""
+        end = now if self.finished_at is None and self.status == Status.RUNNING else self.finished_at
+        return None if self.started_at is None or end is None else max(end - self.started_at, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobReport:
+    """All that is told about one job."""
+
+    manifest: dict[str, Any]  # Any: a JSON object
+    """The shape that scripts rely on, with keys of ours added."""
+    summary: Row
+    """What the job logged as its summary."""
+    labels: dict[str, Row]
+    """Per-label figures of a classification."""
+    confusion_matrix: tuple[Row, ...]
+    """Rows of the matrix: true classes; columns: predicted ones; both by number."""
+    accuracy: Interval | None
+    """The summary's accuracy with its error, when it is a share of counted rows."""
+    inputs: tuple[str, ...]
+    """Its datasets in short: `numbers@<12 characters>, 1000 rows`."""
+    progress: tuple[StepProgress, ...]
+    """Rows per step."""
+    errors: tuple[Row, ...]
+    """The first few failed rows, in row order."""
+    steps: tuple[StepReport, ...] = ()
+    """Its steps, needs first."""
+    figures: tuple[Figure, ...] = ()
+    """Its figures, each with its interval."""
+    matrix_labels: tuple[str, ...] = ()
+    """Labels of the matrix by number; empty where nobody knows them."""
+
+    @property
+    def failed_rows(self) -> int:
+        """Rows whose error was recorded."""
+        return sum(each.failed for each in self.progress)
+
+    @property
+    def report(self) -> dict[str, Any]:  # Any: a JSON object
+        """What came of it: kind, summary, and what else is known."""
+        report: dict[str, Any] = {"kind": self.summary.get("kind", ""), "summary": self.summary}
+        if self.summary.get("kind") == "multi_classification":
+            report["labels"] = self.labels
+            report["confusion_matrix"] = {
+                "binarylabel": list(self.confusion_matrix),
+                "labels": list(self.matrix_labels),
+            }
+        report["figures"] = [each.to_json() for each in self.figures]
+        if self.accuracy is not None:
+            report["accuracy"] = dataclasses.asdict(self.accuracy)
+        report["steps"] = [dataclasses.asdict(each) for each in self.progress]
+        if self.errors:
+            report["errors"] = list(self.errors)
+        return report
+
+    def to_json(self) -> dict[str, Any]:  # Any: a JSON object
+        """Return the shape of `job info -o json`."""
+        return {"manifest": self.manifest, "report": self.report, "steps": [each.to_json() for each in self.steps]}
+
+
+def make_report(stores: Stores, job: JobRecord) -> JobReport:
+    """Gather the report of a job as it stands now."""
+    tables = table_names(stores, job)
+    found = summary(stores, job)
+    progress = tuple(stores.catalog.ledger.progress(job.id))
+
+    def rows(name: str, limit: int | None = None) -> list[Row]:
+        return list(islice(read_rows(stores, job, TableQuery(table=name)), limit)) if name in tables else []
+
+    return JobReport(
+        manifest=job_manifest(job),
+        summary=found,
+        labels={str(row["id"]): row for row in rows("labels")} if found.get("kind") == "multi_classification" else {},
+        confusion_matrix=tuple(rows(CONFUSION)) if found.get("kind") == "multi_classification" else (),
+        accuracy=_accuracy(found, progress),
+        inputs=tuple(
+            f"{each.name}@{each.version[:12]}, "
+            + (f"{len(each.chosen)} of " if job.request.sample else "")
+            + f"{each.row_count} row{'' if each.row_count == 1 else 's'}"
+            for each in job.datasets
+        ),
+        progress=progress,
+        errors=tuple(nsmallest(SHOWN_ERRORS, rows(ERRORS, READ_ERRORS), key=row_order)),
+        steps=make_steps(stores, job, progress),
+        figures=figures_of(job.record),
+        matrix_labels=_matrix_labels(stores, job) if CONFUSION in tables else (),
+    )
+
+
+def _matrix_labels(stores: Stores, job: JobRecord) -> tuple[str, ...]:
+    """Return the labels of the confusion matrix by number; none where one of them was not kept."""
+    rows = stores.results.reader.rows(job_scope(stores, job), TableQuery(table=CONFUSION))
+    labels = [str(row.get("__label") or "") for row in rows]
+    return tuple(labels) if all(labels) else ()
+
+
+def make_steps(
+    stores: Stores, job: JobRecord, progress: tuple[StepProgress, ...] | None = None
+) -> tuple[StepReport, ...]:
+    """Say how each step of a job stands; `progress` is what the ledger says, where somebody has asked it already."""
+    progress = tuple(stores.catalog.ledger.progress(job.id)) if progress is None else progress
+    counted = {each.step: each for each in progress}
+    attempts: defaultdict[str, list[AttemptRecord]] = defaultdict(list)
+    for attempt in stores.catalog.jobs.attempts(job.id):
+        attempts[attempt.step].append(attempt)
+    seen = job.record.get(ACCELERATOR_USE) or {}
+    cores = (job.record.get("hardware") or {}).get("usable_cores") or 0
+    resumes = job.record.get("resumes") or [{}]
+    tasks: Mapping[str, int] = resumes[-1].get(TASKS) or {}
+    found: list[StepReport] = []
+    for each in stores.catalog.jobs.steps(job.id):
+        rows = counted.get(each.step.name) if each.step.consumes_rows else None
+        is_left = is_active(each.status) and not is_active(job.status)  # nobody wrote down how it ended
+        found.append(
+            StepReport(
+                name=each.step.name,
+                needs=each.step.needs,
+                tasks=tasks.get(each.step.name, each.step.replicas),
+                status=str(Status.INTERRUPTED if is_left else each.status),
+                done=None if rows is None else rows.done,
+                failed=None if rows is None else rows.failed,
+                total=None if rows is None else rows.total,
+                retried=None if rows is None else rows.retried,
+                recovered=None if rows is None else rows.recovered,
+                started_at=each.started_at,
+                finished_at=each.finished_at,
+                usage=step_usage(
+                    attempts[each.step.name],
+                    has_rows=each.step.consumes_rows,
+                    cores=cores,
+                    seen=seen.get(each.step.name),
+                ),
+            )
+        )
+    return tuple(found)
+
+
+def _accuracy(found: Mapping[str, Value], progress: tuple[StepProgress, ...]) -> Interval | None:
+    """Give the accuracy its interval where it is a share of whole rows; other figures called so are left alone."""
+    value = found.get("accuracy")
+    rows = found.get("n", max((each.done - each.failed for each in progress), default=0))
+    if not isinstance(value, int | float) or isinstance(value, bool) or not isinstance(rows, int) or rows < 1:
+        return None
+    successes = round(value * rows)
+    if not 0 <= value <= 1 or abs(successes / rows - value) > 1e-9:
+        return None
+    return wilson(successes, rows)

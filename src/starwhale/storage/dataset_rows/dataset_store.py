@@ -1,0 +1,175 @@
+"""Dataset rows: a folder per dataset, with fragments, packs and manifests, on a local disk or on an object store."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_uri
+from starwhale.settings import S3Accounts
+from starwhale.storage.columns.files import make_folder, no_space
+from starwhale.storage.dataset_rows.column_cache import ColumnCache
+from starwhale.storage.dataset_rows.dataset_reader import DatasetFolder, LocalDatasetReader
+from starwhale.storage.dataset_rows.dataset_writer import LocalDatasetWriter
+from starwhale.storage.dataset_rows.fragment_file import fragment_name
+from starwhale.storage.dataset_rows.manifest import Manifest, load_manifest
+from starwhale.storage.dataset_rows.object_copies import Sent, download_version, upload_version
+from starwhale.storage.dataset_rows.object_dataset import ObjectDataset
+from starwhale.storage.dataset_rows.object_places import ObjectPlaces
+from starwhale.storage.dataset_rows.packs import Packs, pack_file
+from starwhale.storage.dataset_rows.places import LocalPlaces
+from starwhale.storage.dataset_rows.share_files import refuse_taken_names, share_version
+from starwhale.storage.dataset_rows.version_files import names_of
+from starwhale.storage.in_use import Hold, hold
+
+if TYPE_CHECKING:
+    from starwhale.storage.objects import Bucket
+
+
+class LocalDatasetStore:
+    """Meets `DatasetStore`; any number of threads and processes may use one root at the same time.
+
+    Args:
+        root: Folder of all datasets.
+        new_id: Makes names of packs; no two calls, of whatever process, may return the same.
+        accounts: Gives the keys of object stores; asked when the first one is needed.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        new_id: Callable[[], str] | None = None,
+        accounts: Callable[[], S3Accounts] = S3Accounts,
+    ) -> None:
+        self.root = root
+        """Folder of all datasets."""
+        self._new_id = new_id or _random_id
+        self._accounts = accounts
+        self._buckets: dict[str, Bucket] = {}
+        self._folders: WeakValueDictionary[str, DatasetFolder] = WeakValueDictionary()
+        self._kept: dict[str, DatasetFolder] = {}
+        self._lock = threading.Lock()
+
+    def open_version(self, dataset_id: str, manifest_digest: str) -> LocalDatasetReader:
+        folder = self._folder(dataset_id)
+        manifest = load_manifest(folder.places, manifest_digest)
+        if isinstance(folder.places, ObjectPlaces):
+            folder.places.know(sizes_of(manifest))
+        folder.packs.know(manifest.packs)
+        return LocalDatasetReader(folder, manifest, manifest_digest)
+
+    def begin(self, dataset_id: str, base: str | None) -> LocalDatasetWriter:
+        make_folder(self.root / dataset_id)
+        folder = self._folder(dataset_id)
+        manifest = Manifest() if base is None else load_manifest(folder.places, base)
+        return LocalDatasetWriter(folder, manifest, self._new_id)
+
+    def files_of(self, dataset_id: str, manifest_digest: str) -> frozenset[str]:
+        manifest = load_manifest(self._folder(dataset_id).places, manifest_digest)
+        return frozenset(names_of(manifest, manifest_digest))
+
+    def share(self, source_id: str, manifest_digest: str, target_id: str) -> LocalDatasetReader:
+        if source_id != target_id:
+            make_folder(self.root / target_id)
+            source, target = self._folder(source_id), self._folder(target_id)
+            if source.places.is_local:
+                share_version(source, target, load_manifest(source.places, manifest_digest), manifest_digest)
+            else:
+                manifest = self.open_version(source_id, manifest_digest).manifest
+                download_version(source.places, target, manifest, manifest_digest)
+        return self.open_version(target_id, manifest_digest)
+
+    def take_in(self, folder: Path, manifest_digest: str, target_id: str, others: Sequence[str]) -> LocalDatasetReader:
+        """Give a dataset the files of a version that lie in a folder of nobody, such as an unpacked archive.
+
+        Args:
+            folder: Where they lie; they may be removed there afterwards.
+            manifest_digest: Digest of the version's manifest.
+            target_id: The dataset.
+            others: Manifest digests of the versions that it has.
+
+        Raises:
+            CorruptedError: A file is missing or damaged.
+            ConflictError: A file has the name of another one that a version of the dataset needs.
+            NoSpaceError: The disk is full; nothing half-made is left.
+        """
+        make_folder(self.root / target_id)
+        source, target = _open_local(folder), self._folder(target_id)
+        manifest = load_manifest(source.places, manifest_digest)
+        refuse_taken_names(target, manifest, others)
+        share_version(source, target, manifest, manifest_digest)
+        return self.open_version(target_id, manifest_digest)
+
+    def keep(self, dataset_id: str) -> None:
+        """Hold a dataset open until this store is closed, so that nothing of it is collected meanwhile."""
+        self._kept[dataset_id] = self._folder(dataset_id)
+
+    def elsewhere(self, uri: ObjectUri) -> ObjectDataset:
+        """Return a dataset on an object store; nothing is sent yet."""
+        return ObjectDataset(self._bucket(uri.bucket), uri)
+
+    def send(self, dataset_id: str, manifest_digest: str, target: ObjectDataset) -> Sent:
+        """Send what a dataset on an object store lacks of the files of a version; same errors as `upload_version`."""
+        reader = self.open_version(dataset_id, manifest_digest)
+        return upload_version(self._folder(dataset_id).places, target, reader.manifest, manifest_digest)
+
+    def close(self) -> None:
+        """Let go what was kept; readers and writers hold what they need themselves."""
+        self._kept.clear()
+        for bucket in self._buckets.values():
+            bucket.close()
+
+    def _folder(self, dataset_id: str) -> DatasetFolder:
+        with self._lock:
+            folder = self._folders.get(dataset_id)
+            if folder is None:
+                folder = self._folders[dataset_id] = self._open_folder(dataset_id)
+            return folder
+
+    def _open_folder(self, dataset_id: str) -> DatasetFolder:
+        """Choose where the files of a dataset are: the id of one that is on an object store is its address."""
+        if is_object_uri(dataset_id):
+            uri = parse_object_uri(dataset_id)
+            path, places = Path(dataset_id), ObjectPlaces(self._bucket(uri.bucket), uri.folder)
+            return DatasetFolder(path, places, Packs(path / "packs", places=places), ColumnCache())
+        return _open_local(self.root / dataset_id)
+
+    def _bucket(self, name: str) -> Bucket:
+        if name not in self._buckets:
+            from starwhale.storage.objects import open_bucket
+
+            self._buckets[name] = open_bucket(name, self._accounts())
+        return self._buckets[name]
+
+
+def sizes_of(manifest: Manifest) -> dict[str, int]:
+    """Return the bytes of every file of rows and values that a version consists of, by name."""
+    return {fragment_name(part): part.size for part in manifest.fragments()} | {
+        pack_file(pack.name): pack.size for pack in manifest.packs
+    }
+
+
+def _open_local(path: Path) -> DatasetFolder:
+    local = LocalPlaces(path)
+    return DatasetFolder(path, local, Packs(path / "packs", _hold(path), places=local), ColumnCache())
+
+
+def _hold(path: Path) -> Hold | None:
+    try:
+        return hold(path)
+    except FileNotFoundError:  # there is nothing to read, and what reads says so
+        return None
+    except OSError as error:
+        raise no_space(error, path) from error
+
+
+def _random_id() -> str:
+    return secrets.token_hex(8)
+
+
+__all__ = ["LocalDatasetStore"]
