@@ -28,6 +28,12 @@ LIGHT = (
     "starwhale.execution.worker",
     "starwhale.execution.tasks.task_entry",
 )
+WHOLE_LISTS = frozenset({
+    "cli/render", "domain", "execution", "execution/executors", "execution/handler_rows", "execution/machine", "execution/tasks", "handlers",
+    "handlers/calls", "instances", "instances/garbage", "instances/jobs", "instances/place", "results", "results/reports", "results/gate",
+    "storage", "storage/carriers", "storage/columns", "storage/dataset_rows", "storage/result_parts",
+})  # fmt: skip
+"""Rooms whose guide names every file; the others say their files in words."""
 
 
 def _room(path: Path) -> str:
@@ -47,6 +53,27 @@ def test_every_folder_opens_with_a_guide(guide: Path) -> None:
     assert text, f"{guide} says nothing"
     assert len(text.splitlines()) <= 25
     assert "may enter" in text.lower() or "may import" in text.lower(), f"{guide} does not say who may enter"
+
+
+@pytest.mark.parametrize("guide", ROOMS, ids=_room)
+def test_a_guide_names_the_files_of_its_room(guide: Path) -> None:
+    text = ast.get_docstring(ast.parse(guide.read_text(encoding="utf-8"))) or ""
+    named = {part for word in re.findall(r"`([^`]+)`", text) for part in re.split(r"\W+", word)}
+    files = {path.stem for path in guide.parent.glob("*.py")} - {"__init__", "__main__"}
+    if _room(guide) in WHOLE_LISTS:
+        assert files <= named, f"{_room(guide)}/__init__.py does not name {sorted(files - named)}"
+
+
+@pytest.mark.parametrize("guide", ROOMS, ids=_room)
+def test_a_guide_names_nothing_that_is_not_there(guide: Path) -> None:
+    text = ast.get_docstring(ast.parse(guide.read_text(encoding="utf-8"))) or ""
+    plain = {word.rstrip("/") for word in re.findall(r"`([a-z_./]+)`", text)}
+    known = {path.stem for path in SOURCE.rglob("*.py")} | {path.name for path in SOURCE.rglob("*") if path.is_dir()}
+    source = "\n".join(path.read_text(encoding="utf-8") for path in guide.parent.rglob("*.py") if path != guide)
+    missing = {
+        word for word in plain if not set(re.split(r"[./]", word.removesuffix(".py"))) & known and word not in source
+    }
+    assert not missing, f"{_room(guide)}/__init__.py names {sorted(missing)}, which nothing is called"
 
 
 def test_every_folder_with_code_is_a_room() -> None:

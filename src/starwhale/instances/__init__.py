@@ -1,8 +1,11 @@
 """THE COMPOSITION ROOT: opens the stores and offers the verbs. The only place that chooses which implementation is used.
 
-Doors: `open_instance(settings)` gives an `Instance`; its nouns (`projects`, `datasets`, `models`, `runtimes`, `jobs`) carry the verbs that
-the command line and the SDK call, and `garbage` (`collect`) deletes for good what they removed. Behind them: `root` (may this directory
-be used?), `configuration` (the user's YAML file).
+Doors: `open_instance(settings)` gives an `Instance` (`instance`); its nouns carry the verbs that the command line and the SDK call: `projects`, `datasets`,
+`models`, `runtimes` (`versions` is what the three share), and `jobs/`. `garbage/` deletes for good what they removed, `place/` is where an instance
+lies: root, configuration, logins.
+
+Behind the nouns: `dataset_handler` and `dataset_stores` (datasets), `environments` and `runtime_choice` (runtimes), `destination` (copies), `archive_place`
+(imports), `hold_blobs`. `change_feed` notices what other processes changed.
 
 Who may enter: cli, server, api, compat, testing. What it may import: everything below.
 Start reading at `instance.py`.

@@ -1,63 +1,16 @@
 """WHERE TASKS ARE PLACED: submit, wait, cancel, close. Every submitted task reports its end exactly once.
 
-Doors: `open_executor(name, options)`, which reads the table of names; `protocol` has the contract; one file per executor.
-`thread` and `process` run on one machine, `caller` in the process of a notebook or script; Ray, Kubernetes and containers come later.
+Doors: `registry.open_executor(name, options)`, with the table of names `registry.BUILTIN`; `protocol` has the contract. `thread` and `process` run on one
+machine (`local_workers`, `worker_process` and `allotment` are theirs), `caller_threads` in the process of a notebook or script; Ray, Kubernetes and containers
+come later. To add one: its file, a line in the table, a subclass of `testing.executors.ExecutorContract`.
 
-Who may enter: `execution.run` and `execution.start`. What it may import: floors below, and neither `plan` nor `schedule` nor
-`run`: an executor knows nothing of ranges, order or retries.
+Who may enter: `execution.run`, `execution.start`, `execution.fit`, `execution.handler_rows`. What it may import: `execution.tasks`, `execution.machine` and floors
+below, and neither `plan` nor `schedule` nor `run`: an executor knows nothing of ranges, order or retries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from starwhale import plugins
-from starwhale.errors import UsageError, nearest
 from starwhale.execution.executors.protocol import Executor, ExecutorOptions
-
-BUILTIN = {
-    "thread": "starwhale.execution.executors.thread:ThreadExecutor",
-    "process": "starwhale.execution.executors.process:ProcessExecutor",
-    "caller": "starwhale.execution.executors.caller_threads:CallerThreads",
-}
-"""Name → where the class is; imported when it is asked for."""
-GROUP = "executor"
-_PLANNED = frozenset({"ray", "kubernetes", "container"})
-
-
-def open_executor(name: str, options: ExecutorOptions) -> Executor:
-    """Make the executor that a name stands for.
-
-    Raises:
-        UsageError: Nothing has that name, or what has it cannot be imported.
-    """
-    check_executor(name)
-    try:
-        factory = plugins.load(GROUP, name, BUILTIN)
-    except (ImportError, AttributeError) as error:
-        message = f"the executor {name!r} is installed and cannot be imported: {error}"
-        raise UsageError(message, hint="mend or remove the package that brings it") from error
-    executor: Executor = factory(options)
-    return executor
-
-
-def check_executor(name: str) -> None:
-    """Refuse the name of an executor that is not there; nothing is imported.
-
-    Raises:
-        UsageError: Nothing has that name; those that are there are named, and how to install one.
-    """
-    there = plugins.names(GROUP, BUILTIN)
-    if name not in there:
-        raise _unknown(name, there)
-
-
-def _unknown(name: str, there: Sequence[str]) -> UsageError:
-    shown = ", ".join(each for each in there if each != "caller")  # nobody can ask for it by that name
-    likely = nearest(name, there)
-    install = f"others come with packages that you install, as entry points of the group 'starwhale.{GROUP}'"
-    message = f"no executor {name!r}{' yet, it is planned' if name in _PLANNED else ''}; there are {shown}"
-    return UsageError(message, hint=f"{likely} {install}" if likely.startswith("did") else install)
-
+from starwhale.execution.executors.registry import BUILTIN, check_executor, open_executor
 
 __all__ = ["BUILTIN", "Executor", "ExecutorOptions", "check_executor", "open_executor"]

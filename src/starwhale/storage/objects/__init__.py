@@ -3,7 +3,8 @@
 Doors: `open_bucket(name, accounts)` gives a `Bucket`, which reads ranges of objects, lists them and puts new ones. Behind them:
 `signing` (pure), `connections` (kept open, tried again), `answers` (what an error answer means to a user).
 
-Who may enter: tables, stores, and whoever reads links. What it may import: settings, errors.
+Who may enter: `storage.dataset_rows`, `storage.stores`, and whoever reads links. What it may import: settings, errors,
+`storage.object_accounts`.
 """
 
 from __future__ import annotations

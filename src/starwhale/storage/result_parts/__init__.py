@@ -1,1 +1,9 @@
-"""A room of its own."""
+"""RESULT PARTS: what each committed range of a job found, and the tables that all parts make together.
+
+Doors: `results` (the local store: parts in, pages out). A part becomes bytes in `part_codec`, lies in segments by `part_files`, and small ones are
+merged by `compact`. Read: `results_read` pages, `result_rows` (the table `results` with its inputs), `result_table` (a logged table),
+`result_columns` (columns of millions of rows).
+
+Who may enter: results, execution, instances and the floors above; `storage.stores` and `storage.task_side`. What it may import: `storage.columns`,
+`storage.protocols`, `storage.layout`, and floors below; `dataset_rows` is a stranger.
+"""
