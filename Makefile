@@ -1,7 +1,7 @@
 # The only list of commands. `make help` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-everything demo test test-all soak check fmt docs bench clean
+.PHONY: help setup setup-dev setup-everything demo ui console check-ui test test-all soak check fmt docs bench clean
 
 STARWHALE_TEST_DATA ?= $(abspath $(wildcard ../shared/data))
 export STARWHALE_TEST_DATA
@@ -26,6 +26,16 @@ setup-everything: ## the same, with every package that a test needs; PyTorch apa
 
 demo: setup ## evaluate two real models on real handwritten digits and print both reports
 	@$(BIN)/python examples/digits/demo.py
+
+ui: setup ## build the console, which `swcli ui` serves; Node.js comes as a package where it is missing
+	@ui/make.sh build
+
+console: ui ## open the console over what the demo made
+	@[ -d .demo/storage ] || $(MAKE) --no-print-directory demo
+	@SW_LOCAL_STORAGE=.demo/storage SW_CLI_CONFIG=.demo/config.yaml $(BIN)/swcli ui --open
+
+check-ui: setup ## types, lint and logic of the console
+	@ui/make.sh check
 
 test: setup-dev check ## every check, and every test that needs nothing special; under 5 minutes
 	@echo "test: pytest"

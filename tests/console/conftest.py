@@ -1,0 +1,113 @@
+"""The console in a browser, over a real server with real runs. The screenshots of a run lie in `.cache/console`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.console.roots import CLONE, Root, add_answers, add_digits, add_hostile, add_slow
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+SHOTS = CLONE / ".cache" / "console"
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+class Console:
+    """A server over one root, and the pages that a browser shows of it."""
+
+    def __init__(self, root: Root) -> None:
+        """Start it on a free port."""
+        self.root = root
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.jobs: dict[str, str] = {}
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "starwhale.server", "--port", str(self.port)],
+            cwd=self.root.folder,
+            env=self.root.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line)
+            if re.search(r"http://127\.0\.0\.1:\d+", line):
+                return process
+        raise AssertionError("".join(lines))
+
+    def stop(self, sign: int = signal.SIGTERM) -> None:
+        self.process.send_signal(sign)
+        self.process.wait(timeout=20)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def restart(self) -> None:
+        self.process = self.start()
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console over digits, recorded answers where they are here, hostile rows, and a job that can be watched."""
+    subprocess.run([CLONE / "ui" / "make.sh", "build"], cwd=CLONE, check=True)
+    root = Root(tmp_path_factory.mktemp("console") / "root")
+    add_digits(root)
+    add_hostile(root)
+    add_slow(root)
+    data = Path(os.environ.get("STARWHALE_TEST_DATA") or "there-is-none")
+    if data.is_dir():
+        add_answers(root, data)
+    found = Console(root)
+    found.jobs = root.jobs()
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    try:
+        yield found
+    finally:
+        found.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    program = next(found for name in ("chromium", "google-chrome") if (found := shutil.which(name)))
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, console: Console) -> Iterator[Page]:
+    """A page at 1,440 pixels that fails its test where the page itself reports an error."""
+    yield from open_page(browser, console, 1440, "light")
+
+
+def open_page(browser: Browser, console: Console, width: int, colours: Any) -> Iterator[Page]:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=colours, base_url=console.address
+    )
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    context.close()
+    assert problems == []

@@ -1,0 +1,136 @@
+/** Jobs: the list with its metrics, one of them, and what can be asked of it. Queries of a job have the key `["job", id, …]`. */
+
+import {
+  keepPreviousData,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+  type InfiniteData,
+  type UseInfiniteQueryResult,
+  type UseMutationResult,
+  type UseQueryResult,
+} from "@tanstack/react-query";
+
+import { get, post, segment } from "./client";
+import type { EventView, JobRow, JobsView, JobView, LogLines, LogView, TaskView } from "./schema";
+
+export interface JobsWanted {
+  project: string;
+  search: string;
+  where: string;
+  sort: string;
+  descending: boolean;
+  removed: boolean;
+}
+
+const PAGE = 200;
+
+export function useJobs(wanted: JobsWanted): UseInfiniteQueryResult<InfiniteData<JobsView>> {
+  return useInfiniteQuery({
+    queryKey: ["jobs", wanted],
+    queryFn: ({ pageParam, signal }) => get<JobsView>("/jobs", { ...wanted, after: pageParam, limit: PAGE }, signal),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next,
+    placeholderData: keepPreviousData,
+    maxPages: 100,
+  });
+}
+
+/** The newest jobs, for the command palette. */
+export function useRecentJobs(isWanted: boolean): UseQueryResult<JobRow[]> {
+  return useQuery({
+    queryKey: ["jobs", "recent"],
+    enabled: isWanted,
+    queryFn: async ({ signal }) => (await get<JobsView>("/jobs", { limit: 100 }, signal)).items,
+  });
+}
+
+export function useJob(job: string): UseQueryResult<JobView> {
+  return useQuery({
+    queryKey: ["job", job, "view"],
+    queryFn: ({ signal }) => get<JobView>(`/jobs/${segment(job)}`, {}, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function useTasks(job: string): UseQueryResult<TaskView[]> {
+  return useQuery({
+    queryKey: ["job", job, "tasks"],
+    queryFn: async ({ signal }) => (await get<{ items: TaskView[] }>(`/jobs/${segment(job)}/tasks`, { limit: 1000 }, signal)).items,
+  });
+}
+
+export function useJobEvents(job: string): UseQueryResult<EventView[]> {
+  return useQuery({
+    queryKey: ["job", job, "events"],
+    queryFn: async ({ signal }) => (await get<{ items: EventView[] }>(`/jobs/${segment(job)}/events`, { limit: 500 }, signal)).items,
+  });
+}
+
+export function useLogs(job: string): UseQueryResult<LogView[]> {
+  return useQuery({
+    queryKey: ["job", job, "logs"],
+    queryFn: async ({ signal }) => (await get<{ items: LogView[] }>(`/jobs/${segment(job)}/logs`, {}, signal)).items,
+  });
+}
+
+export interface LogPlace {
+  step: string;
+  task: number;
+  attempt: number;
+}
+
+export interface LogPart {
+  from?: number;
+  before?: number;
+  search?: string;
+}
+
+/** Some lines of a log; not kept, because logs may have millions. */
+export function readLog(job: string, log: LogPlace, part: LogPart, signal?: AbortSignal): Promise<LogLines> {
+  return get<LogLines>(`/jobs/${segment(job)}/logs/lines`, { ...log, ...part, limit: 1000 }, signal);
+}
+
+export type JobVerb = "pause" | "cancel" | "resume" | "resume_failed" | "remove" | "recover";
+
+const REQUESTS: Record<JobVerb, [string, object]> = {
+  pause: ["pause", { wait_s: 0 }],
+  cancel: ["cancel", { wait_s: 0 }],
+  resume: ["resume", {}],
+  resume_failed: ["resume", { failed: true }],
+  remove: ["remove", {}],
+  recover: ["recover", {}],
+};
+
+/** Something that is done with one job, or several. */
+export function useJobVerb(): UseMutationResult<JobRow[], Error, { jobs: string[]; verb: JobVerb }> {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ jobs, verb }) => {
+      const [path, body] = REQUESTS[verb];
+      return Promise.all(jobs.map((job) => post<JobRow>(`/jobs/${segment(job)}/${path}`, body)));
+    },
+    onSettled: (_done, _error, { jobs }) => {
+      void client.invalidateQueries({ queryKey: ["jobs"] });
+      for (const job of jobs) void client.invalidateQueries({ queryKey: ["job", job] });
+    },
+  });
+}
+
+export type JobWords = { job: string } & ({ note: string } | { add: string[]; remove: string[] });
+
+/** A job's note, or its tags. */
+export function useJobWords(): UseMutationResult<JobRow, Error, JobWords> {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (words) =>
+      "note" in words
+        ? post<JobRow>(`/jobs/${segment(words.job)}/note`, { text: words.note })
+        : post<JobRow>(`/jobs/${segment(words.job)}/tags`, { add: words.add, remove: words.remove }),
+    onSettled: (_done, _error, { job }) => {
+      void client.invalidateQueries({ queryKey: ["jobs"] });
+      void client.invalidateQueries({ queryKey: ["job", job] });
+    },
+  });
+}

@@ -1,0 +1,152 @@
+/** Several runs against one of them: the verdict first, then figures, then the rows. */
+
+import { useMemo, type ReactNode } from "react";
+import { Link } from "react-router";
+
+import { useComparison, useSharedMetrics } from "../../api/comparison";
+import { useRecentJobs } from "../../api/jobs";
+import type { ComparisonView } from "../../api/schema";
+import { useTables } from "../../api/tables";
+import { PageHead, Section } from "../../components/PageHead";
+import { Empty, Loaded } from "../../components/states";
+import { Choice } from "../../features/compare/Choice";
+import { Differences } from "../../features/compare/Differences";
+import { Flips } from "../../features/compare/Flips";
+import { firstVerdict, Metrics } from "../../features/compare/Metrics";
+import { isLowerBetter, preferredScore } from "../../features/jobs/metrics";
+import { useUrlState } from "../../features/urlState";
+import { count, number, short } from "../../lib/format";
+
+export function Component(): ReactNode {
+  const url = useUrlState();
+  const runs = url.all("run");
+  return (
+    <div className="page" style={{ gap: 24 }}>
+      <PageHead title="Compare">
+        <Add runs={runs} />
+      </PageHead>
+      {runs.length < 2 ? (
+        <Empty title="Choose another run to compare with">The first run is the baseline: the others are measured against it, row by row.</Empty>
+      ) : (
+        <Compared key={runs.join(" ")} runs={runs} />
+      )}
+    </div>
+  );
+}
+
+function Add({ runs }: { runs: readonly string[] }): ReactNode {
+  const url = useUrlState();
+  const recent = useRecentJobs(true).data ?? [];
+  const datasets = new Set(recent.filter((each) => runs.includes(each.id)).flatMap((each) => each.datasets));
+  const others = recent.filter((each) => !runs.includes(each.id) && each.status === "success");
+  others.sort((a, b) => Number(b.datasets.some((each) => datasets.has(each))) - Number(a.datasets.some((each) => datasets.has(each))));
+  return (
+    <select className="select" aria-label="Add a run" value="" onChange={(event) => url.set({ run: [...runs, event.target.value] }, true)}>
+      <option value="">Add a run…</option>
+      {others.map((each) => (
+        <option key={each.id} value={each.id}>
+          {each.name || short(each.id)} · {each.datasets.map((one) => one.replace(/@.*/, "")).join(", ")}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function Compared({ runs }: { runs: string[] }): ReactNode {
+  const url = useUrlState();
+  const shared = useSharedMetrics(runs);
+  const names = shared.data ?? [];
+  const asked = url.all("metric").filter((each) => names.includes(each));
+  const preferred = preferredScore(names);
+  const metric = asked.length > 0 ? asked : preferred === undefined ? [] : [preferred];
+  const lower = url.has("lower") ? url.all("lower").filter((each) => metric.includes(each)) : metric.filter(isLowerBetter);
+  const wanted = { run: runs, metric, lower_is_better: lower, by: url.all("by") };
+  const comparison = useComparison(wanted, metric.length > 0);
+  const tables = useTables(runs[0] ?? "");
+  const columns = useMemo(() => {
+    const found = tables.data?.find((each) => each.name === "results")?.columns ?? [];
+    return found.filter((each) => /^(int|str|bool|)$/.test(each.kind) && !/^_|^id$|duration/.test(each.name)).map((each) => each.name);
+  }, [tables.data]);
+  const isUnclear = shared.data !== undefined && metric.length === 0;
+  if (shared.error) return <Loaded query={shared}>{() => null}</Loaded>;
+  if (isUnclear) return <Unclear names={names} />;
+  return (
+    <Loaded query={comparison} rows={8}>
+      {(view) => (
+        <>
+          <Verdict view={view} />
+          <Section title="Metrics" wide beside={<span className="toolbar"><Choice metrics={names} chosen={metric} columns={columns} /></span>}>
+            <Metrics view={view} />
+            <Paired view={view} />
+          </Section>
+          <Flips view={view} wanted={wanted} />
+          <Differences runs={view.runs} />
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+/** No score by row says by its name that it is one. */
+function Unclear({ names }: { names: readonly string[] }): ReactNode {
+  const url = useUrlState();
+  if (names.length === 0)
+    return (
+      <Empty title="These runs have no scores by row in common">
+        A comparison pairs rows, so it needs a score for each: evaluation.log(&quot;graded&quot;, id=row[&quot;id&quot;], metrics=&#123;&quot;correct&quot;: …&#125;) in the evaluate function.
+      </Empty>
+    );
+  return (
+    <div className="state">
+      <h2>By which score?</h2>
+      <p>Columns of numbers that all of these runs have for their rows:</p>
+      <div className="chips" style={{ justifyContent: "center" }}>
+        {names.map((each) => (
+          <button key={each} type="button" className="button small" onClick={() => url.set({ metric: each }, true)}>
+            {each}
+          </button>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function Verdict({ view }: { view: ComparisonView }): ReactNode {
+  const url = useUrlState();
+  return (
+    <div className="page" style={{ gap: 8 }}>
+      <p className={`verdict ${firstVerdict(view)}`}>{view.sentence}</p>
+      <div className="toolbar">
+        {view.runs.map((each) => (
+          <span key={each.id} className="badge">
+            <Link to={`/jobs/${each.id}`}>{each.name}</Link>
+            {each.id === view.baseline ? (
+              <span className="muted">baseline</span>
+            ) : (
+              <button type="button" className="link-button" title="Measure the others against this run" onClick={() => url.set({ run: [each.id, ...view.runs.map((one) => one.id).filter((id) => id !== each.id)] })}>
+                make baseline
+              </button>
+            )}
+            {view.runs.length > 2 && (
+              <button type="button" className="link-button" aria-label={`Leave ${each.name} out`} onClick={() => url.set({ run: view.runs.map((one) => one.id).filter((id) => id !== each.id) })}>
+                ✕
+              </button>
+            )}
+          </span>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function Paired({ view }: { view: ComparisonView }): ReactNode {
+  const out = Object.entries(view.left_out).filter(([, rows]) => rows > 0);
+  return (
+    <p className="muted">
+      {count(view.paired_rows, "row")}, paired by {view.paired_by}.
+      {out.length > 0 && ` Left out, because another run lacks them: ${out.map(([name, rows]) => `${number(rows)} of ${name}`).join(", ")}.`}
+      {view.changed > 0 && ` ${count(view.changed, "row")} left out, because the content is not the same in all runs.`}
+      {view.runs.some((each) => each.failed > 0) && ` Failed: ${view.runs.filter((each) => each.failed > 0).map((each) => `${number(each.failed)} of ${each.name}`).join(", ")}.`}
+    </p>
+  );
+}
