@@ -16,6 +16,8 @@ pytestmark = pytest.mark.needs_browser
 
 PAGES = {
     "evaluations": ("/", "knn"),
+    "leaderboard": ("/projects/self/jobs?show=board", "more is better"),
+    "over time": ("/projects/self/jobs?show=time", "Press a point"),
     "report": ("/jobs/{knn}", "Confusion matrix"),
     "rows": ("/jobs/{knn}/rows", "output/label"),
     "tables": ("/jobs/{knn}/tables?table=labels", "precision"),

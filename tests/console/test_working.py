@@ -34,8 +34,8 @@ def test_answers_that_changed_stand_beside_their_question_with_a_diff(page: Page
     page.goto(f"/compare?run={console.jobs['small']}&run={console.jobs['large']}")
     flip = page.locator("[data-flip]").first
     flip.get_by_text("input/question").wait_for()
-    assert flip.locator(".diff del").count() > 0
-    assert flip.locator(".diff ins").count() > 0
+    flip.locator(".text-box del").first.wait_for()
+    flip.locator(".text-box ins").first.wait_for()
     assert "better" in page.locator(".verdict").inner_text()
     page.screenshot(path=SHOTS / "answers-compared.png")
     page.get_by_role("button", name=re.compile("^Lost")).click()

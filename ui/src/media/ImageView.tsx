@@ -2,14 +2,14 @@
 
 import { useState, type ReactNode } from "react";
 
-import { hrefOf, type Box, type Cell } from "../lib/cell";
+import { asNumber, hrefOf, isObject, type Box, type Cell } from "../lib/cell";
 import { isSmall, mediaName, stretch } from "./CellView";
 
 const COLOURS = ["#ff4d5e", "#2f9bff", "#19b36b", "#ff9f1a", "#a55bff", "#00b8c4", "#e255b4", "#9aa800"];
 const ZOOMS = [0.25, 0.5, 1, 2, 4, 8, 16, 32];
 
 export function ImageView({ cell, name, boxes }: { cell: Cell | undefined; name: string; boxes: readonly Box[] }): ReactNode {
-  const [size, setSize] = useState<{ width: number; height: number } | null>(null);
+  const [size, setSize] = useState(() => sizeOf(cell));
   const [zoom, setZoom] = useState<number | null>(null);
   const [isBad, setBad] = useState(false);
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
@@ -82,6 +82,12 @@ export function ImageView({ cell, name, boxes }: { cell: Cell | undefined; name:
       </div>
     </div>
   );
+}
+
+/** Its size, where the value says it: the page does not jump when the image comes. */
+function sizeOf(cell: Cell | undefined): { width: number; height: number } | null {
+  const [height = Number.NaN, width = Number.NaN] = isObject(cell) && Array.isArray(cell.shape) ? cell.shape.map(asNumber) : [];
+  return width > 0 && height > 0 ? { width, height } : null;
 }
 
 function Shape({ box, colour }: { box: Box; colour: string }): ReactNode {

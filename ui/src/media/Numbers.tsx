@@ -19,7 +19,7 @@ export function Numbers({ numbers }: { numbers: readonly number[] }): ReactNode 
         <div className="numbers-named">
           {numbers.map((each, place) => (
             <span key={place} className="num">
-              <b>{number(each)}</b>
+              <b title={number(each)}>{brief(each)}</b>
               <br />
               <span className="muted">{place}</span>
             </span>
@@ -30,6 +30,12 @@ export function Numbers({ numbers }: { numbers: readonly number[] }): ReactNode 
       )}
     </div>
   );
+}
+
+/** With as many figures as fit under a bar. */
+function brief(value: number): string {
+  if (Number.isInteger(value) && Math.abs(value) < 1000) return String(value);
+  return Math.abs(value) < 1000 ? value.toFixed(2) : value.toPrecision(2);
 }
 
 /** Small bars, the largest marked. */

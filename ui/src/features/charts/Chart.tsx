@@ -59,6 +59,7 @@ function colours(): Record<string, unknown> {
     background: "transparent",
     font: "system-ui, sans-serif",
     axis,
+    axisX: { tickCount: 8, labelOverlap: true },
     legend: { labelColor: of("--text-2"), titleColor: of("--text-2") },
     view: { stroke: of("--line") },
     mark: { color: of("--accent") },

@@ -155,6 +155,8 @@ function useFlipRow(flip: Flip, run: string, placeOf: (id: string | number) => n
 
 function Cells({ cells, row }: { cells: Record<string, Cell>; row: Row }): ReactNode {
   const entries = Object.entries(cells).filter(([, cell]) => kindOf(cell) !== "missing");
+  const isMedia = (cell: Cell): boolean => ["image", "audio", "video"].includes(kindOf(cell));
+  entries.sort(([, a], [, b]) => Number(isMedia(b)) - Number(isMedia(a)));
   if (entries.length === 0) return <p className="muted">nothing was kept</p>;
   const field = ([name, cell]: [string, Cell]): ReactNode => (
     <div key={name} className="field">

@@ -20,6 +20,7 @@ const WIDTHS: [RegExp, number][] = [
 ];
 
 export function widthOf(column: ColumnView): number {
+  if (column.name === "id") return 175;
   const found = WIDTHS.find(([pattern]) => pattern.test(column.kind))?.[1] ?? 200;
   return Math.max(found, Math.min(260, column.name.length * 8 + 40));
 }
