@@ -60,7 +60,8 @@ def ui(app: CliApp, host: str, port: int | None, opens: bool) -> None:
 
 
 def _wait_for_end(process: subprocess.Popen[str]) -> int:
-    """Wait for a server that got the same Ctrl-C; a second one ends it at once."""
+    """End a server, which has got the same Ctrl-C from a terminal already; a second one ends it at once."""
+    process.terminate()
     try:
         code = process.wait()
     except KeyboardInterrupt:

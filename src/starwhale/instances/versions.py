@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_project_uri, parse_uri
+from starwhale.errors import NotFoundError
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import VersionRecord
@@ -99,6 +100,14 @@ class VersionVerbs:
         """Bring a removed version (without one in the URI: the newest removed one) back."""
         versions = self._stores.catalog.versions
         return versions.recover(versions.resolve(self.kind, self._parsed(uri), removed=True).version)
+
+    def find_removed(self, uri: Uri) -> VersionRecord | None:
+        """Return the removed version that a whole id names; None where it is not removed, or there is none."""
+        try:
+            found = self._stores.catalog.versions.resolve(self.kind, uri, removed=True)
+        except NotFoundError:
+            return None
+        return found if found.version == uri.version else None
 
     def _parsed(self, uri: str | Uri) -> Uri:
         return self.parse(uri) if isinstance(uri, str) else uri

@@ -439,7 +439,7 @@ def _sorted(column: Any, chosen: Numbers, *, is_falling: bool) -> Numbers:  # An
     if pa.types.is_null(values.type):
         return chosen
     keys = [("value", "descending" if is_falling else "ascending")]
-    found = compute.sort_indices(pa.table({"value": values}), sort_keys=keys, null_placement="at_end")
+    found = compute.sort_indices(pa.table({"value": values}), sort_keys=keys)  # what has no value comes last
     return chosen[found.to_numpy()]
 
 

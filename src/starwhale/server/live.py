@@ -29,6 +29,7 @@ WAITING = 1000
 """Changes that wait for a page that is slow; it is told to look at everything when there are more."""
 Changed = tuple[str, str]
 EVERYTHING: Changed = ("all", "")
+_END: Changed = ("", "")
 
 
 class Changes:
@@ -57,6 +58,14 @@ class Changes:
             self._loop = None
             self._feed.close()
 
+    def end(self) -> None:
+        """End the streams of all pages, so that the server need not wait for them; called in its loop."""
+        self._stop.set()
+        for queue in self._listeners:
+            while queue.full():
+                queue.get_nowait()
+            queue.put_nowait(_END)
+
     def stream(self, request: Request, *, is_again: bool) -> StreamingResponse:
         """Answer a page with what changes from now on.
 
@@ -75,11 +84,14 @@ class Changes:
             if is_again:
                 yield _event(EVERYTHING, self._number)
             while not self._stop.is_set() and not await request.is_disconnected():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(min(SILENCE_S, 1.0)):
-                        yield _event(await queue.get(), self._number)
+                try:
+                    found = await asyncio.wait_for(queue.get(), SILENCE_S)
+                except TimeoutError:
+                    yield ": \n\n"  # finds out whether anybody is there
                     continue
-                yield ": \n\n"
+                if found == _END:
+                    return
+                yield _event(found, self._number)
         finally:
             self._listeners.discard(queue)
 

@@ -80,22 +80,28 @@ def serve(settings: Settings, options: ServeOptions, say: Callable[[str], None])
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3, lifespan="on"
         )
-        server = _Server(config, lambda: say(_address(options.host, port)))
+        server = _Server(config, lambda: say(_address(options.host, port)), served.changes.end)
         server.run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
-    """Says when requests are answered."""
+    """Says when requests are answered, and ends the streams of pages before it waits for what is asked."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None], ending: Callable[[], None]) -> None:
         super().__init__(config)
         self._tell = started
+        self._ending = ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
         await super().startup(sockets)
         if not self.should_exit:
             self._tell()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop answering."""
+        self._ending()
+        await super().shutdown(sockets)
 
 
 def _warm(served: Served) -> None:

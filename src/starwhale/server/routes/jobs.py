@@ -84,7 +84,7 @@ def list_job_tasks(
 ) -> Page[TaskView]:
     """List the tasks that have started, by step and position, each with its attempts."""
     found = find_job(here, job)
-    places = {each.step.name: each.position for each in here.instance.jobs.steps(found.id)}
+    places = {each.step.name: each.position for each in here.instance.catalog.jobs.steps(found.id)}
     by_task: dict[str, list[AttemptRecord]] = {}
     for each in here.instance.catalog.jobs.attempts(found.id):
         if not step or each.step == step:
@@ -166,7 +166,7 @@ def show_row(facts: JobFacts) -> JobRow:
 
 def show_steps(here: Served, found: JobRecord, steps: tuple[StepReport, ...]) -> list[StepView]:
     """Return the steps of a job as the API shows them."""
-    kinds = {each.step.name: each.step.record.kind for each in here.instance.jobs.steps(found.id)}
+    kinds = {each.step.name: each.step.record.kind for each in here.instance.catalog.jobs.steps(found.id)}
     shown = Shown("", {})
     return [
         StepView(

@@ -96,7 +96,7 @@ def _add_changes(router: APIRouter, kind: str, verbs: Verbs) -> None:
     def remove(here: Here, project: str, name: str, version: Version) -> VersionView:
         """Hide a version until it is recovered; one that is hidden already is left as it is."""
         uri = Uri(project=project, kind=kind, name=name, version=version)
-        gone = _find_removed(verbs(here), uri)
+        gone = verbs(here).find_removed(uri)
         return show_version(gone or verbs(here).remove(uri))
 
     @router.post("/{name}/versions/{version}/recover", operation_id=f"recover_{kind}", name=f"Recover a {kind}")
@@ -110,16 +110,6 @@ def _add_changes(router: APIRouter, kind: str, verbs: Verbs) -> None:
                 return show_version(verbs(here).resolve(uri))
             except NotFoundError:
                 raise error from None
-
-
-def _find_removed(verbs: VersionVerbs, uri: Uri) -> VersionRecord | None:
-    """Return the removed version that a whole id names; None where the id names one that is there, or none."""
-    bundle = Uri(project=uri.project, kind=uri.kind, name=uri.name)
-    try:
-        found = verbs.history(bundle, with_removed=True)
-    except NotFoundError:
-        return None
-    return next((each for each in found if each.is_removed and each.version == uri.version), None)
 
 
 def _newest_first(version: VersionRecord) -> tuple[float, str]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.storage.columns.encode import KEY_COLUMN, escape_name, kind_of, unescape_name
 from starwhale.storage.protocols import HIDDEN_COLUMNS, RETRIED
-from starwhale.storage.result_parts.part_codec import ID_COLUMN
 from starwhale.storage.result_parts.result_rows import TAIL, Place, RowsView
 from starwhale.storage.result_parts.result_table import STORED_ID, TableView
 
@@ -191,7 +190,7 @@ class LoggedColumns:
         """Return a column; one of nulls where no row has it, None where it is not simple or rows were logged several times."""
         import pyarrow as pa
 
-        if name == ID_COLUMN:
+        if name == "id":
             kinds = {type(each) for each in self._view.ids}
             return (
                 pa.array(self._view.ids)
