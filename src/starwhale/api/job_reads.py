@@ -181,8 +181,9 @@ class JobReads:
 
     def _repr_html_(self) -> str:
         from starwhale.api.notebook.job_view import job_html
+        from starwhale.instances.console import console_address
 
-        return job_html(self._record, self.info())
+        return job_html(self._record, self.info(), console_address(default_instance().stores))
 
 
 def _find(uri: str, *, removed: bool) -> JobRecord:

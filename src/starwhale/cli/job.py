@@ -30,6 +30,8 @@ _LAZY = {
     "compare": LazyCommand("starwhale.cli.job_compare:compare", "Say whether one run is better than another."),
     "gate": LazyCommand("starwhale.cli.job_gate:gate", "Let a run pass, or not, by rules with error bars."),
     "logs": LazyCommand("starwhale.cli.job_logs:logs", "Show what user code has printed, task by task."),
+    "tag": LazyCommand("starwhale.cli.job_words:tag", "Add tags to a job, or take them away."),
+    "note": LazyCommand("starwhale.cli.job_words:note", "Write a note on a job."),
     "export": LazyCommand("starwhale.cli.job_archive:export", "Write a job to one file."),
     "import": LazyCommand("starwhale.cli.job_archive:import_", "Bring a job of another machine in."),
 }
@@ -95,19 +97,23 @@ def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, 
     type=click.IntRange(min=1),
     help="Most columns of a table.",
 )
-@click.option("--web", is_flag=True, help="Open the report in a browser (not built yet).")
+@click.option("--web", is_flag=True, help="Open its page in the console that runs (swcli ui).")
 @click.pass_obj
 def info(app: CliApp, job_address: str, max_report_cols: int, web: bool) -> None:
     """Show what a job ran on and what came of it."""
     from starwhale.cli.render.render_report import render_report
     from starwhale.cli.render.render_steps import render_ending, render_steps
-    from starwhale.errors import NotBuiltYetError
     from starwhale.results.reports.job_report import make_report
 
-    if web:
-        raise NotBuiltYetError("'swcli job info --web' is not built yet", hint="leave --web out")
     instance = app.instance()
     found = instance.jobs.get(job_address)
+    if web:
+        from starwhale.instances.console import job_page
+
+        page = job_page(instance.stores, found.id)
+        click.launch(page)
+        app.tell({"address": page}, f"opened {page}")
+        return
     report = make_report(instance.stores, found)
 
     def render(console: Console) -> None:

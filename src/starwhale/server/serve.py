@@ -14,6 +14,7 @@ import uvicorn
 from starwhale.errors import PortError, StarwhaleError, UsageError
 from starwhale.instances import open_instance
 from starwhale.instances.change_feed import ChangeFeed
+from starwhale.instances.console import forget_console, note_console
 from starwhale.instances.jobs.job_table import JobTable
 from starwhale.results.row_index import RowIndexes
 from starwhale.server.app import make_app
@@ -80,8 +81,16 @@ def serve(settings: Settings, options: ServeOptions, say: Callable[[str], None])
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3, lifespan="on"
         )
-        server = _Server(config, lambda: say(_address(options.host, port)), served.changes.end)
-        server.run(sockets=[listening])
+        address = _address(options.host, port)
+
+        def started() -> None:
+            note_console(instance.stores, address)
+            say(address)
+
+        try:
+            _Server(config, started, served.changes.end).run(sockets=[listening])
+        finally:
+            forget_console(instance.stores)
 
 
 class _Server(uvicorn.Server):

@@ -10,6 +10,7 @@
 ├── logs/<2>/<job>/         one text file per task attempt
 ├── runtimes/               environments/<key>, one per lock; cache/ of packages; tools/ (pip); ours/, links to this program
 ├── jobs/<2>/<job>/         whatever else belongs to one job (snapshot, sockets)
+├── console.json            address and process of the console that runs, or ran last
 ├── seen/                   what the files of work directories were when they were packaged last; disposable
 └── tmp/                    files being written; swept when a root is opened
 """
@@ -44,6 +45,11 @@ class Layout:
     def catalog(self) -> Path:
         """The SQLite database."""
         return self.root / "catalog.db"
+
+    @property
+    def console(self) -> Path:
+        """Where the console of this root is, while one runs."""
+        return self.root / "console.json"
 
     @property
     def datasets(self) -> Path:

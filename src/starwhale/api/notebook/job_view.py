@@ -24,8 +24,14 @@ def job_line(record: JobRecord) -> str:
     return f"<Job {record.id[:12]} {str(record.status).upper()}: {record.handler}{name}>"
 
 
-def job_html(record: JobRecord, report: JobReport) -> str:
-    """Draw a job as a table; everything that users wrote is escaped."""
+def job_html(record: JobRecord, report: JobReport, console: str = "") -> str:
+    """Draw a job as a table; everything that users wrote is escaped.
+
+    Args:
+        record: The job.
+        report: What came of it.
+        console: Address of the console that runs; empty for none.
+    """
     rows = [
         ("status", _status(record)),
         ("job", f"<code>{escape(record.id[:12])}</code>{_dim(record.name)}"),
@@ -39,11 +45,19 @@ def job_html(record: JobRecord, report: JobReport) -> str:
         rows.append(("…", f"{len(metrics) - SHOWN_METRICS} more in <code>.summary</code>"))
     if record.error is not None:
         rows.append(("error", escape(_cut(record.error.message))))
+    rows.append(("console", _console(record, console)))
     cells = "".join(
         f'<tr><th style="text-align:left;opacity:.7;font-weight:normal">{name}</th><td style="text-align:left">{value}</td></tr>'
         for name, value in rows
     )
     return f'<table class="starwhale-job">{cells}</table>'
+
+
+def _console(record: JobRecord, address: str) -> str:
+    if not address:
+        return '<span style="opacity:.7"><code>swcli ui</code> shows it in a browser</span>'
+    page = escape(f"{address}/jobs/{record.id}")
+    return f'<a href="{page}" target="_blank" rel="noopener">{page[: len(page) - 28]}…</a>'
 
 
 def _status(record: JobRecord) -> str:
