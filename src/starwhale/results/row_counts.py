@@ -78,10 +78,10 @@ def count_values(column: str, values: Any, bins: int) -> Histogram:  # Any: an A
     if not isinstance(values, pa.Array):
         return _by_value(column, Counter(_named(each) for each in values if each is not None), len(values), bins)
 
-    if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
-        distinct = compute.count_distinct(values).as_py()
-        if pa.types.is_floating(values.type) or distinct > min(FEW, bins):
-            return _by_range(column, values, bins)
+    if pa.types.is_floating(values.type):
+        return _by_range(column, values, bins)
+    if pa.types.is_integer(values.type) and compute.count_distinct(values).as_py() > min(FEW, bins):
+        return _by_range(column, values, bins)
     counted = compute.value_counts(values.drop_null())
     counts: Any = counted.field("counts").to_numpy(zero_copy_only=False)
     values_of = counted.field("values")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 compute: Any = import_module("pyarrow.compute")  # its functions are made at run time
-KEPT_BYTES = 64 << 20
+KEPT_BYTES = 48 << 20
 """Orders and columns that are kept for the next page, of all tables together."""
 Row = dict[str, Value]
 
@@ -134,7 +134,7 @@ class RowIndexes:
         columns = self._get((job.id, name, taken))
         if columns is None:
             taken, columns = reader.columns(scope, name, moment)
-            self._keep((job.id, name, taken), columns, 24 * columns.count)
+            self._keep((job.id, name, taken), columns, 12 * columns.count)
         return Opened(scope=scope, table=name, moment=taken, columns=columns)
 
     def read(
@@ -235,7 +235,10 @@ class RowIndexes:
             import pyarrow as pa
 
             values = values.take(pa.array(chosen))
-        return count_values(name, values, bins)
+        counted = count_values(name, values, bins)
+        del values
+        _give_back()
+        return counted
 
     def series(self, job: JobRecord, wanted: RowsWanted, columns: Sequence[str], limit: int) -> Series:
         """Return columns of the rows that fit, or of evenly chosen ones where there are more.
@@ -280,6 +283,7 @@ class RowIndexes:
         if found is None:
             found = self._find(opened, wanted)
             self._keep(key, found, found.nbytes)
+            _give_back()
         return found
 
     def column(self, opened: Opened, name: str) -> Any:  # Any: an Arrow array
@@ -427,6 +431,13 @@ class RowIndexes:
             self._kept[key] = value, size
             while len(self._kept) > 1 and sum(each for _, each in self._kept.values()) > self._kept_bytes:
                 self._kept.popitem(last=False)
+
+
+def _give_back() -> None:
+    """Give memory back that whole columns have needed for a moment; Arrow keeps it for the next one otherwise."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 def _sorted(column: Any, chosen: Numbers, *, is_falling: bool) -> Numbers:  # Any: an Arrow array

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Numbers = npt.NDArray[np.int64]
+    Numbers = npt.NDArray[np.integer[Any]]
 
 SIMPLE = frozenset({"null", "bool", "int", "float", "str"})
 """Kinds of values that make a whole column."""
@@ -81,8 +81,8 @@ class ResultColumns:
             none = np.empty(0, np.int64)
             return none, none, none
         lengths = [len(ranks) for _, _, ranks in found]
-        positions = np.repeat(np.array([position for position, _, _ in found], np.int64), lengths)
-        steps = np.repeat(np.array([index for _, index, _ in found], np.int64), lengths)
+        positions = np.repeat(np.array([position for position, _, _ in found], np.int16), lengths)
+        steps = np.repeat(np.array([index for _, index, _ in found], np.int16), lengths)
         whole = np.concatenate([ranks for _, _, ranks in found])
         if len({index for _, index, _ in found}) > 1:
             self._order = np.lexsort((steps, whole, positions))
