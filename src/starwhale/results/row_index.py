@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import CorruptedError, NotFoundError, StarwhaleError, UsageError, nearest
 from starwhale.results.read import job_scope, table_names
-from starwhale.results.scan import RESULTS, SUMMARY, check_table, row_order, whole_row
+from starwhale.results.scan import RESULTS, SUMMARY, check_table, narrow_scope, row_order, whole_row
 from starwhale.results.where import Where, parse_where
 from starwhale.results.where_columns import matching
 from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED_ERRORS, TableQuery, Value
@@ -364,8 +364,6 @@ class RowIndexes:
 
     def _narrow_rows(self, opened: Opened, names: Sequence[str]) -> Iterator[Row]:
         """Read all rows with some columns, in the table's order."""
-        from starwhale.results.scan import narrow_scope
-
         scope = opened.scope
         if opened.table == RESULTS:
             with contextlib.suppress(
@@ -407,7 +405,7 @@ class RowIndexes:
                         row for each in range(number, run.stop) for row in self._rows(opened, range(each, each + 1))
                     )
                     return
-                yield {"id": error}
+                yield self._without_inputs(opened, number, error)
                 return
             names = [name for name in page.columns if name not in HIDDEN_COLUMNS]
             count = min(page.row_count, run.stop - number)
@@ -417,6 +415,17 @@ class RowIndexes:
             if count == 0:
                 return
             number += count
+
+    def _without_inputs(self, opened: Opened, number: int, error: CorruptedError) -> Row:
+        """Read a row without what is joined from its dataset, where that is what is damaged; the error stands in its place."""
+        reader = self._stores.results.reader
+        try:
+            scope = narrow_scope(opened.scope, []) if opened.table == RESULTS else opened.scope
+            page = reader.read_at(scope, opened.table, opened.moment, opened.columns.place(number), 1)
+        except (CorruptedError, NotFoundError, FileNotFoundError):
+            return {"id": error}
+        found = {name: values[0] for name, values in page.columns.items() if name not in HIDDEN_COLUMNS}
+        return {**{name: value for name, value in found.items() if value is not None}, "input": error}
 
     def _get(self, key: tuple[Any, ...]) -> Any:  # Any: what was kept
         with self._lock:
