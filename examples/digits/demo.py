@@ -60,11 +60,13 @@ def main() -> None:
     print(f"{SWCLI} job info knn                    # a report again; a job has its name, its id, or latest")
     print(f"{SWCLI} job compare knn logistic --metric graded.correct   # which is better, and on which digits")
     print(f"{SWCLI} job info knn -o json            # the same facts for a program")
-    print(f"{SWCLI} job results knn --where 'output != input/label'   # the rows that are wrong")
+    print(f"{SWCLI} job results knn --where 'output/label != input/label'   # the rows that are wrong")
     print(f"{SWCLI} dataset head digits --rows 3    # the first rows")
     print(f"{SWCLI} model info knn                  # what was packaged, and its handlers")
     print(f"{SWCLI} model run --help                # then your own functions: README.md has an evaluation in 15 lines")
-    print("make console                            # all of it in a browser; the first time this builds the pages")
+    print(
+        "make console                            # all of it in a browser, at http://127.0.0.1:8848; the first time this builds the pages"
+    )
     print("rm -rf .demo                                    # everything that this demo wrote")
 
 

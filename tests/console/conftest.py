@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -66,7 +67,10 @@ class Console:
 @pytest.fixture(scope="session")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A console over digits, recorded answers where they are here, hostile rows, and a job that can be watched."""
-    subprocess.run([CLONE / "ui" / "make.sh", "build"], cwd=CLONE, check=True)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    with (SHOTS / "building").open("w") as only_one:  # tests run in several processes
+        fcntl.flock(only_one, fcntl.LOCK_EX)
+        subprocess.run([CLONE / "ui" / "make.sh", "build"], cwd=CLONE, check=True)
     root = Root(tmp_path_factory.mktemp("console") / "root")
     add_digits(root)
     add_hostile(root)
@@ -76,7 +80,6 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
         add_answers(root, data)
     found = Console(root)
     found.jobs = root.jobs()
-    SHOTS.mkdir(parents=True, exist_ok=True)
     try:
         yield found
     finally:
