@@ -29,6 +29,7 @@ from starwhale.domain.status import Status
 from starwhale.errors import (
     HandlerError,
     InterruptedJobError,
+    InvalidNameError,
     NotFoundError,
     UsageError,
     UserCodeError,
@@ -472,6 +473,17 @@ def test_remove_and_recover(cell: Callable[[str], ModuleType]) -> None:
     assert job.status == "SUCCESS"
     Job.get(job.id, removed=True).recover()
     assert Job.get(job.id[:12]).id == job.id
+
+
+def test_tags_and_a_note_of_a_job(cell: Callable[[str], ModuleType]) -> None:
+    cell(FIRST)
+    job = Job.run(datasets="numbers", limit=1)
+    assert job.tag(["good", "old"]) == ("good", "old")
+    assert job.tag(["old", "never"], remove=True) == ("good",)
+    assert Job.get(job.id).tag() == ("good",)
+    assert job.note("look at row 3") == "look at row 3"
+    with pytest.raises(InvalidNameError):
+        job.tag(["no spaces please"])
 
 
 def test_a_job_shows_itself(cell: Callable[[str], ModuleType]) -> None:

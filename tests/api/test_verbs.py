@@ -38,6 +38,9 @@ SDK = {
     "job import": "starwhale:Job.import_archive",
     "job cancel": "starwhale:Job.cancel",
     "job compare": "starwhale:Job.compare",
+    "job gate": "starwhale:Job.gate",
+    "job note": "starwhale:Job.note",
+    "job tag": "starwhale:Job.tag",
     "job info": "starwhale:Job.info",
     "job list": "starwhale:Job.list",
     "job logs": "starwhale:Job.logs",
@@ -93,7 +96,7 @@ OTHER_NAMES = {
     "dataset tag": "old scripts say tags.add",
 }
 """Verbs whose call has another name, and why."""
-OF_THE_TERMINAL = frozenset({"check", "completion", "config", "gc", "init"})
+OF_THE_TERMINAL = frozenset({"check", "completion", "config", "gc", "init", "ui"})
 """Groups and commands that care for the machine rather than for a noun."""
 
 

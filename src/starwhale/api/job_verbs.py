@@ -150,6 +150,27 @@ class JobVerbs(JobReads):
             self.id, sample=sample, seed=seed, allow_changed=allow_changed, arguments=tuple(map(str, arguments))
         )
 
+    def tag(self, tags: Sequence[str] = (), remove: bool = False) -> Sequence[str]:
+        """Add tags to the job, or take them away, and return those that it has then.
+
+        Args:
+            tags: The tags; without any nothing changes.
+            remove: Take them away.
+
+        Raises:
+            InvalidNameError: A tag breaks the naming rule.
+            UsageError: They would be too many.
+        """
+        return default_instance().jobs.tag(self.id, add=() if remove else tags, remove=tags if remove else ())
+
+    def note(self, text: str) -> str:
+        """Write a note on the job, in place of the one that is there; empty takes it away.
+
+        Raises:
+            UsageError: It is too long.
+        """
+        return default_instance().jobs.note(self.id, text)
+
     def remove(self) -> None:
         """Hide the job until it is recovered.
 
