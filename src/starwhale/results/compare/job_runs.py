@@ -226,7 +226,7 @@ def _scores(stores: Stores, job: JobRecord, metric: str, values: Sequence[Any] |
     scores = None if values is None else as_scores(values)
     if scores is not None:
         return scores
-    candidates = numeric_columns(stores, job)
+    candidates = [*wanted_names(stores, job), *numeric_columns(stores, job)]
     there = f"it has {', '.join(candidates)}" if candidates else "it logged no numbers by row: evaluation.log does"
     called = job.name or job.id[:12]
     if values is None:
