@@ -96,6 +96,7 @@ def test_a_driver_that_dies_at_any_arrival_at_any_step_loses_nothing(
     check(job, crash(job, point, arrival, executor), executor, undisturbed)
 
 
+@pytest.mark.needs_kills
 @pytest.mark.parametrize("point", ["step_recorded", "compacted"])
 def test_a_driver_that_dies_before_it_tidies_up_is_made_up_for(job: LedgerJob, point: str) -> None:
     def files(job_id: str) -> list[str]:
@@ -119,6 +120,7 @@ def committed_bytes(job: LedgerJob, job_id: str, segment: Path) -> int:
     return max((t.offset + t.length for part in parts for t in part.tables if t.file == segment.name), default=0)
 
 
+@pytest.mark.needs_kills
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_torn_append_is_never_read(job: LedgerJob, undisturbed: Mapping[str, Rows], executor: str) -> None:
     job_id = crash(job, "before_append", 4, executor)
@@ -130,6 +132,7 @@ def test_a_torn_append_is_never_read(job: LedgerJob, undisturbed: Mapping[str, R
     check(job, job_id, executor, undisturbed)
 
 
+@pytest.mark.needs_kills
 @pytest.mark.parametrize(("point", "executor"), [("appended", "thread"), ("part_named", "process")])
 def test_a_tail_that_did_not_reach_the_disk_is_not_missed(
     job: LedgerJob, undisturbed: Mapping[str, Rows], point: str, executor: str

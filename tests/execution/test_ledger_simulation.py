@@ -18,7 +18,7 @@ from starwhale.domain.ledger import Pace, Queue, RangeState, RowRange
 from starwhale.errors import LeaseLostError
 
 SCHEDULES = 100_000
-FEW = 2
+FEW = 1
 """Seeds that every `make test` tries."""
 SEEDS = 8
 EVENTS = 16
