@@ -86,8 +86,9 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
         found.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser. It ends with its module: playwright's event loop counts as running in this thread, where other tests run loops of their own."""
     from playwright.sync_api import sync_playwright
 
     program = next(found for name in ("chromium", "google-chrome") if (found := shutil.which(name)))

@@ -25,7 +25,7 @@ def test_three_clicks_lead_to_the_first_row_that_changed_with_its_input(page: Pa
     page.get_by_role("link", name="Compare", exact=True).click()
     flip = page.locator("[data-flip]").first
     flip.get_by_role("img").first.wait_for()
-    assert flip.get_by_text("input/image").is_visible()
+    flip.get_by_text("input/image").first.wait_for()
     assert page.locator(".verdict").inner_text()
 
 
@@ -94,7 +94,9 @@ def test_keys_alone_lead_from_the_list_to_a_comparison(page: Page) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("Control+k")
     page.get_by_label("Go to, or do").fill("digits")
+    page.get_by_role("option", name=re.compile("digits")).first.wait_for()
     page.keyboard.press("Enter")
+    page.get_by_label("Go to, or do").wait_for(state="hidden")
     page.wait_for_url(re.compile("digits|jobs"))
     page.keyboard.press("g")
     page.keyboard.press("m")
