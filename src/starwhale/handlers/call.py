@@ -121,6 +121,17 @@ def call_plain(bound: Bound) -> Any:  # Any: what the user returns
     return _guarded(f"handler {record.name!r}", lambda: bound.function(*record.extra_args, **record.extra_kwargs))
 
 
+def call_metric(
+    name: str, metric: Callable[[Any], Any], row: Any
+) -> Any:  # Any: a result row, and what the user returns
+    """Call a metric of the user's own with a row of results.
+
+    Raises:
+        UserCodeError: It raised; the message names the row.
+    """
+    return _guarded(f"metric {name!r} on row {row['id']}", lambda: metric(row))
+
+
 async def _guarded_async(what: str, function: Callable[[], Any]) -> Any:  # Any: what the user returns
     try:
         return await function()

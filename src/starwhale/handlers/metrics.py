@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from starwhale.domain.job import HandlerRecord
 from starwhale.domain.wanted_metrics import METRICS_STEP, ROW_METRICS, WantedMetrics
-from starwhale.errors import UsageError, UserCodeError
+from starwhale.errors import UsageError
+from starwhale.handlers.call import call_metric
 from starwhale.handlers.context import get_runtime_context
 from starwhale.handlers.decorators import qualified_name
-from starwhale.handlers.failures import user_code_error
 from starwhale.handlers.metrics_mark import METRICS_MARK, with_metrics
 from starwhale.handlers.registry import MARK, REGISTRY, Registered, UserFunction
 from starwhale.results.metrics.registry import check_metric_names
@@ -141,12 +141,7 @@ def _call(name: str, metric: RowMetric, row: Any) -> float | bool | int | None: 
         UserCodeError: It raised; the message names the row.
         UsageError: It returned something that is no number.
     """
-    try:
-        value: Any = metric(row)
-    except UserCodeError:
-        raise
-    except Exception as error:
-        raise user_code_error(f"metric {name!r} on row {row['id']}", error) from error
+    value = call_metric(name, metric, row)
     if hasattr(value, "item"):  # a number of NumPy, or a tensor with one
         value = value.item()
     if value is not None and not isinstance(value, bool | int | float):
