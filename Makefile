@@ -1,7 +1,7 @@
 # The only list of commands. `make help` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-everything demo ui console check-ui test test-all soak check fmt docs bench clean
+.PHONY: help setup setup-dev setup-everything demo ui console check-ui test test-rest test-all soak check fmt docs bench clean
 
 STARWHALE_TEST_DATA ?= $(abspath $(wildcard ../shared/data))
 export STARWHALE_TEST_DATA
@@ -44,6 +44,10 @@ test: setup-dev check ## every check, and every test that needs nothing special;
 test-all: setup-everything check ## the same, and the tests that need more (virtual environments, a browser, Ray, ...)
 	@echo "test: pytest, with everything"
 	@$(PYTEST) --everything
+
+test-rest: setup-everything ## what `make test` leaves out of `make test-all`, alone
+	@echo "test: pytest, what make test left out"
+	@$(PYTEST) --rest
 
 soak: setup-everything ## the full counts (hundreds of kills, large data); takes long
 	@$(PYTEST) --everything --soak

@@ -1,7 +1,8 @@
 """What the tests share: an isolated instance, a way to run `swcli`, the recorded data, and which tests run when.
 
-Every test runs in `make test` unless it is marked with a need that is dear (`needs_ray`, …: `make test-all`) or `soak`
-(`make soak`). A test whose need is not met is skipped and says so; it fails instead where STARWHALE_REQUIRE names the need.
+Every test runs in `make test` unless it is marked with a need that is dear (`needs_ray`, …: `make test-all`; `make test-rest`
+runs those alone) or `soak` (`make soak`). A test whose need is not met is skipped and says so; it fails instead where
+STARWHALE_REQUIRE names the need.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ NOT_RUN = pytest.StashKey[Counter[str]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--everything", action="store_true", help="run the tests with dear needs too")
+    parser.addoption("--rest", action="store_true", help="run the tests with dear needs, and no others")
     parser.addoption("--soak", action="store_true", help="run the tests with full counts too")
 
 
@@ -142,9 +144,12 @@ def _required() -> set[str]:
 def _left_out_because(config: pytest.Config, item: pytest.Item) -> str:
     if item.get_closest_marker("soak") and not config.getoption("--soak"):
         return "the full counts: make soak"
-    for name in needs_of(item):
+    needs = needs_of(item)
+    if config.getoption("--rest") and not any(NEEDS[name].dear for name in needs):
+        return "run already: make test"
+    for name in needs:
         need = NEEDS[name]
-        if need.dear and not config.getoption("--everything"):
+        if need.dear and not (config.getoption("--everything") or config.getoption("--rest")):
             return f"{name.replace('_', ' ')}: make test-all ({need.help})"
         if not need.present() and name not in _required():
             return f"{name.replace('_', ' ')}: not here ({need.help})"
