@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from starwhale.datasets.build import MODES
 from starwhale.datasets.commit import CommitNote, commit_changes
 from starwhale.datasets.compare import compare_rows
 from starwhale.datasets.diff import is_same_cell
 from starwhale.datasets.stores import DatasetStores
 from starwhale.errors import UsageError
-from starwhale.storage.catalog.copied_tags import tags_to_copy
+from starwhale.storage.catalog.copies import Copied, CopyPlan, tags_to_copy
 from starwhale.storage.catalog.records import BundleRecord, VersionDraft, VersionRecord
 from starwhale.storage.protocols import DatasetReader, DatasetWriter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyPlan:
-    """Where a version goes, and how."""
-
-    project: str
-    """Project of the copy."""
-    name: str
-    """Its name."""
-    mode: str = "patch"
-    """`patch` merges rows into what is there, `overwrite` replaces it; the same where nothing is there."""
-    ignore_tags: Sequence[str] = ()
-    """Tags of the user that stay behind."""
-    force: bool = False
-    """Move tags that point at another version there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Copied:
-    """What a copy came to."""
-
-    version: VersionRecord
-    """The version that holds the rows now."""
-    is_new: bool
-    """Whether it was made; it was not when the same content was the newest version already."""
-
-
-def copy_version(stores: DatasetStores, source: VersionRecord, plan: CopyPlan) -> Copied:
+def copy_version(stores: DatasetStores, source: VersionRecord, plan: CopyPlan, mode: str = "patch") -> Copied:
     """Copy a version; whatever fails leaves no version behind.
 
     A copy has an id of its own, because ids are unique within an instance; its content digest is the original's where nothing was merged.
@@ -51,6 +22,7 @@ def copy_version(stores: DatasetStores, source: VersionRecord, plan: CopyPlan) -
         stores: Opened stores.
         source: What is copied.
         plan: Where it goes.
+        mode: `patch` merges rows into what is there, `overwrite` replaces it; the same where nothing is there.
 
     Raises:
         AlreadyExistsError: A tag points at another version there, or the name differs from one that is there only in case.
@@ -58,8 +30,8 @@ def copy_version(stores: DatasetStores, source: VersionRecord, plan: CopyPlan) -
         CorruptedError: A file of the version is damaged.
         NoSpaceError: The disk is full.
     """
-    if plan.mode not in MODES:
-        raise UsageError(f"mode is {plan.mode!r}", hint="use 'patch' or 'overwrite'")
+    if mode not in MODES:
+        raise UsageError(f"mode is {mode!r}", hint="use 'patch' or 'overwrite'")
     kept = stores.open_reader(source)  # nothing of it is collected meanwhile
     if not source.place:  # what lies on an object store is in no catalog
         source = stores.versions.get(source.version)
@@ -68,26 +40,14 @@ def copy_version(stores: DatasetStores, source: VersionRecord, plan: CopyPlan) -
     own = (
         () if bundle.id == source.bundle_id else source.tags
     )  # a tag points at one version, and there that is the original
-    tags = travelling_tags(stores, own, source.content_digest, bundle, plan)
+    tags = tags_to_copy((stores.versions, stores.tags), own, source.content_digest, bundle, plan)
     if base is not None and base.content_digest == source.content_digest:
         for tag in tags:
             stores.tags.add(base, tag)
         return Copied(version=stores.versions.get(base.version), is_new=False)
-    if base is None or plan.mode == "overwrite":
+    if base is None or mode == "overwrite":
         return Copied(version=_share(stores, source, bundle, base, tags), is_new=True)
     return _merge(stores, source, kept, bundle, base, tags)
-
-
-def travelling_tags(
-    stores: DatasetStores, tags: Sequence[str], content_digest: str, bundle: BundleRecord, plan: CopyPlan
-) -> tuple[str, ...]:
-    """Return the tags that a copy gets: those of the user without the ones that are to stay behind.
-
-    Raises:
-        AlreadyExistsError: One points at another content there, and nobody said that it may be moved.
-    """
-    catalog = stores.versions, stores.tags
-    return tags_to_copy(catalog, tags, content_digest, bundle, ignore_tags=plan.ignore_tags, force=plan.force)
 
 
 def _share(
@@ -153,4 +113,4 @@ def _write_rows(writer: DatasetWriter, there: DatasetReader, rows: DatasetReader
         writer.put(change.key, features)
 
 
-__all__ = ["Copied", "CopyPlan", "copy_version", "travelling_tags"]
+__all__ = ["copy_version"]

@@ -1,7 +1,7 @@
 """THE COMPOSITION ROOT: opens the stores and offers the verbs. The only place that chooses which implementation is used.
 
 Doors: `open_instance(settings)` gives an `Instance` (`instance`); its nouns carry the verbs that the command line and the SDK call: `projects`, `datasets`,
-`models`, `runtimes` (`versions` is what the three share), and `jobs/`. `garbage/` deletes for good what they removed, `place/` is where an instance
+`models`, `runtimes` (`versions` is what the three share, `listed_versions` what models and runtimes do), and `jobs/`. `garbage/` deletes for good what they removed, `place/` is where an instance
 lies: root, configuration, logins.
 
 Behind the nouns: `dataset_handler` and `dataset_stores` (datasets), `environments` and `runtime_choice` (runtimes), `destination` (copies), `archive_place`

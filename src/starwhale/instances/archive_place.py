@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from starwhale.datasets.copy import CopyPlan
-from starwhale.domain.uri import DEFAULT_PROJECT
 from starwhale.instances.dataset_stores import dataset_stores
-from starwhale.instances.destination import SAME_NAME, parse_destination
+from starwhale.instances.destination import SAME_NAME, check_project, parse_destination
+from starwhale.storage.catalog.copies import CopyPlan
 from starwhale.transfer.places import Place
 
 if TYPE_CHECKING:
@@ -37,14 +36,19 @@ def plan_import(  # noqa: PLR0913 - one parameter per option of the command
 ) -> CopyPlan:
     """Say where an archive goes; an empty name is the one that it had.
 
+    Args:
+        stores: What there is.
+        kind: `dataset`, `model`, `runtime` or `job`.
+        current: The current project.
+        name: Name or URI that it gets.
+        project: Project of a name that names none.
+        ignore_tags: Tags of the user that are left out.
+        force: Move tags, and mend files.
+
     Raises:
         NotFoundError: There is no such project.
         InvalidUriError: The name is none, and no URI.
     """
     target = parse_destination(name or SAME_NAME, kind, name="", current=current, project=project)
-    projects = stores.catalog.projects
-    if target.project in {current, DEFAULT_PROJECT}:  # those two are there from the start
-        projects.refuse_removed(target.project)
-    else:
-        projects.get(target.project)
+    check_project(stores, target.project, current)
     return CopyPlan(project=target.project, name=target.name, ignore_tags=ignore_tags, force=force)

@@ -15,12 +15,10 @@ from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_d
 from starwhale.domain.uri import parse_project_uri
 from starwhale.errors import UsageError
 from starwhale.instances.dataset_stores import dataset_stores
-from starwhale.instances.destination import parse_destination
 from starwhale.instances.versions import VersionVerbs
 
 # What copies, archives and object stores need is imported by the verbs that need it: most only open a dataset.
 if TYPE_CHECKING:
-    from starwhale.datasets.copy import Copied
     from starwhale.datasets.statistics.facts import DatasetStatistics, OnProgress
     from starwhale.datasets.verify import OnBytes, Verified
     from starwhale.domain.uri import Uri
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from starwhale.instances.environments import Say
     from starwhale.runtimes.environment import OnStage
     from starwhale.settings import Settings
+    from starwhale.storage.catalog.copies import Copied
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
 
@@ -40,9 +39,7 @@ class DatasetVerbs(VersionVerbs):
     """Verbs of datasets: those of all versioned things, and opening."""
 
     def __init__(self, stores: Stores, project: str, settings: Settings) -> None:
-        super().__init__(stores, project, "dataset")
-        self._settings = settings
-        self._fixed_version = settings.fixed_version
+        super().__init__(stores, project, "dataset", settings)
 
     def folder(self, version: VersionRecord) -> str:
         """Return the folder with the rows of a dataset."""
@@ -110,7 +107,8 @@ class DatasetVerbs(VersionVerbs):
             CorruptedError: A file of the version is damaged.
             ObjectStoreError: The object store cannot be reached, or refuses; the next try goes on where this one stopped.
         """
-        from starwhale.datasets.copy import Copied, CopyPlan, copy_version
+        from starwhale.datasets.copy import copy_version
+        from starwhale.storage.catalog.copies import Copied, CopyPlan
 
         found = self.resolve(source)
         if is_object_uri(destination):
@@ -123,10 +121,9 @@ class DatasetVerbs(VersionVerbs):
             rows = self._stores.datasets
             version, is_new = send_version(rows, found, place, ignore_tags=ignore_tags, force=force)
             return Copied(version=version, is_new=is_new)
-        target = parse_destination(destination, self.kind, name=found.name, current=self._project, project=project)
-        self._check_project(target.project)
-        plan = CopyPlan(project=target.project, name=target.name, mode=mode, ignore_tags=ignore_tags, force=force)
-        return copy_version(self._opened(), found, plan)
+        target = self._destination(destination, found, project)
+        plan = CopyPlan(project=target.project, name=target.name, ignore_tags=ignore_tags, force=force)
+        return copy_version(self._opened(), found, plan, mode)
 
     def diff(
         self, base: str | Uri, compare: str | Uri, *, show_details: bool = False, limit: int = LIMIT
@@ -211,47 +208,13 @@ class DatasetVerbs(VersionVerbs):
             raise UsageError(message, hint=f"copy it first: swcli dataset copy {uri} {found.name}")
         if form == "archive":
             from starwhale.instances.archive_place import make_place
-            from starwhale.transfer.dataset_archive import export_dataset
+            from starwhale.transfer.version_archive import export_version
 
-            return export_dataset(make_place(self._stores, self._fixed_version), found, target, on_bytes)
+            return export_version(make_place(self._stores), found, target, on_bytes)
         from starwhale.datasets.ecosystem.files import to_csv, to_parquet
 
         reader = self._stores.datasets.open_version(found.bundle_id, found.content_digest)
         return (to_parquet if form == "parquet" else to_csv)(reader, target).stat().st_size
-
-    def import_archive(
-        self,
-        path: Path,
-        name: str = "",
-        *,
-        project: str = "",
-        ignore_tags: Sequence[str] = (),
-        force: bool = False,
-        on_bytes: OnBytes | None = None,
-    ) -> Copied:
-        """Make a version of an archive; one that is there already is left as it is.
-
-        Args:
-            path: The archive.
-            name: Name of the dataset, or a URI without a version; empty for the one that it had.
-            project: Project of a name that names none; empty for the current one.
-            ignore_tags: Tags of the user that are left out.
-            force: Move tags that point at another version.
-            on_bytes: Told how far it is.
-
-        Raises:
-            UsageError: It is not there, cannot be read, or holds something else.
-            CorruptedError: It is no archive, or not whole, or damaged; nothing is imported.
-            AlreadyExistsError: A tag points at another version there.
-            NoSpaceError: The disk is full; nothing is left behind.
-        """
-        from starwhale.instances.archive_place import make_place, plan_import
-        from starwhale.transfer.dataset_archive import import_dataset
-
-        plan = plan_import(
-            self._stores, self.kind, self._project, name, project=project, ignore_tags=ignore_tags, force=force
-        )
-        return import_dataset(make_place(self._stores, self._fixed_version), path, plan, on_bytes)
 
     def verify(self, uri: str | Uri, on_bytes: OnBytes | None = None) -> Verified:
         """Read a whole version and name what is damaged.

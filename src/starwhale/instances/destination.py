@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from starwhale.domain.uri import Uri, parse_project_uri, parse_uri
+from typing import TYPE_CHECKING
+
+from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_project_uri, parse_uri
 from starwhale.domain.version import check_name
 from starwhale.errors import UsageError
+
+if TYPE_CHECKING:
+    from starwhale.storage.stores import Stores
 
 SAME_NAME = "."
 """The same name, in the current project or the one that is given beside it."""
@@ -39,6 +44,24 @@ def parse_destination(text: str, kind: str, *, name: str, current: str, project:
         _refuse_twice(text, project)
     check_name(kind, found.name)
     return found
+
+
+def check_project(stores: Stores, project: str, current: str) -> None:
+    """Refuse a project that is not there.
+
+    Args:
+        stores: What there is.
+        project: Its name.
+        current: The current project, which is there from the start, as the default one is.
+
+    Raises:
+        NotFoundError: There is none of that name, or it was removed.
+    """
+    projects = stores.catalog.projects
+    if project in {current, DEFAULT_PROJECT}:
+        projects.refuse_removed(project)
+    else:
+        projects.get(project)
 
 
 def _names_a_version(text: str, kind: str, found: Uri) -> UsageError:

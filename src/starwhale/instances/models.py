@@ -14,17 +14,15 @@ from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_project_uri
 from starwhale.domain.version import check_name, check_user_tag
 from starwhale.errors import HandlerError, InvalidNameError, UsageError, UserCodeError, nearest
 from starwhale.handlers.find_modules import find_evaluation_modules
-from starwhale.instances.destination import parse_destination
 from starwhale.instances.hold_blobs import hold_blobs
 from starwhale.instances.jobs.job_runtime import enter_runtime
+from starwhale.instances.listed_versions import ListedVerbs
 from starwhale.instances.runtime_choice import carry_runtime, choose_runtime, describe_carried
-from starwhale.instances.versions import VersionVerbs
 from starwhale.models import describe
-from starwhale.models.copy import CopiedListed, ListedCopyPlan, copy_listed
 from starwhale.models.diff import LIMIT, ModelDiff, diff_contents, diff_files, diff_handlers
 from starwhale.models.extract import extract
 from starwhale.models.ignore import read_rules
-from starwhale.models.listing import Listing, read_listing
+from starwhale.models.listing import Listing
 from starwhale.models.model_yaml import ModelYaml, read_model_yaml, write_model_yaml
 from starwhale.models.package import Packaged, package
 from starwhale.models.seen import Seen
@@ -33,11 +31,9 @@ from starwhale.settings import VERSION, Settings
 from starwhale.storage.catalog.records import VersionDraft
 
 if TYPE_CHECKING:
-    from starwhale.datasets.copy import Copied
     from starwhale.runtimes.environment import OnStage
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
-    from starwhale.transfer.archive import OnBytes
 
 Progress = Callable[[int, int], None]
 """Called with the number of files and bytes that were packaged so far."""
@@ -59,13 +55,11 @@ class _Plan:
     envs: tuple[str, ...] = ()
 
 
-class ModelVerbs(VersionVerbs):
-    """Verbs of models: those of all versioned things, packaging and unpacking."""
+class ModelVerbs(ListedVerbs):
+    """Verbs of models: those of all versions that are lists of files, packaging and unpacking."""
 
     def __init__(self, stores: Stores, project: str, settings: Settings) -> None:
-        super().__init__(stores, project, "model")
-        self._settings = settings
-        self._fixed_version = settings.fixed_version
+        super().__init__(stores, project, "model", settings)
 
     def build(  # noqa: PLR0913 - one parameter per option of the command
         self,
@@ -162,22 +156,9 @@ class ModelVerbs(VersionVerbs):
         bundle = self._stores.catalog.bundles.ensure(plan.project, "model", plan.name)
         return self._stores.catalog.versions.add(bundle, draft)
 
-    def files(self, version: VersionRecord) -> Listing:
-        """Return the files of a version.
-
-        Raises:
-            CorruptedError: The list is damaged.
-        """
-        return read_listing(self._stores.blobs, version.content_digest)
-
     def handlers(self, version: VersionRecord) -> dict[str, HandlerRecord]:
         """Return the handlers of a version by name, as they were recorded; nothing is imported."""
         return describe.read_handlers(version)
-
-    def path(self, version: VersionRecord) -> str:
-        """Return the file that lists the files of a version."""
-        digest = version.content_digest
-        return str(self._stores.layout.blobs / digest[:2] / digest)
 
     def unpack(self, uri: str | Uri, target: Path, *, is_writable: bool = False) -> VersionRecord:
         """Write the files of a version into a folder that is not there, or empty; every byte is verified.
@@ -191,64 +172,6 @@ class ModelVerbs(VersionVerbs):
         with hold_blobs(self._stores):
             unpack(self.files(found), self._stores.blobs, target, is_writable=is_writable)
         return found
-
-    def export(self, uri: str | Uri, target: Path, *, force: bool = False, on_bytes: OnBytes | None = None) -> int:
-        """Write a version to one file that `import_archive` takes elsewhere, and return its bytes.
-
-        Args:
-            uri: A version; a name means its newest.
-            target: The file.
-            force: Replace a file that is there.
-            on_bytes: Told how far it is.
-
-        Raises:
-            NotFoundError: There is no such version; the nearest names are said.
-            AlreadyExistsError: The file is there.
-            UsageError: Its folder is not there.
-            CorruptedError: A file of the version is damaged.
-            NoSpaceError: The disk is full; nothing is left of the file.
-        """
-        from starwhale.instances.archive_place import make_place
-        from starwhale.transfer.listed_archive import export_listed
-        from starwhale.transfer.target import find_target
-
-        found = self.resolve(uri)
-        target = find_target(target, force=force)
-        return export_listed(make_place(self._stores, self._fixed_version), found, target, on_bytes)
-
-    def import_archive(
-        self,
-        path: Path,
-        name: str = "",
-        *,
-        project: str = "",
-        ignore_tags: Sequence[str] = (),
-        force: bool = False,
-        on_bytes: OnBytes | None = None,
-    ) -> Copied:
-        """Make a version of an archive; one that is there already is left as it is. No code of the model runs.
-
-        Args:
-            path: The archive.
-            name: Name of the model, or a URI without a version; empty for the one that it had.
-            project: Project of a name that names none; empty for the current one.
-            ignore_tags: Tags of the user that are left out.
-            force: Move tags that point at another version, and write damaged files again.
-            on_bytes: Told how far it is.
-
-        Raises:
-            UsageError: It is not there, cannot be read, or holds something else.
-            CorruptedError: It is no archive, or not whole, or damaged; nothing is imported.
-            AlreadyExistsError: A tag points at another version there.
-            NoSpaceError: The disk is full; no version is left behind.
-        """
-        from starwhale.instances.archive_place import make_place, plan_import
-        from starwhale.transfer.listed_archive import import_listed
-
-        plan = plan_import(
-            self._stores, self.kind, self._project, name, project=project, ignore_tags=ignore_tags, force=force
-        )
-        return import_listed(make_place(self._stores, self._fixed_version), path, self.kind, plan, on_bytes)
 
     def diff(self, base: str | Uri, compare: str | Uri, *, show_details: bool = False, limit: int = LIMIT) -> ModelDiff:
         """Say what makes the second version of the first.
@@ -294,43 +217,6 @@ class ModelVerbs(VersionVerbs):
         with hold_blobs(self._stores):
             extract(self.files(found), self._stores.blobs, target, overwrite=force)
         return found
-
-    def copy(
-        self,
-        source: str | Uri,
-        destination: str,
-        *,
-        project: str = "",
-        ignore_tags: Sequence[str] = (),
-        force: bool = False,
-    ) -> CopiedListed:
-        """Copy a version within the instance, sharing its files.
-
-        Args:
-            source: A version; a name means its newest.
-            destination: `.` for the same name, a new name, the URI of a project, or a whole URI without a version.
-            project: Project of a destination that names none; empty for the current one.
-            ignore_tags: Tags of the user that stay behind.
-            force: Move tags that point at another version there.
-
-        Raises:
-            NotFoundError: There is no such version or project; the nearest names are said.
-            AlreadyExistsError: A tag points at another version there.
-            UsageError: The destination makes no sense.
-            CorruptedError: A file of the version is gone.
-        """
-        found = self.resolve(source)
-        target = parse_destination(destination, self.kind, name=found.name, current=self._project, project=project)
-        self._check_project(target.project)
-        plan = ListedCopyPlan(
-            project=target.project,
-            name=target.name,
-            version=self._fixed_version,
-            ignore_tags=ignore_tags,
-            force=force,
-        )
-        with hold_blobs(self._stores):
-            return copy_listed(self._stores.catalog, self._stores.blobs, found, plan)
 
     def _plan(
         self, workdir: Path, said: ModelYaml, modules: Sequence[str], name: str, project: str, desc: str

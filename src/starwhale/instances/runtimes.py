@@ -20,8 +20,8 @@ from starwhale.domain.version import check_name, check_user_tag
 from starwhale.errors import AlreadyExistsError, RestoreError, UsageError
 from starwhale.instances.environments import Environment, Say, bundled_files, own_indexes, restore
 from starwhale.instances.hold_blobs import hold_blobs
-from starwhale.instances.versions import VersionVerbs
-from starwhale.models.listing import Entry, EntryKind, Listing, read_listing
+from starwhale.instances.listed_versions import ListedVerbs
+from starwhale.models.listing import Entry, EntryKind, Listing
 from starwhale.models.unpack import unpack
 from starwhale.runtimes.bundle import Gathered, LockOptions, gather_environment, gather_yaml, resolve_lock, write_lock
 from starwhale.runtimes.installed import python_of
@@ -34,13 +34,10 @@ from starwhale.settings import VERSION, Settings
 from starwhale.storage.catalog.records import VersionDraft
 
 if TYPE_CHECKING:
-    from starwhale.datasets.copy import Copied
-    from starwhale.models.copy import CopiedListed
     from starwhale.runtimes.diff import RuntimeDiff
     from starwhale.runtimes.environment import OnStage
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
-    from starwhale.transfer.archive import OnBytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +88,11 @@ class _Made:
     mode: str = "venv"
 
 
-class RuntimeVerbs(VersionVerbs):
-    """Verbs of runtimes: those of all versioned things, locking and restoring."""
+class RuntimeVerbs(ListedVerbs):
+    """Verbs of runtimes: those of all versions that are lists of files, locking and restoring."""
 
     def __init__(self, stores: Stores, project: str, settings: Settings) -> None:
-        super().__init__(stores, project, "runtime")
-        self._settings = settings
+        super().__init__(stores, project, "runtime", settings)
 
     def build(  # noqa: PLR0913 - one parameter per option of the command
         self,
@@ -162,14 +158,6 @@ class RuntimeVerbs(VersionVerbs):
         draft.replace(path)
         return text, path
 
-    def files(self, version: VersionRecord) -> Listing:
-        """Return the files of a version.
-
-        Raises:
-            CorruptedError: The list is damaged.
-        """
-        return read_listing(self._stores.blobs, version.content_digest)
-
     def text(self, version: VersionRecord, path: str) -> str:
         """Return the text of a file of a version; empty when it has none of that path."""
         bundled = bundled_files(self._stores, version)
@@ -196,69 +184,6 @@ class RuntimeVerbs(VersionVerbs):
         first, second = self.resolve(base), self.resolve(compare)
         sides = [(each.uri.full, self.text(each, LOCK_PATH), each.manifest) for each in (first, second)]
         return diff_runtimes(sides[0], sides[1])
-
-    def path(self, version: VersionRecord) -> str:
-        """Return the file that lists the files of a version."""
-        digest = version.content_digest
-        return str(self._stores.layout.blobs / digest[:2] / digest)
-
-    def export(self, uri: str | Uri, target: Path, *, force: bool = False, on_bytes: OnBytes | None = None) -> int:
-        """Write a version to one file that `import_archive` takes elsewhere, and return its bytes: lock, wheels and files.
-
-        Args:
-            uri: A version; a name means its newest.
-            target: The file.
-            force: Replace a file that is there.
-            on_bytes: Told how far it is.
-
-        Raises:
-            NotFoundError: There is no such version; the nearest names are said.
-            AlreadyExistsError: The file is there.
-            UsageError: Its folder is not there.
-            CorruptedError: A file of the version is damaged.
-            NoSpaceError: The disk is full; nothing is left of the file.
-        """
-        from starwhale.instances.archive_place import make_place
-        from starwhale.transfer.listed_archive import export_listed
-        from starwhale.transfer.target import find_target
-
-        found = self.resolve(uri)
-        target = find_target(target, force=force)
-        return export_listed(make_place(self._stores), found, target, on_bytes)
-
-    def import_archive(
-        self,
-        path: Path,
-        name: str = "",
-        *,
-        project: str = "",
-        ignore_tags: Sequence[str] = (),
-        force: bool = False,
-        on_bytes: OnBytes | None = None,
-    ) -> Copied:
-        """Make a version of an archive; one that is there already is left as it is. No environment is made, and no command of it runs.
-
-        Args:
-            path: The archive.
-            name: Name of the runtime, or a URI without a version; empty for the one that it had.
-            project: Project of a name that names none; empty for the current one.
-            ignore_tags: Tags of the user that are left out.
-            force: Move tags that point at another version, and write damaged files again.
-            on_bytes: Told how far it is.
-
-        Raises:
-            UsageError: It is not there, cannot be read, or holds something else.
-            CorruptedError: It is no archive, or not whole, or damaged; nothing is imported.
-            AlreadyExistsError: A tag points at another version there.
-            NoSpaceError: The disk is full; no version is left behind.
-        """
-        from starwhale.instances.archive_place import make_place, plan_import
-        from starwhale.transfer.listed_archive import import_listed
-
-        plan = plan_import(
-            self._stores, self.kind, self._project, name, project=project, ignore_tags=ignore_tags, force=force
-        )
-        return import_listed(make_place(self._stores, self._settings.fixed_version), path, self.kind, plan, on_bytes)
 
     @property
     def environments(self) -> Path:
@@ -309,38 +234,6 @@ class RuntimeVerbs(VersionVerbs):
         from starwhale.runtimes.environment import verify
 
         return verify(environment.prefix)
-
-    def copy(
-        self, src: str | Uri, dest: str, *, project: str = "", ignore_tags: Sequence[str] = (), force: bool = False
-    ) -> CopiedListed:
-        """Copy a version to another name or project of this instance; its files are shared.
-
-        Args:
-            src: The version.
-            dest: A new name, a project URI, both, or `.`.
-            project: Project of a destination that names none.
-            ignore_tags: Tags that stay behind.
-            force: Move tags that point at another version there.
-
-        Raises:
-            AlreadyExistsError: A tag points at another version there.
-            CorruptedError: A file of the version is gone.
-        """
-        from starwhale.instances.destination import parse_destination
-        from starwhale.models.copy import ListedCopyPlan, copy_listed
-
-        found = self.resolve(src)
-        target = parse_destination(dest, self.kind, name=found.name, current=self._project, project=project)
-        self._check_project(target.project)
-        plan = ListedCopyPlan(
-            project=target.project,
-            name=target.name,
-            version=self._settings.fixed_version,
-            ignore_tags=ignore_tags,
-            force=force,
-        )
-        with hold_blobs(self._stores):
-            return copy_listed(self._stores.catalog, self._stores.blobs, found, plan)
 
     # ------------------------------------------------------------------------------------------------------- building
 

@@ -1,26 +1,33 @@
-"""What datasets, models and runtimes have in common: versions, tags, removal."""
+"""What datasets, models and runtimes have in common: versions, tags, removal, and how they come in from an archive."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_project_uri, parse_uri
+from starwhale.domain.uri import Uri, parse_project_uri, parse_uri
 from starwhale.errors import NotFoundError
+from starwhale.instances.destination import check_project, parse_destination
 
 if TYPE_CHECKING:
+    from starwhale.settings import Settings
+    from starwhale.storage.catalog.copies import Copied
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
+    from starwhale.transfer.archive import OnBytes
 
 
 class VersionVerbs:
     """Verbs of one kind of versioned thing."""
 
-    def __init__(self, stores: Stores, project: str, kind: str) -> None:
+    def __init__(self, stores: Stores, project: str, kind: str, settings: Settings) -> None:
         self.kind = kind
         """`dataset`, `model` or `runtime`."""
         self._stores = stores
         self._project = project
+        self._settings = settings
+        self._fixed_version = settings.fixed_version
 
     def parse(self, uri: str) -> Uri:
         """Read a URI of this kind, relative to the current project.
@@ -101,6 +108,40 @@ class VersionVerbs:
         versions = self._stores.catalog.versions
         return versions.recover(versions.resolve(self.kind, self._parsed(uri), removed=True).version)
 
+    def import_archive(
+        self,
+        path: Path,
+        name: str = "",
+        *,
+        project: str = "",
+        ignore_tags: Sequence[str] = (),
+        force: bool = False,
+        on_bytes: OnBytes | None = None,
+    ) -> Copied:
+        """Make a version of an archive; one that is there already is left as it is. Nothing in it is run, imported or installed.
+
+        Args:
+            path: The archive.
+            name: Name of the thing, or a URI without a version; empty for the one that it had.
+            project: Project of a name that names none; empty for the current one.
+            ignore_tags: Tags of the user that are left out.
+            force: Move tags that point at another version, and write damaged files again.
+            on_bytes: Told how far it is.
+
+        Raises:
+            UsageError: It is not there, cannot be read, or holds something else.
+            CorruptedError: It is no archive, or not whole, or damaged; nothing is imported.
+            AlreadyExistsError: A tag points at another version there.
+            NoSpaceError: The disk is full; no version is left behind.
+        """
+        from starwhale.instances.archive_place import make_place, plan_import
+        from starwhale.transfer.version_archive import import_version
+
+        plan = plan_import(
+            self._stores, self.kind, self._project, name, project=project, ignore_tags=ignore_tags, force=force
+        )
+        return import_version(make_place(self._stores, self._fixed_version), path, self.kind, plan, on_bytes)
+
     def find_removed(self, uri: Uri) -> VersionRecord | None:
         """Return the removed version that a whole id names; None where it is not removed, or there is none."""
         try:
@@ -114,8 +155,10 @@ class VersionVerbs:
 
     def _check_project(self, project: str) -> None:
         """Refuse a project that is not there."""
-        projects = self._stores.catalog.projects
-        if project in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
-            projects.refuse_removed(project)
-        else:
-            projects.get(project)
+        check_project(self._stores, project, self._project)
+
+    def _destination(self, text: str, found: VersionRecord, project: str) -> Uri:
+        """Read where a copy of a version goes; the project is there."""
+        target = parse_destination(text, self.kind, name=found.name, current=self._project, project=project)
+        self._check_project(target.project)
+        return target

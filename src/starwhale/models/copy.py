@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import CorruptedError
 from starwhale.models.listing import read_listing
-from starwhale.storage.catalog.copied_tags import tags_to_copy
+from starwhale.storage.catalog.copies import Copied, CopyPlan, tags_to_copy
 from starwhale.storage.catalog.records import VersionDraft, VersionRecord
 
 if TYPE_CHECKING:
@@ -17,35 +15,9 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.catalog import SqlCatalog
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedCopyPlan:
-    """Where a version goes."""
-
-    project: str
-    """Project of the copy."""
-    name: str
-    """Its name."""
-    version: str = ""
-    """Id of the copy; empty for a new one."""
-    ignore_tags: Sequence[str] = ()
-    """Tags of the user that stay behind."""
-    force: bool = False
-    """Move tags that point at another version there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopiedListed:
-    """What a copy came to."""
-
-    version: VersionRecord
-    """The version that has the files now."""
-    is_new: bool
-    """Whether it was made; it was not when the same content was the newest version already."""
-
-
 def copy_listed(
-    catalog: SqlCatalog, blobs: LocalBlobStore, source: VersionRecord, plan: ListedCopyPlan
-) -> CopiedListed:
+    catalog: SqlCatalog, blobs: LocalBlobStore, source: VersionRecord, plan: CopyPlan, version: str = ""
+) -> Copied:
     """Copy a version; whatever fails leaves no version behind. Whoever calls keeps blobs from being collected meanwhile.
 
     Args:
@@ -53,6 +25,7 @@ def copy_listed(
         blobs: Where the files are.
         source: What is copied.
         plan: Where it goes.
+        version: Id of the copy; empty for a new one.
 
     Raises:
         AlreadyExistsError: A tag points at another version there, or the name differs from one that is there only in case.
@@ -64,20 +37,20 @@ def copy_listed(
     base = catalog.versions.newest(bundle.id)
     own = () if bundle.id == source.bundle_id else source.tags  # there a tag points at the original
     found = catalog.versions, catalog.tags
-    tags = tags_to_copy(found, own, source.content_digest, bundle, ignore_tags=plan.ignore_tags, force=plan.force)
+    tags = tags_to_copy(found, own, source.content_digest, bundle, plan)
     if base is not None and _is_same(base, source):
         for tag in tags:
             catalog.tags.add(base, tag)
-        return CopiedListed(version=catalog.versions.get(base.version), is_new=False)
+        return Copied(version=catalog.versions.get(base.version), is_new=False)
     draft = VersionDraft(
-        version=plan.version,
+        version=version,
         content_digest=source.content_digest,
         manifest={**source.manifest, "copied_from": source.uri.full},
         message=source.message,
         size_bytes=source.size_bytes,
         tags=tags,
     )
-    return CopiedListed(version=catalog.versions.add(bundle, draft), is_new=True)
+    return Copied(version=catalog.versions.add(bundle, draft), is_new=True)
 
 
 def _is_same(base: VersionRecord, source: VersionRecord) -> bool:
@@ -97,4 +70,4 @@ def _check_whole(blobs: LocalBlobStore, source: VersionRecord) -> None:
             raise CorruptedError(message, path=entry.path, hint=hint)
 
 
-__all__ = ["CopiedListed", "ListedCopyPlan", "copy_listed"]
+__all__ = ["copy_listed"]

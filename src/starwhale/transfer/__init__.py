@@ -1,6 +1,7 @@
 """COPIES OF A VERSION BETWEEN INSTANCES: as one archive file; later over HTTP, resumable, sending only what the other side lacks.
 
-`archive` is the format, for versions of any kind; `dataset_archive` says what of a dataset goes into it, and brings it back.
+`archive` is the format; `version_archive` writes a version of any kind and brings it back: `dataset_archive` says what of a dataset goes into it,
+`listed_archive` what of a model or runtime. `job_archive` does the same for a job and what it ran on.
 
 Who may enter: instances and everything above. What it may import: `handlers` and floors below; `execution` and `serving` are
 strangers.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
-from starwhale.datasets.copy import Copied, CopyPlan
 from starwhale.domain.object_uri import is_object_uri
 from starwhale.domain.status import Status, is_active
 from starwhale.domain.version import SHORT_VERSION
@@ -38,12 +38,14 @@ from starwhale.transfer.archive import (
     unpacked_archive,
     write_archive,
 )
-from starwhale.transfer.dataset_archive import pack_dataset, take_dataset
+from starwhale.transfer.dataset_archive import pack_dataset
 from starwhale.transfer.job_rows import ROWS, JobText, WholeJob, read_job_text, stretches_of, with_logs, write_job_text
-from starwhale.transfer.listed_archive import pack_listed, take_listed
+from starwhale.transfer.listed_archive import pack_listed
 from starwhale.transfer.places import Place, check_kind
+from starwhale.transfer.version_archive import take_version
 
 if TYPE_CHECKING:
+    from starwhale.storage.catalog.copies import Copied, CopyPlan
     from starwhale.storage.catalog.records import JobRecord, VersionRecord
     from starwhale.storage.stores import Stores
 
@@ -122,7 +124,8 @@ def import_job(stores: Stores, place: Place, path: Path, plan: CopyPlan, on_byte
         return Imported(job=known, is_new=False)
     with unpacked_archive(path, place.tmp, on_bytes) as found:
         whole = _check(found)
-        versions = tuple(_take_member(place, each, plan) for each in found.members())
+        own = dataclasses.replace(plan, name="")  # each under the name that it had
+        versions = tuple(take_version(place, each, own) for each in found.members())
         if known is not None:
             return Imported(job=known, is_new=False, versions=versions)
         is_new = _place(stores, found, whole, plan.project)
@@ -290,11 +293,6 @@ def _check_results(path: Path, whole: WholeJob) -> None:
                 check_batch(payload, needed[offset])
             except (CorruptedError, ValueError) as error:
                 raise _refused(f"bytes {offset} to {offset + length} of its results cannot be read: {error}") from error
-
-
-def _take_member(place: Place, member: Unpacked, plan: CopyPlan) -> Copied:
-    own = CopyPlan(project=plan.project, name="", ignore_tags=plan.ignore_tags, force=plan.force)
-    return (take_dataset if member.index.kind == "dataset" else take_listed)(place, member, own)
 
 
 def _place(stores: Stores, found: Unpacked, whole: WholeJob, project: str) -> bool:

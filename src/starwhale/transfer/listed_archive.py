@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from starwhale.datasets.copy import Copied, CopyPlan, travelling_tags
 from starwhale.domain.job import HandlerRecord
 from starwhale.domain.json_shape import check_shape
-from starwhale.domain.version import check_name
 from starwhale.errors import CorruptedError
 from starwhale.models.listing import Listing, read_listing
 from starwhale.runtimes.manifest import Bundled, read_manifest
+from starwhale.storage.catalog.copies import CopyPlan, tags_to_copy
 from starwhale.storage.catalog.records import VersionDraft, VersionRecord
 from starwhale.storage.in_use import hold
-from starwhale.transfer.archive import (
-    ArchiveIndex,
-    OnBytes,
-    Packed,
-    Source,
-    Unpacked,
-    read_index,
-    unpacked_archive,
-    write_archive,
-)
-from starwhale.transfer.places import Place, check_kind, find_version, free_id, make_index, origin
+from starwhale.transfer.archive import ArchiveIndex, Packed, Source, Unpacked
+from starwhale.transfer.places import Place, free_id, make_index, origin
 from starwhale.transfer.typed_json import read_typed
 
 LISTING = "listing"
@@ -67,62 +56,31 @@ def pack_listed(place: Place, version: VersionRecord) -> Packed:
     return Packed(index=make_index(version, files), sources=sources())
 
 
-def export_listed(place: Place, version: VersionRecord, target: Path, on_bytes: OnBytes | None = None) -> int:
-    """Write a version as one file, and return its bytes.
-
-    Raises:
-        CorruptedError: A file of the version is damaged or gone; nothing is written then.
-        NoSpaceError: The disk is full.
-    """
-    with hold(place.blobs.root):
-        return write_archive(target, pack_listed(place, version), on_bytes)
-
-
-def import_listed(place: Place, path: Path, kind: str, plan: CopyPlan, on_bytes: OnBytes | None = None) -> Copied:
-    """Make a version of an archive, with the id that it had where that is free; whatever fails leaves no version behind.
+def take_listed(place: Place, found: Unpacked, plan: CopyPlan, known: VersionRecord | None) -> VersionRecord:
+    """Make a version of what an archive held, once its files are those of its list and what it says of them can be read.
 
     Args:
         place: Where it goes.
-        path: The archive.
-        kind: `model` or `runtime`.
-        plan: Name and project; an empty name is the one that it had. By force, files of a version that is there already are written again
-            where they are damaged.
-        on_bytes: Told how far it is.
+        found: What the archive held.
+        plan: Its name, project and tags.
+        known: The version that is there already, whose files are written again where they are damaged; None makes one.
 
     Raises:
-        CorruptedError: It is no archive, or not whole, or damaged, or a path in it leads out of the model.
-        UsageError: It holds something else.
-        AlreadyExistsError: A tag points at another version there, or the version was removed.
-        NoSpaceError: The disk is full.
+        CorruptedError: It is not what it says.
     """
-    index = read_index(path)
-    check_kind(index, kind, path)
-    plan = dataclasses.replace(plan, name=check_name(kind, plan.name or index.name))
-    known = find_version(place, index, plan)
-    if known is not None and not plan.force:
-        return Copied(version=known, is_new=False)
-    with unpacked_archive(path, place.tmp, on_bytes) as found:
-        return take_listed(place, found, plan)
-
-
-def take_listed(place: Place, found: Unpacked, plan: CopyPlan) -> Copied:
-    """Make a version of what an archive held; see `import_listed`."""
     index, stores = found.index, place.stores
-    plan = dataclasses.replace(plan, name=check_name(index.kind, plan.name or index.name))
-    known = find_version(place, index, plan)
-    if known is not None and not plan.force:
-        return Copied(version=known, is_new=False)
     listing = _check_files(found)
     manifest = _check_runtime(found, listing) if index.kind == "runtime" else _check_model(index)
     manifest = {**manifest, "imported_from": origin(index)}
     bundle = stores.bundles.ensure(plan.project, index.kind, plan.name)
-    tags = () if known is not None else travelling_tags(stores, index.tags, index.content_digest, bundle, plan)
+    catalog = stores.versions, stores.tags
+    tags = () if known is not None else tags_to_copy(catalog, index.tags, index.content_digest, bundle, plan)
     place.blobs.root.mkdir(parents=True, exist_ok=True)
     with hold(place.blobs.root):
         for name, digest in found.digests.items():
             place.blobs.take_in(found.folder / name, digest)
         if known is not None:
-            return Copied(version=known, is_new=False)
+            return known
         draft = VersionDraft(
             version=free_id(stores, index.version),
             content_digest=index.content_digest,
@@ -131,7 +89,7 @@ def take_listed(place: Place, found: Unpacked, plan: CopyPlan) -> Copied:
             size_bytes=listing.size_bytes,
             tags=tags,
         )
-        return Copied(version=stores.versions.add(bundle, draft), is_new=True)
+        return stores.versions.add(bundle, draft)
 
 
 def _check_files(found: Unpacked) -> Listing:
@@ -194,4 +152,4 @@ def _refused(reason: str) -> CorruptedError:
     )
 
 
-__all__ = ["export_listed", "import_listed", "pack_listed", "take_listed"]
+__all__ = ["pack_listed", "take_listed"]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starwhale.datasets.copy import CopyPlan
 from starwhale.datasets.stores import DatasetStores
 from starwhale.domain.version import check_user_tag, is_reserved_tag, is_version
 from starwhale.errors import AlreadyExistsError, NotFoundError, UsageError
+from starwhale.storage.catalog.copies import CopyPlan
 from starwhale.storage.catalog.records import VersionRecord
 from starwhale.transfer.archive import ArchiveIndex
 
