@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from starwhale.errors import NotFoundError
-from starwhale.instances.console import console_address, forget_console, job_page, note_console
+from starwhale.instances.console import Console
 from starwhale.instances.instance import open_instance
 from starwhale.settings import read_settings
 from starwhale.storage.catalog.driver import this_driver
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 def test_a_page_is_named_as_long_as_the_console_lives(instance_root: dict[str, str]) -> None:
     with open_instance(read_settings(instance_root)) as instance:
         stores = instance.stores
-        assert console_address(stores) == ""
-        note_console(stores, "http://127.0.0.1:8848")
-        assert job_page(stores, "abc") == "http://127.0.0.1:8848/jobs/abc"
+        assert Console(stores).address == ""
+        Console(stores).note("http://127.0.0.1:8848")
+        assert Console(stores).job_page("abc") == "http://127.0.0.1:8848/jobs/abc"
         dead = dataclasses.replace(this_driver(), start_time="0")
         stores.layout.console.write_text(json.dumps({"address": "http://x", "process": dataclasses.asdict(dead)}))
-        forget_console(stores)  # another one wrote it
+        Console(stores).forget()  # another one wrote it
         assert stores.layout.console.exists()
-        assert console_address(stores) == ""
+        assert Console(stores).address == ""
         with pytest.raises(NotFoundError, match="swcli ui"):
-            job_page(stores, "abc")
+            Console(stores).job_page("abc")
         stores.layout.console.write_text("[")
-        assert console_address(stores) == ""
-        note_console(stores, "http://127.0.0.1:8848")
-        forget_console(stores)
+        assert Console(stores).address == ""
+        Console(stores).note("http://127.0.0.1:8848")
+        Console(stores).forget()
         assert not stores.layout.console.exists()
 
 

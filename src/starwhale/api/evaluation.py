@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from starwhale.errors import ArgumentTypeError, FieldNameError, HandlerError, RetryLaterError, UsageError
 from starwhale.handlers.context import Context, find_runtime_context, get_runtime_context
@@ -13,6 +13,9 @@ from starwhale.handlers.decorators import evaluate, predict
 from starwhale.handlers.log_buffer import LogBuffer
 from starwhale.handlers.metrics import metrics
 from starwhale.storage.protocols import HIDDEN_COLUMNS, Key, PartDraft, TablePage, TableQuery, Value
+
+if TYPE_CHECKING:
+    from starwhale.results.logged import Logged
 
 RESULTS = "results"
 SUMMARY = "summary"
@@ -146,7 +149,7 @@ class Evaluation:
         with self._lock:
             tables = self._buffer.drain()
             if tables:
-                self._store.append(self._owner, f"log-{self.id}", PartDraft(tables=tables))
+                self._logged.append(PartDraft(tables=tables))
 
     def close(self) -> None:
         """Commit what was logged."""
@@ -222,35 +225,18 @@ class Evaluation:
             if self._context.stores is None:
                 return TablePage(columns={}, row_count=0)
             return self._context.stores.read_page(query, cursor)
-        return self._store.reader.read_page(self._scope(), query, cursor)
+        return self._logged.read_page(query, cursor)
 
     def _table_names(self) -> list[str]:
         if self._context is not None:
             return [] if self._context.stores is None else self._context.stores.table_names()
-        return self._store.reader.table_names(self._scope())
+        return self._logged.table_names()
 
     @property
-    def _store(self) -> Any:  # Any: LocalResultStore, whose module costs the import of pyarrow
+    def _logged(self) -> Logged:
         from starwhale.api.instance import default_instance
 
-        return default_instance().stores.results
-
-    def _scope(self) -> Any:  # Any: ResultScope, for the same reason
-        from starwhale.api.instance import default_instance
-        from starwhale.results.read import find_job, job_scope
-        from starwhale.storage.result_parts.results import ResultScope
-
-        stores = default_instance().stores
-        job = find_job(stores, self.id)
-        return ResultScope(owner=self._owner) if job is None else job_scope(stores, job)
-
-    @property
-    def _owner(self) -> str:
-        from starwhale.api.instance import default_instance
-        from starwhale.results.read import find_job
-
-        job = find_job(default_instance().stores, self.id)
-        return f"{self.project}/{self.id}" if job is None else job.id
+        return default_instance().jobs.logged(self.id, self.project)
 
 
 def log(category: str, id: Key, metrics: Mapping[str, Any]) -> None:  # Any: values of users

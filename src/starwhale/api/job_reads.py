@@ -22,7 +22,7 @@ class JobReads:
     """The part of `Job` that only looks; what it says is read anew each time."""
 
     def __init__(self, uri: str, *, removed: bool = False) -> None:
-        found = _find(str(uri), removed=removed)
+        found = default_instance().jobs.get(str(uri), removed=removed)
         self.id = found.id
         """40 characters."""
         self.uri = Uri(kind="job", project=found.project, name=found.id)
@@ -36,36 +36,26 @@ class JobReads:
     @property
     def basic_info(self) -> dict[str, Any]:
         """The manifest."""
-        from starwhale.results.reports.manifest import job_manifest
-
-        return job_manifest(self._record)
+        return default_instance().jobs.manifest(self._record)
 
     def info(self) -> JobReport:
         """Return manifest and report."""
-        from starwhale.results.reports.job_report import make_report
-
-        return make_report(default_instance().stores, self._record)
+        return default_instance().jobs.report(self._record)
 
     @property
     def tables(self) -> list[str]:
         """Names of the tables that have rows, without the summary."""
-        from starwhale.results.read import table_names
-
-        return table_names(default_instance().stores, self._record)
+        return list(default_instance().jobs.tables(self._record))
 
     @property
     def summary(self) -> dict[str, Any]:
         """The summary; `{}` when there is none."""
-        from starwhale.results.read import summary
-
-        return summary(default_instance().stores, self._record)
+        return default_instance().jobs.summary(self._record)
 
     @property
     def figures(self) -> tuple[Figure, ...]:
         """Its figures: each metric with its value, interval, rows, and what else is to be known of it; empty before it has ended well."""
-        from starwhale.results.figure import figures_of
-
-        return figures_of(self._record.record)
+        return default_instance().jobs.figures(self._record)
 
     def get_table_rows(
         self,
@@ -76,10 +66,8 @@ class JobReads:
         end_inclusive: bool = False,
     ) -> Iterator[dict[str, Value]]:
         """Read the rows of a table in its order; an unknown table has none."""
-        from starwhale.results.read import read_rows
-
         query = TableQuery(table=name, start=start, end=end, end_inclusive=end_inclusive)
-        return read_rows(default_instance().stores, self._record, query, keep_none=keep_none)
+        return default_instance().jobs.rows(self._record, query, keep_none=keep_none)
 
     def to_pandas(self, table: str = "results") -> Any:  # Any: a pandas.DataFrame; pandas is optional
         """Return a whole table as a data frame.
@@ -88,9 +76,7 @@ class JobReads:
             NotFoundError: The job has no such table.
             MissingDependencyError: pandas is not installed.
         """
-        from starwhale.results.frame import to_pandas
-
-        return to_pandas(default_instance().stores, self._record, self._check_table(table))
+        return default_instance().jobs.frame(self._record, self._check_table(table))
 
     def to_arrow(self, table: str = "results") -> Any:  # Any: a pyarrow.Table, which ships no types
         """Return a whole table as an Arrow table; columns without an Arrow type come as text.
@@ -98,9 +84,7 @@ class JobReads:
         Raises:
             NotFoundError: The job has no such table.
         """
-        from starwhale.results.frame import to_arrow
-
-        return to_arrow(default_instance().stores, self._record, self._check_table(table))
+        return default_instance().jobs.arrow(self._record, self._check_table(table))
 
     def _check_table(self, table: str) -> str:
         names = [*self.tables, "results", "summary"]
@@ -134,17 +118,8 @@ class JobReads:
             NotFoundError: The job has no such table.
             UsageError: The expression breaks, or names a column that no row has.
         """
-        from starwhale.results.scan import scan
-
-        record = self._record
-        found = scan(
-            default_instance().stores,
-            record,
-            table,
-            where=where or "",
-            limit=limit or None,
-            offset=offset,
-            failed=failed,
+        found = default_instance().jobs.results(
+            self._record, table, where=where or "", limit=limit or None, offset=offset, failed=failed
         )
         return list(found.rows)
 
@@ -172,7 +147,7 @@ class JobReads:
         try:
             return default_instance().jobs.get(self.id)
         except NotFoundError:  # removed, and still held by the user
-            return _find(self.id, removed=True)
+            return default_instance().jobs.get(self.id, removed=True)
 
     def __repr__(self) -> str:
         from starwhale.api.notebook.job_view import job_line
@@ -181,11 +156,5 @@ class JobReads:
 
     def _repr_html_(self) -> str:
         from starwhale.api.notebook.job_view import job_html
-        from starwhale.instances.console import console_address
 
-        return job_html(self._record, self.info(), console_address(default_instance().stores))
-
-
-def _find(uri: str, *, removed: bool) -> JobRecord:
-    instance = default_instance()
-    return instance.catalog.jobs.get(uri, project=instance.project, removed=True) if removed else instance.jobs.get(uri)
+        return job_html(self._record, self.info(), default_instance().console.address)

@@ -71,7 +71,7 @@ class Resource:
         parsed = parse_uri(uri, kind=kind, default_project=name)
         if refine and parsed.kind in ("dataset", "model", "runtime"):
             with contextlib.suppress(NotFoundError):  # a name that is yet to be made: `create` takes such a URI
-                parsed = default_instance().stores.catalog.versions.resolve(parsed.kind, parsed).uri
+                parsed = default_instance().catalog.versions.resolve(parsed.kind, parsed).uri
         self._uri = parsed
         self.project = Project(parsed.project)
         """Project that the resource is in."""
@@ -108,7 +108,7 @@ class Resource:
         Raises:
             NotFoundError: There is none.
         """
-        return dict(default_instance().stores.catalog.versions.resolve(self._uri.kind, self._uri).manifest)
+        return dict(default_instance().catalog.versions.resolve(self._uri.kind, self._uri).manifest)
 
     def __str__(self) -> str:
         return self.full_uri

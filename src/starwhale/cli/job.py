@@ -54,10 +54,9 @@ job.add_command(reproduce)
 @click.pass_obj
 def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, page: int, size: int) -> None:
     """List jobs, the newest first."""
-    from starwhale.results.reports.manifest import job_manifest
-
-    found = app.instance().jobs.list(project, limit=size + 1, offset=(page - 1) * size, removed=show_removed)
-    manifests = [job_manifest(each) for each in found[:size]]
+    verbs = app.instance().jobs
+    found = verbs.list(project, limit=size + 1, offset=(page - 1) * size, removed=show_removed)
+    manifests = [verbs.manifest(each) for each in found[:size]]
 
     def render(console: Console) -> None:
         kinds = {
@@ -103,18 +102,15 @@ def info(app: CliApp, job_address: str, max_report_cols: int, web: bool) -> None
     """Show what a job ran on and what came of it."""
     from starwhale.cli.render.render_report import render_report
     from starwhale.cli.render.render_steps import render_ending, render_steps
-    from starwhale.results.reports.job_report import make_report
 
     instance = app.instance()
     found = instance.jobs.get(job_address)
     if web:
-        from starwhale.instances.console import job_page
-
-        page = job_page(instance.stores, found.id)
+        page = instance.console.job_page(found.id)
         click.launch(page)
         app.tell({"address": page}, f"opened {page}")
         return
-    report = make_report(instance.stores, found)
+    report = instance.jobs.report(found)
 
     def render(console: Console) -> None:
         render_steps(console, report.steps, time.time())
@@ -145,12 +141,10 @@ def results(  # noqa: PLR0917 - click passes them by name
     Columns are written as they are; odd names stand in `backquotes`, texts in quotes.
     """
     from starwhale.cli.job_results import render_rows, rows_to_json
-    from starwhale.results.read import table_names
-    from starwhale.results.scan import scan
 
-    instance = app.instance()
-    found_job = instance.jobs.get(job_address)
-    found = scan(instance.stores, found_job, table, where=where, limit=limit, offset=offset, failed=failed)
+    verbs = app.instance().jobs
+    found_job = verbs.get(job_address)
+    found = verbs.results(found_job, table, where=where, limit=limit, offset=offset, failed=failed)
 
     def render(console: Console) -> None:
         words = ["swcli", "job", "results", found_job.id[:12], *(["--table", found.table] if table else [])]
@@ -159,11 +153,7 @@ def results(  # noqa: PLR0917 - click passes them by name
         if found.rows:
             return
         console.print(_why_nothing(found.table, where, offset), markup=False, highlight=False, soft_wrap=True)
-        if (
-            not where
-            and not offset
-            and (names := [name for name in table_names(instance.stores, found_job) if not table])
-        ):
+        if not where and not offset and (names := [] if table else verbs.tables(found_job)):
             app.say(f"tables of this job: {', '.join(names)}")
 
     app.emit(rows_to_json(found.rows), render)
@@ -187,11 +177,11 @@ def wait(app: CliApp, job_address: str, timeout: float | None) -> None:
     Ctrl-C ends the waiting and leaves the job running.
     """
     from starwhale.domain.status import Status
-    from starwhale.results.reports.manifest import job_manifest
 
-    found = app.instance().jobs.wait(job_address, timeout_s=timeout, poll_s=0.5)
+    verbs = app.instance().jobs
+    found = verbs.wait(job_address, timeout_s=timeout, poll_s=0.5)
     short = found.id[:12]
-    app.tell({"manifest": job_manifest(found)}, f"job {short}: {found.status}; see it with: swcli job info {short}")
+    app.tell({"manifest": verbs.manifest(found)}, f"job {short}: {found.status}; see it with: swcli job info {short}")
     if found.status is not Status.SUCCESS:
         click.get_current_context().exit(1)
 

@@ -51,7 +51,8 @@ def cancel(app: CliApp, job_address: str, timeout: float | None, force: bool) ->
 
 
 def _tell(app: CliApp, found: JobRecord) -> None:
-    from starwhale.results.reports.manifest import job_manifest
-
     short = found.id[:12]
-    app.tell({"manifest": job_manifest(found)}, f"job {short}: {found.status}; go on with: swcli job resume {short}")
+    app.tell(
+        {"manifest": app.instance().jobs.manifest(found)},
+        f"job {short}: {found.status}; go on with: swcli job resume {short}",
+    )

@@ -11,7 +11,7 @@ import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.debug_command import debug_command
-from starwhale.errors import InterruptedJobError, NotFoundError, UserCodeError
+from starwhale.errors import InterruptedJobError, UserCodeError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,9 +40,8 @@ def finish(app: CliApp, outcome: JobOutcome) -> None:
         StarwhaleError: Why the job failed.
     """
     from starwhale.cli.render.render_report import render_report
-    from starwhale.results.reports.job_report import make_report
 
-    job = _find(app, outcome.job_id)
+    job = app.instance().jobs.find(outcome.job_id)  # a debug run is hidden by now
     is_debug = job.request.is_debug
     short = outcome.job_id[:12]
     if outcome.was_interrupted:
@@ -63,7 +62,7 @@ def finish(app: CliApp, outcome: JobOutcome) -> None:
             again = f"mend it and go on with: swcli job resume {short}; -v shows the traceback"
             outcome.error.hint = outcome.error.hint or again
         raise outcome.error
-    report = make_report(app.instance().stores, job)
+    report = app.instance().jobs.report(job)
 
     def render(console: Console) -> None:
         if job.request.row:
@@ -96,22 +95,11 @@ def row_command(app: CliApp, job: JobRecord, row: str) -> str:
     return debug_command(job.request, row=row, datasets=job.datasets, folder=Path.cwd(), project=project)
 
 
-def _find(app: CliApp, job_id: str) -> JobRecord:
-    """Return the job that has just run; a debug run is hidden by now."""
-    jobs = app.instance().stores.catalog.jobs
-    try:
-        return jobs.get(job_id)
-    except NotFoundError:
-        return jobs.get(job_id, removed=True)
-
-
 def _render_outputs(app: CliApp, job: JobRecord) -> None:
     """Show what predict gave for the one row that was tried."""
-    from starwhale.results.read import read_rows, table_names
     from starwhale.storage.protocols import TableQuery
 
-    stores = app.instance().stores
-    rows = list(read_rows(stores, job, TableQuery(table="results"))) if "results" in table_names(stores, job) else []
+    rows = list(app.instance().jobs.rows(job, TableQuery(table="results")))
     if not rows:
         click.echo("predict logged no output")
     for row in rows:

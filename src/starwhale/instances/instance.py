@@ -16,6 +16,9 @@ from starwhale.settings import VERSION, Settings
 from starwhale.storage.stores import Stores, StoresRef, open_stores
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starwhale.instances.console import Console
     from starwhale.instances.datasets import DatasetVerbs
     from starwhale.instances.garbage.collect import GarbageVerbs
     from starwhale.instances.models import ModelVerbs
@@ -77,6 +80,18 @@ class Instance:
         return JobVerbs(self.stores, self.project, self.settings)
 
     @property
+    def root(self) -> Path:
+        """The directory that everything is kept in."""
+        return self.stores.layout.root
+
+    @property
+    def console(self) -> Console:
+        """Where its console is, if one runs."""
+        from starwhale.instances.console import Console  # rarer than listing jobs
+
+        return Console(self.stores)
+
+    @property
     def garbage(self) -> GarbageVerbs:
         """What can be done with what was removed, and with files that nothing refers to."""
         from starwhale.instances.garbage.collect import GarbageVerbs  # rarer than anything else
@@ -107,7 +122,7 @@ class Instance:
         return {
             "name": LOCAL,
             "type": "standalone",
-            "uri": str(self.stores.layout.root),
+            "uri": str(self.root),
             "current_project": self.project,
             "configuration": str(self.configuration.path),
             "in_use": True,

@@ -1,6 +1,6 @@
 """RESULTS: read what a job found, and say what it is worth. (What user code logs is gathered in `handlers.log_buffer`.)
 
-Doors: `read` (tables and summaries), `scan` with `where` (some rows of a table), `frame` (a table as a data frame), `figure` (a value with everything that has to be
+Doors: `read` (tables and summaries of a job), `logged` (tables under an id of a script's own), `scan` with `where` (some rows of a table), `frame` (a table as a data frame), `figure` (a value with everything that has to be
 known of it; made by `estimate`, `metric_rows`, `classification_figures`, kept by `job_figures`), `reproduction` with `agreement` (did another job find the same).
 `row_index`, `row_counts` and `where_columns` make millions of rows quick to sort and filter. Rooms: `metrics/` computes, `compare/` judges differences, `gate/` says whether rules are kept, `reports/` tells one job.
 

@@ -1,4 +1,4 @@
-"""Whose results are read: jobs and evaluations, as the stores know them."""
+"""The results of a job: how they are opened, and the names, rows and summary that they have."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from starwhale.domain.job import DatasetInput
 from starwhale.domain.object_uri import is_object_uri
-from starwhale.domain.version import is_version
 from starwhale.errors import NotFoundError, ObjectStoreError
 from starwhale.storage.protocols import HIDDEN_COLUMNS, DatasetReader, TableQuery, Value
 
@@ -18,16 +17,6 @@ if TYPE_CHECKING:
     from starwhale.storage.result_parts.result_rows import ResultScope
     from starwhale.storage.stores import Stores
     from starwhale.storage.task_side import JobStores
-
-
-def find_job(stores: Stores, job_id: str) -> JobRecord | None:
-    """Return the job with a whole id; None when there is none."""
-    if not is_version(job_id):
-        return None
-    try:
-        return stores.catalog.jobs.get(job_id)
-    except NotFoundError:
-        return None
 
 
 def job_scope(stores: JobStores, job: JobRecord) -> ResultScope:

@@ -117,13 +117,11 @@ class Comparisons:
         from urllib.parse import quote
 
         from starwhale.results.compare.job_runs import ids_in_results
-        from starwhale.results.read import job_scope
-        from starwhale.results.scan import RESULTS, whole_row
 
-        job = self._instance.catalog.jobs.find(run)
-        scope = job_scope(self._instance.stores, job)
+        verbs = self._instance.jobs
+        job = verbs.find(run)
         for each in ids_in_results(job, row_id):
-            row = whole_row(self._instance.stores, scope, RESULTS, each)
+            row = verbs.row(job, "results", each)
             if row is not None:
                 return Shown(f"/api/v1/jobs/{quote(job.id)}/media", {"id": str(row["id"])}).row(row)
         return {}

@@ -30,10 +30,8 @@ def start_driver(instance: Instance, job_id: str, changes: ResumeChanges) -> Non
         StarwhaleError: It cannot go on; says why.
         ExecutionError: It did not begin in time.
     """
-    asked = json.dumps(
-        {"job": job_id, "changes": dataclasses.asdict(changes), "root": str(instance.stores.layout.root)}
-    )
-    folder = instance.stores.layout.logs(job_id)
+    asked = json.dumps({"job": job_id, "changes": dataclasses.asdict(changes), "root": str(instance.root)})
+    folder = instance.jobs.log_folder(job_id)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "driver.txt").open("ab") as log:
         process = subprocess.Popen(

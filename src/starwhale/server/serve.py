@@ -14,9 +14,7 @@ import uvicorn
 from starwhale.errors import PortError, StarwhaleError, UsageError
 from starwhale.instances import open_instance
 from starwhale.instances.change_feed import ChangeFeed
-from starwhale.instances.console import forget_console, note_console
 from starwhale.instances.jobs.job_table import JobTable
-from starwhale.results.row_index import RowIndexes
 from starwhale.server.app import make_app
 from starwhale.server.comparisons import Comparisons
 from starwhale.server.guard import hosts_of
@@ -53,7 +51,7 @@ def make_served(instance: Instance) -> Served:
     return Served(
         instance=instance,
         jobs=JobTable(instance, feed),
-        rows=RowIndexes(instance.stores),
+        rows=instance.jobs.row_indexes(),
         comparisons=Comparisons(instance),
         changes=Changes(feed),
     )
@@ -84,13 +82,13 @@ def serve(settings: Settings, options: ServeOptions, say: Callable[[str], None])
         address = _address(options.host, port)
 
         def started() -> None:
-            note_console(instance.stores, address)
+            instance.console.note(address)
             say(address)
 
         try:
             _Server(config, started, served.changes.end).run(sockets=[listening])
         finally:
-            forget_console(instance.stores)
+            instance.console.forget()
 
 
 class _Server(uvicorn.Server):

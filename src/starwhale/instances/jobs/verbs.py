@@ -12,6 +12,7 @@ from starwhale.domain.status import Status, is_active
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import CannotTellError, JobTimeoutError, RestoreError
+from starwhale.instances.jobs.reading import JobReading
 from starwhale.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,53 +25,18 @@ if TYPE_CHECKING:
     from starwhale.instances.jobs.reproduce import Repeated, ReproduceOptions
     from starwhale.results.compare.findings import Comparison
     from starwhale.results.gate.report import Gate
-    from starwhale.storage.catalog.records import JobRecord, StepRecord
+    from starwhale.storage.catalog.records import JobRecord
     from starwhale.storage.stores import Stores
     from starwhale.transfer.archive import OnBytes
     from starwhale.transfer.job_archive import Imported
 
 
-class JobVerbs:
-    """Verbs of jobs. A job is addressed by its id, a unique beginning of it, its name, `latest`, `latest~N` or a URI."""
+class JobVerbs(JobReading):
+    """Verbs of jobs: those that look, and those that run and change. A job is addressed by its id, a unique beginning of it, its name, `latest`, `latest~N` or a URI."""
 
     def __init__(self, stores: Stores, project: str, settings: Settings) -> None:
-        self._stores = stores
+        super().__init__(stores, project)
         self._settings = settings
-        self._project = project
-
-    def list(
-        self, project: str | None = None, *, limit: int = 100, offset: int = 0, removed: bool = False
-    ) -> Sequence[JobRecord]:
-        """Return jobs, the newest first.
-
-        Args:
-            project: URI of the project; None for the current one.
-            limit: At most so many.
-            offset: Leave out so many of the newest.
-            removed: The removed ones instead of the others.
-
-        Raises:
-            NotFoundError: There is no such project.
-        """
-        home = self._project if project is None else parse_project_uri(project).project
-        projects = self._stores.catalog.projects
-        if home in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
-            projects.refuse_removed(home)
-        else:
-            projects.get(home)
-        return self._stores.catalog.jobs.list(home, limit=limit, offset=offset, removed=removed)
-
-    def get(self, job: str) -> JobRecord:
-        """Return one job.
-
-        Raises:
-            NotFoundError: Nothing fits.
-        """
-        return self._stores.catalog.jobs.get(job, project=self._project)
-
-    def steps(self, job: str) -> Sequence[StepRecord]:
-        """Return the steps of one job, needs first."""
-        return self._stores.catalog.jobs.steps(self.get(job).id)
 
     def compare(self, *runs: str, options: CompareOptions | None = None) -> Comparison:
         """Compare jobs, or files of predictions, row by row.
@@ -115,7 +81,7 @@ class JobVerbs:
 
     def recover(self, job: str) -> JobRecord:
         """Bring a removed job back."""
-        found = self._stores.catalog.jobs.get(job, project=self._project, removed=True)
+        found = self.get(job, removed=True)
         self._stores.catalog.jobs.recover(found.id)
         return self._stores.catalog.jobs.get(found.id)
 

@@ -66,10 +66,8 @@ def show_job(here: Here, job: JobAddress) -> JobView:
 @router.get("/jobs/{job}/steps")
 def list_job_steps(here: Here, job: JobAddress) -> Page[StepView]:
     """List the steps of a job, needs first; `needs` makes the graph of them."""
-    from starwhale.results.reports.job_report import make_steps
-
     found = find_job(here, job)
-    steps = make_steps(here.instance.stores, found)
+    steps = here.instance.jobs.step_reports(found)
     return Page(items=show_steps(here, found, steps), next=None, total=len(steps))
 
 
@@ -116,15 +114,13 @@ def find_job(here: Served, job: str) -> JobRecord:
     from starwhale.domain.version import is_version
 
     if is_version(job):
-        return here.instance.catalog.jobs.find(job)
+        return here.instance.jobs.find(job)
     return here.instance.jobs.get(job)
 
 
 def view_job(here: Served, found: JobRecord) -> JobView:
     """Return all that is told about a job."""
-    from starwhale.results.reports.job_report import make_report
-
-    report = make_report(here.instance.stores, found)
+    report = here.instance.jobs.report(found)
     shown = Shown("", {})
     return JobView(
         job=show_row(here.jobs.one(found)),
