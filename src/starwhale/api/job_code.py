@@ -81,15 +81,7 @@ def _model_request(model: str, handler: str, options: Mapping[str, Any]) -> RunR
         UsageError: A path leads nowhere, or a folder says nothing of its modules and no or several of its files have handlers.
     """
     target = find_target(model, handler=handler)
-    return RunRequest(
-        workdir=target.workdir,
-        modules=target.modules,
-        model_name=target.model_name,
-        envs=target.envs,
-        model_uri=target.model_uri,
-        handler=handler,
-        **options,
-    )
+    return RunRequest(**target.fields(), handler=handler, **options)
 
 
 def _word(handler: Wanted) -> str:

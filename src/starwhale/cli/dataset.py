@@ -18,10 +18,10 @@ _LAZY = {
     "build": LazyCommand(
         "starwhale.cli.dataset_build:build", "Build a version from files, other tools' data, or a handler."
     ),
-    "copy": LazyCommand("starwhale.cli.dataset_copy:copy", "Copy a version to another name or project."),
+    "copy": LazyCommand("starwhale.cli.version_copy:dataset_copy", "Copy a version to another name or project."),
     "verify": LazyCommand("starwhale.cli.dataset_verify:verify", "Read a whole version and name what is damaged."),
-    "export": LazyCommand("starwhale.cli.dataset_archive:export", "Write a version to one file."),
-    "import": LazyCommand("starwhale.cli.dataset_archive:import_", "Make a version of an archive."),
+    "export": LazyCommand("starwhale.cli.version_archive:dataset_export", "Write a version to one file."),
+    "import": LazyCommand("starwhale.cli.version_archive:dataset_import", "Make a version of an archive."),
     "info": LazyCommand("starwhale.cli.dataset_facts:info", "Show a version, and what is in each of its columns."),
     "summary": LazyCommand(
         "starwhale.cli.dataset_facts:summary", "Show the counts of a version, and what is in each of its columns."

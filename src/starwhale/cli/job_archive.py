@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,8 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
 from starwhale.cli.render.archive_progress import shown_bytes
-from starwhale.cli.render.render_table import show_bytes
+from starwhale.cli.version_archive import import_options, tell_written
+from starwhale.cli.versions import make_command
 
 if TYPE_CHECKING:
     from starwhale.transfer.job_archive import Imported
@@ -35,26 +35,12 @@ def export(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     job_address, file = given.pop("job_address"), given.pop("file")
     with shown_bytes(app) as on_bytes:
         size = app.instance().jobs.export(job_address, file, **given, on_bytes=on_bytes)
-    text = f"wrote {file} ({show_bytes(size)}); bring it in elsewhere with: swcli job import {file}"
-    app.tell({"file": str(file.absolute()), "bytes": size}, text)
+    tell_written(app, "job", file, size)
 
 
-@click.command("import", cls=SwCommand)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("-p", "--project", default="", help="Project of the job; the current one by default.")
-@click.option("-i", "--ignore-tag", "ignore_tags", multiple=True, help="Tag of a version in it that is left out.")
-@click.option("-f", "--force", is_flag=True, help="Move tags that point at another version there; mend damaged files.")
-@click.pass_obj
-def import_(app: CliApp, file: Path, *, project: str, ignore_tags: Sequence[str], force: bool) -> None:
-    """Bring a job of another machine in, under the id that it had, with the model, datasets and runtime that are in the file.
-
-    Everything is verified before anything is kept, and nothing in it is run or unpickled. The job can be read and compared like any other,
-    and not be resumed. A file that was imported before changes nothing.
-    """
+def _import(app: CliApp, *, file: Path, **given: Any) -> None:  # Any: one value per option
     with shown_bytes(app) as on_bytes:
-        made = app.instance().jobs.import_archive(
-            file, project=project, ignore_tags=ignore_tags, force=force, on_bytes=on_bytes
-        )
+        made = app.instance().jobs.import_archive(file, **given, on_bytes=on_bytes)
     value = {
         "job": made.job.id,
         "status": str(made.job.status),
@@ -64,6 +50,19 @@ def import_(app: CliApp, file: Path, *, project: str, ignore_tags: Sequence[str]
         ],
     }
     app.tell(value, "\n".join(_lines(made)))
+
+
+import_ = make_command(
+    "import",
+    """Bring a job of another machine in, under the id that it had, with the model, datasets and runtime that are in the file.
+
+    Everything is verified before anything is kept, and nothing in it is run or unpickled. The job can be read and compared like any other,
+    and not be resumed. A file that was imported before changes nothing.
+    """,
+    _import,
+    click.Argument(["file"], type=click.Path(path_type=Path)),
+    *import_options("job", "Tag of a version in it that is left out."),
+)
 
 
 def _lines(made: Imported) -> list[str]:

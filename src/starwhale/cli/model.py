@@ -35,11 +35,11 @@ _NOT_BUILT = {
 _LATER = {"push": "copying a model to a server"}
 _LAZY = {
     "run": LazyCommand("starwhale.cli.model_run:run", "Evaluate a model over datasets."),
-    "export": LazyCommand("starwhale.cli.model_archive:export", "Write a version to one file."),
-    "import": LazyCommand("starwhale.cli.model_archive:import_", "Make a version of an archive."),
+    "export": LazyCommand("starwhale.cli.version_archive:model_export", "Write a version to one file."),
+    "import": LazyCommand("starwhale.cli.version_archive:model_import", "Make a version of an archive."),
     "diff": LazyCommand("starwhale.cli.model_diff:diff", "Compare two versions: files, their lines, and handlers."),
     "extract": LazyCommand("starwhale.cli.model_extract:extract", "Write the files of a version into a folder."),
-    "copy": LazyCommand("starwhale.cli.model_copy:copy", "Copy a version to another name or project."),
+    "copy": LazyCommand("starwhale.cli.version_copy:model_copy", "Copy a version to another name or project."),
 }
 LEFT_OUT = 5
 """Names of what was left out that `build` shows."""

@@ -194,11 +194,7 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
         raise UsageError(message, hint="a job and its results live in one project: give --run-project alone")
     replicas, fits_replicas = split_replicas(given["replicas"])
     return RunRequest(
-        workdir=target.workdir,
-        modules=target.modules,
-        model_uri=target.model_uri,
-        model_name=target.model_name,
-        envs=target.envs,
+        **target.fields(),
         runtime_uri=given["runtime"],
         forbids_packaged_runtime=given["forbid_packaged_runtime"],
         keeps_snapshot=not given["cleanup_snapshot"],

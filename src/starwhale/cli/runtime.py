@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +24,9 @@ FILTERS = ("basic", "runtime_yaml", "manifest", "lock", "all")
 """Parts of a version that `info` can show."""
 _NOT_BUILT = {"dockerize": "Make an image of a runtime", "quickstart": "Begin a runtime"}
 _LAZY = {
-    "export": LazyCommand("starwhale.cli.runtime_archive:export", "Write a version to one file."),
-    "import": LazyCommand("starwhale.cli.runtime_archive:import_", "Make a version of an archive."),
+    "export": LazyCommand("starwhale.cli.version_archive:runtime_export", "Write a version to one file."),
+    "import": LazyCommand("starwhale.cli.version_archive:runtime_import", "Make a version of an archive."),
+    "copy": LazyCommand("starwhale.cli.version_copy:runtime_copy", "Copy a version to another name or project."),
     "build": LazyCommand("starwhale.cli.runtime_build:build", "Lock an environment as a new version."),
     "lock": LazyCommand("starwhale.cli.runtime_build:lock", "Write a lock, without keeping a version."),
     "run": LazyCommand("starwhale.cli.runtime_use:run", "Run a command in the environment of a version."),
@@ -147,30 +147,3 @@ def extract(app: CliApp, uri: str, target: str | None, target_dir: str | None, *
     version, written = verbs.extract(uri, place, force=force)
     value = {"uri": version.uri.full, "path": str(written.absolute())}
     app.tell(value, f"extracted {version.uri.full} to {written.absolute()}")
-
-
-@runtime.command("copy", cls=SwCommand)
-@click.argument("src", shell_complete=completes("runtime"))
-@click.argument("dest")
-@click.option("-f", "--force", is_flag=True, help="Move tags that point at another version there.")
-@click.option("-dlp", "--dest-local-project", "project", default="", help="Project of a destination that names none.")
-@click.option("-i", "--ignore-tag", "ignore_tags", multiple=True, help="Tag that stays behind.")
-@click.pass_obj
-def copy(app: CliApp, src: str, dest: str, *, force: bool, project: str, ignore_tags: Sequence[str]) -> None:
-    """Copy a version to another name or project, sharing its files.
-
-    DEST is a new name, the URI of a project (local/project/<project>), both, or '.' for the same name in the current project or the
-    one of -dlp. Your tags travel. The copy has a version id of its own, and the same environment.
-    """
-    made = app.instance().runtimes.copy(src, dest, project=project, ignore_tags=ignore_tags, force=force)
-    version = made.version
-    value = {
-        "uri": version.uri.full,
-        "name": version.name,
-        "project": version.project,
-        "version": version.version,
-        "tags": list(version.tags),
-        "is_new": made.is_new,
-    }
-    did = "copied to" if made.is_new else "nothing to copy, it is there already:"
-    app.tell(value, f"{did} {version.uri.full}")

@@ -82,7 +82,7 @@ def _list(kind: VersionKind) -> click.Command:
         if len(found) > len(rows):
             app.say(f"… and {len(found) - len(rows)} more: --page 2 --size {SHOWN_ROWS}, or --filter name=<prefix>")
 
-    return _command(
+    return make_command(
         "list",
         f"List the newest version of each {kind.noun}.",
         run,
@@ -120,7 +120,7 @@ def _history(kind: VersionKind) -> click.Command:
             shown = [{**row, "version": row["version"][:SHORT_VERSION]} for row in shown]
         emit_table(app, shown, HISTORY, fullname=True)
 
-    return _command(
+    return make_command(
         "history",
         f"List the versions of a {kind.noun}, the newest first.",
         run,
@@ -149,7 +149,7 @@ def _tag(kind: VersionKind) -> click.Command:
                 did = "removed {} from" if remove else "added {} to"
                 app.say(f"{did.format(each)} {version.name}/version/{version.version[:SHORT_VERSION]}")
 
-    return _command(
+    return make_command(
         "tag",
         "Add, remove or list the tags of a version.",
         run,
@@ -182,7 +182,7 @@ def _remove(kind: VersionKind) -> click.Command:
             f"removed {what}; bring {'one' if len(doomed) > 1 else 'it'} back with: swcli {kind.noun} recover {newest}",
         )
 
-    return _command(
+    return make_command(
         "remove",
         "Hide a version; `recover` brings it back.\n\nA name alone means its newest version, and no other.",
         run,
@@ -200,7 +200,7 @@ def _recover(kind: VersionKind) -> click.Command:
         recovered = kind.verbs(app).recover(uri).uri.full
         app.tell({"recovered": recovered}, f"recovered {recovered}")
 
-    return _command(
+    return make_command(
         "recover",
         "Bring a removed version back.",
         run,
@@ -209,7 +209,8 @@ def _recover(kind: VersionKind) -> click.Command:
     )
 
 
-def _command(name: str, text: str, run: Callable[..., None], *params: click.Parameter) -> click.Command:
+def make_command(name: str, text: str, run: Callable[..., None], *params: click.Parameter) -> click.Command:
+    """Return a command that gives what every command gets, and its parameters by name, to a function."""
     return SwCommand(name, params=list(params), callback=click.pass_obj(run), help=text)
 
 

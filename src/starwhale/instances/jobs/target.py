@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from starwhale.errors import UsageError, nearest
 
@@ -25,6 +27,10 @@ class Target:
     """Environment variables that `model.yaml` declares."""
     model_uri: str = ""
     """A packaged model as the user named it; empty for files."""
+
+    def fields(self) -> dict[str, Any]:  # Any: one value per field
+        """Return the fields by name, for the `RunRequest` that they are part of."""
+        return dataclasses.asdict(self)
 
 
 def find_target(given: str, *, modules: Sequence[str] = (), model_yaml: str | None = None, handler: str = "") -> Target:
