@@ -14,8 +14,7 @@ from starwhale.storage.catalog.records import BundleRecord, VersionRecord
 from starwhale.storage.dataset_rows.object_dataset import ObjectDataset, VersionNote, auto_sorted, version_of
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.bundles import Bundles
-    from starwhale.storage.catalog.versions_tags import Tags, Versions
+    from starwhale.storage.catalog.catalog import SqlCatalog
     from starwhale.storage.dataset_rows.object_copies import Sent
     from starwhale.storage.protocols import DatasetStore
     from starwhale.storage.stores import StoresRef
@@ -64,9 +63,9 @@ def open_elsewhere(
     )
     refuse = _Refuse(uri.dataset)
     stores = DatasetStores(
-        bundles=cast("Bundles", refuse),  # cast: whatever is asked of it is a change, which it refuses
-        versions=cast("Versions", versions),  # cast: `Dataset` asks a version that it only reads for no more than this
-        tags=cast("Tags", refuse),  # cast: as above
+        catalog=cast(
+            "SqlCatalog", _Catalog(versions=versions, bundles=refuse, tags=refuse)
+        ),  # cast: `Dataset` asks no more of it
         rows=cast("DatasetStore", store),  # cast: the store of rows is what knows object stores
         make_id=refuse,
         ref=ref,
@@ -165,6 +164,18 @@ class ElsewhereVersions:
             tags=auto_sorted(tags or {}, note.version, ids[0]),
             place=uri.place,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Catalog:
+    """What `Dataset` asks of a catalog for a version that it only reads."""
+
+    versions: ElsewhereVersions
+    """Its versions."""
+    bundles: _Refuse
+    """Whatever is asked of it is a change."""
+    tags: _Refuse
+    """The same."""
 
 
 class _Refuse:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starwhale.datasets.stores import DatasetStores, Opened
 from starwhale.domain.uri import Uri, parse_uri
 from starwhale.domain.version import check_name, is_version
@@ -12,23 +14,37 @@ CREATE_MODES = ("auto", "empty", "forbid")
 
 
 def find_dataset(
-    stores: DatasetStores, uri: str, *, create: str = "auto", readonly: bool = False, default_project: str = "self"
+    stores: DatasetStores,
+    uri: str,
+    check_project: Callable[[str], None],
+    *,
+    create: str = "auto",
+    readonly: bool = False,
+    default_project: str = "self",
 ) -> Opened:
     """Find what a URI means, without writing anything.
 
     A bare word is the name of a dataset. Where nothing may be created, it may also be a tag or the beginning of a version.
 
+    Args:
+        stores: What there is.
+        uri: The URI.
+        check_project: Raises where a project of that name may not be used; asked of one that is not there.
+        create: One of `CREATE_MODES`.
+        readonly: Whether it has to be there.
+        default_project: Project of a URI that names none.
+
     Raises:
         UsageError: `create` has another value.
         AlreadyExistsError: The dataset exists, and `create` is "empty".
         MissingDatasetError: It does not exist, and may not be created; the nearest names are said.
-        NotFoundError: It has no such version.
+        NotFoundError: It has no such version, or there is no such project.
     """
     if create not in CREATE_MODES:
         message = f"create is {create!r}"
         raise UsageError(message, hint=f"use one of {', '.join(map(repr, CREATE_MODES))}")
     parsed = parse_uri(uri, kind="dataset", default_project=default_project)
-    opened = _find(stores, parsed, names_only=create != "forbid" and not readonly)
+    opened = _find(stores, parsed, check_project, names_only=create != "forbid" and not readonly)
     if opened.version is not None:
         if create == "empty":
             message = f"dataset {opened.name!r} exists already in project {opened.project!r}"
@@ -43,11 +59,14 @@ def find_dataset(
     return opened
 
 
-def _find(stores: DatasetStores, uri: Uri, *, names_only: bool) -> Opened:
+def _find(stores: DatasetStores, uri: Uri, check_project: Callable[[str], None], *, names_only: bool) -> Opened:
     if uri.version or not uri.name or is_version(uri.name):
+        check_project(uri.project)
         return _resolve(stores, uri)
-    bundle = stores.bundles.find(uri.project, "dataset", uri.name)
-    newest = stores.versions.newest(bundle.id) if bundle else None
+    found = stores.catalog.find_newest(uri.project, "dataset", uri.name)
+    if not found.has_project:
+        check_project(uri.project)
+    bundle, newest = found.bundle, found.version
     if newest is None and not names_only:
         try:
             return _resolve(stores, uri)

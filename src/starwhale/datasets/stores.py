@@ -13,6 +13,7 @@ from starwhale.storage.stores import StoresRef
 if TYPE_CHECKING:
     from starwhale.media.source import Source
     from starwhale.storage.catalog.bundles import Bundles
+    from starwhale.storage.catalog.catalog import SqlCatalog
     from starwhale.storage.catalog.versions_tags import Tags, Versions
 
 
@@ -20,18 +21,29 @@ if TYPE_CHECKING:
 class DatasetStores:
     """The stores that datasets work on; whoever opened them closes them."""
 
-    bundles: Bundles
-    """Names in the catalog."""
-    versions: Versions
-    """Versions in the catalog; adding one is the commit point."""
-    tags: Tags
-    """Tags in the catalog."""
+    catalog: SqlCatalog
+    """Names, versions and tags; it imports what each of them needs when it is first asked for."""
     rows: DatasetStore
     """The rows."""
     make_id: Callable[[], str]
     """Makes version ids."""
     ref: StoresRef
     """Opens the rows in other processes."""
+
+    @property
+    def bundles(self) -> Bundles:
+        """Names in the catalog."""
+        return self.catalog.bundles
+
+    @property
+    def versions(self) -> Versions:
+        """Versions in the catalog; adding one is the commit point."""
+        return self.catalog.versions
+
+    @property
+    def tags(self) -> Tags:
+        """Tags in the catalog."""
+        return self.catalog.tags
 
     def open_reader(self, version: VersionRecord | None) -> DatasetReader:
         """Open the rows of a version; None has no rows."""

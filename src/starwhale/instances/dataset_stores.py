@@ -14,9 +14,7 @@ def dataset_stores(stores: Stores, fixed_version: str = "") -> DatasetStores:
     """Return what datasets need; `fixed_version` is the id of the next version, empty for new ones."""
     catalog = stores.catalog
     return DatasetStores(
-        bundles=catalog.bundles,
-        versions=catalog.versions,
-        tags=catalog.tags,
+        catalog=catalog,
         rows=stores.datasets,
         make_id=lambda: fixed_version or catalog.make_id(),
         ref=stores.ref,

@@ -53,9 +53,10 @@ class DatasetVerbs(VersionVerbs):
         """
         if is_object_uri(uri):
             return self._open_elsewhere(parse_object_uri(uri), kind, create)
-        self._check_project(self.parse(uri).project)
         stores = self._opened()
-        opened = find_dataset(stores, uri, create=create, readonly=readonly, default_project=self._project)
+        opened = find_dataset(
+            stores, uri, self._check_project, create=create, readonly=readonly, default_project=self._project
+        )
         return kind(stores, opened, readonly=readonly)
 
     def handler_rows(

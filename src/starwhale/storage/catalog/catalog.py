@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.job_facts import JobFactsRows
     from starwhale.storage.catalog.jobs import Jobs
     from starwhale.storage.catalog.ledger import Ledger
+    from starwhale.storage.catalog.newest import Newest
     from starwhale.storage.catalog.parts import Parts
     from starwhale.storage.catalog.projects import Projects
     from starwhale.storage.catalog.references import References
@@ -147,6 +148,16 @@ class SqlCatalog:
         from starwhale.storage.catalog.wishes import Wishes
 
         return Wishes(self._database, self.clock)
+
+    def find_newest(self, project: str, kind: str, name: str) -> Newest:
+        """Return what a name in any case means, as cheaply as can be.
+
+        Raises:
+            CorruptedError: What the catalog says of it is damaged.
+        """
+        from starwhale.storage.catalog.newest import find_newest
+
+        return find_newest(self._database, project, kind, name)
 
     def read(self) -> AbstractContextManager[Connection]:
         """A transaction that sees the catalog as it was at one moment."""

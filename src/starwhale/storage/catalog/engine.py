@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
-
-from starwhale.errors import CorruptedError, NoSpaceError, RootError
+from starwhale.errors import CorruptedError, NoSpaceError, RootError, StarwhaleError
 from starwhale.storage.catalog.row_sums import HINT, SUMMED, check_tables
 from starwhale.storage.catalog.sqlite_errors import UNWRITTEN_HINT, is_unwritten, unwritten_text
+
+if TYPE_CHECKING:  # imported with the first transaction of SQLAlchemy's: opening a dataset to read it needs none
+    from sqlalchemy import Connection, Engine
 
 BUSY_TIMEOUT_S = 30.0
 """How long a transaction waits for its turn."""
@@ -30,8 +31,10 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         """The database file."""
-        self._engine = _create_engine(path)
+        self._made: Engine | None = None
+        self._idle: list[sqlite3.Connection] = []
         self._checked: set[Sequence[str]] = set()
+        self._lock = threading.Lock()
 
     @contextmanager
     def read(self) -> Generator[Connection]:
@@ -43,10 +46,23 @@ class Database:
     def read_checked(self, tables: Sequence[str] = SUMMED) -> Generator[Connection]:
         """`read`, after tables and their indexes were compared, once: a lost entry shows an older version as the newest."""
         with self.read() as connection:
-            if tables not in self._checked:
-                check_tables(connection, tables)
-                self._checked.add(tables)
+            self._check(connection, tables)
             yield connection
+
+    @contextmanager
+    def read_plain(self, tables: Sequence[str] = SUMMED) -> Generator[sqlite3.Connection]:
+        """`read_checked` through a connection of the driver's own, whose rows have names: for the few questions that every reader asks."""
+        with _translated(self.path, sqlite3.DatabaseError):
+            connection = self._take_idle() or _connect(self.path)
+            try:
+                connection.execute("BEGIN")
+                self._check(connection, tables)
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.close()
+                raise
+            self._idle.append(connection)
 
     @contextmanager
     def write(self) -> Generator[Connection]:
@@ -60,11 +76,32 @@ class Database:
 
     def close(self) -> None:
         """Close the idle connections; those in use close when their transaction ends."""
-        self._engine.dispose()
+        if self._made is not None:
+            self._made.dispose()
+        while (connection := self._take_idle()) is not None:
+            connection.close()
+
+    @property
+    def _engine(self) -> Engine:
+        with self._lock:
+            if self._made is None:
+                self._made = _create_engine(self.path)
+            return self._made
+
+    def _take_idle(self) -> sqlite3.Connection | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def _check(self, connection: Connection | sqlite3.Connection, tables: Sequence[str]) -> None:
+        if tables not in self._checked:
+            check_tables(connection, tables)
+            self._checked.add(tables)
 
     @contextmanager
     def _transaction(self, begin: str) -> Generator[Connection]:
-        with _translated(self.path), self._engine.connect() as connection:
+        from sqlalchemy.exc import DatabaseError
+
+        with _translated(self.path, DatabaseError), self._engine.connect() as connection:
             connection.exec_driver_sql(begin)
             try:
                 yield connection
@@ -79,7 +116,7 @@ class VersionReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
+        self._connection = _connect(path)
 
     def __call__(self) -> int:
         """Return the version; takes microseconds. One caller at a time."""
@@ -101,7 +138,16 @@ def _rollback(connection: Connection) -> None:
         connection.exec_driver_sql("ROLLBACK")
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open a connection without SQLAlchemy, used by one thread at a time; its rows have names."""
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
 def _create_engine(path: Path) -> Engine:
+    from sqlalchemy import create_engine, event
+
     engine = create_engine(
         f"sqlite:///{path}",
         isolation_level="AUTOCOMMIT",
@@ -133,29 +179,34 @@ _DAMAGE = (
 
 
 @contextmanager
-def _translated(path: Path) -> Generator[None]:
+def _translated(path: Path, of_driver: type[Exception]) -> Generator[None]:
     """Turn what the driver says of the machine into our words; mistakes of ours stay what they are."""
     try:
         yield
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:  # what SQLAlchemy finds in a column
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:  # what is found in a column
         message = f"the catalog {path} is damaged: a row cannot be read ({error})"
         raise CorruptedError(message, path=str(path), hint=HINT) from error
-    except DatabaseError as error:
-        text = str(error.orig)
-        if "full" in text and "disk" in text:
-            message = f"no space left for the catalog {path}"
-            raise NoSpaceError(message, hint="free some space and try again; nothing was half written") from error
-        if is_unwritten(error.orig):
-            raise NoSpaceError(unwritten_text(path, text), hint=UNWRITTEN_HINT) from error
-        if any(words in text for words in _DAMAGE):
-            message = f"the catalog {path} is damaged: {text}"
-            raise CorruptedError(message, path=str(path), hint=HINT) from error
-        if "readonly" in text or "unable to open" in text:
-            message = f"the catalog {path} cannot be written: {text}"
-            raise RootError(
-                message, hint="check its permissions, or choose another root with SW_LOCAL_STORAGE"
-            ) from error
-        if "locked" in text:
-            message = f"the catalog {path} is kept busy by another program ({text})"
-            raise RootError(message, hint="end the program that holds it, and try again") from error
+    except of_driver as error:
+        said = _our_words(path, getattr(error, "orig", error))  # SQLAlchemy wraps what sqlite3 says
+        if said is not None:
+            raise said from error
         raise
+
+
+def _our_words(path: Path, error: BaseException) -> StarwhaleError | None:
+    """Say what an error of sqlite3 means; None where it is a mistake of ours."""
+    text = str(error)
+    if "full" in text and "disk" in text:
+        message = f"no space left for the catalog {path}"
+        return NoSpaceError(message, hint="free some space and try again; nothing was half written")
+    if is_unwritten(error):
+        return NoSpaceError(unwritten_text(path, text), hint=UNWRITTEN_HINT)
+    if any(words in text for words in _DAMAGE):
+        return CorruptedError(f"the catalog {path} is damaged: {text}", path=str(path), hint=HINT)
+    if "readonly" in text or "unable to open" in text:
+        message = f"the catalog {path} cannot be written: {text}"
+        return RootError(message, hint="check its permissions, or choose another root with SW_LOCAL_STORAGE")
+    if "locked" in text:
+        message = f"the catalog {path} is kept busy by another program ({text})"
+        return RootError(message, hint="end the program that holds it, and try again")
+    return None

@@ -7,14 +7,19 @@ no entry of an index is lost. Revision 0002 computes the same sums: whoever chan
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.version import is_reserved_tag
 from starwhale.errors import CorruptedError
+from starwhale.storage.catalog.records import VersionRecord
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    Connected = Connection | sqlite3.Connection
 
 SUMMED = ("versions", "tags", "bundles", "projects")
 """Tables whose rows and indexes decide which version is read."""
@@ -36,7 +41,37 @@ def version_sum(row: Any) -> str:  # Any: a row with the columns of `query_versi
     )  # fmt: skip
 
 
-def check_sum(connection: Connection, found: str, expected: str, what: str) -> None:
+def check_version(connection: Connected, row: Any) -> None:  # Any: as above
+    """Compare a version with its checksum; same errors as `check_sum`."""
+    check_sum(connection, row.checksum, version_sum(row), f"{row.kind} {row.name!r} version {row.version!r}")
+
+
+def check_tag(connection: Connected, row: Any) -> None:  # Any: a row of `tags`
+    """Compare a tag with its checksum; same errors as `check_sum`."""
+    check_sum(connection, row.checksum, sum_of(row.bundle_id, row.tag, row.version), f"the tag {row.tag!r}")
+
+
+def version_record(row: Any, tags: Iterable[str]) -> VersionRecord:  # Any: as above
+    """Make a value of a version's row and its tags."""
+    return VersionRecord(
+        version=row.version,
+        bundle_id=row.bundle_id,
+        project=row.project,
+        kind=row.kind,
+        name=row.name,
+        sequence=row.sequence,
+        created_at=row.created_at,
+        message=row.message,
+        size_bytes=row.size_bytes,
+        row_count=row.row_count,
+        content_digest=row.content_digest,
+        manifest=row.manifest,
+        is_removed=row.removed_at is not None,
+        tags=tuple(sorted(tags, key=lambda tag: (is_reserved_tag(tag), tag))),
+    )
+
+
+def check_sum(connection: Connected, found: str, expected: str, what: str) -> None:
     """Compare the checksum that a row has with what it should be.
 
     Raises:
@@ -46,22 +81,42 @@ def check_sum(connection: Connection, found: str, expected: str, what: str) -> N
         raise damaged(connection, f"its row of {what} differs from its checksum")
 
 
-def check_tables(connection: Connection, tables: Sequence[str] = SUMMED) -> None:
+def check_tables(connection: Connected, tables: Sequence[str] = SUMMED) -> None:
     """Let SQLite compare tables with their indexes, mostly those of versions.
 
     Raises:
         CorruptedError: Something is missing or out of order.
     """
     for table in tables:
-        found = connection.exec_driver_sql(f"PRAGMA integrity_check({table})").scalars().all()
+        found = _ask(connection, f"PRAGMA integrity_check({table})")
         if found != ["ok"]:
             raise damaged(connection, "; ".join(str(each) for each in found[:3]))
 
 
-def damaged(connection: Connection, reason: str) -> CorruptedError:
+def damaged(connection: Connected, reason: str) -> CorruptedError:
     """Describe damage of the catalog."""
-    path = str(connection.engine.url.database)
+    path = (
+        str(connection.execute("PRAGMA database_list").fetchone()[2])
+        if isinstance(connection, sqlite3.Connection)
+        else str(connection.engine.url.database)
+    )
     return CorruptedError(f"the catalog {path} is damaged: {reason}", path=path, hint=HINT)
 
 
-__all__ = ["HINT", "check_sum", "check_tables", "damaged", "sum_of", "version_sum"]
+def _ask(connection: Connected, query: str) -> list[Any]:  # Any: the first column of what SQLite answers
+    if isinstance(connection, sqlite3.Connection):
+        return [row[0] for row in connection.execute(query)]
+    return list(connection.exec_driver_sql(query).scalars())
+
+
+__all__ = [
+    "HINT",
+    "check_sum",
+    "check_tables",
+    "check_tag",
+    "check_version",
+    "damaged",
+    "sum_of",
+    "version_record",
+    "version_sum",
+]

@@ -15,7 +15,7 @@ from starwhale.storage.catalog.bundles import find_bundle
 from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.projects import find_project, get_project, refuse_removed_project
 from starwhale.storage.catalog.records import BundleRecord, VersionDraft, VersionRecord
-from starwhale.storage.catalog.row_sums import check_sum, sum_of, version_sum
+from starwhale.storage.catalog.row_sums import check_tag, check_version, sum_of, version_record, version_sum
 from starwhale.storage.catalog.schema import bundles, projects, tags, versions
 
 LATEST = "latest"
@@ -182,7 +182,7 @@ class Tags:
         with self._database.read_checked() as connection:
             found = connection.execute(select(tags).where(tags.c.bundle_id == bundle_id).order_by(tags.c.tag)).all()
             for row in found:
-                _check_tag(connection, row)
+                check_tag(connection, row)
             return {row.tag: row.version for row in found}
 
 
@@ -225,29 +225,11 @@ def version_records(connection: Connection, rows: Iterable[Row[Any]]) -> list[Ve
         found[start : start + 500] for start in range(0, len(found), 500)
     ):  # SQLite bounds a statement's variables
         for tag in connection.execute(_TAGS_OF, {"versions": [row.version for row in chunk]}):
-            _check_tag(connection, tag)
+            check_tag(connection, tag)
             by_version[tag.version].append(tag.tag)
     for row in found:
-        check_sum(connection, row.checksum, version_sum(row), f"{row.kind} {row.name!r} version {row.version!r}")
-    return [
-        VersionRecord(
-            version=row.version,
-            bundle_id=row.bundle_id,
-            project=row.project,
-            kind=row.kind,
-            name=row.name,
-            sequence=row.sequence,
-            created_at=row.created_at,
-            message=row.message,
-            size_bytes=row.size_bytes,
-            row_count=row.row_count,
-            content_digest=row.content_digest,
-            manifest=row.manifest,
-            is_removed=row.removed_at is not None,
-            tags=tuple(sorted(by_version[row.version], key=lambda tag: (is_reserved_tag(tag), tag))),
-        )
-        for row in found
-    ]
+        check_version(connection, row)
+    return [version_record(row, by_version[row.version]) for row in found]
 
 
 def _get(connection: Connection, version: str) -> VersionRecord:
@@ -301,10 +283,6 @@ def _sum_up(connection: Connection, version: str) -> None:
     connection.execute(update(versions).where(versions.c.version == version).values(checksum=version_sum(row)))
 
 
-def _check_tag(connection: Connection, row: Row[Any]) -> None:  # Any: what SQLAlchemy knows of a row
-    check_sum(connection, row.checksum, sum_of(row.bundle_id, row.tag, row.version), f"the tag {row.tag!r}")
-
-
 def _point(connection: Connection, bundle_id: str, tag: str, version: str) -> None:
     same = tags.c.bundle_id == bundle_id, tags.c.tag == tag
     row = {"version": version, "checksum": sum_of(bundle_id, tag, version)}
@@ -339,7 +317,7 @@ def _match(
 ) -> list[VersionRecord]:  # Any: see query_versions
     """Versions that a tag means, else those whose id begins so."""
     for row in connection.execute(select(tags).where(tags.c.tag == word)):
-        _check_tag(connection, row)
+        check_tag(connection, row)
     tagged = select(tags.c.version).where(tags.c.tag == word)
     found = version_records(connection, connection.execute(candidates.where(versions.c.version.in_(tagged))))
     if found or len(word) < SHORTEST_PREFIX:
