@@ -659,7 +659,7 @@ export interface paths {
         };
         /**
          * List Runtime Files
-         * @description List the files of a version by path.
+         * @description List files, links and empty folders by path.
          */
         get: operations["list_runtime_files"];
         put?: never;
@@ -679,7 +679,7 @@ export interface paths {
         };
         /**
          * Read Runtime File
-         * @description Read the content of a file, verified.
+         * @description Read the content of a file, whole or by range, verified; code comes as plain text.
          */
         get: operations["read_runtime_file"];
         put?: never;

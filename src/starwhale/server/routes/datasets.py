@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from starwhale.domain.uri import Uri
-from starwhale.errors import NotFoundError, UsageError, nearest
+from starwhale.errors import NotFoundError, nearest
 from starwhale.server.cells import Shown
 from starwhale.server.media_answers import cell_answer
 from starwhale.server.paging import read_cursor, write_cursor
-from starwhale.server.routes.versions import Version, add_version_routes, show_version
+from starwhale.server.routes.versions import Base, Version, add_version_routes, base_of, show_version
 from starwhale.server.state import ITEMS, After, Here, Limit, Served
 from starwhale.wire.rows import RowsView, RowView
 from starwhale.wire.versions import ColumnView, DatasetView, StatisticsView
@@ -121,9 +121,7 @@ def show_dataset_diff(
     project: str,
     name: str,
     version: Version,
-    base: Annotated[
-        str, Query(max_length=400, description="What it is compared with: a version of the same name, or a URI.")
-    ],
+    base: Base,
     *,
     limit: Annotated[
         int, Query(ge=0, le=500, description="Keys per list, and rows with their changed cells, at most.")
@@ -133,15 +131,6 @@ def show_dataset_diff(
     verbs = here.instance.datasets
     found = verbs.resolve(Uri(project=project, kind="dataset", name=name, version=version))
     return Shown("", {}).row(verbs.diff(base_of(found, base), found.uri, show_details=True, limit=limit).to_json())
-
-
-def base_of(found: VersionRecord, base: str) -> Uri | str:
-    """Return what a version is compared with: a version of the same name, or what a URI names."""
-    if "/" in base:
-        if base.startswith("s3:"):
-            raise UsageError(f"{base[:80]!r} is an address on an object store", hint="name a version that lies here")
-        return base
-    return Uri(project=found.project, kind=found.kind, name=found.name, version=base)
 
 
 def _open(here: Served, project: str, name: str, version: str) -> tuple[VersionRecord, DatasetReader]:

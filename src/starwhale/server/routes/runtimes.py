@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi import APIRouter
 
 from starwhale.domain.uri import Uri
-from starwhale.server.paging import page_of
-from starwhale.server.routes.datasets import base_of
-from starwhale.server.routes.models import FilePath, file_answer, show_file
-from starwhale.server.routes.versions import Version, add_version_routes, show_version
-from starwhale.server.state import ITEMS, After, Here, Limit
-from starwhale.wire import Page
-from starwhale.wire.versions import FileView, RuntimeView
+from starwhale.server.routes.listed_files import add_file_routes
+from starwhale.server.routes.versions import Base, Version, add_version_routes, base_of, show_version
+from starwhale.server.state import Here
+from starwhale.wire.versions import RuntimeView
 
 router = APIRouter(prefix="/projects/{project}/runtimes", tags=["runtimes"])
 add_version_routes(router, "runtime", lambda here: here.instance.runtimes)
@@ -33,26 +29,7 @@ def show_runtime(here: Here, project: str, name: str, version: Version) -> Runti
     )
 
 
-@router.get("/{name}/versions/{version}/files")
-def list_runtime_files(
-    here: Here, project: str, name: str, version: Version, *, after: After = "", limit: Limit = ITEMS
-) -> Page[FileView]:
-    """List the files of a version by path."""
-    verbs = here.instance.runtimes
-    listing = verbs.files(verbs.resolve(Uri(project=project, kind="runtime", name=name, version=version)))
-    return page_of(
-        sorted(listing.entries, key=lambda each: each.path), lambda each: (each.path,), after, limit, show_file
-    )
-
-
-@router.get("/{name}/versions/{version}/file", response_class=Response)
-def read_runtime_file(
-    request: Request, here: Here, project: str, name: str, version: Version, path: FilePath
-) -> Response:
-    """Read the content of a file, verified."""
-    verbs = here.instance.runtimes
-    listing = verbs.files(verbs.resolve(Uri(project=project, kind="runtime", name=name, version=version)))
-    return file_answer(request, here.instance.stores.blobs, listing, path)
+add_file_routes(router, "runtime", lambda here: here.instance.runtimes)
 
 
 @router.get("/{name}/versions/{version}/diff")
@@ -61,9 +38,7 @@ def show_runtime_diff(
     project: str,
     name: str,
     version: Version,
-    base: Annotated[
-        str, Query(max_length=400, description="What it is compared with: a version of the same name, or a URI.")
-    ],
+    base: Base,
 ) -> dict[str, Any]:  # Any: a JSON object
     """Say which locked packages were added, removed and changed, and how the Python and other facts differ."""
     verbs = here.instance.runtimes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Path, Query
 
 from starwhale.domain.uri import Uri
-from starwhale.errors import NotFoundError
+from starwhale.errors import NotFoundError, UsageError
 from starwhale.server.paging import page_of
 from starwhale.server.state import ITEMS, After, Here, Limit, Served
 from starwhale.wire import Page
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 Version = Annotated[str, Path(description="Whole id, the beginning of one, or a tag such as `latest`.", max_length=200)]
 """Parameter of a route: which version."""
+Base = Annotated[
+    str, Query(max_length=400, description="What it is compared with: a version of the same name, or a URI.")
+]
+"""Parameter of a route that compares two versions."""
 Prefix = Annotated[str, Query(max_length=200, description="Only names that begin so, in any case.")]
 Verbs = Callable[[Served], "VersionVerbs"]
 
@@ -43,6 +47,15 @@ def show_version(version: VersionRecord) -> VersionView:
         runtime=str(carried.get("uri") or ""),
         is_removed=version.is_removed,
     )
+
+
+def base_of(found: VersionRecord, base: str) -> Uri | str:
+    """Return what a version is compared with: a version of the same name, or what a URI names."""
+    if "/" in base:
+        if base.startswith("s3:"):
+            raise UsageError(f"{base[:80]!r} is an address on an object store", hint="name a version that lies here")
+        return base
+    return Uri(project=found.project, kind=found.kind, name=found.name, version=base)
 
 
 def add_version_routes(router: APIRouter, kind: str, verbs: Verbs) -> None:
