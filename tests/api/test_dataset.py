@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from starwhale.api.dataset import Dataset, dataset
-from starwhale.errors import ArgumentTypeError, NotBuiltYetError, NothingToCommitError, UsageError
+from starwhale.errors import ArgumentTypeError, DatasetSourceError, NotBuiltYetError, NothingToCommitError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -55,6 +56,24 @@ def test_from_json_takes_text_or_path(tmp_path: Path) -> None:
         Dataset.from_json("j")
     with pytest.raises(UsageError, match="exactly one"):
         Dataset.from_json("j", path=path, text="[]")
+
+
+@pytest.mark.parametrize("mode", ["patch", "overwrite"])
+def test_a_source_without_a_row_leaves_the_newest_version_as_it_is(tmp_path: Path, mode: str) -> None:
+    Dataset.from_dict_items([{"x": 1}], "d")
+    header = tmp_path / "header.csv"
+    header.write_text("x\n")
+    sources: dict[str, Callable[[], object]] = {
+        "header.csv has no rows": lambda: Dataset.from_csv(header, "d", mode=mode),
+        "`records` has no rows": lambda: Dataset.from_dict_items([], "d", mode=mode),
+        "`text` has no rows": lambda: Dataset.from_json("d", text="[]", mode=mode),
+    }
+    for says, build in sources.items():
+        with pytest.raises(DatasetSourceError, match=says) as refusal:
+            build()
+        assert "swcli dataset remove" in refusal.value.hint
+    assert content("d") == [(0, {"x": 1})]
+    assert len(dataset("d").history()) == 1
 
 
 def test_from_csv_and_from_folder(tmp_path: Path) -> None:

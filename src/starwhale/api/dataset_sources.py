@@ -14,7 +14,7 @@ Records = Iterable[Any]  # Any: dicts, or pairs of index and dict
 
 
 class BuiltDataset(opened.Dataset):
-    """A dataset that class methods build from a source; every one commits all rows as one version, or none."""
+    """A dataset that class methods build from a source; every one commits all rows as one version, or none, and a source without a row is refused."""
 
     @classmethod
     def from_dict_items(
@@ -33,13 +33,14 @@ class BuiltDataset(opened.Dataset):
             The dataset, at its new version.
 
         Raises:
+            DatasetSourceError: There are no records.
             ArgumentTypeError: An index is neither int nor str, or of another type than those that are there.
             UnsupportedValueError: A value cannot be kept; it names column and row, and nothing is committed.
             UsageError: There is no such mode.
         """
         del layout
         rows = ((None, each) if isinstance(each, Mapping) else tuple(each) for each in records)
-        return cls._build(name, rows, mode, tags)
+        return cls._build(name, rows, mode, tags, source="`records`")
 
     @classmethod
     def from_json(  # noqa: PLR0917 - the order that scripts rely on
@@ -69,7 +70,7 @@ class BuiltDataset(opened.Dataset):
             The dataset, at its new version.
 
         Raises:
-            DatasetSourceError: A file is missing, unreadable or malformed; it names file and line, and nothing is committed.
+            DatasetSourceError: A file is missing, unreadable or malformed, or there is no row; it names file and line, and nothing is committed.
             UsageError: Both or none of `path` and `text` are given, or there is no such mode.
         """
         from starwhale.datasets.importers import read_json_text
@@ -79,7 +80,7 @@ class BuiltDataset(opened.Dataset):
             message = "from_json takes exactly one of path and text"
             raise UsageError(message, hint="give path='rows.json', or text='[…]'")
         if text is not None:
-            return cls._build(name, read_json_text(text, field_selector=field_selector), mode, tags)
+            return cls._build(name, read_json_text(text, field_selector=field_selector), mode, tags, source="`text`")
         options = {"field_selector": field_selector, "encoding": encoding}
         return cls.from_source("json", path, name, mode, tags, **options)
 
@@ -117,7 +118,7 @@ class BuiltDataset(opened.Dataset):
             The dataset, at its new version.
 
         Raises:
-            DatasetSourceError: A file is missing, unreadable or malformed; it names file and line, and nothing is committed.
+            DatasetSourceError: A file is missing, unreadable or malformed, or there is no row; it names file and line, and nothing is committed.
             UsageError: There is no such mode.
         """
         del layout
@@ -167,7 +168,7 @@ class BuiltDataset(opened.Dataset):
 
         del layout
         rows = read_folder(folder, getattr(kind, "value", kind), auto_label=auto_label)
-        return cls._build(name or Path(folder).absolute().name, rows, mode, tags)
+        return cls._build(name or Path(folder).absolute().name, rows, mode, tags, source=str(folder))
 
     @classmethod
     def from_huggingface(  # noqa: PLR0917 - the order that scripts rely on
@@ -386,12 +387,15 @@ class BuiltDataset(opened.Dataset):
         from starwhale.datasets.importers import open_source
 
         given = [places] if isinstance(places, (str, Path)) else [*places]
-        return cls._build(name, open_source(kind, [str(each) for each in given], options), mode, tags)
+        texts = [str(each) for each in given]
+        return cls._build(name, open_source(kind, texts, options), mode, tags, source=", ".join(texts))
 
     @classmethod
-    def _build(cls, name: str, rows: Any, mode: str, tags: Sequence[str] | None) -> Self:  # Any: rows of an importer
+    def _build(  # Any: rows of an importer
+        cls, name: str, rows: Any, mode: str, tags: Sequence[str] | None, *, source: str
+    ) -> Self:
         made = default_instance().datasets.open(name, cls)
-        from starwhale.datasets.build import build_version  # it brings the importers of every kind of source
+        from starwhale.datasets.build import build_version, refuse_none  # they bring the importers of every kind
 
-        build_version(made, rows, mode=mode, tags=tags)
+        build_version(made, refuse_none(rows, source), mode=mode, tags=tags)
         return made

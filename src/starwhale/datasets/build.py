@@ -44,6 +44,11 @@ def build_version(
 
     Returns:
         Number of rows that were written.
+
+    Raises:
+        UsageError: There is no such mode.
+        InvalidNameError: A tag is none that a user may set.
+        NothingToCommitError: The rows change nothing.
     """
     if mode not in MODES:
         text = f"mode is {mode!r}"
@@ -62,7 +67,11 @@ def build_version(
 
 
 def refuse_none(rows: Iterable[Any], source: str) -> Iterable[Any]:  # Any: rows and blocks, passed on
-    """Pass rows on, and fail when there is none: a version without a row comes from a mistake.
+    """Pass rows on, and fail when there is none: a version without a row comes from a mistake, and an overwrite with none loses all.
+
+    Args:
+        rows: What an importer reads, or a script gives.
+        source: What they come from, as the error names it.
 
     Raises:
         DatasetSourceError: The source has no rows.
@@ -72,7 +81,8 @@ def refuse_none(rows: Iterable[Any], source: str) -> Iterable[Any]:  # Any: rows
         is_empty = False
         yield row
     if is_empty:
-        raise DatasetSourceError(f"{source} has no rows", path=source, hint="a header alone makes no dataset")
+        hint = "a header alone makes no dataset; what should go is removed with: swcli dataset remove"
+        raise DatasetSourceError(f"{source} has no rows, and nothing was written", path=source, hint=hint)
 
 
 def _write(dataset: Dataset, rows: Iterable[Any], progress: Callable[[int], None] | None) -> int:
