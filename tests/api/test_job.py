@@ -35,7 +35,7 @@ from starwhale.errors import (
     UserCodeError,
 )
 from starwhale.execution.executors.caller_threads import CallerThreads
-from starwhale.execution.start import JobProgress, StepView
+from starwhale.execution.run import JobProgress, StepView
 from starwhale.handlers.registry import REGISTRY
 from starwhale.settings import read_settings
 

@@ -9,7 +9,7 @@ import pytest
 
 from starwhale.api.notebook.job_board import Speed, make_board, table_html
 from starwhale.domain.status import Status
-from starwhale.execution.start import JobProgress, StepView
+from starwhale.execution.run import JobProgress, StepView
 
 if TYPE_CHECKING:
     from tests.end_to_end.project import Project

@@ -9,7 +9,7 @@ import signal
 import sys
 
 from starwhale.domain.job import ResumeChanges, RunRequest
-from starwhale.execution.start import RunOptions
+from starwhale.execution.run_options import RunOptions
 from starwhale.instances.instance import open_instance
 from starwhale.settings import read_settings
 

@@ -17,7 +17,7 @@ from typing import Any
 from starwhale.domain.job import ResumeChanges, RunRequest
 from starwhale.domain.ledger import RangeState, RowRange
 from starwhale.domain.status import Status
-from starwhale.execution.start import RunOptions
+from starwhale.execution.run_options import RunOptions
 from starwhale.instances.instance import Instance, open_instance
 from starwhale.results.read import read_rows
 from starwhale.settings import read_settings

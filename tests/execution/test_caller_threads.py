@@ -14,7 +14,7 @@ import pytest
 from starwhale.domain.status import Status
 from starwhale.errors import HandlerError
 from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
-from starwhale.execution.start import listen_for_interrupt
+from starwhale.execution.interrupts import listen_for_interrupt
 from starwhale.handlers.discover import discover_loaded
 from starwhale.handlers.registry import REGISTRY
 from starwhale.testing.executors import ExecutorContract, ExecutorPlace, ResourceContract, wait_for

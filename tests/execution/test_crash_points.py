@@ -19,7 +19,7 @@ from tests.execution.ledger_job import DEADLY, LATE, ROWS, STEADY, LedgerJob, as
 from starwhale.domain.ledger import RangeState
 from starwhale.domain.status import Status
 from starwhale.execution.run import END_STEPS
-from starwhale.execution.start import RunOptions
+from starwhale.execution.run_options import RunOptions
 from starwhale.execution.suspects import DEATH_STEPS
 from starwhale.storage.task_side import COMMIT_STEPS, SPLIT_STEPS
 

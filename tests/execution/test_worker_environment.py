@@ -152,7 +152,7 @@ INSTALLED = """
     assert starwhale.__file__.startswith(sys.argv[1])
     import dataclasses
     from starwhale.domain.job import RunRequest
-    from starwhale.execution.start import RunOptions
+    from starwhale.execution.run_options import RunOptions
     from starwhale.instances import open_instance
     from starwhale.results.read import read_rows
     from starwhale.settings import read_settings

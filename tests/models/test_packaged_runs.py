@@ -9,7 +9,7 @@ import pytest
 
 from starwhale.datasets.build import build_version
 from starwhale.datasets.dataset import Dataset
-from starwhale.domain.job import RunRequest
+from starwhale.domain.job import ResumeChanges, RunRequest
 from starwhale.domain.status import Status
 from starwhale.errors import (
     AlreadyExistsError,
@@ -20,7 +20,7 @@ from starwhale.errors import (
     StarwhaleError,
     UsageError,
 )
-from starwhale.execution.start import RunOptions
+from starwhale.execution.run_options import RunOptions
 from starwhale.instances import Instance, open_instance
 from starwhale.results.read import summary
 from starwhale.results.reports.manifest import job_manifest
@@ -101,6 +101,9 @@ def test_run_and_resume_after_the_work_directory_is_gone(instance: Instance, wor
     (tmp_path / "now").unlink()
     shutil.rmtree(instance.stores.layout.job(failed.job_id))
     instance.models.remove("times/v0")  # a job needs it all the same
+    with pytest.raises(UsageError, match="tread"):
+        instance.jobs.resume(failed.job_id, ResumeChanges(executor="tread"))
+    assert not instance.stores.layout.job(failed.job_id).exists()  # nothing is unpacked for what is refused
     again = instance.jobs.resume(failed.job_id)
     assert again.status is Status.SUCCESS
     assert summary(instance.stores, instance.jobs.get(failed.job_id))["total"] == TOTAL

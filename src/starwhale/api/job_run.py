@@ -18,7 +18,8 @@ from starwhale.domain.job import ResumeChanges, RunRequest
 from starwhale.errors import ExecutionError, InterruptedJobError, StarwhaleError, UsageError, UserCodeError
 
 if TYPE_CHECKING:
-    from starwhale.execution.start import JobOutcome, RunOptions
+    from starwhale.execution.run import JobOutcome
+    from starwhale.execution.run_options import RunOptions
     from starwhale.results.reproduction import Reproduction
 
 
@@ -111,7 +112,8 @@ def reproduce_job(
 @contextmanager
 def _watched(*, is_here: bool) -> Generator[RunOptions]:
     """Say how a job is run from the SDK: with a line that says how far it is, and what an interrupt does."""
-    from starwhale.execution.start import RunOptions, listen_for_interrupt
+    from starwhale.execution.interrupts import listen_for_interrupt
+    from starwhale.execution.run_options import RunOptions
 
     options = RunOptions(argv=tuple(sys.argv), on_warning=_warn)
     with ProgressLine(is_wanted=default_instance().settings.progress) as line:

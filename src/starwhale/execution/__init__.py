@@ -1,14 +1,15 @@
 """HOW A JOB RUNS.
 
-Doors: `start` (start a job, or go on with one: what instances call), `plan` (request and handlers become a job; pure), `schedule` (what starts next;
+Doors: `start` (a new job) and `resume` (one to go on with), which instances call with `run_options`; `plan` (request and handlers become a job; pure), `schedule` (what starts next;
 pure), `run` (the loop where schedule, executor and catalog meet, and nowhere else), `worker` (the process that user code runs in).
 
-The driver's side: `fit` (does it fit the machine), `suspects` (rows on which a worker died), `stops`, `resumable` and `retry` (going on), `provenance`
-with `git_state` (the record), `debug_run`. Rooms: `executors/` (where tasks are placed), `tasks/` (what runs beside user code), `machine/` (what this
+The driver's side: `place` (the executor of a job), `drive` (the loop with what stops it: `stops`, `interrupts`), `attempt_stores` (each attempt's side of
+the stores), `fit` (does it fit the machine), `suspects` (rows on which a worker died), `resumable` and `retry` (going on), `provenance` with `git_state`
+(the record, and secrets that it leaves out), `debug_run`. Rooms: `executors/` (where tasks are placed), `tasks/` (what runs beside user code), `machine/` (what this
 machine has), `handler_rows/` (a Python handler of a dataset in a process of its own).
 
 A lease ends in `storage.catalog.ledger`: by its commit, when its attempt ends (`run`), when its worker dies (`suspects`), or when another driver takes over
-(`start`).
+(`resume`) or one lets a job go (`drive`).
 
 Who may enter: instances and everything above. What it may import: `handlers` and floors below; `serving` and `transfer` are strangers.
 Start reading at `plan.py`, then `schedule.py`, then `run.py`.

@@ -1,12 +1,9 @@
-"""A run with `--debug`, seen from the process that drives it: what may stand beside it, which row it tries, and who gets Ctrl-C."""
+"""A run with `--debug`, seen from the process that drives it: what may stand beside it, and which row it tries."""
 
 from __future__ import annotations
 
 import dataclasses
-import signal
-import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starwhale.domain.job import DatasetInput, RunRequest
@@ -78,38 +75,6 @@ def pick_row(row: str, datasets: Sequence[DatasetInput], open_dataset: OpenDatas
     ]
 
 
-@contextmanager
-def leave_interrupt_to_worker() -> Generator[Callable[[], bool]]:
-    """Ignore Ctrl-C, which the debugger and user code get; a plea to end, or a terminal that goes away, ends the job.
-
-    That is a KeyboardInterrupt of whoever asks whether to stop, as soon as somebody does so; before that, where a module that is being
-    imported may hold everything up, and at the second plea, it is raised at once.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    state = {"is_asking": False, "is_ending": False}
-
-    def end(_number: int, _frame: object) -> None:
-        if state["is_ending"] or not state["is_asking"]:
-            raise KeyboardInterrupt
-        state["is_ending"] = True
-
-    def should_stop() -> bool:
-        state["is_asking"] = True
-        if state["is_ending"]:
-            raise KeyboardInterrupt
-        return False
-
-    handlers = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: end, signal.SIGHUP: end}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield should_stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _key_in(dataset: DatasetInput, row: str) -> str:
     """Return the key that `NAME:KEY` means in a dataset; empty where it means another."""
     for name in (f"{dataset.name}@{dataset.version[:12]}", dataset.given, dataset.name):
@@ -158,4 +123,4 @@ def _nearest_keys(reader: Any, key: str) -> str:  # Any: see OpenDataset
     return f"the nearest keys are {', '.join(map(str, around[:3]))}; they go from {first} to {last}"
 
 
-__all__ = ["check_debug", "leave_interrupt_to_worker", "pick_row"]
+__all__ = ["check_debug", "pick_row"]

@@ -17,7 +17,7 @@ _THREADS = frozenset({"thread", "caller"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Notices:
     """Whom to tell what was found."""
 
     warning: Tell | None = None
@@ -26,18 +26,18 @@ class Told:
     """What was chosen, and why."""
 
 
-def fit_job(job: Job, executor: Executor, told: Told | None = None) -> Job:
+def fit_job(job: Job, executor: Executor, notices: Notices | None = None) -> Job:
     """Return the job with as many tasks per step as fit, where the request leaves that to the machine.
 
     Args:
         job: The planned job.
         executor: What will run it; asked what there is only where that matters.
-        told: Whom to tell.
+        notices: Whom to tell.
 
     Raises:
         UsageError: A task of a step asks for more than there is.
     """
-    told = told or Told()
+    notices = notices or Notices()
     needs = {step.name: plan_needs(job, step) for step in job.steps}
     if not job.request.fits_replicas and all(each == _NOTHING for each in needs.values()):
         return job
@@ -47,11 +47,11 @@ def fit_job(job: Job, executor: Executor, told: Told | None = None) -> Job:
         check_needs(step.name, needs[step.name], machine)
         fitted = _fit_step(job, step, needs[step.name], machine, executor.worker_bytes)
         if fitted is None:
-            _warn_of_queue(step, needs[step.name], machine, told)
+            _warn_of_queue(step, needs[step.name], machine, notices)
             steps.append(step)
             continue
-        if told.note is not None:
-            told.note(f"{_short(step)}: {_tasks(fitted.count)} ({fitted.reason})")
+        if notices.note is not None:
+            notices.note(f"{_short(step)}: {_tasks(fitted.count)} ({fitted.reason})")
         steps.append(dataclasses.replace(step, replicas=fitted.count))
     return dataclasses.replace(job, steps=tuple(steps))
 
@@ -68,13 +68,13 @@ def _fit_step(job: Job, step: Step, needs: Needs, machine: Machine, worker_bytes
     return fit_tasks(needs, machine, worker_bytes=worker_bytes, batches=batches)
 
 
-def _warn_of_queue(step: Step, needs: Needs, machine: Machine, told: Told) -> None:
+def _warn_of_queue(step: Step, needs: Needs, machine: Machine, notices: Notices) -> None:
     """Say that tasks will wait for one another: rows are shared, so that they are of no use."""
-    if needs == _NOTHING or step.replicas == 1 or told.warning is None:
+    if needs == _NOTHING or step.replicas == 1 or notices.warning is None:
         return
     most = fit_tasks(needs, machine, batches=MOST_TASKS)
     if most.count < min(step.replicas, MOST_TASKS) and (needs.accelerators or needs.cpu or needs.memory_bytes):
-        told.warning(
+        notices.warning(
             f"{_short(step)} has {step.replicas} tasks, of which {most.count} can run at a time ({most.reason}); "
             "--replicas auto takes as many as fit"
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest
-from starwhale.domain.redaction import REDACTED, is_secret_name, redact_json, redact_text, redact_words
+from starwhale.domain.redaction import REDACTED, fill_in, is_secret_name, redact_json, redact_text, redact_words
 from starwhale.execution.git_state import describe_git
 from starwhale.execution.machine.hardware import describe_hardware
 from starwhale.settings import VERSION, declared_values
@@ -25,7 +25,7 @@ from starwhale.settings import VERSION, declared_values
 Json = dict[str, Any]  # Any: JSON objects
 
 
-class Facts:
+class RecordFacts:
     """What can be said of machine and source before anything is planned, gathered while the first worker imports its modules."""
 
     def __init__(self, request: RunRequest, argv: Sequence[str]) -> None:
@@ -131,6 +131,23 @@ def without_secrets(job: Job) -> Job:
         ),
         datasets=tuple(map(_input, job.datasets)),
     )
+
+
+def with_secrets(request: RunRequest, arguments: Sequence[str], records: Iterable[HandlerRecord] = ()) -> RunRequest:
+    """Put back what the record of a job leaves out: from the caller, else from declared environment variables.
+
+    Args:
+        request: As the catalog has it.
+        arguments: Options with their values; only those that were left out.
+        records: The handlers, which declare variables.
+
+    Raises:
+        UsageError: A value is missing.
+    """
+    values = declared_values(declared_names(request, records))
+    words = fill_in(request.handler_arguments, arguments, {name: each for name, each in values.items() if each})
+    count = len(request.loose_options)
+    return dataclasses.replace(request, loose_options=words[:count], arguments=words[count:])
 
 
 def _input(dataset: DatasetInput) -> DatasetInput:

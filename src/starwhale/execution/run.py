@@ -28,13 +28,14 @@ from starwhale.errors import (
     WorkerDiedError,
 )
 from starwhale.execution import schedule
+from starwhale.execution.attempt_stores import AttemptStores
 from starwhale.execution.executors.protocol import Executor
 from starwhale.execution.machine.accelerator_use import AcceleratorWatch, find_look, merge
 from starwhale.execution.plan import plan_tasks
 from starwhale.execution.schedule import JobState, TaskState
 from starwhale.execution.suspects import Suspects
 from starwhale.storage.protocols import StepProgress
-from starwhale.storage.task_side import JobSide, LocalTaskStores, log_path
+from starwhale.storage.task_side import log_path
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,8 @@ class JobOutcome:
     """success, failed, interrupted, paused or canceled."""
     error: StarwhaleError | None = None
     """Why it failed, or what interrupted it when that was not the user."""
+    had_work: bool = True
+    """Whether anything ran; False where a job was to go on that had nothing left to do."""
 
     @property
     def was_interrupted(self) -> bool:
@@ -93,53 +96,23 @@ _STOPPED = frozenset({Status.INTERRUPTED, Status.PAUSED, Status.CANCELED})
 OnProgress = Callable[[JobProgress], None]
 
 
-class Desk:
-    """Hands every attempt its side of the stores; given to the executor before the job is known."""
-
-    def __init__(self) -> None:
-        self.side: JobSide | None = None
-        """The job's side of the stores, once it is planned."""
-        self._open: dict[tuple[str, int], LocalTaskStores] = {}
-
-    def open(self, task: Task) -> LocalTaskStores:
-        """Return what answers for an attempt."""
-        key = task.id, task.attempt
-        if key not in self._open:
-            if self.side is None:
-                message = f"task {task.id} came before its job"
-                raise ExecutionError(message)
-            self._open[key] = LocalTaskStores(task, self.side)
-        return self._open[key]
-
-    def close(self, task_id: str, attempt: int) -> LocalTaskStores | None:
-        """Forget an attempt that has ended, and return what answered for it."""
-        return self._open.pop((task_id, attempt), None)
-
-    def notes(self) -> dict[str, str]:
-        """Return what tasks are waiting for, by step."""
-        return {each.step: each.noted for each in list(self._open.values()) if each.noted}
-
-    def count_worked_on(self, task_id: str, attempt: int) -> int:
-        """Return at how many ranges an attempt is."""
-        stores = self._open.get((task_id, attempt))
-        return 0 if stores is None else len(stores.worked_on)
-
-
 class JobRun:
     """One driver's run of one job, new or resumed."""
 
-    def __init__(self, job: Job, executor: Executor, desk: Desk, *, on_progress: OnProgress | None = None) -> None:
-        if desk.side is None:
+    def __init__(
+        self, job: Job, executor: Executor, attempts: AttemptStores, *, on_progress: OnProgress | None = None
+    ) -> None:
+        if attempts.side is None:
             message = f"job {job.id} has no stores"
             raise ExecutionError(message)
         self._job = job
         self._executor = executor
-        self._desk = desk
-        self._stores = desk.side.stores
-        self._catalog = desk.side.stores.catalog
-        self._results = desk.side.stores.results
-        self._layout = desk.side.stores.layout
-        self._crash_point = desk.side.crash_point
+        self._attempts = attempts
+        self._stores = attempts.side.stores
+        self._catalog = attempts.side.stores.catalog
+        self._results = attempts.side.stores.results
+        self._layout = attempts.side.stores.layout
+        self._crash_point = attempts.side.crash_point
         self._on_progress = on_progress
         self._steps = {step.name: step for step in job.steps}
         self._tasks = {task.id: task for step in job.steps for task in plan_tasks(job, step)}
@@ -147,7 +120,7 @@ class JobRun:
         self._recorded = {each.step.name: each.status for each in self._catalog.jobs.steps(job.id)}
         self._cancelled: set[tuple[str, int]] = set()
         self._halt: TaskError | None = None
-        self._suspects = Suspects(job, desk.side)
+        self._suspects = Suspects(job, attempts.side)
         self._budget = parse_error_budget(job.request.max_errors) if job.request.max_errors else None
         self._packages: dict[str, str] = {}
 
@@ -262,7 +235,7 @@ class JobRun:
     def _alone(self, updates: Sequence[TaskUpdate]) -> set[str]:
         """Return the tasks whose worker died while it was at one range only, so that no other can have killed it."""
         died = [each for each in updates if each.worker_died and not each.is_renewal]
-        at = {each.task_id: self._desk.count_worked_on(each.task_id, each.attempt) for each in died}
+        at = {each.task_id: self._attempts.count_worked_on(each.task_id, each.attempt) for each in died}
         if self._executor.shares_workers and sum(at.values()) > 1:
             return set()
         return {task_id for task_id, count in at.items() if count == 1}
@@ -270,7 +243,7 @@ class JobRun:
     def _take(self, update: TaskUpdate, *, is_alone: bool) -> None:
         task = dataclasses.replace(self._tasks[update.task_id], attempt=update.attempt)
         update = self._describe(task, update)
-        stores = self._desk.close(update.task_id, update.attempt)
+        stores = self._attempts.close(update.task_id, update.attempt)
         held = stores is not None and stores.holds_ranges
         culprit: TaskError | None = None
         if update.worker_died and not update.is_renewal:
@@ -424,7 +397,7 @@ class JobRun:
             return
         rows: Mapping[str, StepProgress] = {each.step: each for each in self._catalog.ledger.progress(self._job.id)}
         views: list[StepView] = []
-        notes = self._desk.notes()
+        notes = self._attempts.notes()
         for name in self._steps:
             status = schedule.step_status(self._state, name)
             view = StepView(name=name, status=status, note=notes.get(name, ""))

@@ -244,7 +244,8 @@ class ModelVerbs(ListedVerbs):
     def _discover(
         self, plan: _Plan, runtime: VersionRecord | None, on_stage: OnStage | None
     ) -> dict[str, HandlerRecord]:
-        from starwhale.execution.start import RunOptions, discover_handlers
+        from starwhale.execution.run_options import RunOptions
+        from starwhale.execution.start import discover_handlers
 
         request = RunRequest(
             workdir=str(plan.workdir), modules=plan.modules, runtime_version=runtime.version if runtime else ""

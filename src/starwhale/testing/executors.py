@@ -22,9 +22,9 @@ from starwhale.domain.job import DatasetInput, Job, RunRequest, Task, TaskUpdate
 from starwhale.domain.machine import ACCELERATOR, Accelerator, Machine
 from starwhale.domain.status import Status
 from starwhale.errors import UserCodeError
+from starwhale.execution.attempt_stores import AttemptStores
 from starwhale.execution.executors import Executor, ExecutorOptions
 from starwhale.execution.plan import plan_job, plan_tasks
-from starwhale.execution.run import Desk
 from starwhale.storage.carriers.pipe import PipeServer
 from starwhale.storage.stores import Stores, StoresRef, open_stores
 from starwhale.storage.task_side import JobSide
@@ -147,21 +147,21 @@ class ExecutorPlace:
         source = dedent(_MODULE).format(replicas=replicas, body=body, resources=dict(resources or {}))
         (user / "contract.py").write_text(source, encoding="utf-8")
         stores = open_stores(StoresRef(root=str(_make_root(folder))))
-        desk = Desk()
+        attempts = AttemptStores()
         options = ExecutorOptions(
             python=sys.executable,
             workdir=str(user),
             modules=("contract",),
             log_folder=folder / "logs",
-            serve=lambda sock: PipeServer(sock, desk.open),
-            open_stores=desk.open,
+            serve=lambda sock: PipeServer(sock, attempts.open),
+            open_stores=attempts.open,
             max_workers=max_workers,
             find_machine=lambda: MACHINE,
         )
         executor = self.make_executor(options)
         try:
             job = _make_job(stores, executor, user)
-            desk.side = JobSide(stores, job.steps, job.datasets)
+            attempts.side = JobSide(stores, job.steps, job.datasets)
             tasks = plan_tasks(job, job.steps[0])
             yield Workplace(executor=executor, stores=stores, job=job, tasks=tasks, folder=user)
         finally:

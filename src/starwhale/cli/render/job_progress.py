@@ -12,7 +12,8 @@ from starwhale.cli.render.stage_line import StageLine
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from starwhale.execution.start import JobProgress, RunOptions
+    from starwhale.execution.run import JobProgress
+    from starwhale.execution.run_options import RunOptions
 
 
 class ProgressLines:
@@ -33,7 +34,7 @@ class ProgressLines:
 
     def options(self) -> RunOptions:
         """Return how a job is run from the command line."""
-        from starwhale.execution.start import RunOptions
+        from starwhale.execution.run_options import RunOptions
 
         return RunOptions(
             argv=tuple(sys.argv),

@@ -4,7 +4,7 @@ Doors: `registry.open_executor(name, options)`, with the table of names `registr
 machine (`local_workers`, `worker_process` and `allotment` are theirs), `caller_threads` in the process of a notebook or script; Ray, Kubernetes and containers
 come later. To add one: its file, a line in the table, a subclass of `testing.executors.ExecutorContract`.
 
-Who may enter: `execution.run`, `execution.start`, `execution.fit`, `execution.handler_rows`. What it may import: `execution.tasks`, `execution.machine` and floors
+Who may enter: `execution.run`, `execution.place`, `execution.resume`, `execution.fit`, `execution.handler_rows`. What it may import: `execution.tasks`, `execution.machine` and floors
 below, and neither `plan` nor `schedule` nor `run`: an executor knows nothing of ranges, order or retries.
 """
 

@@ -11,7 +11,7 @@ from starwhale.instances.runtime_choice import choose_runtime
 
 if TYPE_CHECKING:
     from starwhale.domain.job import RunRequest
-    from starwhale.execution.start import RunOptions
+    from starwhale.execution.run_options import RunOptions
     from starwhale.settings import Settings
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
@@ -39,7 +39,8 @@ def enter_runtime(
         RestoreError: Its environment cannot be made.
         UsageError: The job runs in the process of a notebook or script.
     """
-    from starwhale.execution.start import CALLER, RunOptions
+    from starwhale.execution.place import CALLER
+    from starwhale.execution.run_options import RunOptions
     from starwhale.instances.environments import restore
 
     options = options or RunOptions()

@@ -15,7 +15,7 @@ from starwhale.instances.jobs.ran_on import RanOn, find_ran_on
 
 if TYPE_CHECKING:
     from starwhale.domain.job import RunRequest
-    from starwhale.execution.start import JobOutcome
+    from starwhale.execution.run import JobOutcome
     from starwhale.results.reproduction import Reproduction
     from starwhale.storage.catalog.records import JobRecord
     from starwhale.storage.stores import Stores
@@ -55,7 +55,7 @@ def repeat_request(stores: Stores, job: JobRecord, options: ReproduceOptions) ->
         StatusError: The job has not succeeded, so that there is nothing to compare with.
         UsageError: A secret is missing; or the job is a sample itself.
     """
-    from starwhale.execution.start import with_secrets
+    from starwhale.execution.provenance import with_secrets
 
     _check_job(job, options)
     datasets, packaged = _datasets(stores, job), _packaged(stores, job)

@@ -17,7 +17,8 @@ from starwhale.settings import Settings
 
 if TYPE_CHECKING:
     from starwhale.domain.job import DatasetInput, HandlerRecord, ResumeChanges, RunRequest
-    from starwhale.execution.start import JobOutcome, RunOptions
+    from starwhale.execution.run import JobOutcome
+    from starwhale.execution.run_options import RunOptions
     from starwhale.instances.jobs.job_compare import CompareOptions
     from starwhale.instances.jobs.job_gate import GateOptions
     from starwhale.instances.jobs.job_logs import LogChoice, TaskLog
@@ -308,23 +309,21 @@ class JobVerbs(JobReading):
             StatusError: It was a debug run, of which nothing is kept.
             UsageError: A secret is missing that the job was given as an argument.
         """
-        from starwhale.domain.job import ResumeChanges
-        from starwhale.execution.resumable import has_work
-        from starwhale.execution.start import resume_job
+        from starwhale.execution.resume import resume_job
         from starwhale.instances.jobs.job_runtime import enter_runtime
         from starwhale.storage.catalog.jobs import refuse_imported
 
         found = self.get(job)
         refuse_imported(found)
-        changes = changes or ResumeChanges()
-        if not has_work(found, self._stores, changes):
-            return resume_job(found.id, self._stores, changes, options=options)
-        if found.request.model_uri and not is_active(found.status):
-            from starwhale.instances.jobs.snapshots import bring_back_snapshot
 
-            bring_back_snapshot(self._stores, found.request, found.id)
-        _, options = enter_runtime(self._stores, self._settings, found.request, options, is_begun=True)
-        outcome = resume_job(found.id, self._stores, changes, options=options)
+        def prepare(job: JobRecord, options: RunOptions) -> RunOptions:
+            if job.request.model_uri and not is_active(job.status):
+                from starwhale.instances.jobs.snapshots import bring_back_snapshot
+
+                bring_back_snapshot(self._stores, job.request, job.id)
+            return enter_runtime(self._stores, self._settings, job.request, options, is_begun=True)[1]
+
+        outcome = resume_job(found.id, self._stores, changes, options=options, prepare=prepare)
         self._tidy(dataclasses.replace(found.request, job_id=found.id), outcome)
         return outcome
 
@@ -430,7 +429,7 @@ class JobVerbs(JobReading):
 
     def _tidy(self, request: RunRequest, outcome: JobOutcome) -> None:
         """Remove the copy of a packaged model that a job has succeeded with, or that nobody will go on with."""
-        is_over = outcome.status is Status.SUCCESS or request.is_debug
+        is_over = outcome.had_work and (outcome.status is Status.SUCCESS or request.is_debug)
         if request.model_uri and not request.keeps_snapshot and is_over:
             from starwhale.instances.jobs.snapshots import drop_snapshot
 

@@ -1,0 +1,86 @@
+"""Where the tasks of a job run: its executor, opened with what the request and this process say."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from starwhale.domain.job import RunRequest
+from starwhale.errors import UsageError
+from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
+from starwhale.execution.executors.worker_process import is_ours
+from starwhale.storage.carriers.pipe import PipeServer
+
+if TYPE_CHECKING:
+    from starwhale.execution.attempt_stores import AttemptStores
+    from starwhale.execution.run_options import RunOptions
+    from starwhale.storage.task_side import JobStores
+
+CALLER = "caller"
+"""The executor whose tasks are threads of this process."""
+
+
+@contextmanager
+def open_place(
+    request: RunRequest, stores: JobStores, attempts: AttemptStores, options: RunOptions, *, job_id: str
+) -> Generator[Executor]:
+    """Open the executor of a request, and close it afterwards.
+
+    Args:
+        request: Which one, and for which code.
+        stores: Where everything is kept.
+        attempts: Hands each attempt its side of the stores.
+        options: How this process runs it.
+        job_id: Whose logs are written.
+
+    Raises:
+        UsageError: Nothing has the executor's name, or it runs where the functions are not.
+    """
+    _check_place(request, options)
+    executor = open_executor(
+        request.executor,
+        ExecutorOptions(
+            python=options.python,
+            workdir=request.workdir,
+            modules=request.modules,
+            log_folder=stores.layout.logs(job_id),
+            serve=lambda sock: PipeServer(sock, attempts.open),
+            arguments=request.handler_arguments,
+            environment={**_program_path(options.python, stores), **options.environment},
+            open_stores=attempts.open,
+            is_verbose=options.is_verbose,
+            is_debug=request.is_debug,
+        ),
+    )
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def _program_path(python: str, stores: JobStores) -> dict[str, str]:
+    """Let another interpreter find this program and nothing else: beside it may lie all packages of the environment that it is installed in."""
+    if is_ours(python):
+        return {}
+    from starwhale.runtimes.ours import link_ours
+
+    return {"PYTHONPATH": str(link_ours(stores.layout.runtimes / "ours"))}
+
+
+def _check_place(request: RunRequest, options: RunOptions) -> None:
+    """Refuse to look in another process for functions that only a notebook or a script has."""
+    is_main = any(each.partition(":")[0] == "__main__" for each in request.modules)
+    if is_main and not (request.executor == CALLER and options.is_caller):
+        message = "the functions of this job were defined in a notebook or script, and no other process can import them"
+        raise UsageError(
+            message,
+            hint=f"begin their cell with %%writefile evaluation.py, and call Job.run(model='evaluation.py', executor={_other(request)!r})",
+        )
+    if request.executor == CALLER and not options.is_caller:
+        message = "the executor 'caller' runs tasks in the process of a notebook or script"
+        raise UsageError(message, hint="use --executor thread or --executor process")
+
+
+def _other(request: RunRequest) -> str:
+    return "thread" if request.executor == CALLER else request.executor
