@@ -43,3 +43,34 @@ def test_one_sentence_and_twelve_lines_of_eighty_columns(case: str) -> None:
 
 def test_every_golden_file_belongs_to_a_case() -> None:
     assert {each.stem for each in GOLDEN.glob("*.txt")} == set(CASES)
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("a.html", "<!DOCTYPE html>"), ("a.md", "**verif is better"), ("a.json", "{")]
+)
+def test_the_ending_of_a_file_says_its_format(
+    name: str, start: str, predictions: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["job", "compare", "ft.csv", "verif.csv"]
+    assert run([*words, "--output", name]) == 0
+    assert capfd.readouterr().out == f"wrote {name}\n"
+    written = (predictions / name).read_text(encoding="utf-8")
+    assert written.startswith(start)
+    form = {"a.html": "html", "a.md": "markdown", "a.json": "json"}[name]
+    assert run([*words, "--format", form]) == 0
+    assert capfd.readouterr().out == written
+
+
+def test_output_takes_json_as_everywhere_and_else_a_file_whose_format_is_known(
+    predictions: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["job", "compare", "ft.csv", "verif.csv"]
+    assert run([*words, "--output", "json"]) == 0
+    as_json = capfd.readouterr().out
+    assert run([*words, "-o", "json"]) == 0
+    assert capfd.readouterr().out == as_json
+    assert run([*words, "--output", "report.txt"]) == 2
+    assert "add --format markdown, html, json" in capfd.readouterr().err
+    assert run([*words, "--output", "no/such/folder.md"]) == 2
+    assert "no/such/folder.md cannot be written: No such file or directory" in capfd.readouterr().err
+    assert not (predictions / "report.txt").exists()

@@ -8,10 +8,11 @@ import io
 import pytest
 from rich.console import Console
 
-from starwhale.cli.render.render_record import record_lines
-from starwhale.cli.render.render_report import render_report, show_value
+from starwhale.cli.render.render_report import render_report
 from starwhale.results.compare.intervals import wilson
 from starwhale.results.reports.job_report import JobReport
+from starwhale.results.reports.record_words import record_lines
+from starwhale.results.reports.report_words import show_value
 from starwhale.storage.protocols import StepProgress
 
 VERSION = "sdwywxtch52xfopjtn3u5n5hdap45efbi3w67va2"
@@ -99,7 +100,7 @@ def test_a_report_says_what_it_ran_on_in_short_and_whole_when_asked() -> None:
     assert VERSION not in text
     assert "numbers@kz43lqivfak2, 1000 rows" in text
     assert "0.8750   95 % interval 0.8531 to 0.8941 (Wilson, n = 1000)" in text
-    assert "model:predict: 1000 of 1000 rows, 7 failed" in text
+    assert "model:predict: 1,000 of 1,000 rows, 7 failed" in text
     assert "self/numbers_#@#_7: ValueError: [7] (model.py:6 in predict)" in text
     assert "and 6 more in the table 'errors'" in text
     assert "[bold]odd  [/nothing]" in text, "names and values of users are no markup"

@@ -85,6 +85,7 @@ def test_figures_are_in_the_report_the_summary_and_the_sdk(measured: Project) ->
     shown = measured.swcli("job", "info", "latest").stdout
     assert "0.9088" in shown or f"{accuracy['value']:.4f}" in shown
     assert "4 rows failed, not counted" in shown
+    check_forms(measured)
     said = measured.python("""
         from starwhale import job
         found = job("latest").figures
@@ -93,6 +94,21 @@ def test_figures_are_in_the_report_the_summary_and_the_sdk(measured: Project) ->
         print(len(rows), sorted(rows[0]))
     """).stdout.split("\n")
     assert said[:2] == ["accuracy True True", "296 ['id', 'near']"]
+
+
+def check_forms(measured: Project) -> None:
+    """The job gives its report in every form, with the matrix and the curve that were computed at its end."""
+    report = measured.info()["report"]
+    kept = [k for k in range(300) if k % 97 != 5]
+    truth = [(k % 3 == 0, (k % 3 == 0) ^ ((k * 7919) % 11 == 0)) for k in kept]
+    counts = [[truth.count((a, b)) for b in (False, True)] for a in (False, True)]
+    assert report["confusions"] == [{"labels": ["False", "True"], "slice": "", "counts": counts}]
+    assert [round(each["support"]) for each in report["labels"].values()] == list(map(sum, counts))
+    assert [(each["metric"], each["kind"], each["label"]) for each in report["curves"]] == [("auroc", "roc", "True")]
+    path = measured.folder / "report.html"
+    done = measured.swcli("job", "info", "latest", "--output", str(path))
+    assert (done.returncode, done.stdout) == (0, f"wrote {path}\n")
+    assert f"{report['figures'][0]['value']:.4f}" in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.needs_time

@@ -13,9 +13,9 @@ import pytest
 from starwhale.errors import UsageError
 from starwhale.results.compare.examples import Flip, Pair, describe_flips, output_diff, rows_of_columns
 from starwhale.results.compare.flips_file import check_flips_path, write_flips
-from starwhale.results.compare.markup import code, escaped
 from starwhale.results.compare.runs import Run
 from starwhale.results.compare.told_flips import folded
+from starwhale.results.pages.markup import code, escaped
 
 
 def make_run(name: str, outputs: list[Any], scores: list[float], **columns: list[Any]) -> Run:

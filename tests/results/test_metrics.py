@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from starwhale.errors import NotFoundError, UsageError
 from starwhale.results.estimate import Setting, make_figures
-from starwhale.results.figure import Figure, figures_from_json, figures_to_json
+from starwhale.results.figure import Figure, Found
 from starwhale.results.metrics.examples import Examples
 from starwhale.results.metrics.metric import Measured
 from starwhale.results.metrics.registry import BUILTIN, find_metric, metric_names
@@ -310,10 +310,18 @@ def test_figures_are_stored_and_read_whole() -> None:
         find_metric("recall_per_class"), Examples(labels=["a", "b", "b"], predictions=["a", "b", None])
     )
     assert [each.key for each in found] == ["recall_per_class[a]", "recall_per_class[b]"]
-    assert figures_from_json(figures_to_json(found)) == tuple(found)
+    assert Found.from_json(Found(figures=tuple(found)).to_json()).figures == tuple(found)
 
 
 def test_errors_of_0_and_1_are_no_shares() -> None:
     found = figure("mae", labels=[1.0, 2.0, 3.0, 4.0], predictions=[1.0, 3.0, 3.0, 5.0])
     assert found.method == "Student's t 95%"
     assert figure("accuracy", labels=[1, 2], predictions=[1, 2]).method == "exact (Clopper–Pearson) 95%"
+
+
+@pytest.mark.parametrize("metric", ["kappa", "mcc"])
+def test_agreement_with_labels_that_never_change_has_no_interval(metric: str) -> None:
+    """It is 0 whatever the predictions are; an interval of 0 to 2e-16 was told once."""
+    found = make_figures(find_metric(metric), Examples(labels=["a"] * 80, predictions=["a", "b"] * 40))[0]
+    assert (found.value, found.has_interval) == (0.0, False)
+    assert "never change" in found.method

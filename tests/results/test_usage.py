@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from starwhale.cli.render.render_usage import shares_line, usage_lines
 from starwhale.domain.status import Status
 from starwhale.results.reports.job_report import StepReport
 from starwhale.results.reports.usage import StepUsage, step_usage
+from starwhale.results.reports.usage_words import shares_line, usage_lines
 from starwhale.storage.catalog.records import AttemptRecord
 
 

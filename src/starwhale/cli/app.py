@@ -51,8 +51,7 @@ class CliApp:
     def emit(self, value: object, render: Callable[[Console], None]) -> None:
         """Give out one result on stdout: `value` as JSON under `-o json`, else whatever `render` draws."""
         if self.wants_json:
-            text = json.dumps(_finite(value), indent=4, sort_keys=True, default=_plain, ensure_ascii=False)
-            click.echo(json_halves(text))
+            click.echo(json_text(value))
         else:
             render(make_console(sys.stdout.isatty(), columns=self.settings.columns))
 
@@ -63,6 +62,11 @@ class CliApp:
     def say(self, text: str) -> None:
         """Tell something that is not a result, on stderr under `-o json` and on stdout otherwise."""
         click.echo(visible(text), err=self.wants_json)
+
+
+def json_text(value: object) -> str:
+    """Write a result as `-o json` gives it."""
+    return json_halves(json.dumps(_finite(value), indent=4, sort_keys=True, default=_plain, ensure_ascii=False))
 
 
 def make_console(is_terminal: bool, *, stderr: bool = False, columns: int | None = None) -> Console:

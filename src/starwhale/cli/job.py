@@ -17,6 +17,7 @@ from starwhale.cli.job_reproduce import reproduce
 from starwhale.cli.outcome import finish, row_command
 from starwhale.cli.render.render_table import Column, Kind, render_table
 from starwhale.cli.replicas import Replicas, ReplicasType, split_replicas
+from starwhale.cli.report_format import give_report, report_options
 from starwhale.cli.run_words import WordsAfterCommand, words_after
 
 if TYPE_CHECKING:
@@ -97,9 +98,10 @@ def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, 
     help="Most columns of a table.",
 )
 @click.option("--web", is_flag=True, help="Open its page in the console that runs (swcli ui).")
+@report_options
 @click.pass_obj
-def info(app: CliApp, job_address: str, max_report_cols: int, web: bool) -> None:
-    """Show what a job ran on and what came of it."""
+def info(app: CliApp, *, job_address: str, max_report_cols: int, web: bool, form: str | None, output: str) -> None:
+    """Show what a job ran on and what came of it: figures with intervals, labels, slices, failed rows, where the time went."""
     from starwhale.cli.render.render_report import render_report
     from starwhale.cli.render.render_steps import render_ending, render_steps
 
@@ -118,7 +120,7 @@ def info(app: CliApp, job_address: str, max_report_cols: int, web: bool) -> None
         row = "" if found.error is None else found.error.row
         render_ending(console, found, row_command(app, found, row) if row else "")
 
-    app.emit(report.to_json(), render)
+    give_report(app, report, form, output, render)
 
 
 @job.command()

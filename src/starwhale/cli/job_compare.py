@@ -9,6 +9,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
+from starwhale.cli.report_format import give_report, report_options, write_report
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +47,7 @@ FEWEST_SLICES = 2
 )
 @click.option("--flips", default="", metavar="FILE", help="Write the examples that changed: .csv, .jsonl or .parquet.")
 @click.option("--markdown", default="", metavar="FILE", help="Write a summary for a pull request.")
+@report_options
 @click.option("--full", is_flag=True, help="Show every figure, and more of the examples that changed.")
 @click.pass_obj
 def compare(
@@ -61,17 +63,16 @@ def compare(
     margin: float | None,
     flips: str,
     markdown: str,
+    form: str | None,
+    output: str,
     full: bool,
 ) -> None:
     """Say whether one run is better than another, with error bars, and on which examples.
 
     Rows are paired by what they are; figures hold for rows like these. Files are CSV, JSON Lines or Parquet: one row per example.
     """
-    from starwhale.cli.job_gate import write_report
     from starwhale.cli.render.render_flips import FULL_EXAMPLES
     from starwhale.instances.jobs.job_compare import CompareOptions
-    from starwhale.results.compare.markdown import comparison_to_markdown
-    from starwhale.results.compare.telling import comparison_to_json
 
     options = CompareOptions(
         baseline=baseline,
@@ -81,13 +82,13 @@ def compare(
         cluster=cluster,
         key=key,
         margin=margin,
-        examples=FULL_EXAMPLES if full or markdown else 0,
+        examples=FULL_EXAMPLES if full or markdown or form or output else 0,
         flips_file=flips,
     )
     found = app.instance().jobs.compare(*runs, options=options)
     if markdown:
-        write_report(markdown, comparison_to_markdown(found))
-    app.emit(comparison_to_json(found), lambda console: _render(console, found, is_full=full))
+        write_report(markdown, found.to_markdown())
+    give_report(app, found, form, output, lambda console: _render(console, found, is_full=full))
 
 
 def _render(console: Console, found: Comparison, *, is_full: bool) -> None:

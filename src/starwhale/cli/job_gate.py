@@ -64,6 +64,7 @@ def gate(
     Exit code 0: every rule holds; 1: one is broken; 3: these rows cannot tell. An interval decides, never a point: it has to lie on one
     side of the bound. Files are CSV, JSON Lines or Parquet: one row per example.
     """
+    from starwhale.cli.report_format import write_report
     from starwhale.instances.jobs.job_gate import GateOptions
     from starwhale.results.gate.rules_file import DEFAULT_NAME
 
@@ -87,21 +88,6 @@ def gate(
         write_report(markdown, found.to_markdown())
     app.emit(found.to_json(), lambda console: _render(console, found, is_full=full))
     click.get_current_context().exit(found.exit_code)
-
-
-def write_report(path: str, text: str) -> None:
-    """Write a report where the user wants it.
-
-    Raises:
-        UsageError: That cannot be written.
-    """
-    from starwhale.errors import UsageError
-
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        message = f"{path} cannot be written: {error.strerror}"
-        raise UsageError(message, hint="name a file in a folder that is there") from error
 
 
 def _render(console: Console, found: Gate, *, is_full: bool) -> None:

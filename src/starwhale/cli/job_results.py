@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from starwhale.cli.render.render_report import show_value
+from starwhale.results.reports.report_words import show_value
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -381,15 +381,14 @@ class JobRun:
         """Compute the figures that handlers asked for, and write them down; returns why that cannot be."""
         if self._job.request.is_debug or self._job.request.task_index >= 0:  # not the rows that figures are about
             return None
-        from starwhale.results.figure import figures_to_json
         from starwhale.results.job_figures import compute_figures
 
         try:
             found = compute_figures(self._stores, self._catalog.jobs.get(self._job.id))
         except UsageError as error:
             return TaskError(message=error.message, hint=error.hint)
-        if found:
-            self._catalog.jobs.add_to_record(self._job.id, lambda _: {FIGURES: figures_to_json(found)})
+        if found.figures:
+            self._catalog.jobs.add_to_record(self._job.id, lambda _: {FIGURES: found.to_json()})
         return None
 
     def _report(self) -> None:

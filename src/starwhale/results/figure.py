@@ -12,6 +12,8 @@ from typing import Any
 from starwhale.domain.json_shape import check_shape
 from starwhale.domain.wanted_metrics import FIGURES
 from starwhale.errors import CorruptedError
+from starwhale.results.confusion import Confusion
+from starwhale.results.curve import Curve
 
 VERSION = 1
 """Of the JSON in which figures are stored."""
@@ -131,37 +133,63 @@ class Figure:
         )
 
 
-def figures_to_json(figures: Sequence[Figure]) -> dict[str, Any]:  # Any: a JSON object
-    """Return what is stored with a job."""
-    return {"version": VERSION, "figures": [each.to_json() for each in figures]}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What was computed of a job when it ended."""
+
+    figures: tuple[Figure, ...] = ()
+    """Its figures."""
+    curves: tuple[Curve, ...] = ()
+    """What is drawn of some of them."""
+    confusions: tuple[Confusion, ...] = ()
+    """Which labels were taken for which."""
+
+    def to_json(self) -> dict[str, Any]:  # Any: a JSON object
+        """Return what is stored with a job."""
+        found: dict[str, Any] = {"version": VERSION, "figures": [each.to_json() for each in self.figures]}
+        found |= {"curves": [each.to_json() for each in self.curves]} if self.curves else {}
+        return found | ({"confusions": [each.to_record() for each in self.confusions]} if self.confusions else {})
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Found:
+        """Read what is stored with a job; one of an older program has figures alone.
+
+        Raises:
+            CorruptedError: It was not written by `to_json`, or by a newer program.
+        """
+        try:
+            check_shape(
+                dict(data),
+                {"version": int, "figures": [object], "?curves": [object], "?confusions": [object]},
+                "figures",
+            )
+            if data["version"] > VERSION:
+                raise CorruptedError(
+                    f"these figures have version {data['version']}, and this program reads {VERSION}",
+                    hint="a newer program wrote them; use that one",
+                )
+            return cls(
+                figures=tuple(map(Figure.from_json, data["figures"])),
+                curves=tuple(map(Curve.from_json, data.get("curves", ()))),
+                confusions=tuple(map(Confusion.from_record, data.get("confusions", ()))),
+            )
+        except TypeError as error:
+            raise CorruptedError(f"the figures of the job cannot be read: {error}") from error
 
 
-def figures_from_json(data: Mapping[str, Any]) -> tuple[Figure, ...]:
-    """Read what is stored with a job.
+def found_of(record: Mapping[str, Any]) -> Found:  # Any: the record of a job
+    """Return what was computed of a job, from its record; nothing where it wanted nothing, or has not ended.
 
     Raises:
-        CorruptedError: It was not written by `figures_to_json`, or by a newer program.
+        CorruptedError: It cannot be read.
     """
-    try:
-        check_shape(dict(data), {"version": int, "figures": [object]}, "figures")
-        if data["version"] > VERSION:
-            raise CorruptedError(
-                f"these figures have version {data['version']}, and this program reads {VERSION}",
-                hint="a newer program wrote them; use that one",
-            )
-        return tuple(Figure.from_json(each) for each in data["figures"])
-    except TypeError as error:
-        raise CorruptedError(f"the figures of the job cannot be read: {error}") from error
+    data = record.get(FIGURES)
+    return Found.from_json(data) if data else Found()
 
 
 def figures_of(record: Mapping[str, Any]) -> tuple[Figure, ...]:  # Any: the record of a job
-    """Return the figures of a job from its record; none where it wanted none, or has not ended.
-
-    Raises:
-        CorruptedError: They cannot be read.
-    """
-    data = record.get(FIGURES)
-    return figures_from_json(data) if data else ()
+    """Return the figures of a job from its record, as `found_of` does."""
+    return found_of(record).figures
 
 
 def figure_values(figures: Sequence[Figure]) -> dict[str, float]:

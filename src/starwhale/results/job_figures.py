@@ -6,18 +6,22 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from starwhale.domain.wanted_metrics import METRICS_STEP, WantedMetrics
 from starwhale.results.classification_figures import classification_figures
 from starwhale.results.compare.distributions import normal_quantile
+from starwhale.results.confusion import MOST_LABELS, Confusion, confusion_of
+from starwhale.results.curve import Curve
 from starwhale.results.estimate import Setting, make_figures
-from starwhale.results.figure import Figure
+from starwhale.results.figure import Figure, Found
+from starwhale.results.measure_curves import measure_curves
 from starwhale.results.metric_rows import MetricRows, read_metric_rows
-from starwhale.results.metrics.examples import Examples, as_numbers, settled
-from starwhale.results.metrics.label_counts import mean_of
+from starwhale.results.metrics.examples import Examples, as_numbers, known_rows, settled
+from starwhale.results.metrics.label_counts import count_labels, mean_of
 from starwhale.results.metrics.metric import Direction, Field, Measured, Metric
-from starwhale.results.metrics.registry import find_metric
+from starwhale.results.metrics.registry import find_metric, is_of_labels
 from starwhale.results.read import job_scope
 from starwhale.storage.protocols import ERRORS, TableQuery
 
@@ -38,8 +42,8 @@ def wanted_of(step: Step) -> WantedMetrics | None:
     return WantedMetrics.from_json(step.record.metrics) if step.record.metrics else None
 
 
-def compute_figures(stores: JobStores, job: JobRecord) -> list[Figure]:
-    """Compute the figures of a job from what it found.
+def compute_figures(stores: JobStores, job: JobRecord) -> Found:
+    """Compute the figures of a job from what it found, with the curves and the confusion matrix that belong to them.
 
     Rows come in row order whoever computed them, so that figures are equal to the last digit for any number of tasks and any executor.
 
@@ -48,15 +52,26 @@ def compute_figures(stores: JobStores, job: JobRecord) -> list[Figure]:
     """
     steps = [each.step for each in stores.catalog.jobs.steps(job.id)]
     asking = [(step, wanted) for step in steps if (wanted := wanted_of(step)) is not None]
-    found: list[Figure] = []
+    found = _Collected()
     names = {step.name for step in steps}
     for step, wanted in asking:
         if f"{step.name}{METRICS_STEP}" not in names:  # a run of one step alone, which called none
             wanted = dataclasses.replace(wanted, functions=())
         tail = f"step={step.name.partition(':')[2]}" if len(asking) > 1 else ""
-        found += _step_figures(stores, job, step, wanted, tail)
-    found.sort(key=lambda each: bool(each.slice))  # those over all rows first
-    return found or classification_figures(stores, job, digests_of(job))
+        _add_step(found, stores, job, (step, wanted, tail))
+    figures = sorted(found.figures, key=lambda each: bool(each.slice))  # those over all rows first
+    return Found(
+        figures=tuple(figures or classification_figures(stores, job, digests_of(job))),
+        curves=tuple(found.curves),
+        confusions=tuple(found.confusions),
+    )
+
+
+@dataclass(slots=True)
+class _Collected:
+    figures: list[Figure] = field(default_factory=list[Figure])
+    curves: list[Curve] = field(default_factory=list[Curve])
+    confusions: list[Confusion] = field(default_factory=list[Confusion])
 
 
 def digests_of(job: JobRecord) -> dict[str, str]:
@@ -70,7 +85,9 @@ def digests_of(job: JobRecord) -> dict[str, str]:
     return found
 
 
-def _step_figures(stores: JobStores, job: JobRecord, step: Step, wanted: WantedMetrics, tail: str) -> list[Figure]:
+def _add_step(found: _Collected, stores: JobStores, job: JobRecord, asking: tuple[Step, WantedMetrics, str]) -> None:
+    """Compute what one step wants; the last of `asking` is the slice that its figures are of, empty for a step alone."""
+    step, wanted, tail = asking
     rows = read_metric_rows(stores, job, step, wanted)
     whole = settled(rows.examples)
     failed = _failed_rows(stores, job, step)
@@ -89,19 +106,31 @@ def _step_figures(stores: JobStores, job: JobRecord, step: Step, wanted: WantedM
         )
         return make_figures(metric, examples.take(places), setting)
 
-    found: list[Figure] = []
     every = range(len(rows.ids))
+    if any(map(is_of_labels, wanted.names)) and (matrix := _confusion(whole, tail)) is not None:
+        found.confusions.append(matrix)
     for metric in metrics:
-        found += measure(metric, every, "", sum(failed.values()))
+        found.figures += measure(metric, every, "", sum(failed.values()))
+        found.curves += measure_curves(metric, whole, tail)
         of_each: list[list[Figure]] = []
         for dataset in datasets if len(datasets) > 1 else ():
             places = [place for place in every if rows.datasets[place] == dataset]
             of_each.append(measure(metric, places, f"dataset={_called(dataset, datasets)}", failed[dataset]))
-            found += of_each[-1]
-        found += mean_figures(of_each) if of_each else []
+            found.figures += of_each[-1]
+        found.figures += mean_figures(of_each) if of_each else []
         for name, places in _slices(rows):
-            found += measure(metric, places, name, 0)
-    return found
+            found.figures += measure(metric, places, name, 0)
+
+
+def _confusion(examples: Examples, tail: str) -> Confusion | None:
+    """Count which labels were taken for which; None where rows have several labels, or there are too many for a matrix."""
+    known = known_rows(examples, (Field.LABEL, Field.PREDICTION))
+    if not known.rows:
+        return None
+    counts = count_labels(examples.take(known.rows))
+    if counts.is_multi or len(counts.labels) > MOST_LABELS:
+        return None
+    return confusion_of(list(map(str, counts.labels)), counts.table().tolist(), tail)
 
 
 def _own_metric(name: str, wanted: WantedMetrics) -> Metric:

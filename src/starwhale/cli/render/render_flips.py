@@ -47,8 +47,8 @@ def _render_example(console: Console, flip: Flip) -> None:
     from rich.text import Text
 
     from starwhale.results.compare.examples import as_text, output_diff
-    from starwhale.results.compare.markup import one_line
     from starwhale.results.compare.told_flips import told_cells
+    from starwhale.results.pages.markup import one_line
 
     cells = ", ".join(
         f"{name.removeprefix('input/')} {one_line(as_text(value), _CELL)}" for name, value in told_cells(flip)

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from starwhale.results.compare.markup import visible_text
 from starwhale.results.compare.runs import Id, Run
+from starwhale.results.pages.markup import visible_text
 
 OUTPUTS = frozenset({"output", "outputs", "prediction", "predicted", "answer", "response", "generated", "completion"})
 """Names of columns that hold what a run gave, also where two runs gave the same."""

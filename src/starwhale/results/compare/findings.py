@@ -12,6 +12,7 @@ from starwhale.results.compare.examples import Flip
 from starwhale.results.compare.html import comparison_html
 from starwhale.results.compare.intervals import Interval
 from starwhale.results.compare.markdown import comparison_to_markdown
+from starwhale.results.compare.page import comparison_page
 from starwhale.results.compare.runs import Id, Paired, Run
 from starwhale.results.compare.telling import comparison_to_json
 from starwhale.results.compare.verdict import Verdict
@@ -119,6 +120,10 @@ class Comparison:
     def to_markdown(self) -> str:
         """Return it as a comment of a pull request."""
         return comparison_to_markdown(self)
+
+    def to_html(self) -> str:
+        """Return it as one page that needs nothing else: no script, no file beside it, no network."""
+        return comparison_page(self)
 
     def charts(self) -> dict[str, dict[str, Any]]:  # Any: JSON
         """Return Vega-Lite specifications by name: `values`, `differences`, and `slices` where there are some."""

@@ -6,10 +6,10 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from starwhale.results.compare.examples import Flip, as_text, output_diff
-from starwhale.results.compare.markup import one_line
 from starwhale.results.compare.svg import Mark, interval_svg
 from starwhale.results.compare.telling import best_candidate, delta_cells, notes, value_text
 from starwhale.results.compare.told_flips import told_cells
+from starwhale.results.pages.markup import one_line
 
 if TYPE_CHECKING:
     from starwhale.results.compare.findings import Comparison, MetricComparison

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starwhale.results.compare.markup import code, escaped
 from starwhale.results.compare.telling import best_candidate, delta_cells, notes, value_text
 from starwhale.results.compare.told_flips import folded
+from starwhale.results.pages.markup import code, escaped
 
 if TYPE_CHECKING:
     from starwhale.results.compare.findings import Comparison, MetricComparison

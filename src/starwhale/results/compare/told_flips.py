@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from starwhale.results.compare.examples import Flip, as_text, is_output, output_diff
-from starwhale.results.compare.markup import code, diff_block, escaped, one_line
 from starwhale.results.compare.runs import Id
+from starwhale.results.pages.markup import code, diff_block, escaped, one_line
 
 SHOWN = 20
 """Rows of each direction."""

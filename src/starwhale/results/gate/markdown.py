@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starwhale.results.compare.markup import code, escaped
 from starwhale.results.compare.told_flips import folded
 from starwhale.results.gate.findings import Outcome, RuleFinding
 from starwhale.results.gate.telling import by_outcome, figure, level, sentence, title, why
+from starwhale.results.pages.markup import code, escaped
 
 if TYPE_CHECKING:
     from starwhale.results.gate.report import Gate

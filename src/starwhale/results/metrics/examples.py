@@ -159,6 +159,20 @@ def settled(examples: Examples) -> Examples:
     return replace(examples, positive=found, is_two_class=found is not None)
 
 
+def classes_of(examples: Examples, seen: Sequence[Any]) -> Sequence[Any]:  # Any: labels of users
+    """Return the labels that scores are of, in their order: those that were named, those that mappings of scores name, or those that occur.
+
+    Example:
+        >>> classes_of(Examples(labels=[1], scores=[{"1": 0.7, "2": 0.3}]), [1])
+        [1, '2']
+    """
+    if examples.classes or not examples.scores or not isinstance(examples.scores[0], Mapping):
+        return examples.classes or seen
+    known = {str(label): label for label in seen}
+    keys = dict.fromkeys(key for each in examples.scores if isinstance(each, Mapping) for key in each)
+    return [key if key in seen else known.get(str(key), key) for key in keys]
+
+
 def score_matrix(examples: Examples, classes: Sequence[Any]) -> Floats | None:  # Any: labels of users
     """Return one score per class, shape (n, classes); None where scores are single numbers.
 
@@ -170,7 +184,7 @@ def score_matrix(examples: Examples, classes: Sequence[Any]) -> Floats | None:  
     first = examples.scores[0]
     if not isinstance(first, Mapping | list | tuple):
         return None
-    names = list(examples.classes or classes)
+    names = list(classes)
     if isinstance(first, Mapping):
         listed = [[each.get(name, each.get(str(name), 0.0)) for name in names] for each in examples.scores]
         return np.asarray(listed, np.float64)

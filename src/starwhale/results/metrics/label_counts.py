@@ -90,6 +90,13 @@ class LabelCounts:
     is_multi: bool
     """Whether examples have lists of labels."""
 
+    def table(self) -> Integers:
+        """Count examples by true and by predicted label, shape (labels, labels); of examples with one label each."""
+        import numpy as np
+
+        k = len(self.labels)
+        return np.bincount(self.true.classes * k + self.predicted.classes, minlength=k * k).reshape(k, k)
+
     def margins(self) -> Margins:
         """Return the shares over all examples."""
         k = len(self.labels)
@@ -370,8 +377,14 @@ def measure_kappa(examples: Examples) -> list[Measured]:
             value=float(value(at)),
             influence=_influence(counts, gradient),
             counted=Counted(counts=counts, value=value),
+            no_interval="" if _changes(at.true) and _changes(at.predicted) else "labels or predictions never change",
         )
     ]
+
+
+def _changes(shares: Floats) -> bool:
+    """Whether there are two labels or more."""
+    return int((shares > 0).sum()) > 1
 
 
 def measure_mcc(examples: Examples) -> list[Measured]:

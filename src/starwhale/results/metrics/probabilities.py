@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import UsageError
-from starwhale.results.metrics.examples import Examples, as_numbers, check_probabilities, find_positive, score_matrix
+from starwhale.results.metrics.examples import (
+    Examples,
+    as_numbers,
+    check_probabilities,
+    classes_of,
+    find_positive,
+    score_matrix,
+)
 from starwhale.results.metrics.label_counts import mean_of
 from starwhale.results.metrics.metric import Measured
 from starwhale.results.metrics.multi_classification import ordered_labels
@@ -93,11 +100,7 @@ def measure_calibration(bins: int = BINS, *, is_debiased: bool) -> Callable[[Exa
     def measure(examples: Examples) -> list[Measured]:
         import numpy as np
 
-        found = _read(examples)
-        best = found.of_each.argmax(axis=1)
-        sure, right = found.of_each.max(axis=1), (best == found.true).astype(np.float64)
-        if found.is_binary:  # of the positive label, as reliability diagrams of two labels have it
-            sure, right = found.of_each[:, 1], (found.true == 1).astype(np.float64)
+        sure, right = confidences(examples)
         places = (
             _equal_counts(sure, bins) if is_debiased else np.clip(np.ceil(sure * bins) - 1, 0, bins - 1).astype(int)
         )
@@ -134,6 +137,16 @@ def measure_calibration(bins: int = BINS, *, is_debiased: bool) -> Callable[[Exa
     return measure
 
 
+def confidences(examples: Examples) -> tuple[Floats, Floats]:
+    """Return how sure the model is of each example, and 1 where that is right; of a probability of the positive label, of that one."""
+    import numpy as np
+
+    found = _read(examples)
+    if found.is_binary:  # of the positive label, as reliability diagrams of two labels have it
+        return found.of_each[:, 1], (found.true == 1).astype(np.float64)
+    return found.of_each.max(axis=1), (found.of_each.argmax(axis=1) == found.true).astype(np.float64)
+
+
 def _equal_counts(sure: Floats, bins: int) -> Integers:
     """Put examples into bins of equal size by confidence, equal ones into one bin."""
     import numpy as np
@@ -147,7 +160,8 @@ def _read(examples: Examples) -> _Probabilities:
     import numpy as np
 
     seen = ordered_labels(examples.labels)
-    matrix = score_matrix(examples, seen)
+    classes = classes_of(examples, seen)
+    matrix = score_matrix(examples, classes)
     is_binary = matrix is None
     if matrix is None:
         positive = find_positive(examples)
@@ -164,7 +178,7 @@ def _read(examples: Examples) -> _Probabilities:
             )
         true = np.fromiter((int(each == positive) for each in examples.labels), np.int64, len(examples.labels))
         return _Probabilities(np.stack([1 - numbers, numbers], axis=1), true, is_binary)
-    place: dict[Any, int] = {label: position for position, label in enumerate(examples.classes or seen)}  # Any: labels
+    place: dict[Any, int] = {label: position for position, label in enumerate(classes)}  # Any: labels
     true = np.fromiter((place.get(each, -1) for each in examples.labels), np.int64, len(examples.labels))
     check_probabilities(matrix)
     return _Probabilities(matrix, true, is_binary)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import UsageError
-from starwhale.results.metrics.examples import Examples, as_numbers, find_positive, score_matrix
+from starwhale.results.metrics.examples import Examples, as_numbers, classes_of, find_positive, score_matrix
 from starwhale.results.metrics.metric import Measured
 from starwhale.results.metrics.multi_classification import ordered_labels
 
@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ranked:
-    """What is counted at the score of each example, ties together."""
+class Ranked:
+    """One label against the rest."""
 
-    positives: Floats
-    """Positive examples with a score at least as high, shape (n,)."""
-    all: Floats
-    """Examples with a score at least as high."""
+    label: Any  # Any: a label of the user
+    """The positive label."""
+    truth: Truths
+    """Which examples have it, shape (n,)."""
+    scores: Floats
+    """Its score of each example."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether some examples have the label, and others do not."""
+        return not bool(self.truth.all()) and bool(self.truth.any())
 
 
 def measure_auroc(examples: Examples) -> list[Measured]:
@@ -37,7 +44,7 @@ def measure_auroc(examples: Examples) -> list[Measured]:
     Source: DeLong, DeLong & Clarke-Pearson 1988, "Comparing the areas under two or more correlated receiver operating characteristic
         curves"; placements by ranks as in Sun & Xu 2014.
     """
-    return _one_against_rest(examples, _auroc, "DeLong")
+    return _measure_each(examples, _auroc, "DeLong")
 
 
 def measure_average_precision(examples: Examples) -> list[Measured]:
@@ -45,18 +52,21 @@ def measure_average_precision(examples: Examples) -> list[Measured]:
 
     Source: scikit-learn, `average_precision_score`; the error is the influence function of this sum (von Mises 1947).
     """
-    return _one_against_rest(examples, _average_precision, "delta method")
+    return _measure_each(examples, _average_precision, "delta method")
 
 
-def _one_against_rest(
-    examples: Examples, measure: Callable[[Truths, Floats], tuple[float, Floats]], method: str
-) -> list[Measured]:
+def one_against_rest(examples: Examples) -> Iterator[Ranked]:
+    """Yield what is ranked: each label against the rest, or the positive one of two.
+
+    Raises:
+        UsageError: Labels are lists, or nobody said which label the scores are of.
+    """
     import numpy as np
 
     seen = ordered_labels(examples.labels)
     if any(isinstance(each, list | tuple | set | frozenset) for each in examples.labels[:1]):
         raise UsageError("labels are lists", hint="order is measured for one label per example")
-    classes: Sequence[Any] = examples.classes or seen
+    classes: Sequence[Any] = classes_of(examples, seen)
     matrix = score_matrix(examples, classes)
     if matrix is None:
         positive = find_positive(examples)
@@ -70,16 +80,25 @@ def _one_against_rest(
         positive = find_positive(examples)
         at = list(classes).index(positive) if positive in classes else 1
         matrix, classes = matrix[:, [at]], [classes[at]]
+    for place, label in enumerate(classes):
+        truth = np.fromiter((each == label for each in examples.labels), np.bool_, len(examples.labels))
+        yield Ranked(label, truth, matrix[:, place])
+
+
+def _measure_each(
+    examples: Examples, measure: Callable[[Truths, Floats], tuple[float, Floats]], method: str
+) -> list[Measured]:
+    import numpy as np
+
     found: list[tuple[float, Floats]] = []
     fewest = len(examples.labels)
     lacking: list[str] = []
-    for position, label in enumerate(classes):
-        truth = np.fromiter((each == label for each in examples.labels), np.bool_, len(examples.labels))
-        if truth.all() or not truth.any():
-            lacking.append(str(label))
+    for each in one_against_rest(examples):
+        if not each.is_known:
+            lacking.append(str(each.label))
         else:
-            found.append(measure(truth, matrix[:, position]))
-            fewest = min(fewest, int(truth.sum()), int((~truth).sum()))
+            found.append(measure(each.truth, each.scores))
+            fewest = min(fewest, int(each.truth.sum()), int((~each.truth).sum()))
     if not found:
         nothing = np.zeros(len(examples.labels))
         return [Measured(value=float("nan"), influence=nothing, no_interval="labels never change: there is no order")]

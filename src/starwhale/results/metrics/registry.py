@@ -110,6 +110,16 @@ def find_metric(name: str) -> Metric:
     raise NotFoundError(f"there is no metric {name!r}", hint=f"{nearest(name, metric_names())}")
 
 
+def is_of_labels(name: str) -> bool:
+    """Whether a metric counts which labels were taken for which, as a confusion matrix does.
+
+    Example:
+        >>> is_of_labels("f1_macro"), is_of_labels("exact_match")
+        (True, False)
+    """
+    return name in {"accuracy", "hamming_loss", "kappa", "mcc"} or _FAMILY.fullmatch(name) is not None
+
+
 def metric_names() -> list[str]:
     """Return the names that can be asked for, the averages of F1 among them."""
     averaged = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import islice
@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.status import Status, is_active
 from starwhale.domain.usage import ACCELERATOR_USE, TASKS
+from starwhale.results.classification_figures import confusion_counts
 from starwhale.results.compare.intervals import Interval, wilson
-from starwhale.results.figure import Figure, figures_of
+from starwhale.results.confusion import Confusion, confusion_of
+from starwhale.results.curve import Curve
+from starwhale.results.figure import Figure, Found, found_of
 from starwhale.results.read import job_scope, read_rows, summary, table_names
+from starwhale.results.reports.logged_curves import logged_curves
 from starwhale.results.reports.manifest import job_manifest
 from starwhale.results.reports.usage import StepUsage, step_usage
 from starwhale.results.scan import row_order
@@ -98,6 +102,10 @@ class JobReport:
     """Its figures, each with its interval."""
     matrix_labels: tuple[str, ...] = ()
     """Labels of the matrix by number; empty where nobody knows them."""
+    confusions: tuple[Confusion, ...] = ()
+    """The counts behind the matrix, one of each predict that was measured; empty where nobody knows them."""
+    curves: tuple[Curve, ...] = ()
+    """What is drawn of the figures."""
 
     @property
     def failed_rows(self) -> int:
@@ -108,13 +116,15 @@ class JobReport:
     def report(self) -> dict[str, Any]:  # Any: a JSON object
         """What came of it: kind, summary, and what else is known."""
         report: dict[str, Any] = {"kind": self.summary.get("kind", ""), "summary": self.summary}
-        if self.summary.get("kind") == "multi_classification":
+        if self.confusion_matrix or self.summary.get("kind") == "multi_classification":
             report["labels"] = self.labels
             report["confusion_matrix"] = {
                 "binarylabel": list(self.confusion_matrix),
                 "labels": list(self.matrix_labels),
             }
         report["figures"] = [each.to_json() for each in self.figures]
+        report |= {"confusions": [each.to_json() for each in self.confusions]} if self.confusions else {}
+        report |= {"curves": [each.to_json() for each in self.curves]} if self.curves else {}
         if self.accuracy is not None:
             report["accuracy"] = dataclasses.asdict(self.accuracy)
         report["steps"] = [dataclasses.asdict(each) for each in self.progress]
@@ -126,22 +136,38 @@ class JobReport:
         """Return the shape of `job info -o json`."""
         return {"manifest": self.manifest, "report": self.report, "steps": [each.to_json() for each in self.steps]}
 
+    def to_markdown(self) -> str:
+        """Return it as Markdown, fit for a pull request."""
+        from starwhale.results.reports.markdown import report_to_markdown
+
+        return report_to_markdown(self)
+
+    def to_html(self) -> str:
+        """Return it as one page that needs nothing else: no script, no file beside it, no network."""
+        from starwhale.results.reports.page import report_page
+
+        return report_page(self)
+
+    def _repr_html_(self) -> str:
+        from starwhale.results.reports.page import report_fragment
+
+        return report_fragment(self)
+
 
 def make_report(stores: Stores, job: JobRecord) -> JobReport:
     """Gather the report of a job as it stands now."""
     tables = table_names(stores, job)
-    found = summary(stores, job)
+    logged = summary(stores, job)
     progress = tuple(stores.catalog.ledger.progress(job.id))
-
-    def rows(name: str, limit: int | None = None) -> list[Row]:
-        return list(islice(read_rows(stores, job, TableQuery(table=name)), limit)) if name in tables else []
-
+    found = found_of(job.record)
+    is_classification = logged.get("kind") == "multi_classification"
+    drawn = _logged_classes(stores, job, tables) if is_classification else _counted_classes(found)
     return JobReport(
         manifest=job_manifest(job),
-        summary=found,
-        labels={str(row["id"]): row for row in rows("labels")} if found.get("kind") == "multi_classification" else {},
-        confusion_matrix=tuple(rows(CONFUSION)) if found.get("kind") == "multi_classification" else (),
-        accuracy=_accuracy(found, progress),
+        summary=logged,
+        labels=drawn.labels,
+        confusion_matrix=drawn.matrix,
+        accuracy=_accuracy(logged, progress),
         inputs=tuple(
             f"{each.name}@{each.version[:12]}, "
             + (f"{len(each.chosen)} of " if job.request.sample else "")
@@ -149,11 +175,54 @@ def make_report(stores: Stores, job: JobRecord) -> JobReport:
             for each in job.datasets
         ),
         progress=progress,
-        errors=tuple(nsmallest(SHOWN_ERRORS, rows(ERRORS, READ_ERRORS), key=row_order)),
+        errors=tuple(nsmallest(SHOWN_ERRORS, _rows(stores, job, tables, ERRORS, READ_ERRORS), key=row_order)),
         steps=make_steps(stores, job, progress),
-        figures=figures_of(job.record),
-        matrix_labels=_matrix_labels(stores, job) if CONFUSION in tables else (),
+        figures=found.figures,
+        matrix_labels=drawn.matrix_labels,
+        confusions=drawn.confusions,
+        curves=(*found.curves, *(logged_curves(stores, job, tables) if is_classification else ())),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Classes:
+    """What is known of the labels of a classification."""
+
+    labels: dict[str, Row]
+    matrix: tuple[Row, ...]
+    matrix_labels: tuple[str, ...]
+    confusions: tuple[Confusion, ...]
+
+
+def _rows(stores: Stores, job: JobRecord, tables: Sequence[str], name: str, limit: int | None = None) -> list[Row]:
+    return list(islice(read_rows(stores, job, TableQuery(table=name)), limit)) if name in tables else []
+
+
+def _logged_classes(stores: Stores, job: JobRecord, tables: Sequence[str]) -> _Classes:
+    """Read what `@multi_classification` logged, and find the counts again."""
+    by_label = {str(row["id"]): row for row in _rows(stores, job, tables, "labels")}
+    matrix = _rows(stores, job, tables, CONFUSION)
+    names = _matrix_labels(stores, job) if matrix else ()
+    counts: list[list[int]] = []
+    if names and set(names) == set(by_label):
+        counts = confusion_counts(matrix, [by_label[each] for each in names])
+    found = confusion_of(names, counts) if counts else None
+    return _Classes(
+        labels=by_label, matrix=tuple(matrix), matrix_labels=names, confusions=() if found is None else (found,)
+    )
+
+
+def _counted_classes(found: Found) -> _Classes:
+    """Tell the counts that were kept with the figures as `@multi_classification` tells its own: each row as shares of its true label."""
+    if len(found.confusions) != 1:
+        return _Classes(labels={}, matrix=(), matrix_labels=(), confusions=found.confusions)
+    only = found.confusions[0]
+    shares = (
+        {"id": number, **{str(place): share for place, share in enumerate(row)}}
+        for number, row in enumerate(only.shares)
+    )
+    by_label: dict[str, Row] = {label: {"id": label, **row} for label, row in only.label_rows().items()}
+    return _Classes(labels=by_label, matrix=tuple(shares), matrix_labels=only.labels, confusions=found.confusions)
 
 
 def _matrix_labels(stores: Stores, job: JobRecord) -> tuple[str, ...]:

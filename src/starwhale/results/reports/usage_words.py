@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from starwhale.domain.counted import counted
+
 if TYPE_CHECKING:
     from starwhale.results.reports.job_report import StepReport
     from starwhale.results.reports.usage import StepUsage
 
 LEAST = 0.005
 """Smaller shares are not worth a word."""
-_WORDS = {
+WORDS = {
     "start": "starting",
     "load": "loading the model",
     "read": "reading",
@@ -21,6 +23,7 @@ _WORDS = {
     "wait": "waiting to try again",
     "other": "other",
 }
+"""What an activity is called; a step without rows is called by its name."""
 
 
 def usage_lines(steps: Sequence[StepReport], *, is_whole: bool = False) -> Iterator[tuple[str, str]]:
@@ -35,7 +38,7 @@ def usage_lines(steps: Sequence[StepReport], *, is_whole: bool = False) -> Itera
             name = each.name.rpartition(":")[2]
             lines = [
                 shares_line(each.usage.shares, name),
-                _figures(each.usage),
+                speed_line(each.usage),
                 *_accelerators(each.usage),
                 each.usage.note,
             ]
@@ -56,7 +59,7 @@ def shares_line(shares: Mapping[str, float], run: str = "run") -> str:
         '68 % of the time was predict; 20 % reading, 12 % writing'
     """
     told = [
-        f"{share:.0%}".replace("%", " %") + f"|{_WORDS.get(name, run)}"
+        f"{share:.0%}".replace("%", " %") + f"|{WORDS.get(name, run)}"
         for name, share in shares.items()
         if share >= LEAST
     ]
@@ -67,8 +70,9 @@ def shares_line(shares: Mapping[str, float], run: str = "run") -> str:
     return f"{head}; {', '.join(' '.join(each) for each in others)}" if others else head
 
 
-def _figures(usage: StepUsage) -> str:
-    tasks = f"{len(usage.tasks)} task{'' if len(usage.tasks) == 1 else 's'}"
+def speed_line(usage: StepUsage) -> str:
+    """Write how many tasks there were, how fast and how busy they were, and the memory that they took."""
+    tasks = counted(len(usage.tasks), "task")
     speed = "" if usage.rows_per_second is None else f"{_count(usage.rows_per_second)} rows/s"
     cores = f"{usage.cores:.1f} cores busy"
     memory = f"{show_memory(usage.peak_bytes)} of memory" if usage.peak_bytes else ""
@@ -86,7 +90,7 @@ def _tasks(usage: StepUsage, name: str) -> Iterator[str]:
     for task in usage.tasks:
         whole = sum(task.seconds.values())
         shares = {name: seconds / whole for name, seconds in task.seconds.items()} if whole else {}
-        rows = f"{task.rows} rows, " if task.rows else ""
+        rows = f"{counted(task.rows, 'row')}, " if task.rows else ""
         yield f"task {task.index}: {rows}{whole:.1f} s, {task.cpu_s:.1f} s of CPU; {shares_line(shares, name)}"
 
 
