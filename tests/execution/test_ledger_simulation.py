@@ -10,11 +10,13 @@ import dataclasses
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
-from starwhale.domain import ledger
+from starwhale.domain import ledger, together
 from starwhale.domain.ledger import Pace, Queue, RangeState, RowRange
+from starwhale.domain.together import Piece
 from starwhale.errors import LeaseLostError
 
 SCHEDULES = 100_000
@@ -40,19 +42,33 @@ class Rules:
     give_back_suspect: Callable[..., Sequence[RowRange]] = ledger.give_back_suspect
     free_failed: Callable[[RowRange, Sequence[int], Queue], Sequence[RowRange]] = ledger.free_failed
     split: Callable[..., Sequence[RowRange]] = ledger.split
+    choose: Callable[..., Sequence[RowRange]] = together.choose
+    commit_together: Callable[..., tuple[list[RowRange], list[RowRange]]] = together.commit
+    split_together: Callable[..., list[list[RowRange]]] = together.split
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """A commit as it travels: it may arrive late, twice, or never."""
 
-    start: int
-    stop: int
-    epoch: int
+    pieces: tuple[Piece, ...]
+    """The ranges that were granted together, mostly one."""
     holder: str
     number: int
     """Number of the grant, for the books; the rules do not see it."""
     deadline_s: float | None
+
+    @property
+    def start(self) -> int:
+        return self.pieces[0].start
+
+    @property
+    def stop(self) -> int:
+        return self.pieces[-1].stop
+
+    @property
+    def rows(self) -> list[int]:
+        return [row for piece in self.pieces for row in range(piece.start, piece.stop)]
 
 
 @dataclass
@@ -69,8 +85,7 @@ class Books:
     def accepts(self, message: Message, now_s: float, holder: str) -> bool:
         """Whether the commit must be taken."""
         in_time = message.deadline_s is None or now_s <= message.deadline_s
-        rows = range(message.start, message.stop)
-        return in_time and holder == message.holder and all(self.granted[row] == message.number for row in rows)
+        return in_time and holder == message.holder and all(self.granted[row] == message.number for row in message.rows)
 
 
 @dataclass
@@ -97,9 +112,24 @@ class Simulation:
         self.handed_in: list[Message | None] = [None] * self.tasks
         """Task → what it has handed in: the commit takes place while it is at the next range."""
         self.in_flight: list[Message] = []
-        self.cut: set[tuple[int, int, int]] = set()
+        self.cut: set[Message] = set()
+        self.together = 0
         self.refused = 0
         self.has_deadlines = choose(2) == 0
+        if choose(3) == 0:
+            self.sample()
+
+    def sample(self) -> None:
+        """Only some batches are wanted; the others count as done from the beginning."""
+        total = self.queue.total
+        tiles = ledger.tile(
+            total, self.queue.batch, self.random.sample(range(total), self.random.randrange(1, total + 1))
+        )
+        self.queue = dataclasses.replace(self.queue, cursor=total)
+        self.ranges = {each.start: each for each in tiles}
+        for each in tiles:
+            if each.state is RangeState.DONE:
+                self.books.done[each.start : each.stop] = [1] * (each.stop - each.start)
 
     def run(self) -> None:
         """Let anything happen, then let everybody work, and check that every row was done once."""
@@ -172,22 +202,25 @@ class Simulation:
         self.release_expired()
         free = [each for each in self.ranges.values() if each.state is RangeState.FREE]
         chosen: RowRange | None = min(free, key=lambda r: (r.crashes == 0, r.start), default=None)
+        pace = Pace(rows=self.random.randrange(16), seconds=1.0, tasks=self.tasks)
         if chosen is None:
-            pace = Pace(rows=self.random.randrange(6), seconds=1.0, tasks=self.tasks)
             self.queue, chosen = ledger.cut(self.queue, ledger.range_rows(self.queue, pace))
         if chosen is None:
             return
+        behind = sorted((each for each in free if each.start > chosen.start), key=lambda r: r.start)
         deadline_s = self.now_s + TTL_S if self.has_deadlines else None
-        granted = self.rules.grant(chosen, self.holder(task), deadline_s)
-        self.ranges[granted.start] = granted
         self.grants += 1
-        for row in range(granted.start, granted.stop):
-            assert self.books.done[row] == 0, f"row {row} was done and is handed out again"
-            assert self.books.granted[row] == 0, f"row {row} was handed out twice"
-            self.books.granted[row] = self.grants
-        self.held[task].append(
-            Message(granted.start, granted.stop, granted.epoch, granted.holder, self.grants, granted.deadline_s)
-        )
+        pieces: list[Piece] = []
+        for each in self.rules.choose(chosen, behind, self.queue, pace):
+            granted = self.rules.grant(each, self.holder(task), deadline_s)
+            self.ranges[granted.start] = granted
+            pieces.append(Piece(start=granted.start, stop=granted.stop, epoch=granted.epoch))
+            for row in range(granted.start, granted.stop):
+                assert self.books.done[row] == 0, f"row {row} was done and is handed out again"
+                assert self.books.granted[row] == 0, f"row {row} was handed out twice"
+                self.books.granted[row] = self.grants
+        self.together += len(pieces) > 1
+        self.held[task].append(Message(tuple(pieces), self.holder(task), self.grants, deadline_s))
 
     def stop_early(self, task: int) -> None:
         """Commit some batches of what the task is at; the rest goes back."""
@@ -195,35 +228,55 @@ class Simulation:
         if not self.held[task]:
             return
         message = self.held[task].pop(0)
-        batches = -(-(message.stop - message.start) // self.queue.batch)
-        stop = min(message.start + self.random.randrange(1, batches + 1) * self.queue.batch, message.stop)
+        piece, batch = self.random.choice(message.pieces), self.queue.batch
+        batches = -(-(piece.stop - piece.start) // batch)
+        stop = min(piece.start + self.random.randrange(1, batches + 1) * batch, piece.stop)
         self.in_flight.append(message)
         self.arrive(message, message.holder, stop)
 
     def split(self, task: int) -> None:
         """Cut one of the ranges that the task holds, so that its pieces are committed in any order; the whole may still be under way."""
-        batch = self.queue.batch
-        long = [each for each in self.held[task] if each.stop - each.start > batch]
-        if not long:
+        cuttable = [each for each in self.held[task] if self.boundaries(each)]
+        if not cuttable:
             return
-        message = self.random.choice(long)
-        inner = range((message.start // batch + 1) * batch, message.stop, batch)
+        message = self.random.choice(cuttable)
+        inner = self.boundaries(message)
         cuts = self.random.sample(inner, self.random.randrange(1, len(inner) + 1))
-        found = self.ranges[message.start]
+        found = [(self.ranges[piece.start], piece) for piece in message.pieces]
         accepted = self.books.accepts(message, self.now_s, message.holder)
+        args = message.holder, self.now_s, cuts, self.queue.batch
         try:
-            pieces = self.rules.split(found, message.epoch, message.holder, self.now_s, cuts, batch)
+            if len(found) > 1:
+                groups = self.rules.split_together(found, *args)
+            else:
+                groups = [[each] for each in self.rules.split(found[0][0], message.pieces[0].epoch, *args)]
         except LeaseLostError:
             assert not accepted, f"{message} was not cut although it holds its rows"
             return
         assert accepted, f"{message} was cut although it does not hold {found}"
-        for piece in pieces:
-            self.ranges[piece.start] = piece
-        parts = [dataclasses.replace(message, start=piece.start, stop=piece.stop) for piece in pieces]
+        assert len(groups) == len(cuts) + 1, "there is one more than there are cuts"
+        parts: list[Message] = []
+        for group in groups:
+            for each in group:
+                self.ranges[each.start] = each
+            pieces = tuple(Piece(start=each.start, stop=each.stop, epoch=each.epoch) for each in group)
+            parts.append(dataclasses.replace(message, pieces=pieces))
+        assert sorted(row for part in parts for row in part.rows) == message.rows, "the groups are what was cut"
         position = self.held[task].index(message)
         self.held[task][position : position + 1] = self.random.sample(parts, len(parts))
         self.in_flight.append(message)
-        self.cut.add((message.start, message.stop, message.number))
+        if set(cuts) - {
+            piece.start for piece in message.pieces
+        }:  # else its ranges are as they were, and it may still be committed
+            self.cut.add(message)
+
+    def boundaries(self, message: Message) -> list[int]:
+        """Where a lease may be cut: where a range of it begins, or a batch in one."""
+        batch = self.queue.batch
+        inner = [
+            at for p in message.pieces for at in range((p.start // batch + 1) * batch, p.stop, batch) if at > p.start
+        ]
+        return sorted({*inner, *(piece.start for piece in message.pieces[1:])})
 
     def kill(self, task: int) -> None:
         """End the worker; what it was at is a suspect, and its last commit may still be under way.
@@ -241,7 +294,8 @@ class Simulation:
         for each in [r for r in self.ranges.values() if r.state is RangeState.LEASED]:
             if each.holder == self.holder(task):
                 is_alone = self.random.random() < 0.5
-                if held and each.start == held[0].start:
+                if held and each.start in {piece.start for piece in held[0].pieces}:
+                    is_alone = is_alone and len(held[0].pieces) == 1
                     free = self.rules.give_back_suspect(each, self.queue.batch, is_alone=is_alone)
                     assert free[0].crashes == each.crashes + 1
                 else:
@@ -303,12 +357,12 @@ class Simulation:
 
     def arrive(self, message: Message, holder: str, stop: int) -> None:
         """Apply a commit to the range that begins where it says, as the storage does."""
-        is_cut = (message.start, message.stop, message.number) in self.cut  # it is more than what lies there now
+        is_cut = message in self.cut  # it is more than what lies there now
         expected = self.books.accepts(message, self.now_s, holder) and not is_cut
-        found = self.ranges[message.start]
+        found = [(self.ranges[piece.start], piece) for piece in message.pieces]
         before = dict(self.ranges)
         try:
-            done, rest = self.rules.commit(found, message.epoch, holder, self.now_s, stop)
+            done, free = self.end(found, holder, stop)
         except LeaseLostError:
             assert not expected, f"{message} was refused although it holds its rows"
             assert self.ranges == before
@@ -317,21 +371,31 @@ class Simulation:
         assert expected, (
             f"{message} was taken at {self.now_s} in the name of {holder} although it does not hold {found}"
         )
-        self.ranges[done.start] = done
-        if rest is not None:
-            self.ranges[rest.start] = rest
-        for row in range(message.start, stop):
+        for each in [*done, *free]:
+            self.ranges[each.start] = each
+        for row in [row for row in message.rows if row < stop]:
             self.books.done[row] += 1
             if self.random.random() < self.fails:
                 self.books.failed.add(row)
-        self.forget(found)
+        for each, _ in found:
+            self.forget(each)
+
+    def end(
+        self, found: Sequence[tuple[RowRange, Piece]], holder: str, stop: int
+    ) -> tuple[Sequence[RowRange], Sequence[RowRange]]:
+        """Apply the rule of a commit: what is done, and what is free."""
+        if len(found) > 1:
+            return self.rules.commit_together(found, holder, self.now_s, stop)
+        each, piece = found[0]
+        done, rest = self.rules.commit(each, piece.epoch, holder, self.now_s, stop)
+        return [done], [] if rest is None else [rest]
 
     def release_expired(self) -> None:
         for each in [r for r in self.ranges.values() if ledger.is_expired(r, self.now_s)]:
             self.ranges[each.start] = self.rules.release(each)
             self.forget(each)
             for held in self.held:  # the task has not noticed: its commit comes late
-                for message in [m for m in held if (m.holder, m.start) == (each.holder, each.start)]:
+                for message in [m for m in held if m.holder == each.holder and each.start in m.rows]:
                     self.in_flight.append(message)
                     held.remove(message)
 
@@ -352,17 +416,18 @@ class Simulation:
         assert position == self.queue.cursor
 
 
-def simulate(seed: int, count: int, rules: Rules | None = None) -> tuple[int, int, int]:
-    """Run schedules; returns how many leases were granted, commits refused, and failed rows tried again."""
+def simulate(seed: int, count: int, rules: Rules | None = None) -> tuple[int, int, int, int]:
+    """Run schedules; returns how many leases were granted, commits refused, failed rows tried again, and leases were of several ranges."""
     source = random.Random(seed)
-    granted = refused = retried = 0
+    granted = refused = retried = grouped = 0
     for _ in range(count):
         simulation = Simulation(source, rules or Rules())
         simulation.run()
         granted += simulation.grants
         refused += simulation.refused
         retried += simulation.retried
-    return granted, refused, retried
+        grouped += simulation.together
+    return granted, refused, retried, grouped
 
 
 @pytest.mark.parametrize(
@@ -370,10 +435,11 @@ def simulate(seed: int, count: int, rules: Rules | None = None) -> tuple[int, in
 )
 def test_every_row_is_done_once_whatever_happens(seed: int) -> None:
     count = SCHEDULES // SEEDS
-    granted, refused, retried = simulate(seed, count)
+    granted, refused, retried, grouped = simulate(seed, count)
     assert granted > 3 * count, "the schedules hand out rows again and again"
     assert refused > count, "late and doubled commits are part of them"
     assert retried > count // 2, "rows that failed are tried again"
+    assert grouped > count // 5, "ranges are leased together"
 
 
 def no_check_of_epochs(
@@ -477,9 +543,54 @@ def cut_by_anybody(
     return ledger.split(dataclasses.replace(each, state=RangeState.LEASED), each.epoch, each.holder, 0.0, cuts, batch)
 
 
+Found = Sequence[tuple[RowRange, Piece]]
+
+
+def leased_with_others(first: RowRange, behind: Sequence[RowRange], *_: object) -> Sequence[RowRange]:
+    return [first, *behind, *behind[:1]]
+
+
+def others_are_not_looked_at(
+    found: Found, holder: str, now_s: float, stop: int | None = None
+) -> tuple[list[RowRange], list[RowRange]]:
+    first, *others = found
+    held = [(dataclasses.replace(each, state=RangeState.LEASED, holder=holder), piece) for each, piece in others]
+    held = [(each, dataclasses.replace(piece, epoch=each.epoch)) for each, piece in held]
+    return together.commit([first, *held], holder, now_s, stop)
+
+
+def others_stay_leased(
+    found: Found, holder: str, now_s: float, stop: int | None = None
+) -> tuple[list[RowRange], list[RowRange]]:
+    done, free = together.commit(found, holder, now_s, stop)
+    return done, [dataclasses.replace(each, state=RangeState.LEASED, holder="nobody") for each in free]
+
+
+def others_are_done_too(
+    found: Found, holder: str, now_s: float, stop: int | None = None
+) -> tuple[list[RowRange], list[RowRange]]:
+    together.commit(found, holder, now_s, stop)
+    return together.commit(found, holder, now_s)
+
+
+def last_group_is_lost(found: Found, *args: Any) -> list[list[RowRange]]:
+    return together.split(found, *args)[:-1]
+
+
+def groups_overlap(found: Found, *args: Any) -> list[list[RowRange]]:
+    first, *others = together.split(found, *args)
+    return [[*first, *(others[0] if others else [])], *others]
+
+
 @pytest.mark.parametrize(
     "rules",
     [
+        pytest.param(Rules(choose=leased_with_others), id="a range is granted twice"),
+        pytest.param(Rules(commit_together=others_are_not_looked_at), id="only the first lease of several is checked"),
+        pytest.param(Rules(commit_together=others_stay_leased), id="ranges behind a partial commit stay leased"),
+        pytest.param(Rules(commit_together=others_are_done_too), id="a partial commit of several counts for all"),
+        pytest.param(Rules(split_together=last_group_is_lost), id="the last group of several ranges is lost"),
+        pytest.param(Rules(split_together=groups_overlap), id="groups of several ranges overlap"),
         pytest.param(Rules(free_failed=whole_ranges_are_tried_again), id="rows that succeeded are tried again"),
         pytest.param(Rules(free_failed=whole_batches_are_tried_again), id="rows beside failed ones are tried again"),
         pytest.param(Rules(free_failed=rows_behind_the_last_failure_are_lost), id="rows behind failed ones are lost"),
@@ -503,4 +614,4 @@ def cut_by_anybody(
 )
 def test_a_broken_rule_is_noticed(rules: Rules) -> None:
     with pytest.raises((AssertionError, LeaseLostError)):
-        simulate(0, 2000, rules)
+        simulate(0, 6000, rules)

@@ -212,6 +212,30 @@ def test_an_archive_of_the_job_keeps_what_was_tried_again(single: Kind, tmp_path
     assert there.progress(job_id) == single.job.progress(job_id)
 
 
+@pytest.mark.parametrize("batch", [1, pytest.param(4, marks=pytest.mark.needs_time)])
+def test_scattered_rows_are_committed_together(tmp_path: Path, batch: int) -> None:
+    """Rows that lie apart share their commits; which of them failed again is told of each."""
+    rows, broken = 240, set(range(1, 240, 4))
+    job = make_job(tmp_path / "job", rows=rows, handlers=FLAKY, batch=batch)
+    job.break_rows([], broken)  # alone, whatever the batch
+    job_id = job.run()
+    again = set(range(1, 240, 40))
+    job.break_rows(again if batch == 1 else [], again)
+    commits: list[str] = []
+    with job.instance() as opened:
+        options = replace(undisturbed(), crash_point=commits.append)
+        outcome = opened.jobs.resume(job_id, ResumeChanges(failed=True), options=options)
+    assert outcome.status is Status.SUCCESS, outcome.error
+    assert job.tried() == Counter(broken)
+    assert commits.count("appended") < len(broken) // 2, "not one for each row"
+    assert {row["_index"] for row in job.tables(job_id, "errors")["errors"]} == again
+    assert [row["output"] for row in job.tables(job_id)["results"]] == [k / 7 for k in range(rows) if k not in again]
+    job.break_rows()
+    job.resume(job_id, failed=True)
+    assert job.tried() == Counter(again)
+    assert_each_row_once(dict(job.tables(job_id)), rows)
+
+
 @pytest.mark.needs_time
 def test_an_async_predict_is_tried_again_too(tmp_path: Path) -> None:
     """Its ranges are cut while many calls are in flight; failed rows of a batch of which others succeeded are called alone."""

@@ -55,7 +55,7 @@ class Suspects:
         crash_point = self._side.crash_point
         suspects = stores.worked_on
         for lease in suspects:
-            if not is_alone or lease.stop - lease.start > lease.batch:
+            if not is_alone or lease.pieces or lease.row_count > lease.batch:
                 continue
             deaths = self._catalog.ledger.deaths(lease) + 1
             if deaths < DEATHS_ALONE:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from starwhale.domain.together import Piece
+
 if TYPE_CHECKING:
     from starwhale.media.source import Source
 
@@ -60,6 +62,37 @@ class RangeLease:
     """Whether a worker died while it held them."""
     is_retry: bool = False
     """Whether they are tried again because they had failed."""
+    pieces: tuple[Piece, ...] = ()
+    """The ranges that were leased together, in row order, where there are several: rows between them belong to nobody here. Then `start` and
+    `epoch` are those of the first, and `stop` that of the last."""
+
+    @property
+    def is_tried_apart(self) -> bool:
+        """Whether its rows are tried and committed one by one, because a worker has died on a batch of them alone."""
+        return self.rebatched and self.is_suspect and not self.pieces
+
+    @property
+    def ranks(self) -> Sequence[int]:
+        """Ranks of the rows, in order."""
+        if not self.pieces:
+            return range(self.start, self.stop)
+        return [rank for piece in self.pieces for rank in range(piece.start, piece.stop)]
+
+    @property
+    def row_count(self) -> int:
+        """Number of the rows."""
+        return sum(each.stop - each.start for each in self.all_pieces)
+
+    @property
+    def all_pieces(self) -> tuple[Piece, ...]:
+        """Its ranges, also where there is but one."""
+        return self.pieces or (Piece(start=self.start, stop=self.stop, epoch=self.epoch),)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> RangeLease:  # Any: JSON values
+        """Undo `dataclasses.asdict`, also behind JSON."""
+        values: dict[str, Any] = {**value, "pieces": tuple(Piece(**each) for each in value["pieces"])}  # Any: see above
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +147,8 @@ class PartDraft:
     """Rows that were tried, failed ones included."""
     rows_failed: int = 0
     """Rows whose error was recorded."""
+    failed_ranks: Sequence[int] = ()
+    """Their ranks, where several ranges were leased together; the ledger counts for each of them."""
     seconds: float = 0.0
     """Wall time that the range took."""
     timings: dict[str, float] = field(default_factory=dict[str, float])
@@ -161,7 +196,8 @@ class TaskStores(Protocol):
     """All that a worker knows of storage: bound to one attempt of one task, over any carrier.
 
     Rules: `next_range` commits the draft that it is given and grants the next range in one transaction; a refused commit raises
-    `LeaseLostError` and keeps nothing of the draft. Nothing is visible to readers before its commit. A task may hold several ranges of a
+    `LeaseLostError` and keeps nothing of the draft. Nothing is visible to readers before its commit. A lease may consist of several ranges
+    (`RangeLease.pieces`): they are read, committed and refused as one. A task may hold several ranges of a
     queue and works on them in the order in which it got them, an async predict on all of them. Calls of one task come one after another, but for `read_rows`, which may
     come while another is answered, and a range that was handed in; different tasks call at the same time. Pages come in the table's order and see everything that was committed
     before the first page was asked for.
@@ -188,7 +224,8 @@ class TaskStores(Protocol):
         ...
 
     def split(self, lease: RangeLease, cuts: Sequence[int]) -> list[RangeLease]:
-        """Cut a leased range at ranks that are batch boundaries in it; the pieces stay leased, and each is committed for itself.
+        """Cut a lease at ranks that are batch boundaries in a range of it, or begin one; what it falls into stays leased, and each is committed
+        for itself.
 
         Raises:
             LeaseLostError: The lease has ended, or a cut is no boundary; nothing changes.
@@ -499,14 +536,17 @@ class CommitRequest:
     """Rows that were tried, failed ones included."""
     rows_failed: int = 0
     """Rows whose error was recorded."""
+    failed_ranks: Sequence[int] = ()
+    """Their ranks, where several ranges were leased together."""
     seconds: float = 0.0
     """Wall time that the range took."""
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
     """What the attempt has used so far; kept with it, so that it is known of one that is killed. Empty leaves what is there."""
-    add_parts: Callable[[Any], int] | None = (
+    add_parts: Callable[[Any], Sequence[int]] | None = (
         None  # Any: the catalog's connection, which is SQLAlchemy's; passed on, never used
     )
-    """Inserts the part's rows through the connection that it is given and returns the part's id."""
+    """Inserts the part's rows through the connection that it is given and returns the ids of the parts: one for each range of the lease that
+    has rows before `stop`, in row order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ class TaskCodec:
             ],
             rows_done=encoded.rows_done,
             rows_failed=encoded.rows_failed,
+            failed_ranks=encoded.failed_ranks,
             seconds=encoded.seconds,
             timings=dict(encoded.timings),
         )

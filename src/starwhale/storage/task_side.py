@@ -19,7 +19,16 @@ from starwhale.media.artifact import BaseArtifact
 from starwhale.media.source import Source
 from starwhale.storage.carriers.pipe import EncodedDraft, Ref, attempt_key
 from starwhale.storage.layout import Layout
-from starwhale.storage.protocols import CommitRequest, PartDraft, RangeLease, Rows, SharedRows, TablePage, TableQuery
+from starwhale.storage.protocols import (
+    CommitRequest,
+    PartDraft,
+    PartRecord,
+    RangeLease,
+    Rows,
+    SharedRows,
+    TablePage,
+    TableQuery,
+)
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.catalog import SqlCatalog
@@ -173,7 +182,7 @@ class LocalTaskStores:
         self._commit(_encode(draft))
 
     def read_rows(self, lease: RangeLease) -> Rows:
-        return self._reader(lease.dataset_position).read(lease.start, lease.stop)
+        return _read(self._reader(lease.dataset_position), lease)
 
     def read_page(self, query: TableQuery, cursor: str | None = None) -> TablePage:
         return self._stores.results.reader.read_page(self._side.scope(self._task.job_id), query, cursor)
@@ -207,11 +216,11 @@ class LocalTaskStores:
         """Return the rows of a range as an Arrow stream or as msgpack, and the folder of the dataset's packs."""
         reader = self._reader(lease.dataset_position)
         if form != "arrow":
-            rows = reader.read(lease.start, lease.stop)
+            rows = _read(reader, lease)
             return codec.pack((rows.keys, rows.columns), place=_place), ""
         import pyarrow as pa
 
-        batch = reader.read_arrow(lease.start, lease.stop)
+        batch = reader.take_arrow(lease.ranks) if lease.pieces else reader.read_arrow(lease.start, lease.stop)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as stream:
             stream.write_batch(batch)
@@ -282,7 +291,7 @@ class LocalTaskStores:
             self._let_go(part.lease)
         elif part.tables:
             catalog, results = self._stores.catalog, self._stores.results
-            record = self._append(part)
+            (record,) = self._append(part)
             with catalog.write() as connection:
                 catalog.parts.check_attempt(connection, self._task.id, self._task.attempt)
                 results.record(connection, record)
@@ -291,32 +300,37 @@ class LocalTaskStores:
     def _write(self, part: EncodedPart) -> CommitRequest:
         """Append a part durably and return what the ledger must do to make it count."""
         assert part.lease is not None  # noqa: S101 - the callers have looked
-        record = self._append(part)
+        records = self._append(part)
 
-        def add_parts(connection: Any) -> int:  # Any: the catalog's connection, passed on
+        def add_parts(connection: Any) -> list[int]:  # Any: the catalog's connection, passed on
             self._crash_point("in_transaction")
-            part_id = self._stores.results.record(connection, record)
+            part_ids = [self._stores.results.record(connection, record) for record in records]
             self._crash_point("part_named")
-            return part_id
+            return part_ids
 
         return CommitRequest(
             lease=part.lease,
             stop=part.stop,
             rows_done=part.rows_done,
             rows_failed=part.rows_failed,
+            failed_ranks=part.failed_ranks,
             seconds=part.seconds,
             timings=part.timings,
             add_parts=add_parts,
         )
 
-    def _append(self, part: EncodedPart) -> Any:  # Any: a PartRecord, passed on
-        from starwhale.storage.result_parts.results import describe_part
+    def _append(self, part: EncodedPart) -> list[PartRecord]:
+        """Write a part, and return what the catalog has to know of it: a record for each range of its lease."""
+        from starwhale.storage.result_parts.part_codec import to_arrow
+        from starwhale.storage.result_parts.results import describe_part, describe_pieces
 
         task = self._task
         self._crash_point("before_append")
+        part = to_arrow(part)
         tables = self._stores.results.write(task.job_id, self.holder, part)
         self._crash_point("appended")
-        return describe_part(task.job_id, part, tables, step=task.step.name, task_id=task.id, attempt=task.attempt)
+        own = {"step": task.step.name, "task_id": task.id}
+        return describe_pieces(describe_part(task.job_id, part, tables, **own, attempt=task.attempt), part)
 
     def _make_queue(self, queue: str) -> str:
         """Return the ledger's name of a queue; that of shared rows is made when it is asked for the first time."""
@@ -365,6 +379,10 @@ def log_path(layout: Layout, task: Task) -> Path:
     return layout.logs(task.job_id) / f"{position}-{index}-{task.attempt}.txt"
 
 
+def _read(reader: Any, lease: RangeLease) -> Rows:  # Any: see JobStores.datasets
+    return reader.take(lease.ranks) if lease.pieces else reader.read(lease.start, lease.stop)
+
+
 def _encode(draft: PartDraft) -> EncodedPart:
     from starwhale.storage.result_parts.part_codec import encode_draft
 
@@ -388,6 +406,7 @@ def _to_part(draft: EncodedDraft) -> EncodedPart:
         stop=draft.stop,
         rows_done=draft.rows_done,
         rows_failed=draft.rows_failed,
+        failed_ranks=draft.failed_ranks,
         seconds=draft.seconds,
         timings=draft.timings,
     )

@@ -135,6 +135,41 @@ class TaskStoresContract:
             each.alone.commit(draft(whole))
             assert numbers(each.second) == [0, 10, 20, 30]
 
+    def test_ranges_that_are_leased_together_are_one_to_the_task(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            lease = scattered(each)
+            assert [(piece.start, piece.stop) for piece in lease.pieces] == [(0, 2), (4, 6)]
+            rows = each.alone.read_rows(lease)
+            assert rows.keys == [0, 1, 4, 5]
+            assert rows.columns["number"] == [0, 10, 40, 50]
+            assert [picture.to_bytes() for picture in rows.columns["picture"]] == [content(k) for k in (0, 1, 4, 5)]
+            assert each.alone.next_range(draft(lease)) is None
+            assert numbers(each.second) == [0, 10, 20, 30, 40, 50, 60]
+
+    def test_ranges_that_are_leased_together_are_refused_together(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            lease = scattered(each)
+            each.side.stores.catalog.ledger.release_all(lease.job_id)
+            assert lease_of(each.second).start == 0
+            assert type(error_of(lambda: each.alone.commit(draft(lease)))) is LeaseLostError
+            assert numbers(each.second) == [20, 30, 60], "nothing is kept, of no range"
+
+    def test_part_of_ranges_that_are_leased_together_gives_the_others_back(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            lease = scattered(each)
+            each.alone.commit(draft(lease, stop=5))
+            again = lease_of(each.second)
+            assert (again.start, again.stop, again.pieces) == (5, 6, ())
+            assert numbers(each.second) == [0, 10, 20, 30, 40, 60]
+
+    def test_ranges_that_are_leased_together_are_cut_where_one_begins(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            first, second = each.alone.split(scattered(each), [4])
+            each.alone.commit(draft(second))
+            assert numbers(each.second) == [20, 30, 40, 50, 60]
+            each.alone.commit(draft(first))
+            assert numbers(each.second) == [0, 10, 20, 30, 40, 50, 60]
+
     def test_a_range_is_read_ahead_while_the_one_before_is_committed(self, tmp_path: Path) -> None:
         with self.carried(tmp_path) as each, ThreadPoolExecutor(max_workers=1) as reader:
             first, second = lease_of(each.first), lease_of(each.first)
@@ -238,9 +273,21 @@ def lease_of(stores: TaskStores) -> RangeLease:
     return lease
 
 
+def scattered(each: Carried) -> RangeLease:
+    """Take a lease of several ranges: all is done but the first and the third batch."""
+    leases = [lease_of(each.second) for _ in range(4)]
+    assert [lease.start for lease in leases] == [0, 2, 4, 6]
+    for lease in leases[1::2]:
+        each.second.commit(draft(lease))
+    each.side.stores.catalog.ledger.release_all(leases[0].job_id)
+    lease = each.alone.next_range(wanted=ROWS)
+    assert lease is not None
+    return lease
+
+
 def draft(lease: RangeLease, stop: int | None = None) -> PartDraft:
     """Make a part whose rows hold ten times their rank."""
-    rows = range(lease.start, lease.stop if stop is None else stop)
+    rows = [rank for rank in lease.ranks if stop is None or rank < stop]
     table = TableDraft(name="numbers", ids=list(rows), columns={"value": [10 * k for k in rows]})
     return PartDraft(lease=lease, stop=stop, tables=[table], rows_done=len(rows), seconds=1.0)
 

@@ -170,9 +170,7 @@ class AsyncRows:
         self.on_lease(lease)
         rows = await _in_thread(self._reader, lambda: self._stores.read_rows(lease))
         self._is_fetching = False
-        if (
-            lease.rebatched and lease.is_suspect
-        ):  # a worker has died on these rows: they are tried and committed one by one
+        if lease.is_tried_apart:  # a worker has died on these rows: they are tried and committed one by one
             rows = Rows(keys=rows.keys[:1], columns={name: column[:1] for name, column in rows.columns.items()})
         dataset = self._task.datasets[lease.dataset_position]
         self._open.append(self._runner.open(rows, lease, dataset, is_debug=request.is_debug))

@@ -312,7 +312,7 @@ class _Attempt:
         if self.output is not None:
             self.output.sends_at_once = lease.is_suspect
         used = lease
-        if lease.rebatched:  # a worker has died on these rows: they are tried and committed one by one
+        if lease.is_tried_apart:  # a worker has died on these rows: they are tried and committed one by one
             used = dataclasses.replace(lease, stop=lease.start + 1)
             rows = Rows(keys=rows.keys[:1], columns={name: column[:1] for name, column in rows.columns.items()})
         elif self._task.request.is_debug:  # one row at a time, whatever the size of a batch

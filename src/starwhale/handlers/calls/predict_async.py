@@ -148,11 +148,11 @@ class AsyncRunner:
     def open(self, rows: Rows, lease: RangeLease, dataset: DatasetInput, *, is_debug: bool = False) -> OpenRange:
         """Make the calls of a range; none of them is begun."""
         size = 1 if lease.rebatched or is_debug else self._record.batch_size
-        datas = list(feature_rows(rows))
+        datas, ranks = list(feature_rows(rows)), lease.ranks
         is_batched = self._record.batch_size > 1
         calls = [
             Call(
-                start=lease.start + at,
+                start=ranks[at],
                 keys=rows.keys[at : at + size],
                 data=datas[at : at + size] if is_batched else datas[at],
                 logs=self._context.log_buffer.branch(),
@@ -193,13 +193,15 @@ class AsyncRunner:
         lease, calls = opened.lease, opened.calls
         part = RangePart(self._rules, lease, opened.dataset, [key for call in calls for key in call.keys])
         part.began, part.size = opened.began, opened.size
+        at = 0
         for call in calls:
             assert call.tried is not None  # noqa: S101 - the caller has looked
             if call.tried.error is None:
-                part.add(call.start - lease.start, call.tried)
+                part.add(at, call.tried)
             else:
                 part.predict_s += call.tried.elapsed_s
                 part.note_failure(call.tried, call.keys)
+            at += len(call.keys)
         made = part.draft()
         if made is not None:
             logged = LogBuffer()

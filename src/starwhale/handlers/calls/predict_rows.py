@@ -159,7 +159,7 @@ class PredictRunner:
             Whether it was for one of the last two.
         """
         batching = self._record.batch_size > 1
-        keys, dataset, size, first = part.keys, part.dataset, part.size, part.lease.start
+        keys, dataset, size, ranks = part.keys, part.dataset, part.size, part.ranks
         function, with_external, clock = self._function, self._with_external, time.perf_counter
         seed_globals = self._record.seed_globals
         outputs, buffer, values = part.outputs, self._context.log_buffer, part.outputs.values
@@ -193,21 +193,20 @@ class PredictRunner:
                         return False
                     continue
                 result, elapsed = tried.result, tried.elapsed_s
-                ranks = range(first + at, first + at + len(keys[at : at + size]))
-                part.tries.update(dict.fromkeys(ranks, tried.tries))
+                part.tries.update(dict.fromkeys(ranks[at : at + size], tried.tries))
             part.predict_s += elapsed
             part.done += len(data) if batching else 1
             if result is None:
                 continue
             if not batching:
-                add_rank(first + at)
+                add_rank(ranks[at])
                 add_key(keys[at])
                 add_seconds(elapsed)
                 add_value(result)
                 continue
             for offset, value in enumerate(result[: len(data)]):
                 if value is not None:
-                    add_rank(first + at + offset)
+                    add_rank(ranks[at + offset])
                     add_key(keys[at + offset])
                     add_seconds(elapsed)
                     add_value(value)

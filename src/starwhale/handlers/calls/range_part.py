@@ -91,6 +91,8 @@ class RangePart:
         """Its dataset."""
         self.keys = keys
         """Keys of its rows."""
+        self.ranks = lease.ranks
+        """Ranks of its rows; there may be more of them than keys, where only the first rows are tried."""
         self.size = 1 if lease.rebatched else rules.record.batch_size
         """Rows per call."""
         self.outputs = Outputs()
@@ -124,15 +126,15 @@ class RangePart:
             at: Position of its first row in the range.
             tried: How it ended: with a result.
         """
-        keys, first, outputs = self.keys[at : at + self.size], self.lease.start + at, self.outputs
+        keys, ranks, outputs = self.keys[at : at + self.size], self.ranks[at : at + self.size], self.outputs
         if tried.tries > 1:
-            self.tries.update(dict.fromkeys(range(first, first + len(keys)), tried.tries))
+            self.tries.update(dict.fromkeys(ranks[: len(keys)], tried.tries))
         self.predict_s += tried.elapsed_s
         self.done += len(keys)
         results = tried.result if self._rules.record.batch_size > 1 else [tried.result]
         for offset, value in enumerate((results or [])[: len(keys)]):
             if value is not None:
-                outputs.ranks.append(first + offset)
+                outputs.ranks.append(ranks[offset])
                 outputs.keys.append(keys[offset])
                 outputs.seconds.append(tried.elapsed_s)
                 outputs.values.append(value)
@@ -211,16 +213,24 @@ class RangePart:
                 table.columns["tries"] = [self.tries.get(cast("int", rank)) for rank in table.ids]
         if self.done == 0:
             return None
-        stop = self.lease.start + self.done
+        stop = self.ranks[self.done - 1] + 1
         return PartDraft(
             lease=self.lease,
             stop=None if stop >= self.lease.stop else stop,
             tables=[each for each in (table, self.errors) if each is not None and each.ids],
             rows_done=self.done,
             rows_failed=len(self.errors.ids),
+            failed_ranks=self._failed_ranks(),
             seconds=time.perf_counter() - self.began,
             timings={"predict": self.predict_s, **({"wait": self.wait_s} if self.wait_s else {})},
         )
+
+    def _failed_ranks(self) -> list[int]:
+        """Return which rows have failed, where the ledger cannot tell from their number."""
+        if not self.lease.pieces or not self.errors.ids:
+            return []
+        failed = set(self.errors.columns["_index"])
+        return [rank for rank, key in zip(self.ranks, self.keys, strict=False) if key in failed]
 
     def _refuse(self, position: int, error: UsageError) -> None:
         if self._rules.fails_on_error:
@@ -229,11 +239,11 @@ class RangePart:
 
     def _cut(self, refused: _RefusedError) -> TableDraft | None:
         """Keep the batches before the row whose output cannot be stored."""
-        outputs, start = self.outputs, self.lease.start
-        first = (outputs.ranks[refused.position] - start) // self.size * self.size
+        outputs = self.outputs
+        first = self.ranks.index(outputs.ranks[refused.position]) // self.size * self.size
         self.failure = self.row_error(refused.error, [outputs.keys[refused.position]]), refused.error
         self.done = first
-        kept = sum(1 for each in outputs.ranks if each < start + first)
+        kept = sum(1 for each in outputs.ranks if each < self.ranks[first])
         for column in (outputs.ranks, outputs.keys, outputs.seconds, outputs.values):
             del column[kept:]
         return outputs.draft(self._rules.record.log_mode, self._refuse) if kept else None

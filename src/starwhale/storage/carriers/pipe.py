@@ -54,6 +54,7 @@ class EncodedDraft:
     tables: list[EncodedTable] = field(default_factory=list[EncodedTable])
     rows_done: int = 0
     rows_failed: int = 0
+    failed_ranks: Sequence[int] = ()
     seconds: float = 0.0
     timings: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -208,14 +209,14 @@ class PipeTaskStores:
 
         def lease() -> RangeLease | None:
             value, _ = answer()
-            return None if value is None else RangeLease(**value)
+            return None if value is None else RangeLease.from_json(value)
 
         return lease
 
     def split(self, lease: RangeLease, cuts: Sequence[int]) -> list[RangeLease]:
         arguments = {"lease": dataclasses.asdict(lease), "cuts": list(cuts)}
         value, _ = self._client.call("split", self._key, arguments)
-        return [RangeLease(**each) for each in value]
+        return [RangeLease.from_json(each) for each in value]
 
     def commit(self, draft: PartDraft) -> None:
         header, blobs = _draft_to_json(self._client.codec.encode_draft(draft))
@@ -333,13 +334,13 @@ def _serve(stores: ServedTaskStores, header: Json, blobs: list[memoryview]) -> t
             lease = stores.next_range_encoded(done, header["queue"], header["wanted"])
             return None if lease is None else dataclasses.asdict(lease), []
         case "split":
-            pieces = stores.split(RangeLease(**header["lease"]), header["cuts"])
+            pieces = stores.split(RangeLease.from_json(header["lease"]), header["cuts"])
             return [dataclasses.asdict(each) for each in pieces], []
         case "commit":
             stores.commit_encoded(_draft_from_json(header["draft"], blobs))
             return None, []
         case "read_rows":
-            content, folder = stores.read_rows_encoded(RangeLease(**header["lease"]), header["form"])
+            content, folder = stores.read_rows_encoded(RangeLease.from_json(header["lease"]), header["form"])
             return folder, [content]
         case "read_source":
             ref = {**header["ref"], "digest": bytes.fromhex(header["ref"]["digest"])}
@@ -363,6 +364,7 @@ def _draft_to_json(draft: EncodedDraft) -> tuple[Json, list[bytes | memoryview]]
         "stop": draft.stop,
         "rows_done": draft.rows_done,
         "rows_failed": draft.rows_failed,
+        "failed_ranks": list(draft.failed_ranks),
         "seconds": draft.seconds,
         "timings": draft.timings,
         "tables": [(table.name, table.row_count, table.codec) for table in draft.tables],
@@ -375,7 +377,7 @@ def _draft_from_json(header: Json, blobs: list[memoryview]) -> EncodedDraft:
         EncodedTable(name=name, row_count=rows, content=content, codec=codec)
         for (name, rows, codec), content in zip(header["tables"], blobs, strict=True)
     ]
-    lease = None if header["lease"] is None else RangeLease(**header["lease"])
+    lease = None if header["lease"] is None else RangeLease.from_json(header["lease"])
     values: dict[str, Any] = {**header, "lease": lease, "tables": tables}  # Any: fields of the draft by name
     return EncodedDraft(**values)
 

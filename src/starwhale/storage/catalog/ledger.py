@@ -7,14 +7,17 @@ granting the next are one transaction, so that nothing stands between what is do
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, func, insert, select, update
 
 from starwhale.domain import ledger as rules
+from starwhale.domain import together
 from starwhale.domain.ledger import Pace, Queue, RangeState, RowRange
+from starwhale.domain.together import Piece
 from starwhale.errors import ConflictError, LeaseLostError
 from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.schema import attempts, queues, ranges
@@ -22,6 +25,8 @@ from starwhale.storage.protocols import CommitRequest, RangeLease, StepProgress
 
 _Place = tuple[str, str, int, int]
 """Step, queue, position of the dataset and first rank: names a range of a job."""
+_VARIABLES = 500
+"""SQLite bounds the variables of a statement."""
 
 
 class Ledger:
@@ -117,30 +122,35 @@ class Ledger:
             if found is None:
                 return None
             position, cut, free = found
-            granted = rules.grant(free, holder, deadline_s)
-            _write(connection, and_(own, ranges.c.dataset_position == position), granted)
-        rows = granted.stop - granted.start
-        is_torn = not rules.is_whole(granted.start, granted.stop, cut)
-        return RangeLease(
+            here = and_(own, ranges.c.dataset_position == position)
+            chosen = (
+                [free] if queue else together.choose(free, _free_behind(connection, here, free, cut, pace), cut, pace)
+            )
+            granted = [rules.grant(each, holder, deadline_s) for each in chosen]
+            _write_all(connection, here, [_values(each) for each in granted])
+        first = granted[0]
+        is_torn = not rules.is_whole(first.start, first.stop, cut)
+        whole = RangeLease(
             job_id=job_id,
             step=step,
             queue=queue,
             dataset_position=position,
-            start=granted.start,
-            stop=granted.stop,
-            epoch=granted.epoch,
+            start=first.start,
+            stop=first.stop,
+            epoch=first.epoch,
             batch=cut.batch,
-            rebatched=cut.batch > 1 and (is_torn or (granted.crashes > 0 and rows <= cut.batch)),
-            is_suspect=granted.crashes > 0,
-            is_retry=granted.retries > 0,
+            rebatched=cut.batch > 1 and (is_torn or (first.crashes > 0 and first.stop - first.start <= cut.batch)),
+            is_suspect=first.crashes > 0,
+            is_retry=first.retries > 0,
         )
+        return _lease_on(whole, granted)
 
     def split_range(self, lease: RangeLease, cuts: Sequence[int], holder: str) -> list[RangeLease]:
-        """Cut a leased range at batch boundaries; the pieces stay leased.
+        """Cut a lease at batch boundaries; what it falls into stays leased.
 
         Args:
-            lease: The range.
-            cuts: Ranks at which a piece begins.
+            lease: A range, or several that were leased together.
+            cuts: Ranks at which a new lease begins.
             holder: Attempt that holds it.
 
         Raises:
@@ -148,13 +158,17 @@ class Ledger:
         """
         own = _queue_of(lease)
         with self._database.write() as connection:
-            row = _leased(connection, own, lease)
+            rows = _leased(connection, own, lease)
             batch = 1 if lease.rebatched else lease.batch
-            pieces = rules.split(_range(row), lease.epoch, holder, self._clock(), cuts, batch)
-            _write(connection, own, pieces[0])
-            for piece in pieces[1:]:
-                _insert(connection, row, piece)
-        return [dataclasses.replace(lease, start=piece.start, stop=piece.stop) for piece in pieces]
+            pieces = [(_range(row), piece) for row, piece in zip(rows, lease.all_pieces, strict=True)]
+            groups = together.split(pieces, holder, self._clock(), cuts, batch)
+            known = {row.start for row in rows}
+            found = [each for group in groups for each in group]
+            _write_all(connection, own, [_values(each) for each in found if each.start in known])
+            for each in found:
+                if each.start not in known:
+                    _insert(connection, rows[0], each)
+        return [_lease_on(lease, group) for group in groups]
 
     def commit_range(self, commit: CommitRequest, holder: str) -> None:
         """Commit a range without asking for more.
@@ -177,7 +191,9 @@ class Ledger:
             is_alone: Whether the worker was at one range only; see `domain.ledger.give_back_suspect`.
         """
         chosen = and_(ranges.c.job_id == job_id, ranges.c.state == RangeState.LEASED, ranges.c.holder == holder)
-        return self._release(chosen, {_place(each) for each in suspects}, is_alone=is_alone)
+        places = {place for each in suspects for place in _places(each)}
+        is_alone = is_alone and not any(each.pieces for each in suspects)
+        return self._release(chosen, places, is_alone=is_alone)
 
     def release_all(self, job_id: str) -> int:
         """End all leases of a job, for a new driver takes over. Returns how many there were."""
@@ -261,18 +277,22 @@ class Ledger:
     def _commit(self, connection: Connection, commit: CommitRequest, holder: str) -> None:
         lease = commit.lease
         own = _queue_of(lease)
-        row = _leased(connection, own, lease)
-        stop = lease.stop if commit.stop is None else commit.stop  # the range may have been cut since
-        done, rest = rules.commit(_range(row), lease.epoch, holder, self._clock(), stop)
-        part_id = commit.add_parts(connection) if commit.add_parts is not None else None
-        figures = {"rows_done": commit.rows_done, "rows_failed": commit.rows_failed, "seconds": commit.seconds}
-        _write(connection, own, done, part_id=part_id, **figures)
+        rows = _leased(connection, own, lease)
+        pieces = [(_range(row), piece) for row, piece in zip(rows, lease.all_pieces, strict=True)]
+        done, free = together.commit(pieces, holder, self._clock(), commit.stop)
+        part_ids = commit.add_parts(connection) if commit.add_parts is not None else [None] * len(done)
+        figures = [_figures(commit, each) for each in done]
+        written = [{**_values(a), **b, "part_id": c} for a, b, c in zip(done, figures, part_ids, strict=True)]
+        _write_all(connection, own, written)
         if commit.timings:
             task_id, _, number = holder.rpartition("#")
             attempt = attempts.c.task_id == task_id, attempts.c.number == int(number or 0)
             connection.execute(update(attempts).where(*attempt).values(timings=dict(commit.timings)))
-        if rest is not None:
-            _insert(connection, row, rest)
+        known = {row.start for row in rows}
+        _write_all(connection, own, [_values(each) for each in free if each.start in known])
+        for rest in free:
+            if rest.start not in known:
+                _insert(connection, rows[0], rest)
 
     def _release_expired(self, connection: Connection, own: ColumnElement[bool]) -> None:
         late = and_(own, ranges.c.state == RangeState.LEASED, ranges.c.deadline_s < self._clock())
@@ -307,21 +327,50 @@ def _queue_of(lease: RangeLease) -> ColumnElement[bool]:
     return and_(own, ranges.c.dataset_position == lease.dataset_position)
 
 
-def _leased(connection: Connection, own: ColumnElement[bool], lease: RangeLease) -> Row[Any]:  # Any: see _like
-    """Return the range of a lease, whoever has it now.
+def _leased(connection: Connection, own: ColumnElement[bool], lease: RangeLease) -> list[Row[Any]]:  # Any: see _like
+    """Return the ranges of a lease, whoever has them now.
 
     Raises:
-        LeaseLostError: No range begins there.
+        LeaseLostError: No range begins at one of them.
     """
-    row = connection.execute(select(ranges).where(own, ranges.c.start == lease.start)).first()
-    if row is None:
+    starts = [each.start for each in lease.all_pieces]
+    found: dict[int, Row[Any]] = {}
+    for at in range(0, len(starts), _VARIABLES):
+        chosen = ranges.c.start.in_(starts[at : at + _VARIABLES])
+        found |= {row.start: row for row in connection.execute(select(ranges).where(own, chosen))}
+    if len(found) < len(starts):
         message = f"rows {lease.start} to {lease.stop} of step {lease.step!r} were never leased"
         raise LeaseLostError(message)
-    return row
+    return [found[start] for start in starts]
 
 
-def _place(each: RangeLease | Row[Any]) -> _Place:  # Any: see _like
-    return each.step, each.queue, each.dataset_position, each.start
+def _lease_on(like: RangeLease, chosen: Sequence[RowRange]) -> RangeLease:
+    """Return the lease of some ranges, the rest as in another."""
+    first, last = chosen[0], chosen[-1]
+    pieces = [Piece(start=each.start, stop=each.stop, epoch=each.epoch) for each in chosen] if len(chosen) > 1 else ()
+    return dataclasses.replace(like, start=first.start, stop=last.stop, epoch=first.epoch, pieces=tuple(pieces))
+
+
+def _figures(commit: CommitRequest, done: RowRange) -> dict[str, int | float]:
+    """Return what one of the ranges of a commit has to count."""
+    if not commit.lease.pieces:
+        return {"rows_done": commit.rows_done, "rows_failed": commit.rows_failed, "seconds": commit.seconds}
+    failed = commit.failed_ranks
+    rows_failed = bisect_left(failed, done.stop) - bisect_left(failed, done.start)
+    rows = done.stop - done.start
+    return {
+        "rows_done": rows,
+        "rows_failed": rows_failed,
+        "seconds": commit.seconds * rows / max(commit.rows_done, 1),
+    }
+
+
+def _place(row: Row[Any]) -> _Place:  # Any: see _like
+    return row.step, row.queue, row.dataset_position, row.start
+
+
+def _places(lease: RangeLease) -> list[_Place]:
+    return [(lease.step, lease.queue, lease.dataset_position, each.start) for each in lease.all_pieces]
 
 
 def _like(row: Row[Any]) -> ColumnElement[bool]:  # Any: what SQLAlchemy knows of a row of several columns
@@ -369,8 +418,19 @@ def _progress(step: str, total: int, counted: Any) -> StepProgress:  # Any: the 
     )
 
 
-def _write(connection: Connection, own: ColumnElement[bool], each: RowRange, **figures: int | float | None) -> None:
-    connection.execute(update(ranges).where(own, ranges.c.start == each.start).values(**_values(each), **figures))
+def _write(connection: Connection, own: ColumnElement[bool], each: RowRange) -> None:
+    _write_all(connection, own, [_values(each)])
+
+
+def _write_all(
+    connection: Connection, own: ColumnElement[bool], written: Sequence[Mapping[str, Any]]
+) -> None:  # Any: values of columns
+    """Write ranges that are there; all of them with the same columns."""
+    if written:
+        change = update(ranges).where(own, ranges.c.start == bindparam("at"))
+        names = {name: bindparam(f"new_{name}") for name in written[0] if name != "start"}
+        given = [{"at": each["start"], **{f"new_{name}": each[name] for name in names}} for each in written]
+        connection.execute(change.values(**names), given)
 
 
 def _insert(connection: Connection, like: Row[Any], each: RowRange) -> None:  # Any: see _like
@@ -392,6 +452,16 @@ def _take_free(connection: Connection, own: ColumnElement[bool]) -> tuple[int, Q
         if (row := connection.execute(first).first()) is not None:
             return row.dataset_position, _queue(connection, row), _range(row)
     return None
+
+
+def _free_behind(
+    connection: Connection, own: ColumnElement[bool], first: RowRange, queue: Queue, pace: Pace
+) -> list[RowRange]:
+    """Free ranges behind a free one, as far as they may be leased with it."""
+    is_like = ranges.c.crashes == first.crashes, ranges.c.start > first.start
+    free = select(ranges).where(own, ranges.c.state == RangeState.FREE, *is_like)
+    rows = connection.execute(free.order_by(ranges.c.start).limit(together.reach(queue, pace))).all()
+    return [_range(row) for row in rows]
 
 
 def _cut_new(

@@ -6,6 +6,7 @@ A worker that has pyarrow encodes columns as an Arrow stream, which its parent o
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import struct
@@ -51,6 +52,8 @@ class EncodedPart:
     """Rows that were tried, failed ones included."""
     rows_failed: int = 0
     """Rows whose error was recorded."""
+    failed_ranks: Sequence[int] = ()
+    """Their ranks, where several ranges were leased together."""
     seconds: float = 0.0
     """Wall time that the range took."""
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -79,6 +82,7 @@ def encode_draft(draft: PartDraft, kind: Codec | None = None) -> EncodedPart:
         stop=draft.stop,
         rows_done=draft.rows_done,
         rows_failed=draft.rows_failed,
+        failed_ranks=tuple(draft.failed_ranks),
         seconds=draft.seconds,
         timings=dict(draft.timings),
     )
@@ -105,15 +109,7 @@ def to_arrow(encoded: EncodedPart) -> EncodedPart:
         )
         for table in encoded.tables
     )
-    return EncodedPart(
-        tables=tables,
-        lease=encoded.lease,
-        stop=encoded.stop,
-        rows_done=encoded.rows_done,
-        rows_failed=encoded.rows_failed,
-        seconds=encoded.seconds,
-        timings=encoded.timings,
-    )
+    return dataclasses.replace(encoded, tables=tables)
 
 
 def decode_table(table: EncodedTable) -> TableDraft:

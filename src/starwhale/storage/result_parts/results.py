@@ -9,6 +9,7 @@ from starwhale.errors import CorruptedError, NoSpaceError
 from starwhale.storage.layout import Layout
 from starwhale.storage.result_parts.compact import compact_parts
 from starwhale.storage.result_parts.part_files import PartFiles, describe_part
+from starwhale.storage.result_parts.part_pieces import describe_pieces
 from starwhale.storage.result_parts.result_rows import ResultScope
 from starwhale.storage.result_parts.results_read import ResultReader
 
@@ -35,4 +36,4 @@ class LocalResultStore(PartFiles):
             return 0
 
 
-__all__ = ["LocalResultStore", "ResultReader", "ResultScope", "describe_part"]
+__all__ = ["LocalResultStore", "ResultReader", "ResultScope", "describe_part", "describe_pieces"]
