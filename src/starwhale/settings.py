@@ -153,8 +153,6 @@ class Settings:
     """Where fish keeps its files, from XDG_CONFIG_HOME, else below the home directory."""
     shell: str = ""
     """Name of the user's shell, from SHELL: bash, zsh, …"""
-    strict_exit: bool = False
-    """Reserved for scripts that want other exit codes, from SW_STRICT_EXIT."""
     runtimes: RuntimeSettings = RuntimeSettings()
     """What environments of runtimes depend on."""
     s3: S3Accounts = S3Accounts()
@@ -192,7 +190,6 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         zsh_home=Path(env.get("ZDOTDIR") or home),
         fish_home=Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "fish",
         shell=Path(env.get("SHELL", "")).name,
-        strict_exit=env.get("SW_STRICT_EXIT") == "1",
         runtimes=_read_runtimes(env, home),
         s3=_read_s3(env),
     )

@@ -71,6 +71,9 @@ class Dataset(BuiltDataset):
 
         Asking for the next rows commits the ones before, with what was logged in between. Outside a task all rows come here.
         Of a dataset that the job was given, those rows come that `--dataset-head` and `--limit` leave; of others all.
+
+        Raises:
+            UsageError: The batch size is below 1.
         """
         from starwhale.handlers.context import find_runtime_context
 

@@ -202,7 +202,11 @@ class Job(JobVerbs):
 
     @classmethod
     def create_remote(cls, *args: Any, **kw: Any) -> Job:
-        """Run a job on a server (not built yet)."""
+        """Run a job on a server (not built yet).
+
+        Raises:
+            NotBuiltYetError: Always, until there are servers.
+        """
         del args, kw
         raise NotBuiltYetError("Job.create_remote is not built yet", hint="use Job.create_local")
 

@@ -248,7 +248,11 @@ class Dataset(ReadableRows):
     def with_builder_blob_config(
         self, volume_size: int | str | None = None, alignment_size: int | str | None = None
     ) -> Self:
-        """Accept the layout options of old scripts, which mean nothing here: large values lie in packs without padding."""
+        """Accept the layout options of old scripts, which mean nothing here: large values lie in packs without padding.
+
+        Raises:
+            UsageError: Rows were written before.
+        """
         del volume_size, alignment_size
         if self.changed:
             message = "with_builder_blob_config was called after rows were written"

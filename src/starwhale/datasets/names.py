@@ -19,10 +19,6 @@ class FeatureNames:
         """Return the dataset's spelling of a name; its own where the dataset does not know it."""
         return self._own.get(name.casefold(), name)
 
-    def own_all(self, names: Iterable[str]) -> list[str]:
-        """Return the dataset's spelling of several names."""
-        return [self.own(name) for name in names]
-
     def adopt(self, key: Key, features: Mapping[str, Value]) -> Mapping[str, Value]:
         """Return the features of a row under the dataset's spelling, and learn new names.
 

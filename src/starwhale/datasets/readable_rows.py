@@ -109,6 +109,10 @@ class ReadableRows:
             num_workers: Kept for old scripts; rows are read in columns, ahead of the user.
             cache_size: The same.
             field_transformer: Path → name of the extra feature.
+
+        Raises:
+            NothingToCommitError: Rows were read before; it is a RuntimeError, as scripts expect.
+            UsageError: A number is below 1.
         """
         for name, value in (("num_workers", num_workers), ("cache_size", cache_size)):
             if value is not None and value < 1:

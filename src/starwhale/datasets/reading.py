@@ -160,7 +160,11 @@ def _scan(reader: DatasetReader, limit: int | None, names: list[str] | None) -> 
 
 
 def batches(rows: Iterable[DataRow], size: int, *, drop_not_full: bool) -> Iterator[list[DataRow]]:
-    """Cut rows into lists of `size`, the last one shorter or dropped."""
+    """Cut rows into lists of `size`, the last one shorter or dropped.
+
+    Raises:
+        UsageError: The size is below 1.
+    """
     if size < 1:
         message = f"batch_size is {size}"
         raise UsageError(message, hint="use at least 1")

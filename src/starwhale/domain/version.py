@@ -11,8 +11,6 @@ NAME = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_.-]*\Z")
 """One rule for the names of projects, datasets, models, runtimes and tags."""
 NAME_LENGTH = 80
 """Longest name, in characters."""
-VERSION_LENGTH = 40
-"""Characters of a whole version id."""
 SHORT_VERSION = 12
 """Characters of a version id as it is shown."""
 SHORTEST_PREFIX = 4

@@ -16,7 +16,11 @@ class AttemptStores:
         self._open: dict[tuple[str, int], LocalTaskStores] = {}
 
     def open(self, task: Task) -> LocalTaskStores:
-        """Return what answers for an attempt."""
+        """Return what answers for an attempt.
+
+        Raises:
+            ExecutionError: The job of the task is not known yet.
+        """
         key = task.id, task.attempt
         if key not in self._open:
             if self.side is None:

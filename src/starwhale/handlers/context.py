@@ -118,7 +118,11 @@ def get_runtime_context() -> Context:
 
 
 def set_runtime_context(context: Context | None) -> None:
-    """Make `context` the context of what runs in this thread or coroutine; None takes it away."""
+    """Make `context` the context of what runs in this thread or coroutine; None takes it away.
+
+    Raises:
+        HandlerError: It is no context.
+    """
     if context is not None and not isinstance(context, Context):
         message = f"a context is needed, not {context!r}"
         raise HandlerError(message, hint="pass a starwhale.Context")

@@ -70,7 +70,11 @@ class PipelineHandler:
 
     @property
     def svc(self) -> Any:  # Any: not built yet
-        """The online service of the handler (not built yet)."""
+        """The online service of the handler (not built yet).
+
+        Raises:
+            NotBuiltYetError: Always, until there is online serving.
+        """
         message = "PipelineHandler.svc is not built yet"
         raise NotBuiltYetError(message)
 

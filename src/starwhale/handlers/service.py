@@ -167,7 +167,12 @@ class Service:
         outputs: Any = None,  # Any: see DeclaredApi.inputs
         inference_type: ServiceType | None = None,
     ) -> None:
-        """Offer a function online under a name; see `api`."""
+        """Offer a function online under a name; see `api`.
+
+        Raises:
+            HandlerError: The function is a method of a class within a class.
+            UsageError: A function of another module is offered under the same name.
+        """
         if func.__qualname__.rpartition("<locals>.")[2].count(".") > 1:
             message = f"{func.__qualname__} is a method of a class within a class, which cannot be offered online"
             raise HandlerError(message, hint="move the class to the top of its module")

@@ -24,7 +24,11 @@ class ClassLabel(MediaValue):
 
     @classmethod
     def from_num_classes(cls, num: int) -> Self:
-        """Make labels for the classes 0 to num - 1."""
+        """Make labels for the classes 0 to num - 1.
+
+        Raises:
+            UnsupportedValueError: There is no class.
+        """
         if num < 1:
             raise UnsupportedValueError(f"a class label needs at least 1 class, not {num}")
         return cls(range(num))

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 
 def job_scope(stores: JobStores, job: JobRecord) -> ResultScope:
-    """Say how the results of a job are read, with its inputs where the datasets are still there."""
+    """Say how the results of a job are read, with its inputs where the datasets are still there.
+
+    Raises:
+        NotFoundError: While an input is read: its dataset lies on an object store that does not answer.
+    """
     from starwhale.storage.result_parts.result_rows import ResultScope
 
     def open_dataset(dataset: DatasetInput) -> DatasetReader:

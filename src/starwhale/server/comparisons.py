@@ -72,6 +72,9 @@ class Comparisons:
             run: Id of a run that is not the baseline.
             direction: `gained`, `lost` or `both`.
             slice: `column=value` of a slice of the comparison; empty for all rows.
+
+        Raises:
+            NotFoundError: The run is not one of those that are compared with the baseline.
         """
         position = next((place for place, each in enumerate(found.runs) if each.id == run), 0)
         if position == 0:

@@ -26,6 +26,7 @@ class GateFixture:
     """What the fixture gives: called with a run and rules, it passes, fails or skips the test."""
 
     request: pytest.FixtureRequest
+    """The test that asks, which is passed, failed or skipped."""
 
     def __call__(  # noqa: PLR0913 - one parameter per option of `swcli job gate`
         self,
@@ -55,6 +56,9 @@ class GateFixture:
 
         Returns:
             What came of it, where the test goes on.
+
+        Raises:
+            ValueError: `inconclusive` is none of the three.
         """
         __tracebackhide__ = True
         from starwhale.instances import open_instance

@@ -35,7 +35,11 @@ def json_text(value: object) -> str:
 
 
 def to_json(value: Any) -> Any:  # Any: a cell, then a JSON value
-    """Turn a value of a cell into what JSON can say."""
+    """Turn a value of a cell into what JSON can say.
+
+    Raises:
+        UnsupportedValueError: JSON has no form for a value of its type.
+    """
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):

@@ -34,7 +34,11 @@ class Order:
     """Which share this is, from 0, of how many: for training in several processes."""
 
     def __post_init__(self) -> None:
-        """Check the share."""
+        """Check the share.
+
+        Raises:
+            UsageError: The index of the shard is not below the count.
+        """
         index, count = self.shard
         if not 0 <= index < count:
             message = f"shard is {self.shard!r}"

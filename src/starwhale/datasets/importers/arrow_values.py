@@ -45,7 +45,11 @@ def as_column(array: Any, *, path: str, name: str, first_row: int) -> Sequence[A
 
 
 def convert(array: Any, make: Callable[[Any], Sequence[Any]], *, path: str, name: str, first_row: int) -> Sequence[Any]:
-    """Call `make` on an array; where it fails, find the row and name it."""
+    """Call `make` on an array; where it fails, find the row and name it.
+
+    Raises:
+        DatasetSourceError: A value cannot be kept; it names file, column and row.
+    """
     array = one_array(array)
     try:
         return make(array)

@@ -58,7 +58,11 @@ def read_csv(paths: Place | Sequence[Place], options: CsvOptions | None = None) 
 
 
 def read_csv_file(name: str, options: CsvOptions) -> Iterator[tuple[int, dict[str, object]]]:
-    """Yield the rows of one file or address, each with the line where it starts."""
+    """Yield the rows of one file or address, each with the line where it starts.
+
+    Raises:
+        DatasetSourceError: The file is empty, cannot be read, or a row has another number of fields than the header.
+    """
     with TextPlace(name=name, encoding=options.encoding, timeout_s=options.timeout_s).open() as text:
         records = _records(name, text, options)
         header = next(records, None)

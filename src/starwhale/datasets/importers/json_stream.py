@@ -169,7 +169,11 @@ class JsonStream:
             self.fail("Extra data", hint="if each line is an object, let its name end in .jsonl")
 
     def fail(self, problem: str, position: int | None = None, hint: str = "mend the file") -> NoReturn:
-        """Raise the error that names file, line and column."""
+        """Raise the error that names file, line and column.
+
+        Raises:
+            DatasetSourceError: Always.
+        """
         line, column = self._where(self._position if position is None else position)
         raise DatasetSourceError(
             f"{self._name}, line {line}, column {column}: malformed JSON: {problem}",

@@ -70,7 +70,11 @@ def open_source(kind: str, places: Sequence[str], options: Mapping[str, object] 
 
 
 def make_options(kind: str, made: type[Any], given: Mapping[str, object]) -> Any:  # Any: an instance of `made`
-    """Make the options of an importer from what was given by name."""
+    """Make the options of an importer from what was given by name.
+
+    Raises:
+        UsageError: The importer has no option of a name; the nearest are said.
+    """
     fields = {field.name: field for field in dataclasses.fields(made)}
     for name in given:
         if name not in fields:

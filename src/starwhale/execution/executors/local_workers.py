@@ -44,11 +44,6 @@ class LocalWorkers:
         return self._shares_workers
 
     @property
-    def worker_pids(self) -> list[int]:
-        """Process ids of the living workers."""
-        return [worker.pid for worker in self._workers]
-
-    @property
     def machine(self) -> Machine:
         """What there is for its tasks, all together."""
         return self._allotment.machine

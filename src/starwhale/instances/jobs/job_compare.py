@@ -59,7 +59,11 @@ class CompareOptions:
 
 
 def compare(verbs: JobVerbs, stores: Stores, names: Sequence[str], options: CompareOptions) -> Comparison:
-    """Compare jobs, or files of predictions; see `JobVerbs.compare`."""
+    """Compare jobs, or files of predictions; see `JobVerbs.compare`.
+
+    Raises:
+        UsageError: There is one run only, jobs and files are mixed, or a number makes no sense.
+    """
     wanted = list(dict.fromkeys((options.baseline, *names) if options.baseline else names))
     if len(wanted) < 2:
         raise UsageError("there is one run only", hint="name two or more: swcli job compare A B")

@@ -77,7 +77,11 @@ class _Asked:
 
 
 def gate(verbs: JobVerbs, stores: Stores, run: str, options: GateOptions) -> Gate:
-    """Judge a job, or a file of predictions, by rules; see `JobVerbs.gate`."""
+    """Judge a job, or a file of predictions, by rules; see `JobVerbs.gate`.
+
+    Raises:
+        UsageError: Flips are asked for, and no rule names the baseline.
+    """
     asked = _read(run, options)
     if options.flips_file:
         check_flips_path(options.flips_file)

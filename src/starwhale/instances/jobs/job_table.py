@@ -130,7 +130,11 @@ class JobTable:
         return JobsFound(rows=chosen, next=following, total=len(rows), columns=columns, is_whole=is_whole)
 
     def one(self, job: JobRecord) -> JobFacts:
-        """Return one job as the list shows it, as it stands now."""
+        """Return one job as the list shows it, as it stands now.
+
+        Raises:
+            NotFoundError: The catalog does not have it any more.
+        """
         found = self._instance.catalog.job_facts.read([job.id])
         if not found:
             raise NotFoundError(f"no job {job.id!r}", hint="see swcli job list")

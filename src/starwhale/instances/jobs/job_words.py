@@ -30,7 +30,11 @@ def note_of(job: JobRecord) -> str:
 
 
 def tag_job(stores: Stores, job: JobRecord, *, add: Sequence[str], remove: Sequence[str]) -> tuple[str, ...]:
-    """Add and take away tags; see `JobVerbs.tag`."""
+    """Add and take away tags; see `JobVerbs.tag`.
+
+    Raises:
+        UsageError: It would have too many tags.
+    """
     for each in add:
         check_name("tag", each)
     found: tuple[str, ...] = ()
@@ -50,7 +54,11 @@ def tag_job(stores: Stores, job: JobRecord, *, add: Sequence[str], remove: Seque
 
 
 def note_job(stores: Stores, job: JobRecord, text: str) -> str:
-    """Write a note; see `JobVerbs.note`."""
+    """Write a note; see `JobVerbs.note`.
+
+    Raises:
+        UsageError: The note is too long.
+    """
     if len(text) > LONGEST_NOTE:
         raise UsageError(f"the note has {len(text):,} characters", hint=f"at most {LONGEST_NOTE:,}")
     text = text.encode("utf-8", "replace").decode()

@@ -25,16 +25,6 @@ def normal_quantile(probability: float) -> float:
     return _NORMAL.inv_cdf(probability)
 
 
-def normal_two_sided(z: float) -> float:
-    """Return P(|Z| ≥ |z|) of a standard normal Z.
-
-    Example:
-        >>> round(normal_two_sided(1.959964), 6)
-        0.05
-    """
-    return math.erfc(abs(z) / math.sqrt(2))
-
-
 def beta_cdf(x: float, a: float, b: float) -> float:
     """Return the regularised incomplete beta function Iₓ(a, b): P(X ≤ x) of a beta distribution; a and b above 0.
 

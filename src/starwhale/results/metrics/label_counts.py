@@ -212,6 +212,9 @@ def measure_average(a: float, b: float, average: str) -> Callable[[Examples], li
         average: `binary` (of the positive label), `micro`, `macro`, `weighted` by how often a label is true, `per_class`, or empty: of the
             positive label where there are two and one is, else macro.
 
+    Raises:
+        UsageError: While it measures: `binary`, and nobody said which label is the positive one.
+
     Source: scikit-learn, `precision_recall_fscore_support`, whose corner cases these are.
     """
 

@@ -50,7 +50,11 @@ def show_version(version: VersionRecord) -> VersionView:
 
 
 def base_of(found: VersionRecord, base: str) -> Uri | str:
-    """Return what a version is compared with: a version of the same name, or what a URI names."""
+    """Return what a version is compared with: a version of the same name, or what a URI names.
+
+    Raises:
+        UsageError: It is an address on an object store.
+    """
     if "/" in base:
         if base.startswith("s3:"):
             raise UsageError(f"{base[:80]!r} is an address on an object store", hint="name a version that lies here")

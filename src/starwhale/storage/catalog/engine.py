@@ -119,7 +119,11 @@ class VersionReader:
         self._connection = _connect(path)
 
     def __call__(self) -> int:
-        """Return the version; takes microseconds. One caller at a time."""
+        """Return the version; takes microseconds. One caller at a time.
+
+        Raises:
+            CorruptedError: The file cannot be read.
+        """
         try:
             found: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
         except sqlite3.DatabaseError as error:

@@ -403,7 +403,11 @@ def _query() -> Select[Any]:  # Any: what SQLAlchemy knows of a query over two t
 
 
 def check_job_name(name: str) -> None:
-    """Refuse a name by which a job could not be addressed."""
+    """Refuse a name by which a job could not be addressed.
+
+    Raises:
+        InvalidNameError: It breaks the naming rule, is `latest`, or looks like an id.
+    """
     if not name:
         return
     check_name("job", name)

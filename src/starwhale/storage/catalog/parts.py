@@ -25,6 +25,9 @@ class Parts:
         """Insert a part with its tables inside a transaction of the caller, and return its id.
 
         A provisional part of an attempt hides the provisional parts of earlier attempts of its task.
+
+        Raises:
+            ResultsError: The catalog gave it no number.
         """
         values = {name: getattr(part, name) for name in FIELDS} | {"created_at": part.created_at or self._clock()}
         result = connection.execute(insert(parts).values(**values))

@@ -79,7 +79,9 @@ class Packed:
     """A variant: msgpack inline, or in a pack."""
 
     data: bytes | None
+    """The bytes; None where they lie in a pack."""
     ref: PackRef | None = None
+    """Where they lie in a pack; None for what is inline."""
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ class LongStr:
     """A text in a pack."""
 
     ref: PackRef
-    data: bytes | None = None
+    """Where it lies."""
 
 
 @dataclass(slots=True)
@@ -95,7 +97,7 @@ class LongBytes:
     """Bytes in a pack."""
 
     ref: PackRef
-    data: bytes | None = None
+    """Where they lie."""
 
 
 @dataclass(slots=True)
@@ -103,9 +105,13 @@ class MediaCell:
     """A media value: its state, and its content inline, in a pack, or none."""
 
     name: str
+    """Name of the data type in `media.registry.MEDIA`."""
     meta: bytes
+    """State of the value: everything but its content, as msgpack."""
     data: bytes | None
+    """Content that is inline; None where it lies in a pack, or there is none."""
     ref: PackRef | None
+    """Where the content lies in a pack."""
 
 
 class AlikeCells(Sequence[MediaCell]):
@@ -270,7 +276,11 @@ def _pack_plain_state(state_key: StateKey) -> bytes:
 
 @cache
 def media_maker(name: str) -> Callable[[bytes, bytes | Source | None], Any]:
-    """Find how values of a data type are made from state and content."""
+    """Find how values of a data type are made from state and content.
+
+    Raises:
+        UnsupportedValueError: A newer program knows the type, and this one does not.
+    """
     made = MEDIA.get(name)
     if made is None:
         raise UnsupportedValueError(f"this program has no data type {name!r}", hint="a newer one wrote it: upgrade")

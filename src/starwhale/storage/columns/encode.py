@@ -186,6 +186,9 @@ def kind_of(field: Any) -> str:
 def escape_name(name: str) -> str:
     """Make a stored name of a user's: any UTF-8 text works, dots and control characters are percent-encoded.
 
+    Raises:
+        FieldNameError: It is no valid Unicode text.
+
     Example:
         >>> escape_name("a.b"), escape_name("__key__"), escape_name("")
         ('a%2Eb', '%5F_key__', '%')
@@ -334,7 +337,7 @@ def _encode_long(values: Sequence[Any], kind: str, sink: Sink | None) -> tuple[A
         elif type(value) is bytes:
             content = value
         elif value is not None:
-            content, ref = value.data, value.ref
+            content, ref = value.data if type(value) is Packed else None, value.ref
         if content is not None and sink is not None and len(content) > sink.limit:
             content, ref = None, sink.put(content)
         data.append(content)

@@ -115,6 +115,10 @@ class Bucket:
 
         Returns:
             Whether it was written; False where one was there already.
+
+        Raises:
+            UsageError: It is larger than one object may be.
+            ObjectStoreError: The store cannot be reached, or refuses.
         """
         view = memoryview(content)
         if view.nbytes > MOST_BYTES:
@@ -131,7 +135,11 @@ class Bucket:
         return True
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """List the objects whose key begins so, in the order of their keys."""
+        """List the objects whose key begins so, in the order of their keys.
+
+        Raises:
+            ObjectStoreError: The store cannot be reached, refuses, or lists a part and does not say how to go on.
+        """
         token = ""
         while True:
             query = {"list-type": "2", "prefix": prefix}

@@ -136,7 +136,11 @@ def decode_page(data: bytes) -> TablePage:
 
 
 def read_batch(payload: bytes | memoryview) -> Any:  # Any: a pyarrow record batch; pyarrow has no types
-    """Read the one record batch of an Arrow stream."""
+    """Read the one record batch of an Arrow stream.
+
+    Raises:
+        CorruptedError: It holds none, or several.
+    """
     import pyarrow as pa
 
     with pa.ipc.open_stream(pa.py_buffer(payload)) as stream:

@@ -197,7 +197,11 @@ class PartFiles:
         return found.slice(table.first_row, table.row_count)
 
     def stretch(self, owner: str, table: PartTable) -> bytes:
-        """Read the verified bytes that a table lies in, shared with other parts once it was compacted."""
+        """Read the verified bytes that a table lies in, shared with other parts once it was compacted.
+
+        Raises:
+            CorruptedError: The bytes differ from their checksum.
+        """
         path = self.folder(owner) / table.file
         with path.open("rb") as file:
             payload = os.pread(file.fileno(), table.length, table.offset)

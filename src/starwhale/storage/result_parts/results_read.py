@@ -87,6 +87,9 @@ class ResultReader:
             scope: Whose.
             table: Its name.
             moment: Of an earlier answer; None for now.
+
+        Raises:
+            CorruptedError: A file of the results is missing or damaged.
         """
         for is_last_try in (False,) * (TRIES - 1) + (True,):
             try:
