@@ -155,7 +155,7 @@ def places(files: list[Path], count: int) -> Iterator[tuple[Path, int]]:
     [
         pytest.param(9, id="few"),
         pytest.param(60, id="more", marks=pytest.mark.needs_time),
-        pytest.param(600, id="all", marks=pytest.mark.soak),
+        pytest.param(2400, id="all", marks=pytest.mark.soak),
     ],
 )
 def test_a_flipped_byte_is_reported_or_harmless_in_every_way_of_reading(

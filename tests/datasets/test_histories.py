@@ -112,7 +112,7 @@ class History(RuleBasedStateMachine):
         self.tags: dict[str, str] = {}
         self.rows: Model = {}
         self.base: Model = {}
-        self.newest: Model = {}
+        self.newest: Model = self.base  # the same one until another writer commits
         self.is_changed = False
         self.auto = self.base_auto = self.newest_auto = 0
         self.kind: type[Key] = int
