@@ -45,7 +45,6 @@ StarwhaleError
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -91,8 +90,10 @@ class UnknownOptionError(UsageError):
         """Options of the handlers."""
         self.option = option
         """What was typed."""
+        from difflib import get_close_matches  # every program imports this file, and few of them fail
+
         bare = {each.lstrip("-"): each for each in self.known}
-        close = difflib.get_close_matches(option.lstrip("-"), bare, n=2, cutoff=0.6)
+        close = get_close_matches(option.lstrip("-"), bare, n=2, cutoff=0.6)
         hint = f"did you mean {' or '.join(bare[each] for each in close)}? " if close else ""
         what = "no option" if option.startswith("-") else "nothing takes the word"
         super().__init__(f"{what} {option!r}", hint=f"{hint}the handlers' own options are shown by --show-argument")
@@ -476,11 +477,13 @@ def nearest(name: str, known: Iterable[str], *, count: int = 3) -> str:
         >>> nearest("x", [])
         ''
     """
+    from difflib import get_close_matches
+
     words = sorted(set(known))
-    close = difflib.get_close_matches(name, words, n=count, cutoff=0.6)
+    close = get_close_matches(name, words, n=count, cutoff=0.6)
     if not close:
         folded = {word.casefold(): word for word in words}
-        close = [folded[word] for word in difflib.get_close_matches(name.casefold(), folded, n=count, cutoff=0.6)]
+        close = [folded[word] for word in get_close_matches(name.casefold(), folded, n=count, cutoff=0.6)]
     if close:
         return "did you mean " + " or ".join(repr(word) for word in close) + "?"
     if not words:

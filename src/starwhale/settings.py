@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -193,6 +193,54 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         runtimes=_read_runtimes(env, home),
         s3=_read_s3(env),
     )
+
+
+class SettingsReader:
+    """Reads the environment again and again for one who asks often: unless a variable that counts has changed, at the price of a look."""
+
+    def __init__(self) -> None:
+        self._names: tuple[str, ...] = ()
+        self._seen: tuple[str | None, ...] = ()
+        self._folder = ""
+        self._settings: Settings | None = None
+
+    def read(self) -> Settings:
+        """Return what `read_settings` would; the same object while nothing changes."""
+        folder = _current_folder()
+        if self._settings is None or (tuple(map(os.environ.get, self._names)), folder) != (self._seen, self._folder):
+            noted = _Noted(os.environ)
+            self._settings = read_settings(noted)
+            self._names, self._seen, self._folder = tuple(noted.seen), tuple(noted.seen.values()), folder
+        return self._settings
+
+
+def _current_folder() -> str:
+    """Return the folder that a relative root is below; empty for one that was deleted."""
+    try:
+        return os.getcwd()  # noqa: PTH109  asked often, and a Path costs as much as all the rest
+    except FileNotFoundError:
+        return ""
+
+
+class _Noted(Mapping[str, str]):
+    """Variables, and a note of those that were asked for."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.seen: dict[str, str | None] = {}
+
+    def __getitem__(self, name: str) -> str:
+        found = self._environ.get(name)
+        self.seen[name] = found
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        return len(self._environ)
 
 
 def child_environment(additions: Mapping[str, str], *, without: Iterable[str] = ()) -> dict[str, str]:

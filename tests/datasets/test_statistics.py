@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet as pq
 
 from starwhale.datasets.statistics import compute
 from starwhale.datasets.statistics.facts import ColumnStatistics, DatasetStatistics
@@ -333,7 +334,11 @@ def test_damaged_rows_are_no_statistics(open_: Open, build: Build, instance: Ins
     folder = Path(instance.datasets.folder(instance.datasets.resolve("ds")))
     for fragment in folder.glob("fragments/*"):
         content = bytearray(fragment.read_bytes())
-        content[40] ^= 1
+        group = pq.ParquetFile(fragment).metadata.row_group(0)
+        places = {
+            group.column(leaf).path_in_schema: group.column(leaf).data_page_offset for leaf in range(group.num_columns)
+        }
+        content[places["n"]] ^= 1
         fragment.write_bytes(content)
     with open_("ds", readonly=True) as opened, pytest.raises(CorruptedError):
         opened.statistics()

@@ -117,6 +117,22 @@ def test_a_lost_entry_of_an_index_does_not_show_an_older_version(tmp_path: Path,
         catalog.find_newest("self", "dataset", "mnist")
 
 
+def test_a_column_whose_name_has_got_another_case_is_found(tmp_path: Path, catalog: SqlCatalog) -> None:
+    """One flipped bit in the schema does it, and SQL takes no notice."""
+    newest = add(catalog, "self", "mnist")
+    catalog.close()
+    content = (tmp_path / "catalog.db").read_bytes()
+    for found, changed in (
+        (b"sequence INTEGER", b"Sequence INTEGER"),
+        (b"tag VARCHAR(80) NOT NULL, \n", b"Tag VARCHAR(80) NOT NULL, \n"),
+    ):
+        assert found in content
+        content = content.replace(found, changed)
+    (tmp_path / "catalog.db").write_bytes(content)
+    with closing(open_catalog(tmp_path / "catalog.db", tmp_path / ".lock")) as opened:
+        assert opened.find_newest("self", "dataset", "mnist").version == newest
+
+
 def test_many_threads_ask_while_another_commits(catalog: SqlCatalog) -> None:
     def ask(_number: int) -> int:
         found = catalog.find_newest("self", "dataset", "mnist").version

@@ -8,17 +8,18 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import NEEDED_BEYOND_HANDLERS, StatusError, tell_lacking
-from starwhale.settings import Settings, read_settings
+from starwhale.settings import Settings, SettingsReader
 
 if TYPE_CHECKING:
     from starwhale.instances import Instance
 
 _open: dict[Settings, Instance] = {}  # the front door's default instance: a named exception to "no ambient state"
+_settings = SettingsReader()  # belongs to it
 
 
 def default_instance() -> Instance:
     """Open the Standalone instance that the environment names; the same object while the environment stays the same."""
-    settings = read_settings()
+    settings = _settings.read()
     if settings not in _open:
         from starwhale.instances import open_instance
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,7 +83,7 @@ def make_manifest(written: DatasetCommit, message: str, build: Mapping[str, Any]
     """Describe a version for `info`; the catalog adds its id and time."""
     return {
         "message": message,
-        "build": {"os": platform.system(), "sw_version": VERSION, **(build or {})},
+        "build": {"os": os.uname().sysname, "sw_version": VERSION, **(build or {})},
         "size": written.size_bytes,
         "dataset_summary": {
             "rows": written.row_count,

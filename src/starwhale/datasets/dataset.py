@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -146,6 +144,8 @@ class Dataset(ReadableRows):
     def tmpdir(self) -> Path:
         """A directory for files of the user, removed when the dataset is closed."""
         if self._tmpdir is None:
+            import tempfile
+
             self._tmpdir = Path(tempfile.mkdtemp(prefix=f"starwhale-{self.name}-"))
         return self._tmpdir
 
@@ -300,6 +300,8 @@ class Dataset(ReadableRows):
             self._info = None  # it refers to this object, which would be kept until cycles are looked for
             self._is_closed = True
             if self._tmpdir is not None:
+                import shutil
+
                 shutil.rmtree(self._tmpdir, ignore_errors=True)
                 self._tmpdir = None
             if changes is None:

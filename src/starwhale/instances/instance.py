@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from starwhale.errors import NotFoundError
-from starwhale.instances.jobs.verbs import JobVerbs
 from starwhale.instances.place.configuration import Configuration, read_configuration
 from starwhale.instances.place.root import choose_root, prepare_root
 from starwhale.instances.place.servers import LOCAL
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from starwhale.instances.console import Console
     from starwhale.instances.datasets import DatasetVerbs
     from starwhale.instances.garbage.collect import GarbageVerbs
+    from starwhale.instances.jobs.verbs import JobVerbs
     from starwhale.instances.models import ModelVerbs
     from starwhale.instances.runtimes import RuntimeVerbs
     from starwhale.storage.catalog.catalog import SqlCatalog
@@ -77,6 +77,8 @@ class Instance:
     @cached_property
     def jobs(self) -> JobVerbs:
         """What can be done with jobs."""
+        from starwhale.instances.jobs.verbs import JobVerbs  # a program that only reads datasets needs none
+
         return JobVerbs(self.stores, self.project, self.settings)
 
     @property

@@ -16,19 +16,25 @@ from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.records import BundleRecord, VersionRecord
 from starwhale.storage.catalog.row_sums import check_tag, check_version, version_record
 
-_QUERY = """
+# Each column is given its name: one flipped bit in a schema makes another letter of it, or the same in another case, which SQL takes for the same.
+_OF_VERSION = (
+    "version", "sequence", "auto_tag", "created_at", "message", "size_bytes", "row_count", "content_digest", "manifest", "removed_at",
+    "checksum",
+)  # fmt: skip
+_QUERY = f"""
 SELECT projects.name AS project, projects.removed_at AS project_removed_at,
-       bundles.id AS bundle_id, bundles.kind, bundles.name, bundles.created_at AS bundle_created_at,
-       versions.version, versions.sequence, versions.auto_tag, versions.created_at, versions.message, versions.size_bytes,
-       versions.row_count, versions.content_digest, versions.manifest, versions.removed_at, versions.checksum
+       bundles.id AS bundle_id, bundles.kind AS kind, bundles.name AS name, bundles.created_at AS bundle_created_at,
+       {", ".join(f"versions.{name} AS {name}" for name in _OF_VERSION)}
 FROM projects
 LEFT JOIN bundles ON bundles.project_id = projects.id AND bundles.kind = ? AND bundles.name_folded = ?
 LEFT JOIN versions ON versions.version = (
     SELECT newest.version FROM versions AS newest
     WHERE newest.bundle_id = bundles.id AND newest.removed_at IS NULL ORDER BY newest.sequence DESC LIMIT 1)
 WHERE projects.name_folded = ?
-"""
-_TAGS = "SELECT bundle_id, tag, version, checksum FROM tags WHERE version = ?"
+"""  # noqa: S608  made of the names above
+_TAGS = (
+    "SELECT bundle_id AS bundle_id, tag AS tag, version AS version, checksum AS checksum FROM tags WHERE version = ?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,19 +88,21 @@ def sync_files(paths: Iterable[Path]) -> None:
         _sync(folder)
 
 
-def map_file(path: Path, *, what: str) -> memoryview:
+def map_file(path: str | Path, *, what: str) -> memoryview:
     """Map a file for reading; an empty file gives an empty view.
 
     Raises:
         CorruptedError: The file is missing or cannot be read.
     """
+    descriptor = open_file(path, what=what)
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                return memoryview(b"")
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        if os.fstat(descriptor).st_size == 0:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
     except OSError as error:
         raise damaged(path, f"{what} is missing or unreadable ({error.strerror or error})") from error
+    finally:
+        os.close(descriptor)
 
 
 def read_file(path: str, *, what: str) -> bytes:
@@ -116,7 +118,7 @@ def read_file(path: str, *, what: str) -> bytes:
         raise damaged(path, f"{what} is missing or unreadable ({error.strerror or error})") from error
 
 
-def open_file(path: Path, *, what: str) -> int:
+def open_file(path: str | Path, *, what: str) -> int:
     """Open a file for reading and return its descriptor, which the caller closes.
 
     Raises:

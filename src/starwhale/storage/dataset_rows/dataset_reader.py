@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -28,6 +27,9 @@ from starwhale.storage.dataset_rows.row_digests import digest_rows
 from starwhale.storage.dataset_rows.row_order import LayerCells, RowOrder
 from starwhale.storage.dataset_rows.verify_files import damages_of
 from starwhale.storage.protocols import Damage, Key, Rows
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 BATCH_ROWS = 4096
 """Rows of a batch, at most."""
@@ -301,6 +303,8 @@ class LocalDatasetReader:
             return
         names = self._names(columns)
         groups = [[each] for each in ranges[:2]] + self._groups(ranges[2:])  # reading begins soon
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(1, thread_name_prefix="starwhale-ahead") as ahead:
             coming: Future[None] | None = None
             for number, group in enumerate(groups):
@@ -399,7 +403,7 @@ def raw_batches(reader: FragmentReader, start: int, stop: int, names: Sequence[s
     """Read undecoded rows of one fragment, a batch per row group."""
     pieces: dict[str, tuple[str, list[Any]]] = {}
     kind = "int" if isinstance(reader.fragment.low, int) else "str"
-    pieces[KEY_COLUMN] = kind, reader.pieces(start, stop, KEY_COLUMN)
+    pieces[KEY_COLUMN] = kind, reader.key_pieces(start, stop)
     for name in names:
         if name in reader.fragment.columns:
             stored = codec.escape_name(name)

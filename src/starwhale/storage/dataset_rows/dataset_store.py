@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,16 +17,15 @@ from starwhale.storage.dataset_rows.dataset_reader import DatasetFolder, LocalDa
 from starwhale.storage.dataset_rows.dataset_writer import LocalDatasetWriter
 from starwhale.storage.dataset_rows.fragment_file import fragment_name
 from starwhale.storage.dataset_rows.manifest import Manifest, load_manifest
-from starwhale.storage.dataset_rows.object_copies import Sent, download_version, upload_version
-from starwhale.storage.dataset_rows.object_dataset import ObjectDataset
-from starwhale.storage.dataset_rows.object_places import ObjectPlaces
 from starwhale.storage.dataset_rows.packs import Packs, pack_file
 from starwhale.storage.dataset_rows.places import LocalPlaces
 from starwhale.storage.dataset_rows.share_files import refuse_taken_names, share_version
 from starwhale.storage.dataset_rows.version_files import names_of
 from starwhale.storage.in_use import Hold, hold
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # object stores are imported by what uses them: most datasets lie here
+    from starwhale.storage.dataset_rows.object_copies import Sent
+    from starwhale.storage.dataset_rows.object_dataset import ObjectDataset
     from starwhale.storage.objects import Bucket
 
 
@@ -58,7 +57,7 @@ class LocalDatasetStore:
     def open_version(self, dataset_id: str, manifest_digest: str) -> LocalDatasetReader:
         folder = self._folder(dataset_id)
         manifest = load_manifest(folder.places, manifest_digest)
-        if isinstance(folder.places, ObjectPlaces):
+        if not folder.places.is_local:
             folder.places.know(sizes_of(manifest))
         folder.packs.know(manifest.packs)
         return LocalDatasetReader(folder, manifest, manifest_digest)
@@ -80,6 +79,8 @@ class LocalDatasetStore:
             if source.places.is_local:
                 share_version(source, target, load_manifest(source.places, manifest_digest), manifest_digest)
             else:
+                from starwhale.storage.dataset_rows.object_copies import download_version
+
                 manifest = self.open_version(source_id, manifest_digest).manifest
                 download_version(source.places, target, manifest, manifest_digest)
         return self.open_version(target_id, manifest_digest)
@@ -111,10 +112,14 @@ class LocalDatasetStore:
 
     def elsewhere(self, uri: ObjectUri) -> ObjectDataset:
         """Return a dataset on an object store; nothing is sent yet."""
+        from starwhale.storage.dataset_rows.object_dataset import ObjectDataset
+
         return ObjectDataset(self._bucket(uri.bucket), uri)
 
     def send(self, dataset_id: str, manifest_digest: str, target: ObjectDataset) -> Sent:
         """Send what a dataset on an object store lacks of the files of a version; same errors as `upload_version`."""
+        from starwhale.storage.dataset_rows.object_copies import upload_version
+
         reader = self.open_version(dataset_id, manifest_digest)
         return upload_version(self._folder(dataset_id).places, target, reader.manifest, manifest_digest)
 
@@ -134,6 +139,8 @@ class LocalDatasetStore:
     def _open_folder(self, dataset_id: str) -> DatasetFolder:
         """Choose where the files of a dataset are: the id of one that is on an object store is its address."""
         if is_object_uri(dataset_id):
+            from starwhale.storage.dataset_rows.object_places import ObjectPlaces
+
             uri = parse_object_uri(dataset_id)
             path, places = Path(dataset_id), ObjectPlaces(self._bucket(uri.bucket), uri.folder)
             return DatasetFolder(path, places, Packs(path / "packs", places=places), ColumnCache())
@@ -169,7 +176,7 @@ def _hold(path: Path) -> Hold | None:
 
 
 def _random_id() -> str:
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 __all__ = ["LocalDatasetStore"]

@@ -7,13 +7,14 @@ part that can be read alone has a BLAKE3 (see `sums`).
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
 
 from starwhale.storage.columns import encode as codec
+from starwhale.storage.columns.arrays import counted
 from starwhale.storage.columns.encode import KEY_COLUMN, SourceOf
 from starwhale.storage.dataset_rows.blocks import join_column
 from starwhale.storage.dataset_rows.column_cache import ColumnCache
@@ -45,8 +46,7 @@ class FragmentReader:
             return self.grouped_pieces(start, stop, name)
         values = self.file.wide_values(column, [(start, stop)])
         if not self.file.is_grouped(name):
-            cuts = [start, *(cut for cut in self.file.starts if start < cut < stop), stop]
-            return [values[low - start : high - start] for low, high in pairwise(cuts)]
+            return [values[low - start : high - start] for low, high in self._cuts(start, stop)]
         joined: list[Any] = []
         done = 0
         for rest in self.grouped_pieces(start, stop, name):
@@ -67,6 +67,13 @@ class FragmentReader:
         if low:
             found[0] = found[0][low:]
         return found
+
+    def key_pieces(self, start: int, stop: int) -> list[Any]:
+        """Read the keys of the rows [start, stop) in the same pieces; those without a gap need no reading."""
+        if not self.fragment.is_contiguous:
+            return self.pieces(start, stop, KEY_COLUMN)
+        first = int(self.fragment.low)
+        return [counted(range(first + low, first + high)) for low, high in self._cuts(start, stop) if low < high]
 
     def values(self, start: int, stop: int, name: str, source_of: SourceOf | None) -> list[Any]:
         """Decode one feature of the rows [start, stop); None everywhere when the fragment does not have it."""
@@ -123,6 +130,10 @@ class FragmentReader:
         for piece in self.pieces(0, self.fragment.rows, HIDDEN_COLUMN):
             found.extend(piece.to_pylist())
         return found
+
+    def _cuts(self, start: int, stop: int) -> Iterable[tuple[int, int]]:
+        """Say where row groups cut the rows [start, stop)."""
+        return pairwise([start, *(cut for cut in self.file.starts if start < cut < stop), stop])
 
     def _pick(self, ranges: Sequence[tuple[int, int]], name: str) -> Any:
         """Read one stored column of the rows of several rising ranges, as one array."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -52,6 +52,10 @@ class Places(Protocol):
         """Say where a file lies, for messages."""
         ...
 
+    def know(self, sizes: Mapping[str, int]) -> None:
+        """Learn from a manifest how large files are; a hint, for those that cannot be looked at."""
+        ...
+
     def open(self, name: str, *, what: str) -> Image:
         """Open a file.
 
@@ -76,11 +80,11 @@ class Places(Protocol):
 class LocalImage:
     """A file that is read, or mapped when it is looked at; it holds a descriptor for each as long as it lives."""
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, path: str, what: str) -> None:
         self._path, self._what = path, what
         self._view: memoryview | None = None
         self._descriptor = -1
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113  a version may have thousands of files, and a Path costs as much as the look
             raise damaged(path, f"{what} is missing or unreadable")
 
     def show(self, spans: Iterable[Span] | None = None, *, size: int) -> memoryview:
@@ -130,8 +134,11 @@ class LocalPlaces:
     def address(self, name: str) -> str:
         return str(self.folder / name)
 
+    def know(self, sizes: Mapping[str, int]) -> None:
+        del sizes
+
     def open(self, name: str, *, what: str) -> LocalImage:
-        return LocalImage(self.folder / name, what)
+        return LocalImage(f"{self.folder}/{name}", what)
 
     def read(self, name: str, *, what: str) -> bytes:
         return read_file(f"{self.folder}/{name}", what=what)
