@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from starwhale.domain.job import DatasetInput, RunRequest
+from starwhale.domain.row_id import key_in
 
 
 def debug_command(
@@ -39,7 +40,7 @@ def debug_command(
         words += ["-p", request.project]
     words.append("--debug")
     if row:
-        key = row if len({each.version for each in datasets}) > 1 else row.partition(":")[2]
+        key = row if len({each.version for each in datasets}) > 1 else key_in(row)
         words += [f"--row={key}"] if key.startswith("-") else ["--row", key]
     arguments = request.handler_arguments
     return shlex.join([*words, *(["--", *arguments] if arguments else [])])

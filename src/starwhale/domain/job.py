@@ -243,11 +243,6 @@ class DatasetInput:
     id_suffix: str = ""
     """`@<12 characters>` when two versions of the name are in the job, else empty."""
 
-    def row_id(self, key: int | str, step: str = "") -> str:
-        """Return the id of a row in the results: project, dataset, key, and the step from the second on."""
-        tail = f"_#@#_{step}" if step else ""
-        return f"{self.project}/{self.name}{self.id_suffix}_#@#_{key}{tail}"
-
     def to_json(self) -> Json:
         """Return a JSON object from which `from_json` makes an equal value."""
         return dataclasses.asdict(self)

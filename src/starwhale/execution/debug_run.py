@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from starwhale.domain.job import DatasetInput, RunRequest
+from starwhale.domain.row_id import typed_key
 from starwhale.errors import NotFoundError, UsageError, nearest
 
 _LISTED_KEYS = 10_000
@@ -53,13 +54,13 @@ def pick_row(row: str, datasets: Sequence[DatasetInput], open_dataset: OpenDatas
         UsageError: Several datasets have it.
     """
     unique = list({each.version: each for each in datasets}.values())
-    named = [each for each in unique if _key_in(each, row)]
-    found = [(each, rank) for each in named if (rank := _rank(open_dataset(each), _key_in(each, row))) is not None]
+    named = [each for each in unique if typed_key(row, each)]
+    found = [(each, rank) for each in named if (rank := _rank(open_dataset(each), typed_key(row, each))) is not None]
     if not found:
         found = [(each, rank) for each in unique if (rank := _rank(open_dataset(each), row)) is not None]
     if not found:
         raise _missing(
-            row, [(each, _key_in(each, row)) for each in named] or [(each, row) for each in unique], open_dataset
+            row, [(each, typed_key(row, each)) for each in named] or [(each, row) for each in unique], open_dataset
         )
     if len(found) > 1:
         several = len({each.name for each, _ in found}) < len(found)
@@ -73,14 +74,6 @@ def pick_row(row: str, datasets: Sequence[DatasetInput], open_dataset: OpenDatas
         else dataclasses.replace(each, row_count=0)
         for each in unique
     ]
-
-
-def _key_in(dataset: DatasetInput, row: str) -> str:
-    """Return the key that `NAME:KEY` means in a dataset; empty where it means another."""
-    for name in (f"{dataset.name}@{dataset.version[:12]}", dataset.given, dataset.name):
-        if row.casefold().startswith(f"{name.casefold()}:"):
-            return row[len(name) + 1 :]
-    return ""
 
 
 def _rank(reader: Any, key: str) -> int | None:  # Any: see OpenDataset

@@ -9,6 +9,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from starwhale.domain.job import Job, Task, TaskError, TaskUpdate
+from starwhale.domain.row_id import make_row_id, row_address, row_label
 from starwhale.execution.tasks.task_output import TAIL_BYTES, read_tail
 from starwhale.handlers.failures import crash_frame
 from starwhale.storage.protocols import PartDraft, RangeLease, TableDraft
@@ -77,8 +78,8 @@ class Suspects:
         else:
             dataset = task.datasets[lease.dataset_position]
             row = self._side.open_dataset(dataset).read(lease.start, lease.start + 1).keys[0]
-            what, key = f"row {row!r} of {dataset.name}", f"{dataset.name}: {row}"
-            place = f"{dataset.name}{dataset.id_suffix}:{row}"
+            what, key = f"row {row!r} of {dataset.name}", row_label(dataset, [row])
+            place = row_address(dataset, row)
         death = update.error or TaskError(message="")
         how = f"the last one was killed by {death.signal}" if death.signal else ""
         how = f"the last one ended with exit code {death.exit_code}" if death.exit_code is not None else how
@@ -103,5 +104,5 @@ class Suspects:
         dataset = task.datasets[lease.dataset_position]
         key = self._side.open_dataset(dataset).read(lease.start, lease.start + 1).keys[0]
         columns = {name: [value] for name, value in {"_index": key, **error.columns()}.items()}
-        table = TableDraft(name="errors", ids=[dataset.row_id(key, task.step.id_step)], columns=columns)
+        table = TableDraft(name="errors", ids=[make_row_id(dataset, key, task.step.id_step)], columns=columns)
         stores.commit(PartDraft(lease=lease, stop=lease.start + 1, tables=[table], rows_done=1, rows_failed=1))

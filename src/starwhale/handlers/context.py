@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from starwhale.domain.job import DatasetInput
+from starwhale.domain.row_id import is_row_id, make_row_id
 from starwhale.errors import HandlerError
 from starwhale.handlers.log_buffer import LogBuffer
 from starwhale.storage.protocols import Key, TaskStores, Value
 
 R = TypeVar("R")
-_SEPARATOR = "_#@#_"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -74,8 +74,8 @@ class Context:
         Args:
             row: The row's `index`, or its `index_with_dataset`.
         """
-        if self.dataset is not None and not (isinstance(row, str) and _SEPARATOR in row):
-            row = self.dataset.row_id(row)
+        if self.dataset is not None and not is_row_id(row):
+            row = make_row_id(self.dataset, row)
         digest = hashlib.blake2b(f"{self.base_seed}:{row}".encode(), digest_size=4).digest()
         return int.from_bytes(digest, "big")
 

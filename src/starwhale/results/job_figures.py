@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from starwhale.domain.row_id import SEPARATOR, id_ends
 from starwhale.domain.wanted_metrics import METRICS_STEP, WantedMetrics
 from starwhale.results.classification_figures import classification_figures
 from starwhale.results.compare.distributions import normal_quantile
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 MOST_SLICES = 50
 """Values of one column that make slices: those with the most rows."""
-_SEPARATOR = "_#@#_"
 MEAN_OF_DATASETS = "mean over datasets"
 """The slice of a figure that is the mean of those of each dataset."""
 
@@ -211,11 +211,9 @@ def _called(dataset: tuple[str, str], datasets: Sequence[tuple[str, str]]) -> st
 
 def _failed_rows(stores: JobStores, job: JobRecord, step: Step) -> Counter[tuple[str, str]]:
     """Count the rows of a step that failed, by dataset and version."""
-    heads = {
-        f"{each.project}/{each.name}{each.id_suffix}{_SEPARATOR}": (each.name, each.version) for each in job.datasets
-    }
+    heads = {id_ends(each)[0]: (each.name, each.version) for each in job.datasets}
     others = tuple(
-        f"{_SEPARATOR}{each.step.name}" for each in stores.catalog.jobs.steps(job.id) if each.step.name != step.name
+        f"{SEPARATOR}{each.step.name}" for each in stores.catalog.jobs.steps(job.id) if each.step.name != step.name
     )
     found: Counter[tuple[str, str]] = Counter()
     if not any(each.failed for each in stores.catalog.ledger.progress(job.id) if each.step == step.name):

@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.row_id import make_row_id
 from starwhale.results.agreement import Agreement, Verdict, compare_rows, compare_values
 from starwhale.results.read import job_scope, summary, table_names
 from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED, RETRIED_ERRORS, TableQuery
@@ -230,7 +231,7 @@ def _sampled_ids(stores: Stores, job: JobRecord) -> set[str]:
         if dataset.chosen:
             reader = stores.datasets.open_version(dataset.dataset_id, dataset.manifest_digest)
             keys = reader.take(list(dataset.chosen), []).keys
-            found.update(dataset.row_id(key, suffix) for key in keys for suffix in suffixes)
+            found.update(make_row_id(dataset, key, suffix) for key in keys for suffix in suffixes)
     return found
 
 

@@ -9,6 +9,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.row_id import head_of, key_at, make_row_id
 from starwhale.domain.status import Status
 from starwhale.errors import NotFoundError, UsageError, nearest
 from starwhale.results.read import job_scope, table_names
@@ -94,10 +95,9 @@ def ending_row(stores: Stores, job: JobRecord) -> Row | None:
     failed = (each.step.id_step for each in stores.catalog.jobs.steps(job.id) if each.status is Status.FAILED)
     step = next(failed, "")
     for each in job.datasets:
-        prefix = f"{each.name}{each.id_suffix}:"
-        if error.row.startswith(prefix):
+        if (key := key_at(error.row, each)) is not None:
             told = {name: value for name, value in error.columns().items() if value is not None}
-            return {"id": each.row_id(error.row.removeprefix(prefix), step), **told}
+            return {"id": make_row_id(each, key, step), **told}
     return None
 
 
@@ -120,7 +120,7 @@ def check_table(stores: Stores, job: JobRecord, table: str) -> str:
 def row_order(row: Row) -> tuple[str, bool, Any]:  # Any: keys of one dataset are of one type
     """Order failed rows as their datasets do; their ids are texts, among which 10 comes before 2."""
     key = row.get("_index")
-    return str(row["id"]).partition("_#@#_")[0], isinstance(key, str), 0 if key is None else key
+    return head_of(row["id"]), isinstance(key, str), 0 if key is None else key
 
 
 def _search(

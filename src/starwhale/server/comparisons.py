@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.row_id import ids_in_job
 from starwhale.errors import NotFoundError, UsageError
 from starwhale.results.compare.files import is_run_file
 from starwhale.results.compare.telling import comparison_to_json
@@ -119,11 +120,9 @@ class Comparisons:
         """Return the row of `results` that a paired id means in one run; empty where it has none."""
         from urllib.parse import quote
 
-        from starwhale.results.compare.job_runs import ids_in_results
-
         verbs = self._instance.jobs
         job = verbs.find(run)
-        for each in ids_in_results(job, row_id):
+        for each in ids_in_job(row_id, job.datasets):
             row = verbs.row(job, "results", each)
             if row is not None:
                 return Shown(f"/api/v1/jobs/{quote(job.id)}/media", {"id": str(row["id"])}).row(row)

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, TaskError
+from starwhale.domain.row_id import make_row_id
 from starwhale.domain.uri import parse_uri
 from starwhale.errors import HandlerError, UserCodeError
 from starwhale.handlers.call import NOT_THE_USERS, Bound
@@ -47,7 +48,7 @@ def calling(record: HandlerRecord, function: UserFunction) -> Callable[[Any, Ext
 
 def external_of(context: Context, dataset: DatasetInput, keys: Sequence[Key], *, batching: bool) -> External:
     """Make what predict is told beside the rows."""
-    ids = [dataset.row_id(key) for key in keys]
+    ids = [make_row_id(dataset, key) for key in keys]
     seeds = [context.seed(each) for each in ids]
     return {
         "index": list(keys) if batching else keys[0],
@@ -184,7 +185,7 @@ class PredictRunner:
                 raise
             except self._rules.catches as error:
                 part.predict_s += clock() - start
-                tried = self._try_again(error, data, external, dataset.row_id(keys[at]), should_stop)
+                tried = self._try_again(error, data, external, make_row_id(dataset, keys[at]), should_stop)
                 part.wait_s += tried.waited_s
                 if tried.is_stopped:
                     return True

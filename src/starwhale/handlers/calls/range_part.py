@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, TaskError
+from starwhale.domain.row_id import make_row_id, row_address, row_label
 from starwhale.errors import StarwhaleError, UsageError, UserCodeError
 from starwhale.handlers.call import USER_ERRORS
 from starwhale.handlers.calls.busy_signal import busy_signal
@@ -153,9 +154,8 @@ class RangePart:
     def row_error(self, error: BaseException, keys: Sequence[Key], features: Iterable[str] = ()) -> TaskError:
         """Say that predict raised on rows."""
         dataset = self.dataset
-        key = f"{dataset.name}: {keys[0]}" + (f" to {keys[-1]}" if len(keys) > 1 else "")
-        row = f"{dataset.name}{dataset.id_suffix}:{keys[0]}" if len(keys) == 1 else ""
-        told = row_error(f"handler {self._rules.record.name!r}", key, error, row=row, features=features)
+        key, address = row_label(dataset, keys), row_address(dataset, keys[0]) if len(keys) == 1 else ""
+        told = row_error(f"handler {self._rules.record.name!r}", key, error, row=address, features=features)
         if not told.hint and busy_signal(error) is not None and not is_transient(self._rules.record, error):
             name = type(error).__name__
             hint = f"a busy service is waited for where the error is declared: predict(retries=3, retry_on={name})"
@@ -177,7 +177,7 @@ class RangePart:
             output=origin.output(),
         ).columns()
         for key in keys:
-            table.ids.append(self.dataset.row_id(key, origin.id_step))
+            table.ids.append(make_row_id(self.dataset, key, origin.id_step))
             for name, value in {"_index": key, **told}.items():
                 table.columns.setdefault(name, []).append(value)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.row_id import across_jobs, called_across_jobs, is_row_of
 from starwhale.errors import NotFoundError, PairingError, UsageError, nearest
 from starwhale.results.compare.measured_jobs import MeasuredRows, is_measured, read_measured, wanted_names
 from starwhale.results.compare.runs import Id, RowMeasure, Run, as_scores, odd_rows
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 RESULTS = "results"
 ROWS, LOGGED = "the rows of the dataset", "the ids you logged"
 """What may make rows of two runs one row."""
-_SEPARATOR = "_#@#_"
 _NO_METRIC = frozenset({"duration_seconds", "tries", "_index", "_mode", "_retried", "id"})
 _NOT_TABLES = frozenset({ERRORS, RETRIED_ERRORS, "summary", "labels"})
 
@@ -93,8 +93,8 @@ def read_job_run(stores: Stores, job: JobRecord, metrics: Sequence[str], columns
     if given is not None:
         given = _in_order(given, ids)
         scores |= given.scores
-    by_rows = table == RESULTS or all(_is_row_id(each, job) for each in ids)
-    rows = [_identity(each, job) if by_rows else each for each in ids]
+    by_rows = table == RESULTS or all(is_row_of(each, job.datasets) for each in ids)
+    rows = [across_jobs(each, job.datasets) if by_rows else each for each in ids]
     run = Run(
         id=job.id,
         name=job.name or job.id[:12],
@@ -197,7 +197,7 @@ def with_content(stores: Stores, job: JobRecord, tables: JobTables) -> Run:
         stop = dataset.start + dataset.row_count
         keys = reader.read(dataset.start, stop, []).keys
         digests = reader.row_digests(dataset.start, stop)
-        content.update((f"{dataset.name}{_SEPARATOR}{key}", digest) for key, digest in zip(keys, digests, strict=True))
+        content.update((called_across_jobs(dataset, key), digest) for key, digest in zip(keys, digests, strict=True))
     return dataclasses.replace(tables.run, content=content)
 
 
@@ -215,7 +215,7 @@ def read_cells(
             names = [each for each in page.columns if each not in _NO_METRIC and not each.startswith("__")]
             names = [each for each in names if (name, each) != (table, column)]
             for position, id_ in enumerate(page.columns["id"]):
-                row = _identity(id_, job) if _is_row_id(id_, job) else id_
+                row = across_jobs(id_, job.datasets)
                 if row in wanted:
                     cells = {prefix + each: page.columns[each][position] for each in names}
                     found.setdefault(row, {}).update({key: cell for key, cell in cells.items() if cell is not None})
@@ -267,28 +267,3 @@ def _columns(
         by_id = dict(zip(results["id"], results[there], strict=True))
         found[name] = [by_id.get(each) for each in own["id"]]
     return found
-
-
-def _is_row_id(id: Id, job: JobRecord) -> bool:
-    return isinstance(id, str) and any(
-        id.startswith(f"{each.project}/{each.name}{each.id_suffix}{_SEPARATOR}") for each in job.datasets
-    )
-
-
-def ids_in_results(job: JobRecord, id: Id) -> list[Id]:
-    """Return the ids that the row of a comparison may have in the table `results` of a job: undoes what makes rows of two jobs one."""
-    found: list[Id] = []
-    for each in job.datasets:
-        head = f"{each.name}{_SEPARATOR}"
-        if isinstance(id, str) and id.startswith(head):
-            found.append(f"{each.project}/{each.name}{each.id_suffix}{_SEPARATOR}{id[len(head) :]}")
-    return [*found, id]
-
-
-def _identity(id: Id, job: JobRecord) -> Id:
-    """Return dataset and key of a row: the project, and which of two versions it was read from, are no part of what it is."""
-    for each in job.datasets:
-        head = f"{each.project}/{each.name}{each.id_suffix}{_SEPARATOR}"
-        if isinstance(id, str) and id.startswith(head):
-            return f"{each.name}{_SEPARATOR}{id[len(head) :]}"
-    return id

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, Step
+from starwhale.domain.row_id import find_key, id_ends
 from starwhale.errors import FieldNameError, NotFoundError
 from starwhale.media.flatten import flatten
 from starwhale.media.weight import weigh
@@ -173,8 +174,7 @@ class RowsView:
 
     def id_ends(self, position: int, step: Step) -> tuple[str, str]:
         """Return what stands before and behind the key in the ids of rows."""
-        head, _, tail = self._scope.datasets[position].row_id("\0", step.id_step).partition("\0")
-        return head, tail
+        return id_ends(self._scope.datasets[position], step.id_step)
 
     def joins(self, index: int, feature: str) -> bool:
         """Whether rows of a step have a feature of the dataset as input."""
@@ -209,11 +209,8 @@ class RowsView:
     def _locate(self, id: Key, *, after: bool = False) -> Place:
         for position, dataset in enumerate(self._scope.datasets):
             for index, step in enumerate(self._steps):
-                head, _, tail = dataset.row_id("\0", step.id_step).partition("\0")
-                if not isinstance(id, str) or not id.startswith(head) or not id.endswith(tail):
-                    continue
-                rank = self._rank(position, id[len(head) : len(id) - len(tail)])
-                if rank is not None:
+                key = find_key(id, dataset, step.id_step)
+                if key is not None and (rank := self._rank(position, key)) is not None:
                     return Place(position, rank, index + after)
         own = self._tail and self._own
         if not own:
@@ -329,7 +326,7 @@ class RowsView:
     def _only_own(self) -> list[Key]:
         """Return the ids of the user's rows that no prediction has, in order."""
         assert self._own is not None  # noqa: S101 - the caller has looked
-        heads = tuple(dataset.row_id("") for dataset in self._scope.datasets)
+        heads = tuple(id_ends(dataset)[0] for dataset in self._scope.datasets)
         alike = {each for each in self._own.ids if isinstance(each, str) and each.startswith(heads)}
         predicted: set[Key] = set()
         for position, steps in self._pieces.items() if alike else ():
@@ -440,7 +437,7 @@ def _first_behind(pieces: Sequence[_Piece], rank: int) -> int:
 
 
 def _row_ids(dataset: DatasetInput, step: Step, keys: Iterable[Key]) -> list[str]:
-    head, _, tail = dataset.row_id("\0", step.id_step).partition("\0")
+    head, tail = id_ends(dataset, step.id_step)
     return [f"{head}{key}{tail}" for key in keys]
 
 
