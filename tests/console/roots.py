@@ -56,6 +56,80 @@ if __name__ == "__main__":
         rows.commit()
 """
 
+SCENES = """
+import io, json, math, os, struct, wave
+from starwhale import Audio, BoundingBox, COCOObjectAnnotation, GrayscaleImage, Image, Line, Link, Point, Polygon, Text, Video, dataset, evaluation
+import numpy as np
+
+@evaluation.predict
+def find(row):
+    shift = int(os.environ["SHIFT"])
+    x = 8 + row["n"] % 5 + shift
+    mask = np.zeros((48, 64), np.uint8)
+    mask[10:30, x:x + 20] = 1
+    mask[30:40, x:x + 10] = 2
+    return {
+        "found": [{"label": "cat", "box": BoundingBox(x, 10, 20, 20)}, {"label": "dog", "box": BoundingBox(40, 4 + shift, 12, 12)}],
+        "mask": Image(mask, as_mask=True), "score": ((row["n"] * 7 + 3 * shift) % 20) / 20,
+    }
+
+@evaluation.evaluate(needs=[find])
+def score(results):
+    for row in results:
+        hit = (row["output"]["score"] >= 0.5) == row["input"]["has_cat"]
+        evaluation.log("graded", id=row["id"], metrics={"correct": hit, "score": row["output"]["score"], "has_cat": row["input"]["has_cat"]})
+    evaluation.log_summary(accuracy=0.5 + int(os.environ["SHIFT"]) / 10, cats=3)
+
+def sound():
+    held = io.BytesIO()
+    with wave.open(held, "wb") as out:
+        out.setnchannels(1), out.setsampwidth(2), out.setframerate(8000)
+        out.writeframes(b"".join(struct.pack("<h", int(20000 * math.sin(n / 9) * (n < 4000))) for n in range(8000)))
+    return Audio(held.getvalue(), mime_type="audio/wav", display_name="half of it is silent")
+
+def film():
+    import av
+    held = io.BytesIO()
+    with av.open(held, "w", format="webm") as out:
+        stream = out.add_stream("libvpx", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for n in range(10):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), n * 25, np.uint8), format="rgb24")):
+                out.mux(packet)
+        for packet in stream.encode():
+            out.mux(packet)
+    return Video(held.getvalue(), mime_type="video/webm")
+
+def scene(n):
+    pixels = np.full((48, 64, 3), 235, np.uint8)
+    pixels[10:30, 8 + n % 5:28 + n % 5] = (200, 120, 40)
+    mask = np.zeros((48, 64), np.uint8)
+    mask[10:30, 8:28] = 1
+    mask[30:40, 8:18] = 2
+    return {
+        "n": n, "has_cat": n % 2 == 0, "image": Image(b"no image at all", mime_type=None) if n == 1 else Image(pixels),
+        "objects": [{"label": "cat", "box": BoundingBox(8, 10, 20, 20)}, {"label": "tree", "outline": Polygon([Point(40, 2), Point(60, 2), Point(50, 30)])}],
+        "mask": Image(mask, as_mask=True), "street": Line([Point(0, 44), Point(63, 44)]),
+        "coco": COCOObjectAnnotation(category_id=7, bbox=[30, 30, 8, 8], segmentation={"size": [48, 64], "counts": [48 * 30 + 30, 8, 40, 8, 48 * 64 - 48 * 31 - 46]}),
+    }
+
+if __name__ == "__main__":
+    with dataset("scenes") as rows:
+        rows.extend([scene(n) for n in range(24)])
+        rows.commit()
+    with dataset("kinds") as rows:
+        rows.append({
+            "sound": sound(), "film": film(),
+            "chat": [{"role": "user", "content": "Is a whale a fish?"}, {"role": "assistant", "content": "No: it is a mammal."}],
+            "code": Text("def add(a, b):\\n    return a + b\\n"), "json": {"a": {"b": [1, 2, {"c": None}]}},
+            "link": Link("https://example.invalid/elsewhere.png"), "page": Image(link=Link("s3://bucket/far.png")), "vector": [0.1, 0.7, 0.2], "text": "plain words",
+        })
+        rows.commit()
+    with dataset("kinds") as rows:
+        rows.append({"text": "a second row, and no more"})
+        rows.commit(message="one more")
+"""
+
 
 class Root:
     """An instance of its own, used through `swcli` and scripts as a user would."""
@@ -157,3 +231,11 @@ def add_slow(root: Root) -> None:
     """What a test can watch while it runs."""
     (root.folder / "slow.py").write_text(SLOW, encoding="utf-8")
     root.python("slow.py")
+
+
+def add_scenes(root: Root) -> None:
+    """Pictures with boxes, outlines and masks, found by two runs; and one row of every other kind of cell."""
+    (root.folder / "scenes.py").write_text(SCENES, encoding="utf-8")
+    root.python("scenes.py")
+    for name, shift in (("near", "0"), ("far", "4")):
+        root.swcli("model", "run", "scenes.py", "-d", "scenes", "--name", name, SHIFT=shift)

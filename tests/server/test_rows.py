@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +13,8 @@ from starwhale.results.row_index import RowIndexes, RowsWanted
 from starwhale.results.scan import scan
 
 if TYPE_CHECKING:
-    from tests.server.conftest import Root
+    import httpx
+    from tests.server.conftest import Answer, Root
 
 
 @pytest.fixture
@@ -80,3 +81,35 @@ def test_what_is_kept_is_bounded(opened: Instance, root: Root) -> None:
     for number in range(40):
         assert indexes.read(job, RowsWanted(where=f"input/number == {number}"), limit=5).total == (number != 13)
     assert sum(size for _, size in indexes._kept.values()) <= 2000
+
+
+def test_counts_by_threshold_are_those_of_the_rows(root: Root, ask: Callable[..., Answer]) -> None:
+    found = ask("comparison/thresholds", run=root.jobs, score="input/number", truth="input/even", positive="true")
+    rows = ask(f"jobs/{root.jobs[0]}/rows", limit=1000)["items"]
+    assert found["classes"] == ["false", "true"]
+    assert found["thresholds"] == [float(each) for each in range(60) if each in {row["input/number"] for row in rows}]
+    for run in found["runs"]:
+        assert run["rows"] == len(rows)
+        assert sum(run["positive"]) == sum(row["input/even"] for row in rows)
+        at_50 = found["thresholds"].index(50) + 1
+        assert sum(run["negative"][at_50:]) == 5
+    assert found["runs"][1]["gained"] == [0] * len(found["thresholds"])
+    plain = ask("comparison/thresholds", run=root.jobs[0], score="size", table="graded/by row")
+    assert plain["classes"] == []
+    assert sum(plain["runs"][0]["positive"]) + plain["runs"][0]["missing"] == plain["runs"][0]["rows"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"score": "input/text"}, "holds no numbers"),
+        ({"score": "nothing"}, "no column 'nothing'"),
+        ({"score": "input/number", "item": 3}, "holds no lists"),
+        ({"score": "input/number", "truth": "input/even", "positive": "maybe"}, "no row is of class"),
+        ({"score": "size", "truth": "size", "table": "graded/by row"}, "holds no classes"),
+    ],
+)
+def test_columns_that_are_no_scores_are_named(root: Root, web: httpx.Client, words: Answer, said: str) -> None:
+    answer = web.get("/api/v1/comparison/thresholds", params={"run": root.jobs[0], **words})
+    assert answer.status_code == 400
+    assert said in answer.json()["message"]

@@ -37,6 +37,7 @@ describe("units", () => {
 
   it("of shares and intervals", () => {
     expect(percent(0.9633)).toBe("96.3 %");
+    expect([percent(0.0018, 0), percent(0, 0), percent(0.0002)]).toEqual(["< 1 %", "0 %", "< 0.1 %"]);
     expect(interval(0.1954, 0.2399)).toBe("[0.1954, 0.2399]");
     expect(short("fkqjrmyfmzrjzqnd7phj")).toBe("fkqjrmyfmzrj");
   });

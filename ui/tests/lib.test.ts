@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { asNumber, asNumbers, asText, boxesOf, hrefOf, kindOf, plain, type Cell } from "../src/lib/cell";
+import { asNumber, asNumbers, asText, hrefOf, kindOf, plain, type Cell } from "../src/lib/cell";
 import { tokens } from "../src/lib/code";
 import { fuzzyScore, fuzzySort } from "../src/lib/fuzzy";
 import { layoutGraph } from "../src/lib/graph";
@@ -36,12 +36,6 @@ describe("cells", () => {
   it("are unwrapped for showing", () => {
     expect(plain({ _type: "dict", items: [[1, "a"]], length: 1 })).toEqual({ 1: "a" });
     expect(plain({ a: { _type: "long_text", value: "begin", length: 9 } })).toEqual({ a: "begin" });
-  });
-
-  it("hold boxes wherever they are", () => {
-    const row = { image: { _type: "image", href: "/api/x" }, found: [{ label: "cat", box: { _type: "bounding_box", x: 1, y: 2, width: 3, height: 4 } }] };
-    expect(boxesOf(row)).toEqual([{ x: 1, y: 2, width: 3, height: 4, label: "cat" }]);
-    expect(boxesOf({ _type: "polygon", points: [[0, 0], [4, 0], [4, 2]] })[0]).toMatchObject({ x: 0, y: 0, width: 4, height: 2 });
   });
 });
 

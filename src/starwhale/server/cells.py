@@ -20,6 +20,8 @@ SHOWN_CHARACTERS = 2000
 """Characters of a text in a row; the rest is behind its `href`."""
 SHOWN_ITEMS = 200
 """Items of a list or object in a row."""
+SHOWN_POINTS = 20_000
+"""Numbers of an outline or of a run-length encoded mask; less than all would draw something else."""
 DEEPEST = 12
 """Levels of nested values in a row."""
 SAFE_INTEGER = 2**53
@@ -125,7 +127,7 @@ class Shown:
         if isinstance(value, Mapping):
             return {str(name): self._plain(each) for name, each in list(value.items())[:SHOWN_ITEMS]}
         if isinstance(value, (list, tuple)):
-            return [self._plain(each) for each in list(value)[:SHOWN_ITEMS]]
+            return [self._plain(each) for each in list(value)[:SHOWN_POINTS]]
         if isinstance(value, (int, float, bool)) or value is None:
             return self.cell("", value)
         return str(value)[:SHOWN_CHARACTERS]

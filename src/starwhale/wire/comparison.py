@@ -86,3 +86,45 @@ class DifferencesView:
     __pydantic_config__ = DOCUMENTED
     items: list[Json]
     """`{"name", "values": {<job id>: …}}`, of what is not the same in all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdRun:
+    """What thresholds over its scores make of one run; lists of counts have one place more than there are thresholds."""
+
+    __pydantic_config__ = DOCUMENTED
+    id: str
+    """Id of the job."""
+    name: str
+    """Its name, or the beginning of its id."""
+    rows: int
+    """Rows of its table."""
+    missing: int
+    """Rows without a score or a true class, which are counted nowhere."""
+    positive: list[int]
+    """Rows of the class by their score: those below the first threshold, then from each threshold on up to the next."""
+    negative: list[int]
+    """Rows of other classes, in the same places."""
+    gained: list[int] | None
+    """Per threshold the rows that are right here and wrong in the first run; null for that one, and where the two hold other rows."""
+    lost: list[int] | None
+    """Per threshold the rows that are wrong here and right in the first run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdsView:
+    """Counts of scores, from which figures at any threshold follow exactly; a row is positive at a threshold where its score reaches it."""
+
+    __pydantic_config__ = DOCUMENTED
+    thresholds: list[float]
+    """Ascending: all different scores, or a thousand round numbers where there are more."""
+    are_scores: bool
+    """Whether every score is one of them: a number between two of them then calls the same rows as the upper one."""
+    classes: list[str]
+    """Names of the true classes; empty where none were asked about."""
+    positive: str
+    """The class whose score it is."""
+    item: int | None
+    """Which number of each list the score is, from 0; null where the column holds numbers."""
+    runs: list[ThresholdRun]
+    """One per run, in the order that was asked for."""

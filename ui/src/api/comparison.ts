@@ -3,14 +3,15 @@
 import {
   keepPreviousData,
   useInfiniteQuery,
+  useQueries,
   useQuery,
   type InfiniteData,
   type UseInfiniteQueryResult,
   type UseQueryResult,
 } from "@tanstack/react-query";
 
-import { get } from "./client";
-import type { ComparisonView, DifferencesView, Flip } from "./schema";
+import { get, segment } from "./client";
+import type { ComparisonView, DifferencesView, Flip, JobView, ThresholdsView } from "./schema";
 
 export interface ComparisonWanted {
   run: string[];
@@ -67,4 +68,28 @@ export function useFlips(wanted: FlipsWanted, isWanted: boolean): UseInfiniteQue
     getNextPageParam: (page: FlipPage) => page.next,
     queryFn: ({ pageParam, signal }) => get<FlipPage>("/comparison/flips", { ...wanted, after: pageParam, limit: 20 }, signal),
   });
+}
+
+export interface ThresholdsWanted {
+  run: string[];
+  table: string;
+  score: string;
+  truth: string;
+  positive: string;
+}
+
+/** Counts of scores, from which figures at every threshold follow. */
+export function useThresholds(wanted: ThresholdsWanted | null): UseQueryResult<ThresholdsView> {
+  return useQuery({
+    queryKey: ["comparison", "thresholds", wanted],
+    enabled: wanted !== null,
+    retry: false,
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) => get<ThresholdsView>("/comparison/thresholds", { ...wanted }, signal),
+  });
+}
+
+/** Several jobs, one query each, kept as that of their pages. */
+export function useJobs(jobs: readonly string[]): UseQueryResult<JobView>[] {
+  return useQueries({ queries: jobs.map((job) => ({ queryKey: ["job", job, "view"], queryFn: ({ signal }: { signal: AbortSignal }) => get<JobView>(`/jobs/${segment(job)}`, {}, signal) })) });
 }

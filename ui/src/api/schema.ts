@@ -1172,6 +1172,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/comparison/thresholds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count Thresholds
+         * @description Count rows by their score and what is true of them, so that figures at any threshold follow without the rows.
+         */
+        get: operations["count_thresholds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/comparison/flips": {
         parameters: {
             query?: never;
@@ -2481,6 +2501,88 @@ export interface components {
             attempts: components["schemas"]["AttemptView"][];
         };
         /**
+         * ThresholdRun
+         * @description What thresholds over its scores make of one run; lists of counts have one place more than there are thresholds.
+         */
+        ThresholdRun: {
+            /**
+             * Id
+             * @description Id of the job.
+             */
+            id: string;
+            /**
+             * Name
+             * @description Its name, or the beginning of its id.
+             */
+            name: string;
+            /**
+             * Rows
+             * @description Rows of its table.
+             */
+            rows: number;
+            /**
+             * Missing
+             * @description Rows without a score or a true class, which are counted nowhere.
+             */
+            missing: number;
+            /**
+             * Positive
+             * @description Rows of the class by their score: those below the first threshold, then from each threshold on up to the next.
+             */
+            positive: number[];
+            /**
+             * Negative
+             * @description Rows of other classes, in the same places.
+             */
+            negative: number[];
+            /**
+             * Gained
+             * @description Per threshold the rows that are right here and wrong in the first run; null for that one, and where the two hold other rows.
+             */
+            gained: number[] | null;
+            /**
+             * Lost
+             * @description Per threshold the rows that are wrong here and right in the first run.
+             */
+            lost: number[] | null;
+        };
+        /**
+         * ThresholdsView
+         * @description Counts of scores, from which figures at any threshold follow exactly; a row is positive at a threshold where its score reaches it.
+         */
+        ThresholdsView: {
+            /**
+             * Thresholds
+             * @description Ascending: all different scores, or a thousand round numbers where there are more.
+             */
+            thresholds: number[];
+            /**
+             * Are Scores
+             * @description Whether every score is one of them: a number between two of them then calls the same rows as the upper one.
+             */
+            are_scores: boolean;
+            /**
+             * Classes
+             * @description Names of the true classes; empty where none were asked about.
+             */
+            classes: string[];
+            /**
+             * Positive
+             * @description The class whose score it is.
+             */
+            positive: string;
+            /**
+             * Item
+             * @description Which number of each list the score is, from 0; null where the column holds numbers.
+             */
+            item: number | null;
+            /**
+             * Runs
+             * @description One per run, in the order that was asked for.
+             */
+            runs: components["schemas"]["ThresholdRun"][];
+        };
+        /**
          * VersionView
          * @description One immutable version of a dataset, model or runtime.
          */
@@ -2618,6 +2720,8 @@ export type StopWish = components['schemas']['StopWish'];
 export type TableView = components['schemas']['TableView'];
 export type TagChanges = components['schemas']['TagChanges'];
 export type TaskView = components['schemas']['TaskView'];
+export type ThresholdRun = components['schemas']['ThresholdRun'];
+export type ThresholdsView = components['schemas']['ThresholdsView'];
 export type VersionView = components['schemas']['VersionView'];
 export type Change = components['schemas']['Change'];
 export type $defs = Record<string, never>;
@@ -4779,6 +4883,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DifferencesView"];
+                };
+            };
+            /** @description What is wrong with the request. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_thresholds: {
+        parameters: {
+            query: {
+                run: string[];
+                /** @description Column of scores: numbers, or lists of numbers. */
+                score: string;
+                /** @description Table of the rows. */
+                table?: string;
+                /** @description Which number of each list; by itself that of the class. */
+                item?: number | null;
+                /** @description Column of the true class; empty for no classes. */
+                truth?: string;
+                /** @description Class whose score it is; empty for the last. */
+                positive?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThresholdsView"];
                 };
             };
             /** @description What is wrong with the request. */

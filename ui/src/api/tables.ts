@@ -91,3 +91,13 @@ export function useSeries(job: string, columns: string[], wanted: Pick<RowsWante
     queryFn: ({ signal }) => get<SeriesView>(`/jobs/${segment(job)}/series`, { columns, ...wanted }, signal),
   });
 }
+
+/** The same columns of several tables, of one job or of several. */
+export function useSeriesOf(tables: readonly { job: string; table: string }[], columns: string[]): UseQueryResult<SeriesView>[] {
+  return useQueries({
+    queries: tables.map(({ job, table }) => ({
+      queryKey: ["job", job, "series", columns, { table, where: "" }],
+      queryFn: ({ signal }: { signal: AbortSignal }) => get<SeriesView>(`/jobs/${segment(job)}/series`, { columns, table }, signal),
+    })),
+  });
+}

@@ -99,36 +99,3 @@ export function plain(cell: Cell): unknown {
 export function hrefOf(cell: Cell | undefined): string {
   return isObject(cell) && typeof cell.href === "string" && cell.href.startsWith("/api/") ? cell.href : "";
 }
-
-export interface Box {
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-  label: string;
-  points?: [number, number][];
-}
-
-/** Boxes and polygons anywhere in a row's cells, to draw over its image. */
-export function boxesOf(cell: Cell | undefined, label = ""): Box[] {
-  if (Array.isArray(cell)) return cell.flatMap((each) => boxesOf(each, label));
-  if (!isObject(cell)) return [];
-  const type = typeOf(cell);
-  const at = (name: string): number => asNumber(cell[name]);
-  if (type === "bounding_box") return [{ x: at("x"), y: at("y"), width: at("width"), height: at("height"), label }];
-  if (type === "polygon" && Array.isArray(cell.points)) return [polygon(cell.points, label)];
-  if (type === "coco_object_annotation" && Array.isArray(cell.bbox)) {
-    const [x = Number.NaN, y = Number.NaN, width = Number.NaN, height = Number.NaN] = cell.bbox.map(asNumber);
-    return [{ x, y, width, height, label: asText(cell.category_id) }];
-  }
-  if (["image", "audio", "video"].includes(type)) return [];
-  const own = asText(cell.label ?? cell.name ?? cell.category ?? cell.class ?? label);
-  return Object.values(cell).flatMap((each) => boxesOf(each, own));
-}
-
-function polygon(points: Cell[], label: string): Box {
-  const pairs = points.map((each): [number, number] => (Array.isArray(each) ? [asNumber(each[0]), asNumber(each[1])] : [0, 0]));
-  const [xs, ys] = [pairs.map((each) => each[0]), pairs.map((each) => each[1])];
-  const [x, y] = [Math.min(...xs), Math.min(...ys)];
-  return { x, y, width: Math.max(...xs) - x, height: Math.max(...ys) - y, label, points: pairs };
-}

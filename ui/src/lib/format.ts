@@ -46,7 +46,8 @@ export function signed(value: number, digits = 4): string {
 
 /** A share of one as percent. */
 export function percent(share: number, digits = 1): string {
-  return `${fixed(share * 100, digits)} %`;
+  const least = 10 ** -digits;
+  return share > 0 && share * 100 < 0.5 * least ? `< ${least} %` : `${fixed(share * 100, digits)} %`;
 }
 
 /** A p value: never a row of zeros. */

@@ -2,7 +2,8 @@
 
 import type { ReactNode } from "react";
 
-import { asNumbers, asText, boxesOf, isObject, kindOf, plain, type Cell, type Row } from "../lib/cell";
+import { asNumbers, asText, isObject, kindOf, plain, typeOf, type Cell, type Row } from "../lib/cell";
+import { shapesOf, type Shape } from "../lib/shapes";
 import { AudioView, VideoView } from "./Sound";
 import { CellView } from "./CellView";
 import { ImageView } from "./ImageView";
@@ -14,14 +15,16 @@ import { Tree } from "./Tree";
 interface Props {
   cell: Cell | undefined;
   name: string;
-  /** The other cells of its row: boxes among them are drawn over images. */
+  /** The other cells of its row: shapes among them are drawn over images. */
   row?: Row;
+  /** What is drawn over images instead. */
+  shapes?: readonly Shape[];
 }
 
-export function Viewer({ cell, name, row }: Props): ReactNode {
+export function Viewer({ cell, name, row, shapes }: Props): ReactNode {
   switch (kindOf(cell)) {
     case "image":
-      return <ImageView cell={cell} name={name} boxes={boxesOf(row ?? {})} />;
+      return <ImageView cell={cell} name={name} shapes={shapes ?? shapesOf(row ?? {})} />;
     case "audio":
       return <AudioView cell={cell} name={name} />;
     case "video":
@@ -40,10 +43,35 @@ export function Viewer({ cell, name, row }: Props): ReactNode {
     case "object":
       if (asNumbers(cell)) return <Numbers numbers={asNumbers(cell) ?? []} />;
       if (cell !== undefined && isConversation(cell)) return <Conversation cell={cell} />;
+      if (cell !== undefined && typeOf(cell) === "" && holdsMedia(cell)) return <Within cell={cell} name={name} {...(row ? { row } : {})} {...(shapes ? { shapes } : {})} />;
       return <Tree value={plain(cell ?? null)} />;
     default:
       return <CellView cell={cell} />;
   }
+}
+
+const MEDIA = new Set(["image", "audio", "video", "text", "bytes"]);
+
+/** Whether something lies in a value that has a viewer of its own. */
+function holdsMedia(cell: Cell): boolean {
+  if (Array.isArray(cell)) return cell.some(holdsMedia);
+  if (!isObject(cell)) return false;
+  return typeOf(cell) === "" ? Object.values(cell).some(holdsMedia) : MEDIA.has(kindOf(cell)) && typeof cell.href === "string";
+}
+
+/** A value that holds media: each part by itself, as its own viewer shows it. */
+function Within({ cell, name, ...rest }: Props & { cell: Cell }): ReactNode {
+  const parts: [string, Cell][] = Array.isArray(cell) ? cell.map((each, place) => [String(place), each]) : Object.entries(isObject(cell) ? cell : {});
+  return (
+    <div className="within">
+      {parts.map(([each, part]) => (
+        <div key={each} className="field">
+          <span className="name">{each}</span>
+          <Viewer cell={part} name={`${name}/${each}`} {...rest} />
+        </div>
+      ))}
+    </div>
+  );
 }
 
 function Bytes({ cell, name }: { cell: Cell | undefined; name: string }): ReactNode {

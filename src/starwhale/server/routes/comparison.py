@@ -13,7 +13,15 @@ from starwhale.server.paging import bad_cursor, read_cursor, write_cursor
 from starwhale.server.routes.jobs import find_job
 from starwhale.server.state import ITEMS, After, Here, Limit, Served
 from starwhale.wire import Page
-from starwhale.wire.comparison import ComparedRun, ComparisonView, DifferencesView, Flip, FlipCounts
+from starwhale.wire.comparison import (
+    ComparedRun,
+    ComparisonView,
+    DifferencesView,
+    Flip,
+    FlipCounts,
+    ThresholdRun,
+    ThresholdsView,
+)
 
 router = APIRouter(prefix="/comparison", tags=["comparison"])
 Runs = Annotated[
@@ -81,6 +89,47 @@ def list_differences(here: Here, runs: Runs) -> DifferencesView:
     found = here.instance.jobs.differences(*_ids(here, runs))
     shown = Shown("", {})
     return DifferencesView(items=[shown.row(each) for each in found])
+
+
+@router.get("/thresholds")
+def count_thresholds(
+    here: Here,
+    runs: Annotated[list[str], Query(alias="run", min_length=1, max_length=20)],
+    score: Annotated[str, Query(max_length=400, description="Column of scores: numbers, or lists of numbers.")],
+    *,
+    table: Annotated[str, Query(max_length=400, description="Table of the rows.")] = "results",
+    item: Annotated[
+        int | None, Query(ge=0, le=100_000, description="Which number of each list; by itself that of the class.")
+    ] = None,
+    truth: Annotated[str, Query(max_length=400, description="Column of the true class; empty for no classes.")] = "",
+    positive: Annotated[str, Query(max_length=400, description="Class whose score it is; empty for the last.")] = "",
+) -> ThresholdsView:
+    """Count rows by their score and what is true of them, so that figures at any threshold follow without the rows."""
+    from starwhale.results.scored_rows import ScoresWanted, find_thresholds
+
+    jobs = [find_job(here, each) for each in runs]
+    wanted = ScoresWanted(table=table, score=score, item=item, truth=truth, positive=positive)
+    found = find_thresholds(here.rows, jobs, wanted)
+    return ThresholdsView(
+        thresholds=list(found.thresholds),
+        are_scores=found.are_scores,
+        classes=list(found.classes),
+        positive=found.positive,
+        item=found.item,
+        runs=[
+            ThresholdRun(
+                id=job.id,
+                name=job.name or job.id[:12],
+                rows=each.rows,
+                missing=each.counts.missing,
+                positive=each.counts.positive,
+                negative=each.counts.negative,
+                gained=each.changes.gained if each.changes else None,
+                lost=each.changes.lost if each.changes else None,
+            )
+            for job, each in zip(jobs, found.runs, strict=True)
+        ],
+    )
 
 
 @router.get("/flips")

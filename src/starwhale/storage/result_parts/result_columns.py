@@ -69,6 +69,14 @@ class ResultColumns:
             return self._ordered(self._inputs(name.removeprefix("input/")))
         return self._ordered(_join((batch for _, _, batch, _ in self._view.stretches()), escape_name(name)))
 
+    def item(self, name: str, place: int) -> Any:  # Any: an Arrow array
+        """Return one item of every list of a column that predict gave; None where it holds no lists of numbers."""
+        if not self.is_plain:
+            return None
+        return self._ordered(
+            _join_items((batch for _, _, batch, _ in self._view.stretches()), escape_name(name), place)
+        )
+
     def _places(self) -> tuple[Numbers, Numbers, Numbers]:
         """Return dataset, rank and step of every row, in the table's order."""
         import numpy as np
@@ -203,6 +211,14 @@ class LoggedColumns:
         array = _join(self._view.batches(), escape_name(name))
         return None if array is None else array.take(pa.array(places, pa.int64()))
 
+    def item(self, name: str, place: int) -> Any:  # Any: an Arrow array
+        """Return one item of every list of a column; None where it holds no lists of numbers, or rows were logged several times."""
+        import pyarrow as pa
+
+        places = self._view.only_places()
+        array = None if places is None else _join_items(self._view.batches(), escape_name(name), place)
+        return None if array is None else array.take(pa.array(places, pa.int64()))
+
 
 Columns = ResultColumns | LoggedColumns
 
@@ -242,6 +258,30 @@ def _join(batches: Iterable[Any], stored: str) -> Any:
             return None
         made.append(batch.column(stored))
     return _unify(made)
+
+
+def _join_items(batches: Iterable[Any], stored: str, place: int) -> Any:
+    """Return one item of the lists of a column of many stretches; null where a list is shorter, None where they hold no numbers."""
+    import pyarrow as pa
+
+    made: list[Any] = []
+    for batch in batches:
+        if stored not in batch.schema.names:
+            made.append(pa.nulls(batch.num_rows))
+            continue
+        if kind_of(batch.schema.field(stored)) not in {"list<float>", "list<int>"}:
+            return None
+        made.append(_items(batch.column(stored), place).cast(pa.float64()))
+    return _unify(made)
+
+
+def _items(lists: Any, place: int) -> Any:
+    import pyarrow as pa
+
+    compute = _compute()
+    is_there = compute.fill_null(compute.greater(compute.list_value_length(lists), place), False)
+    starts = lists.offsets.slice(0, len(lists))
+    return lists.values.take(compute.if_else(is_there, compute.add(starts, place), pa.scalar(None, starts.type)))
 
 
 def _unify(arrays: Sequence[Any]) -> Any:

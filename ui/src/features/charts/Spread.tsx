@@ -88,7 +88,8 @@ export function BinBars({ bins, label, onPick }: { bins: readonly BinView[]; lab
   );
 }
 
-function condition(name: string, bin: BinView, isLast: boolean): string {
+/** The rows of a bar, as a filter. */
+export function condition(name: string, bin: BinView, isLast: boolean): string {
   if (bin.low === null || bin.high === null) return equals(name, plain(bin.value as Cell));
   return `${written(name)} >= ${bin.low} and ${written(name)} ${isLast ? "<=" : "<"} ${bin.high}`;
 }

@@ -11,6 +11,7 @@ import { Empty, Loaded } from "../../components/states";
 import { TextDiff } from "../../components/TextDiff";
 import { asText, kindOf, type Cell, type Row } from "../../lib/cell";
 import { count, number } from "../../lib/format";
+import { shapesOf, type Shape } from "../../lib/shapes";
 import { Viewer } from "../../media/Viewer";
 import { isInner } from "../rows/columns";
 import { useDatasetInput } from "../rows/datasetInput";
@@ -102,6 +103,11 @@ function FlipCard({ flip, baseline, candidate, isDiff, placeOf }: CardProps): Re
   const whole = Object.keys(after).length > 0 ? after : before;
   const inputs = { ...fields(whole, "input"), ...useDatasetInput(asText(whole.id), uris, whole) };
   const names = [...new Set([...Object.keys(fields(before, "output")), ...Object.keys(fields(after, "output"))])];
+  const shapes = [
+    ...shapesOf(inputs, "input"),
+    ...shapesOf(fields(before, "output"), baseline.name),
+    ...shapesOf(fields(after, "output"), candidate.name === baseline.name ? `${candidate.name} (2)` : candidate.name),
+  ];
   const score = (run: Run): string => (typeof flip.scores[run.id] === "number" ? number(flip.scores[run.id] ?? 0) : "–");
   return (
     <article className="flip" data-flip={String(flip.id)}>
@@ -117,7 +123,7 @@ function FlipCard({ flip, baseline, candidate, isDiff, placeOf }: CardProps): Re
       <div className="flip-body">
         <section>
           <h3>Input</h3>
-          <Cells cells={inputs} row={{ ...after, ...inputs }} />
+          <Cells cells={inputs} shapes={shapes} />
           {(isByPlace || oldIsByPlace) && <p className="muted">Found by its place: the ids that were logged count the rows.</p>}
         </section>
         {isDiff && names.length > 0 && names.every((name) => areTexts(before[name], after[name])) ? (
@@ -136,7 +142,7 @@ function FlipCard({ flip, baseline, candidate, isDiff, placeOf }: CardProps): Re
           ].map(({ run, row }) => (
             <section key={run.id}>
               <h3>{run.name}</h3>
-              <Cells cells={{ ...fields(row, "output"), ...fields(row, "error") }} row={row} />
+              <Cells cells={{ ...fields(row, "output"), ...fields(row, "error") }} shapes={shapesOf(fields(row, "output"))} />
             </section>
           ))
         )}
@@ -153,7 +159,7 @@ function useFlipRow(flip: Flip, run: string, placeOf: (id: string | number) => n
   return isThere || !byPlace ? [own, false] : [byPlace, true];
 }
 
-function Cells({ cells, row }: { cells: Record<string, Cell>; row: Row }): ReactNode {
+function Cells({ cells, shapes }: { cells: Record<string, Cell>; shapes: readonly Shape[] }): ReactNode {
   const entries = Object.entries(cells).filter(([, cell]) => kindOf(cell) !== "missing");
   const isMedia = (cell: Cell): boolean => ["image", "audio", "video"].includes(kindOf(cell));
   entries.sort(([, a], [, b]) => Number(isMedia(b)) - Number(isMedia(a)));
@@ -161,7 +167,7 @@ function Cells({ cells, row }: { cells: Record<string, Cell>; row: Row }): React
   const field = ([name, cell]: [string, Cell]): ReactNode => (
     <div key={name} className="field">
       <span className="name">{name}</span>
-      <Viewer cell={cell} name={name} row={row} />
+      <Viewer cell={cell} name={name} shapes={shapes} />
     </div>
   );
   const hidden = entries.slice(SHOWN);

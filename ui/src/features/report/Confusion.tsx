@@ -15,9 +15,10 @@ interface Props {
   job: string;
   matrix: Row;
   labels: Row;
+  title?: string;
 }
 
-export function Confusion({ job, matrix, labels }: Props): ReactNode {
+export function Confusion({ job, matrix, labels, title = "Confusion matrix" }: Props): ReactNode {
   const navigate = useNavigate();
   const tables = useTables(job).data;
   const results = tables?.find((each) => each.name === "results");
@@ -40,8 +41,8 @@ export function Confusion({ job, matrix, labels }: Props): ReactNode {
     </button>
   );
   return (
-    <Section title="Confusion matrix" beside={toggle}>
-      <div className="table-scroll" tabIndex={0} role="region" aria-label="Confusion matrix">
+    <Section title={title} beside={toggle}>
+      <div className="table-scroll" tabIndex={0} role="region" aria-label={title}>
         <table className="matrix">
           <thead>
             <tr>

@@ -1,82 +1,114 @@
-/** ROC curves of all classes, where the evaluation logged them. Drawn when asked for: the drawing is a large part of the program. */
+/** ROC and precision-recall curves of the classes, over each other, where the evaluation logged them; which classes is chosen. */
 
-import { useMemo, useState, type ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 
-import { useSeries, useTables } from "../../api/tables";
+import type { JobView } from "../../api/schema";
+import { useSeriesOf, useTables } from "../../api/tables";
+import { colourOf, CurvePlot } from "../../components/CurvePlot";
 import { Section } from "../../components/PageHead";
-import { Loaded } from "../../components/states";
-import { Chart } from "../charts/Chart";
+import { Failure, Skeleton } from "../../components/states";
+import { asNumber, isObject, type Cell } from "../../lib/cell";
+import { prOfRoc, type Point } from "../../lib/threshold";
 
-const PREFIX = "roc_auc/";
+export const PREFIX = "roc_auc/";
+/** Curves that are drawn before somebody chooses. */
+const FIRST = 10;
 
-export function Curves({ job }: { job: string }): ReactNode {
+export function Curves({ view }: { view: JobView }): ReactNode {
+  const job = view.job.id;
   const tables = useTables(job).data ?? [];
-  const names = tables.filter((each) => each.name.startsWith(PREFIX)).map((each) => each.name);
-  const [shown, setShown] = useState("");
+  const names = tables.filter((each) => each.name.startsWith(PREFIX)).map((each) => each.name.slice(PREFIX.length));
+  const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
+  const [isPr, setPr] = useState(false);
+  const [isMore, setMore] = useState(false);
   if (names.length === 0) return null;
-  const at = names.includes(shown) ? shown : "";
+  const offered = isMore ? names : names.slice(0, FIRST);
+  const chosen = offered.filter((each) => !hidden.has(each));
+  const toggle = (name: string): void => {
+    const next = new Set(hidden);
+    if (!next.delete(name)) next.add(name);
+    setHidden(next);
+  };
   return (
     <Section
-      title="ROC curve"
+      title={isPr ? "Precision and recall" : "ROC curves"}
       beside={
-        <label className="check">
-          <span className="muted">class</span>
-          <select className="select" value={at} onChange={(event) => setShown(event.target.value)}>
-            <option value="">choose</option>
-            {names.map((each) => (
-              <option key={each} value={each}>
-                {each.slice(PREFIX.length)}
-              </option>
-            ))}
-          </select>
-        </label>
+        <span className="toolbar">
+          <button type="button" className="button small" aria-pressed={!isPr} onClick={() => setPr(false)}>
+            ROC
+          </button>
+          <button type="button" className="button small" aria-pressed={isPr} onClick={() => setPr(true)}>
+            PR
+          </button>
+        </span>
       }
     >
-      {at === "" ? <p className="muted">Choose a class to draw its curve.</p> : <Curve job={job} table={at} />}
+      <div className="toolbar" role="group" aria-label="Classes drawn">
+        {offered.map((each) => (
+          <button key={each} type="button" className="button small" aria-pressed={!hidden.has(each)} onClick={() => toggle(each)}>
+            <i style={{ width: 10, height: 10, background: colourOf(names.indexOf(each)) }} />
+            {each}
+          </button>
+        ))}
+        {names.length > FIRST && (
+          <button type="button" className="button small" onClick={() => setMore(!isMore)}>
+            {isMore ? `First ${FIRST}` : `All ${names.length}`}
+          </button>
+        )}
+        <button type="button" className="button small" onClick={() => setHidden(chosen.length === 0 ? new Set() : new Set(names))}>
+          {chosen.length === 0 ? "All" : "None"}
+        </button>
+      </div>
+      <Drawn view={view} all={names} chosen={chosen} isPr={isPr} />
     </Section>
   );
 }
 
-function Curve({ job, table }: { job: string; table: string }): ReactNode {
+function Drawn({ view, all, chosen, isPr }: { view: JobView; all: readonly string[]; chosen: readonly string[]; isPr: boolean }): ReactNode {
   const navigate = useNavigate();
-  const series = useSeries(job, ["fpr", "tpr", "threshold"], { table, where: "" });
-  const spec = useMemo(() => (series.data ? specOf(series.data.columns) : null), [series.data]);
+  const job = view.job.id;
+  const series = useSeriesOf(chosen.map((each) => ({ job, table: PREFIX + each })), ["fpr", "tpr", "threshold"]);
+  const failed = series.find((each) => each.error);
+  if (failed) return <Failure error={failed.error} onAgain={() => void failed.refetch()} />;
+  if (series.some((each) => each.data === undefined)) return <Skeleton rows={8} />;
+  const rates = series.map((each) => {
+    const columns = each.data?.columns as Record<string, Cell[]> | undefined;
+    const of = (name: string): number[] => (columns?.[name] ?? []).map(asNumber);
+    return { fpr: of("fpr"), tpr: of("tpr"), threshold: of("threshold") };
+  });
+  const curves = chosen.map((name, place) => {
+    const { fpr = [], tpr = [] } = rates[place] ?? {};
+    const support = supportOf(view, name);
+    const points = isPr ? (support ? prOfRoc(fpr, tpr, support.positives, support.negatives) : []) : fpr.map((each, at): Point => [each, tpr[at] ?? Number.NaN]);
+    return { name: `class ${name}`, colour: colourOf(all.indexOf(name)), points };
+  });
   return (
-    <Loaded query={series}>
-      {() =>
-        spec && (
-          <Chart
-            spec={spec}
-            label={`ROC curve of class ${table.slice(PREFIX.length)}`}
-            onPick={(datum) => {
-              const where = typeof datum.threshold === "number" ? `threshold == ${datum.threshold}` : "";
-              void navigate(`/jobs/${job}/tables?${new URLSearchParams({ table, where }).toString()}`);
-            }}
-          />
-        )
-      }
-    </Loaded>
+    <>
+      <CurvePlot
+        label={isPr ? "Precision and recall" : "ROC curves"}
+        x={isPr ? "recall" : "false positive rate"}
+        y={isPr ? "precision" : "true positive rate"}
+        diagonal={!isPr}
+        curves={curves}
+        onPick={(curve, place) => {
+          const shift = (rates[curve]?.threshold.length ?? 0) - (curves[curve]?.points.length ?? 0); // a point of no rows has no precision
+          const threshold = rates[curve]?.threshold[place + shift];
+          const where = threshold !== undefined && Number.isFinite(threshold) ? `threshold == ${threshold}` : "";
+          void navigate(`/jobs/${job}/tables?${new URLSearchParams({ table: PREFIX + (chosen[curve] ?? ""), where }).toString()}`);
+        }}
+      />
+      <p className="muted">Press a point to see its threshold.</p>
+    </>
   );
 }
 
-function specOf(columns: Record<string, unknown[]>): Record<string, unknown> {
-  const { fpr = [], tpr = [], threshold = [] } = columns;
-  const values = fpr.map((each, at) => ({ fpr: each, tpr: tpr[at], threshold: threshold[at] }));
-  const axis = (field: string, title: string): Record<string, unknown> => ({ field, title, type: "quantitative", scale: { domain: [0, 1] } });
-  return {
-    layer: [
-      { data: { values: [{ at: 0 }, { at: 1 }] }, mark: { type: "line", strokeDash: [4, 4], color: "#8c95a3" }, encoding: { x: { field: "at", type: "quantitative" }, y: { field: "at", type: "quantitative" } } },
-      {
-        data: { values },
-        mark: { type: "line", point: { size: 45 }, interpolate: "linear" },
-        encoding: {
-          x: axis("fpr", "false positive rate"),
-          y: axis("tpr", "true positive rate"),
-          order: { field: "fpr", type: "quantitative" },
-          tooltip: ["fpr", "tpr", "threshold"].map((field) => ({ field, type: "quantitative", format: ".3f" })),
-        },
-      },
-    ],
-  };
+/** Rows of a class and of all others, as the table of classes has them; null where it does not say. */
+export function supportOf(view: JobView | undefined, name: string): { positives: number; negatives: number } | null {
+  const { labels } = (view?.report ?? {}) as Record<string, Cell>;
+  if (!isObject(labels)) return null;
+  const of = (cells: Cell | undefined): number => (isObject(cells) ? asNumber(cells.support) : Number.NaN);
+  const total = Object.values(labels).map(of).filter(Number.isFinite).reduce((sum, each) => sum + each, 0);
+  const positives = of(labels[name]);
+  return Number.isFinite(positives) ? { positives, negatives: total - positives } : null;
 }

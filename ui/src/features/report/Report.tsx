@@ -43,7 +43,7 @@ export function Report({ view }: { view: JobView }): ReactNode {
       {errors.length > 0 && <FirstErrors errors={errors} job={view.job.id} failed={view.job.failed} />}
       {matrix && <Confusion job={view.job.id} matrix={matrix} labels={labels} />}
       {Object.keys(labels).length > 0 && <Classes labels={labels} job={view.job.id} />}
-      <Curves job={view.job.id} />
+      <Curves view={view} />
       <TimeSpent steps={view.steps} />
       <RanOn view={view} />
       <Section title="At the terminal">

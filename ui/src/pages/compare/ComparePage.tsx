@@ -12,6 +12,8 @@ import { Empty, Loaded } from "../../components/states";
 import { Choice } from "../../features/compare/Choice";
 import { Differences } from "../../features/compare/Differences";
 import { Flips } from "../../features/compare/Flips";
+import { SideBySide } from "../../features/compare/SideBySide";
+import { Threshold } from "../../features/compare/Threshold";
 import { firstVerdict, Metrics } from "../../features/compare/Metrics";
 import { isLowerBetter, preferredScore } from "../../features/jobs/metrics";
 import { useUrlState } from "../../features/urlState";
@@ -67,9 +69,16 @@ function Compared({ runs }: { runs: string[] }): ReactNode {
     const found = tables.data?.find((each) => each.name === "results")?.columns ?? [];
     return found.filter((each) => /^(int|str|bool|)$/.test(each.kind) && !/^_|^id$|duration/.test(each.name)).map((each) => each.name);
   }, [tables.data]);
+  const part = usePart();
   const isUnclear = shared.data !== undefined && metric.length === 0;
   if (shared.error) return <Loaded query={shared}>{() => null}</Loaded>;
-  if (isUnclear) return <Unclear names={names} />;
+  if (isUnclear)
+    return (
+      <>
+        <Unclear names={names} />
+        {names.length === 0 && <Differences runs={runs.map((id) => ({ id, name: short(id) }))} />}
+      </>
+    );
   return (
     <Loaded query={comparison} rows={8}>
       {(view) => (
@@ -79,11 +88,39 @@ function Compared({ runs }: { runs: string[] }): ReactNode {
             <Metrics view={view} />
             <Paired view={view} />
           </Section>
-          <Flips view={view} wanted={wanted} />
-          <Differences runs={view.runs} />
+          <Parts />
+          {part === "rows" && <Flips view={view} wanted={wanted} />}
+          {part === "threshold" && <Threshold runs={runs} />}
+          {part === "charts" && <SideBySide runs={view.runs} metric={metric[0] ?? ""} />}
+          {part === "differences" && <Differences runs={view.runs} />}
         </>
       )}
     </Loaded>
+  );
+}
+
+const PARTS = [["rows", "Rows that changed"], ["threshold", "Threshold"], ["charts", "Side by side"], ["differences", "What differs"]] as const;
+
+function usePart(): string {
+  const shown = useUrlState().get("show");
+  return PARTS.find(([name]) => name === shown)?.[0] ?? PARTS[0][0];
+}
+
+function Parts(): ReactNode {
+  const url = useUrlState();
+  const part = usePart();
+  return (
+    <nav className="tabs" aria-label="Parts of the comparison">
+      {PARTS.map(([name, title]) => {
+        const words = new URLSearchParams(url.text);
+        words.set("show", name);
+        return (
+          <Link key={name} to={`?${words.toString()}`} preventScrollReset className={name === part ? "active" : ""} aria-current={name === part ? "page" : undefined}>
+            {title}
+          </Link>
+        );
+      })}
+    </nav>
   );
 }
 
