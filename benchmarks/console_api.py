@@ -25,7 +25,7 @@ from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest, S
 from starwhale.domain.status import Status
 from starwhale.instances import Instance, open_instance
 from starwhale.settings import read_settings
-from starwhale.storage.protocols import PartDraft, PartRecord, TableDraft
+from starwhale.storage.part import PartDraft, PartRecord, TableDraft
 from starwhale.storage.result_parts.part_codec import encode_draft
 
 PART_ROWS = 4096

@@ -26,6 +26,7 @@ LIGHT = (
     "starwhale.media",
     "starwhale.handlers",
     "starwhale.storage.protocols",
+    "starwhale.storage.task_contract",
     "starwhale.execution.worker",
     "starwhale.execution.tasks.task_entry",
 )

@@ -17,8 +17,8 @@ from starwhale.datasets.dataset import Dataset
 from starwhale.errors import StarwhaleError
 from starwhale.instances import Instance
 from starwhale.media import Image
-from starwhale.storage.protocols import RangeLease
-from starwhale.storage.task_codec import TaskCodec
+from starwhale.storage.part import Form, RangeLease
+from starwhale.storage.task_codec import WorkerCodec
 from starwhale.storage.task_side import LocalTaskStores
 
 VERSIONS = 3
@@ -96,14 +96,15 @@ def by_worker(dataset: Dataset) -> Any:
     def fetch(ref: Any, offset: int, size: int) -> bytes:
         return reader.source_of(ref).read(offset, size)
 
-    for form in ("arrow", "msgpack"):
+    forms: tuple[Form, ...] = ("arrow", "msgpack")
+    for form in forms:
         content, folder = encoded(reader, form)
-        rows = TaskCodec(form).decode_rows(memoryview(content), folder, fetch)
+        rows = WorkerCodec(form).decode_rows(memoryview(content), folder, fetch)
         found.append((rows.keys, plain(dict(rows.columns))))
     return found
 
 
-def encoded(reader: Any, form: str) -> tuple[bytes, str]:
+def encoded(reader: Any, form: Form) -> tuple[bytes, str]:
     parent: Any = SimpleNamespace(_reader=lambda _position: reader)  # what the parent's end of the pipe reads with
     lease = RangeLease(job_id="", step="", dataset_position=0, start=0, stop=reader.row_count, epoch=0, batch=1)
     return LocalTaskStores.read_rows_encoded(parent, lease, form)

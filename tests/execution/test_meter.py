@@ -14,7 +14,7 @@ from starwhale.domain.usage import CPU, PEAK_BYTES, ROWS, WALL, Activity
 from starwhale.execution.machine.accelerator_use import AcceleratorWatch, Sample, merge
 from starwhale.execution.tasks.meter import Meter, peak_bytes
 from starwhale.results.reports.job_report import make_report
-from starwhale.storage.protocols import CommitRequest
+from starwhale.storage.part import CommitRequest
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,9 @@ import pytest
 from starwhale.domain.ledger import Pace, Queue, cut, range_rows
 from starwhale.errors import CorruptedError, LeaseLostError
 from starwhale.execution.tasks.read_ahead import RangeFeed
-from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TaskStores
+from starwhale.storage.part import PartDraft, RangeLease
+from starwhale.storage.protocols import Rows
+from starwhale.storage.task_contract import TaskStores
 
 
 @dataclass

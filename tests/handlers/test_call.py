@@ -19,7 +19,8 @@ from starwhale.handlers.context import Context, set_runtime_context
 from starwhale.handlers.decorators import evaluate
 from starwhale.handlers.discover import discover, select
 from starwhale.handlers.result_rows import page_rows
-from starwhale.storage.protocols import RangeLease, Rows, TablePage
+from starwhale.storage.part import RangeLease
+from starwhale.storage.protocols import Rows, TablePage
 
 DATASET = DatasetInput(
     uri="local/project/self/dataset/numbers/version/" + "a" * 40, given="numbers", dataset_id="d", project="self",

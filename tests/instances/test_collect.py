@@ -29,7 +29,7 @@ from starwhale.storage.catalog.driver import this_driver
 from starwhale.storage.catalog.records import VersionDraft, VersionRecord
 from starwhale.storage.in_use import LOCK_NAME, claim, hold
 from starwhale.storage.layout import Layout
-from starwhale.storage.protocols import PartDraft, TableDraft
+from starwhale.storage.part import PartDraft, TableDraft
 
 
 class StoppedError(Exception):

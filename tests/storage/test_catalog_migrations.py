@@ -21,7 +21,7 @@ from starwhale.storage.catalog.catalog import open_catalog
 from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.migrations.apply import OURS, REVISIONS, Plan, prepare
 from starwhale.storage.catalog.schema import metadata
-from starwhale.storage.protocols import PartRecord, PartTable
+from starwhale.storage.part import PartRecord, PartTable
 
 SECOND = """
 from alembic import op

@@ -11,7 +11,7 @@ import pytest
 
 from starwhale.errors import CorruptedError, ResultsError
 from starwhale.storage.catalog.catalog import SqlCatalog, open_catalog
-from starwhale.storage.protocols import PartRecord, PartTable
+from starwhale.storage.part import PartRecord, PartTable
 
 TABLE = PartTable(table_name="results", file="a.seg", offset=0, length=10, digest=b"d" * 32, row_count=3)
 

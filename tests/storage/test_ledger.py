@@ -17,7 +17,8 @@ from starwhale.domain.together import Piece
 from starwhale.errors import ConflictError, LeaseLostError
 from starwhale.storage.catalog.catalog import SqlCatalog, open_catalog
 from starwhale.storage.catalog.schema import ranges
-from starwhale.storage.protocols import CommitRequest, PartRecord, RangeLease, StepProgress
+from starwhale.storage.part import CommitRequest, PartRecord, RangeLease
+from starwhale.storage.protocols import StepProgress
 
 STEP = "m:predict"
 

@@ -13,8 +13,9 @@ from starwhale.domain.job import Task
 from starwhale.errors import ExecutionError
 from starwhale.storage.carriers.frames import Channel
 from starwhale.storage.carriers.pipe import PipeClient, PipeServer, PipeTaskStores
-from starwhale.storage.protocols import TaskStores
-from starwhale.storage.task_codec import TaskCodec
+from starwhale.storage.part import Form
+from starwhale.storage.task_codec import WorkerCodec
+from starwhale.storage.task_contract import TaskStores
 from starwhale.storage.task_side import JobSide, LocalTaskStores
 from starwhale.testing.task_stores import Connect, TaskStoresContract, connect_here, error_of, lease_of
 
@@ -26,11 +27,11 @@ class TestLocalTaskStores(TaskStoresContract):
 
 
 @contextmanager
-def pipe(side: JobSide, form: str) -> Generator[tuple[Connect, PipeServer]]:
+def pipe(side: JobSide, form: Form) -> Generator[tuple[Connect, PipeServer]]:
     ours, theirs = socket.socketpair()
     server = PipeServer(ours, lambda task: LocalTaskStores(task, side))
     channel = Channel(theirs)
-    client = PipeClient(channel, TaskCodec(form))
+    client = PipeClient(channel, WorkerCodec(form))
 
     def open_task(task: Task) -> TaskStores:
         server.add(task)
@@ -43,7 +44,7 @@ def pipe(side: JobSide, form: str) -> Generator[tuple[Connect, PipeServer]]:
 
 
 class TestPipeWithArrow(TaskStoresContract):
-    form = "arrow"
+    form: Form = "arrow"
 
     @contextmanager
     def connect(self, side: JobSide) -> Generator[Connect]:
@@ -75,4 +76,4 @@ class TestPipeWithArrow(TaskStoresContract):
 
 
 class TestPipeWithoutArrow(TestPipeWithArrow):
-    form = "msgpack"
+    form: Form = "msgpack"

@@ -12,7 +12,8 @@ from starwhale.domain.job import DatasetInput, HandlerRecord, Step
 from starwhale.errors import CorruptedError
 from starwhale.storage.catalog.catalog import SqlCatalog, open_catalog
 from starwhale.storage.layout import Layout
-from starwhale.storage.protocols import PartDraft, RangeLease, TableDraft, TableQuery
+from starwhale.storage.part import PartDraft, RangeLease, TableDraft
+from starwhale.storage.protocols import TableQuery
 from starwhale.storage.result_parts.part_codec import encode_draft
 from starwhale.storage.result_parts.results import LocalResultStore, ResultScope, describe_part
 

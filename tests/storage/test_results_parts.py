@@ -8,9 +8,9 @@ import pytest
 
 from starwhale.errors import CorruptedError
 from starwhale.storage.layout import Layout
-from starwhale.storage.protocols import PartDraft, PartRecord, PartTable, RangeLease, TableDraft, TablePage
+from starwhale.storage.part import Form, PartDraft, PartRecord, PartTable, RangeLease, TableDraft
+from starwhale.storage.protocols import TablePage
 from starwhale.storage.result_parts.part_codec import (
-    Codec,
     decode_page,
     decode_table,
     encode_draft,
@@ -65,11 +65,11 @@ def make_draft() -> PartDraft:
 
 
 @pytest.mark.parametrize("kind", ["arrow", "msgpack"])
-def test_a_part_comes_back_as_it_was(kind: Codec) -> None:
+def test_a_part_comes_back_as_it_was(kind: Form) -> None:
     draft = make_draft()
     encoded = encode_draft(draft, kind)
     stored = to_arrow(encoded)
-    assert {table.codec for table in stored.tables} == {"arrow"}
+    assert {table.form for table in stored.tables} == {"arrow"}
     assert [decode_table(table) for table in encoded.tables] == draft.tables[:2]
     assert [decode_table(table) for table in stored.tables] == draft.tables[:2]
     assert (stored.lease, stored.stop, stored.rows_done, stored.rows_failed) == (LEASE, 3, 3, 1)
@@ -78,7 +78,7 @@ def test_a_part_comes_back_as_it_was(kind: Codec) -> None:
 
 @pytest.mark.parametrize("kind", ["arrow", "msgpack"])
 @pytest.mark.parametrize("cursor", [None, "[1]"])
-def test_a_page_comes_back_as_it_was(kind: Codec, cursor: str | None) -> None:
+def test_a_page_comes_back_as_it_was(kind: Form, cursor: str | None) -> None:
     page = TablePage(columns={"id": ["a", "b"], "n": [1, None]}, row_count=2, next_cursor=cursor)
     assert decode_page(encode_page(page, kind)) == page
 

@@ -14,7 +14,8 @@ from starwhale.errors import CorruptedError, NotFoundError, ResultsError
 from starwhale.storage.catalog.catalog import SqlCatalog, open_catalog
 from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 from starwhale.storage.layout import Layout
-from starwhale.storage.protocols import DatasetReader, Key, PartDraft, RangeLease, TableDraft, TableQuery
+from starwhale.storage.part import PartDraft, RangeLease, TableDraft
+from starwhale.storage.protocols import DatasetReader, Key, TableQuery
 from starwhale.storage.result_parts.part_codec import encode_draft
 from starwhale.storage.result_parts.results import LocalResultStore, ResultScope, describe_part
 

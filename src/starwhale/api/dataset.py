@@ -18,7 +18,9 @@ from starwhale.datasets.diff import LIMIT, DatasetDiff
 from starwhale.datasets.rows import DataRow, iterate_rows
 from starwhale.domain.uri import Uri
 from starwhale.errors import ArgumentTypeError, NotBuiltYetError, NothingToCommitError, UsageError
-from starwhale.storage.protocols import DatasetReader, PartDraft, SharedRows
+from starwhale.storage.part import PartDraft
+from starwhale.storage.protocols import DatasetReader
+from starwhale.storage.task_contract import SharedRows
 
 if TYPE_CHECKING:
     from starwhale.datasets.verify import Verified

@@ -12,7 +12,8 @@ from starwhale.handlers.context import Context, find_runtime_context, get_runtim
 from starwhale.handlers.decorators import evaluate, predict
 from starwhale.handlers.log_buffer import LogBuffer
 from starwhale.handlers.metrics import metrics
-from starwhale.storage.protocols import HIDDEN_COLUMNS, Key, PartDraft, TablePage, TableQuery, Value
+from starwhale.storage.part import PartDraft
+from starwhale.storage.protocols import HIDDEN_COLUMNS, Key, TablePage, TableQuery, Value
 
 if TYPE_CHECKING:
     from starwhale.results.logged import Logged

@@ -16,7 +16,7 @@ from starwhale.storage.protocols import ERRORS
 from starwhale.storage.task_side import CrashPoint, JobSide, JobStores, no_crash
 
 if TYPE_CHECKING:
-    from starwhale.storage.protocols import PartRecord
+    from starwhale.storage.part import PartRecord
 
 RETRY_STEPS = ("retry_read", "retry_in_transaction", "retry_begun")
 """The crash points of giving failed rows back, in order."""

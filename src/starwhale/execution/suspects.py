@@ -12,7 +12,7 @@ from starwhale.domain.job import Job, Task, TaskError, TaskUpdate
 from starwhale.domain.row_id import make_row_id, row_address, row_label
 from starwhale.execution.tasks.task_output import TAIL_BYTES, read_tail
 from starwhale.handlers.failures import crash_frame
-from starwhale.storage.protocols import PartDraft, RangeLease, TableDraft
+from starwhale.storage.part import PartDraft, RangeLease, TableDraft
 from starwhale.storage.task_side import JobSide, LocalTaskStores, log_path
 
 if TYPE_CHECKING:

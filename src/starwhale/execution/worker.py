@@ -217,9 +217,9 @@ class Worker:
     def _stores(self) -> PipeClient:
         with self._importing:
             if self._client is None:
-                from starwhale.storage.task_codec import TaskCodec
+                from starwhale.storage.task_codec import WorkerCodec
 
-                self._client = PipeClient(self._stores_channel, TaskCodec())
+                self._client = PipeClient(self._stores_channel, WorkerCodec())
             return self._client
 
     def _stop_event(self, task_id: str) -> threading.Event:

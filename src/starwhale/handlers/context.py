@@ -13,7 +13,8 @@ from starwhale.domain.job import DatasetInput
 from starwhale.domain.row_id import is_row_id, make_row_id
 from starwhale.errors import HandlerError
 from starwhale.handlers.log_buffer import LogBuffer
-from starwhale.storage.protocols import Key, TaskStores, Value
+from starwhale.storage.protocols import Key, Value
+from starwhale.storage.task_contract import TaskStores
 
 R = TypeVar("R")
 

@@ -9,7 +9,8 @@ from typing import Any
 from starwhale.errors import ArgumentTypeError, FieldNameError, UsageError
 from starwhale.media.flatten import flatten
 from starwhale.media.weight import LIGHT, weigh
-from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED_ERRORS, Key, TableDraft, Value
+from starwhale.storage.part import TableDraft
+from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED_ERRORS, Key, Value
 
 SUMMARY = "summary"
 """Table of the summary; it has one row."""

@@ -10,7 +10,8 @@ from starwhale.results.read import job_scope
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
-    from starwhale.storage.protocols import PartDraft, TablePage, TableQuery
+    from starwhale.storage.part import PartDraft
+    from starwhale.storage.protocols import TablePage, TableQuery
     from starwhale.storage.result_parts.results import ResultScope
     from starwhale.storage.stores import Stores
 

@@ -1,4 +1,4 @@
-"""The contracts of storage: what the rest of the program may ask, and the values that go in and out.
+"""The contracts of storage: what the rest of the program may ask of rows, tables and blobs, and the values that go in and out.
 
 Rows travel as columns of plain Python values; a missing cell is None. Nothing here needs a third-party package, because workers run in
 environments of their own.
@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
-
-from starwhale.domain.together import Piece
 
 if TYPE_CHECKING:
     from starwhale.media.source import Source
@@ -34,125 +32,6 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.keys)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RangeLease:
-    """The right to do rows [start, stop) of one queue until the lease ends."""
-
-    job_id: str
-    """Job whose rows they are."""
-    step: str
-    """Step that consumes them."""
-    queue: str = ""
-    """Empty for predict; the session of `make_distributed_consumption` otherwise."""
-    dataset_position: int
-    """Position of the dataset in the job's request."""
-    start: int
-    """First rank."""
-    stop: int
-    """Rank after the last."""
-    epoch: int
-    """Distinguishes this lease from earlier and later ones on the same rows."""
-    batch: int
-    """Rows per batch; `start` is a multiple of it."""
-    rebatched: bool = False
-    """Whether rows are to be tried alone: a worker died on them, or they failed and others of their batch did not."""
-    is_suspect: bool = False
-    """Whether a worker died while it held them."""
-    is_retry: bool = False
-    """Whether they are tried again because they had failed."""
-    pieces: tuple[Piece, ...] = ()
-    """The ranges that were leased together, in row order, where there are several: rows between them belong to nobody here. Then `start` and
-    `epoch` are those of the first, and `stop` that of the last."""
-
-    @property
-    def is_tried_apart(self) -> bool:
-        """Whether its rows are tried and committed one by one, because a worker has died on a batch of them alone."""
-        return self.rebatched and self.is_suspect and not self.pieces
-
-    @property
-    def ranks(self) -> Sequence[int]:
-        """Ranks of the rows, in order."""
-        if not self.pieces:
-            return range(self.start, self.stop)
-        return [rank for piece in self.pieces for rank in range(piece.start, piece.stop)]
-
-    @property
-    def row_count(self) -> int:
-        """Number of the rows."""
-        return sum(each.stop - each.start for each in self.all_pieces)
-
-    @property
-    def all_pieces(self) -> tuple[Piece, ...]:
-        """Its ranges, also where there is but one."""
-        return self.pieces or (Piece(start=self.start, stop=self.stop, epoch=self.epoch),)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> RangeLease:  # Any: JSON values
-        """Undo `dataclasses.asdict`, also behind JSON."""
-        values: dict[str, Any] = {**value, "pieces": tuple(Piece(**each) for each in value["pieces"])}  # Any: see above
-        return cls(**values)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedRows:
-    """Rows of a dataset version that the tasks of a step share: what `make_distributed_consumption` asks for."""
-
-    session: str
-    """What the user called it."""
-    version: str
-    """Dataset version."""
-    row_count: int
-    """Its rows."""
-    batch: int
-    """Rows that are handed out at a time."""
-
-    @property
-    def queue(self) -> str:
-        """Name under which `next_range` knows it; the ledger's own has neither rows nor batch, so that tasks have to agree on both."""
-        return f"{self.session}@{self.version}:{self.row_count}:{self.batch}"
-
-    @classmethod
-    def parse(cls, queue: str) -> SharedRows:
-        """Undo `queue`."""
-        name, row_count, batch = queue.rsplit(":", 2)
-        session, _, version = name.rpartition("@")
-        return cls(session=session, version=version, row_count=int(row_count), batch=int(batch))
-
-
-@dataclass(slots=True, kw_only=True)
-class TableDraft:
-    """New rows of one result table, column by column."""
-
-    name: str
-    """Table: `results`, `summary`, `errors`, or the user's category. `predictions` is what predict logs by itself."""
-    ids: list[Key]
-    """Row ids, all int or all str."""
-    columns: dict[str, list[Value]] = field(default_factory=dict[str, list[Value]])
-    """Column name → one value per row; None where a row has none."""
-
-
-@dataclass(slots=True, kw_only=True)
-class PartDraft:
-    """Everything that was found out about one range (or by one task of a step without rows), to be committed at once."""
-
-    lease: RangeLease | None = None
-    """The range; None for a step without rows, whose parts become final when its task ends."""
-    stop: int | None = None
-    """Commit only the rows before this rank and give the others back; None commits all."""
-    tables: list[TableDraft] = field(default_factory=list[TableDraft])
-    """New rows."""
-    rows_done: int = 0
-    """Rows that were tried, failed ones included."""
-    rows_failed: int = 0
-    """Rows whose error was recorded."""
-    failed_ranks: Sequence[int] = ()
-    """Their ranks, where several ranges were leased together; the ledger counts for each of them."""
-    seconds: float = 0.0
-    """Wall time that the range took."""
-    timings: dict[str, float] = field(default_factory=dict[str, float])
-    """What the attempt has used so far, by the names of `domain.usage`."""
 
 
 ERRORS = "errors"
@@ -190,71 +69,6 @@ class TablePage:
     """Rows of this page."""
     next_cursor: str | None = None
     """Where the next page begins; None after the last."""
-
-
-class TaskStores(Protocol):
-    """All that a worker knows of storage: bound to one attempt of one task, over any carrier.
-
-    Rules: `next_range` commits the draft that it is given and grants the next range in one transaction; a refused commit raises
-    `LeaseLostError` and keeps nothing of the draft. Nothing is visible to readers before its commit. A lease may consist of several ranges
-    (`RangeLease.pieces`): they are read, committed and refused as one. A task may hold several ranges of a
-    queue and works on them in the order in which it got them, an async predict on all of them. Calls of one task come one after another, but for `read_rows`, which may
-    come while another is answered, and a range that was handed in; different tasks call at the same time. Pages come in the table's order and see everything that was committed
-    before the first page was asked for.
-    """
-
-    def next_range(self, done: PartDraft | None = None, *, queue: str = "", wanted: int = 0) -> RangeLease | None:
-        """Commit `done`, if given, and lease the next range of the queue; None when no rows are left to hand out.
-
-        Args:
-            done: What was done of the range before.
-            queue: Empty for predict; a `SharedRows.queue` otherwise.
-            wanted: Rows that the task can begin with at once: no more are leased, but a batch, and no fewer but for a fair share of few
-                rows left or for large rows. 0 leaves it to the speed at which the task has done its last range.
-        """
-        ...
-
-    def hand_in(self, done: PartDraft | None = None) -> Callable[[], RangeLease | None]:
-        """Do what `next_range` does, but wait for its answer later: what is returned waits, and gives or raises it; it is called once.
-
-        When this returns, the draft is out of the task's hands: should its worker die at the next range, then the draft is committed as if it
-        lived, or not at all, and never counts as what the worker was at. One is under way at most: the answer is waited for before anything
-        else is committed or asked for.
-        """
-        ...
-
-    def split(self, lease: RangeLease, cuts: Sequence[int]) -> list[RangeLease]:
-        """Cut a lease at ranks that are batch boundaries in a range of it, or begin one; what it falls into stays leased, and each is committed
-        for itself.
-
-        Raises:
-            LeaseLostError: The lease has ended, or a cut is no boundary; nothing changes.
-        """
-        ...
-
-    def commit(self, draft: PartDraft) -> None:
-        """Commit a draft without asking for more; without a lease it is provisional until the task ends."""
-        ...
-
-    def read_rows(self, lease: RangeLease) -> Rows:
-        """Read the rows of a leased range, in key order."""
-        ...
-
-    def read_page(self, query: TableQuery, cursor: str | None = None) -> TablePage:
-        """Read some rows of a result table of the job."""
-        ...
-
-    def table_names(self) -> list[str]:
-        """Names of the job's tables that have rows, without the summary, sorted."""
-        ...
-
-    def log(self, text: str) -> None:
-        """Append to the task's log."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Say what the task is waiting for, for whoever looks on; the next note replaces it, an empty one takes it away."""
-        ...
 
 
 class BlobStore(Protocol):
@@ -470,83 +284,6 @@ class DatasetStore(Protocol):
             NoSpaceError: The disk is full; nothing half-made is left.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartTable:
-    """Where one table of a part lies: a stretch of a file."""
-
-    table_name: str
-    """Table as the user knows it; `predictions` for what predict logs by itself."""
-    file: str
-    """Path below the owner's results directory."""
-    offset: int
-    """First byte."""
-    length: int
-    """Bytes."""
-    digest: bytes
-    """BLAKE3 digest of the stretch, verified when it is read."""
-    row_count: int
-    """Rows of the part in this table."""
-    first_row: int = 0
-    """Position of its first row within a compacted file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartRecord:
-    """What the catalog says of one part. `id` and `created_at` are given by the catalog when it is added."""
-
-    id: int = 0
-    """The commit sequence; 0 before the part was added."""
-    owner: str
-    """Job id, or the id of a free-standing Evaluation."""
-    step: str = ""
-    """Step that made it."""
-    task_id: str = ""
-    """Task that made it; empty outside jobs."""
-    attempt: int = 0
-    """Its try."""
-    dataset_position: int | None = None
-    """Position of the dataset in the job's request; None for parts without rows."""
-    start: int | None = None
-    """First rank; None for parts without rows."""
-    stop: int | None = None
-    """Rank after the last; None for parts without rows."""
-    visible: bool = True
-    """Whether readers see it."""
-    provisional: bool = False
-    """Whether it becomes final only when its task ends."""
-    is_retry: bool = False
-    """Whether its rows had failed before: it stands above what earlier parts say of them."""
-    created_at: float = 0.0
-    """Seconds since the epoch."""
-    tables: tuple[PartTable, ...] = ()
-    """Its tables."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitRequest:
-    """The end of a leased range, for the ledger: what was done of it, and how its part becomes part of the same transaction."""
-
-    lease: RangeLease
-    """The range; its `dataset_position`, `start` and `epoch` say which lease ends."""
-    stop: int | None = None
-    """Commit only the rows before this rank and give the others back; None commits all."""
-    rows_done: int = 0
-    """Rows that were tried, failed ones included."""
-    rows_failed: int = 0
-    """Rows whose error was recorded."""
-    failed_ranks: Sequence[int] = ()
-    """Their ranks, where several ranges were leased together."""
-    seconds: float = 0.0
-    """Wall time that the range took."""
-    timings: Mapping[str, float] = field(default_factory=dict[str, float])
-    """What the attempt has used so far; kept with it, so that it is known of one that is killed. Empty leaves what is there."""
-    add_parts: Callable[[Any], Sequence[int]] | None = (
-        None  # Any: the catalog's connection, which is SQLAlchemy's; passed on, never used
-    )
-    """Inserts the part's rows through the connection that it is given and returns the ids of the parts: one for each range of the lease that
-    has rows before `stop`, in row order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,16 +11,18 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from starwhale.storage.carriers.pipe import EncodedDraft, EncodedTable, Fetch, lazy_source
-from starwhale.storage.protocols import PartDraft, Rows, TablePage
+from starwhale.storage.carriers.pipe import lazy_source
+from starwhale.storage.part import EncodedPart, Form, PartDraft, best_form
+from starwhale.storage.protocols import Rows, TablePage
+from starwhale.storage.task_contract import Fetch
 
 
-class TaskCodec:
-    """The codec of workers, in the best form that the worker's environment can read."""
+class WorkerCodec:
+    """`TaskCodec` of workers, in the best form that the worker's environment can read."""
 
-    def __init__(self, form: str | None = None) -> None:
-        self.form = form or ("arrow" if importlib.util.find_spec("pyarrow") else "msgpack")
-        """`arrow` or `msgpack`."""
+    def __init__(self, form: Form | None = None) -> None:
+        self.form: Form = form or best_form()
+        """How rows, parts and pages are encoded."""
         self._packs: dict[str, Any] = {}  # Any: Packs, imported where it is used
 
     def warm_up(self) -> None:
@@ -31,24 +33,11 @@ class TaskCodec:
         for name in names:
             importlib.import_module(name)
 
-    def encode_draft(self, draft: PartDraft) -> EncodedDraft:
+    def encode_draft(self, draft: PartDraft) -> EncodedPart:
         """Encode the tables of a draft."""
         from starwhale.storage.result_parts.part_codec import encode_draft
 
-        encoded = encode_draft(draft, "arrow" if self.form == "arrow" else "msgpack")
-        return EncodedDraft(
-            lease=encoded.lease,
-            stop=encoded.stop,
-            tables=[
-                EncodedTable(name=each.name, row_count=each.row_count, content=each.payload, codec=each.codec)
-                for each in encoded.tables
-            ],
-            rows_done=encoded.rows_done,
-            rows_failed=encoded.rows_failed,
-            failed_ranks=encoded.failed_ranks,
-            seconds=encoded.seconds,
-            timings=dict(encoded.timings),
-        )
+        return encode_draft(draft, self.form)
 
     def decode_rows(self, content: memoryview, folder: str, fetch: Fetch) -> Rows:
         """Decode rows; large values are read lazily, from the dataset's folder where that works, else through `fetch`."""

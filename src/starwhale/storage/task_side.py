@@ -17,22 +17,14 @@ from starwhale.domain.ledger import GROWTH, Pace
 from starwhale.media import codec
 from starwhale.media.artifact import BaseArtifact
 from starwhale.media.source import Source
-from starwhale.storage.carriers.pipe import EncodedDraft, Ref, attempt_key
+from starwhale.storage.carriers.pipe import attempt_key
 from starwhale.storage.layout import Layout
-from starwhale.storage.protocols import (
-    CommitRequest,
-    PartDraft,
-    PartRecord,
-    RangeLease,
-    Rows,
-    SharedRows,
-    TablePage,
-    TableQuery,
-)
+from starwhale.storage.part import CommitRequest, EncodedPart, Form, PartDraft, PartRecord, RangeLease
+from starwhale.storage.protocols import Rows, TablePage, TableQuery
+from starwhale.storage.task_contract import Ref, SharedRows
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.catalog import SqlCatalog
-    from starwhale.storage.result_parts.part_codec import EncodedPart
     from starwhale.storage.result_parts.result_rows import ResultScope
     from starwhale.storage.result_parts.results import LocalResultStore
 
@@ -117,7 +109,7 @@ KEPT_SOURCES = 64
 
 
 class LocalTaskStores:
-    """`TaskStores` of one attempt, in the process that owns the stores; also with values encoded, for a pipe."""
+    """`TaskStores` of one attempt, in the process that owns the stores; and `ServedTaskStores` of it, for carriers."""
 
     def __init__(self, task: Task, side: JobSide, *, holder: str = "") -> None:
         self._task = task
@@ -191,7 +183,6 @@ class LocalTaskStores:
         return self._stores.results.reader.table_names(self._side.scope(self._task.job_id))
 
     def dataset_info(self, position: int) -> Mapping[str, Any]:
-        """What the owner of a dataset of the job keeps beside its rows."""
         return self._reader(position).info
 
     def log(self, text: str) -> None:
@@ -204,15 +195,18 @@ class LocalTaskStores:
     def note(self, text: str) -> None:
         self.noted = text
 
-    def next_range_encoded(self, done: EncodedDraft | None, queue: str, wanted: int) -> RangeLease | None:
+    def sync(self) -> None:
+        """Do nothing: what is told here is taken in at once."""
+
+    def next_range_encoded(self, done: EncodedPart | None, queue: str, wanted: int) -> RangeLease | None:
         """`next_range` for a part whose tables a worker has encoded."""
-        return self._next_range(None if done is None else _to_part(done), queue, wanted)
+        return self._next_range(done, queue, wanted)
 
-    def commit_encoded(self, draft: EncodedDraft) -> None:
+    def commit_encoded(self, part: EncodedPart) -> None:
         """`commit` for a part whose tables a worker has encoded."""
-        self._commit(_to_part(draft))
+        self._commit(part)
 
-    def read_rows_encoded(self, lease: RangeLease, form: str) -> tuple[bytes, str]:
+    def read_rows_encoded(self, lease: RangeLease, form: Form) -> tuple[bytes, str]:
         """Return the rows of a range as an Arrow stream or as msgpack, and the folder of the dataset's packs."""
         reader = self._reader(lease.dataset_position)
         if form != "arrow":
@@ -236,11 +230,11 @@ class LocalTaskStores:
                 self._sources.popitem(last=False)
         return source.read(offset, size)
 
-    def read_page_encoded(self, query: TableQuery, cursor: str | None, form: str) -> bytes:
+    def read_page_encoded(self, query: TableQuery, cursor: str | None, form: Form) -> bytes:
         """`read_page`, encoded."""
         from starwhale.storage.result_parts.part_codec import encode_page
 
-        return encode_page(self.read_page(query, cursor), "arrow" if form == "arrow" else "msgpack")
+        return encode_page(self.read_page(query, cursor), form)
 
     def _next_range(self, done: EncodedPart | None, queue: str, wanted: int) -> RangeLease | None:
         self._take_in(done)
@@ -308,16 +302,7 @@ class LocalTaskStores:
             self._crash_point("part_named")
             return part_ids
 
-        return CommitRequest(
-            lease=part.lease,
-            stop=part.stop,
-            rows_done=part.rows_done,
-            rows_failed=part.rows_failed,
-            failed_ranks=part.failed_ranks,
-            seconds=part.seconds,
-            timings=part.timings,
-            add_parts=add_parts,
-        )
+        return CommitRequest(lease=part.lease, add_parts=add_parts, **part.facts())
 
     def _append(self, part: EncodedPart) -> list[PartRecord]:
         """Write a part, and return what the catalog has to know of it: a record for each range of its lease."""
@@ -387,29 +372,6 @@ def _encode(draft: PartDraft) -> EncodedPart:
     from starwhale.storage.result_parts.part_codec import encode_draft
 
     return encode_draft(draft)
-
-
-def _to_part(draft: EncodedDraft) -> EncodedPart:
-    from starwhale.storage.result_parts.part_codec import EncodedPart, EncodedTable
-
-    return EncodedPart(
-        tables=tuple(
-            EncodedTable(
-                name=each.name,
-                row_count=each.row_count,
-                payload=bytes(each.content),
-                codec="arrow" if each.codec == "arrow" else "msgpack",
-            )
-            for each in draft.tables
-        ),
-        lease=draft.lease,
-        stop=draft.stop,
-        rows_done=draft.rows_done,
-        rows_failed=draft.rows_failed,
-        failed_ranks=draft.failed_ranks,
-        seconds=draft.seconds,
-        timings=draft.timings,
-    )
 
 
 def _place(value: BaseArtifact) -> dict[str, Any] | None:

@@ -14,8 +14,10 @@ from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest, S
 from starwhale.errors import LeaseLostError, StarwhaleError
 from starwhale.execution.plan import plan_tasks
 from starwhale.media import Image
-from starwhale.storage.protocols import PartDraft, RangeLease, SharedRows, TableDraft, TablePage, TableQuery, TaskStores
+from starwhale.storage.part import PartDraft, RangeLease, TableDraft
+from starwhale.storage.protocols import TablePage, TableQuery
 from starwhale.storage.stores import StoresRef, open_stores
+from starwhale.storage.task_contract import SharedRows, TaskStores
 from starwhale.storage.task_side import JobSide, LocalTaskStores, log_path
 
 ROWS = 7

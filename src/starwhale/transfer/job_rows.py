@@ -23,7 +23,7 @@ from starwhale.domain.status import Status, is_active
 from starwhale.domain.version import check_job_id, is_version
 from starwhale.storage.catalog.jobs import check_job_name
 from starwhale.storage.catalog.whole_job import check_rows, is_time, read_job_rows
-from starwhale.storage.protocols import PartTable
+from starwhale.storage.part import PartTable
 from starwhale.transfer.archive_index import canonical
 from starwhale.transfer.typed_json import read_typed
 

@@ -13,7 +13,7 @@ from starwhale.domain.machine import MOST_TASKS, Machine
 from starwhale.execution.machine.capacity import find_machine
 
 if TYPE_CHECKING:
-    from starwhale.execution.tasks.task_entry import TaskSide
+    from starwhale.storage.task_contract import TaskStores
 
 
 class Served(Protocol):
@@ -46,7 +46,7 @@ class ExecutorOptions:
     """What stood after `--`: constructors of handlers may look at it while handlers are found."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     """What workers find in their environment beside what this process has; with another interpreter, where it finds this program."""
-    open_stores: Callable[[Task], TaskSide] | None = None
+    open_stores: Callable[[Task], TaskStores] | None = None
     """Opens a task's side of the stores in this process, for an executor that has no workers."""
     is_verbose: bool = False
     """Whether output of user code is echoed to the standard error stream."""

@@ -4,6 +4,7 @@ Doors: `task_entry.run_task` (lease rows, predict them, commit the part, lease t
 predicted, `async_rows` with `event_loops` keeps many calls in flight, `task_output` catches what users print, `meter` counts where time goes, `packages`
 says what was imported, `debugger` serves `--debug`.
 
-Who may enter: `execution.worker`, `execution.executors`, `testing`. What it may import: `handlers`, `storage.protocols` and floors below, with the standard
+Who may enter: `execution.worker`, `execution.executors`, `testing`. What it may import: `handlers`, `storage.task_contract`, `storage.part`,
+`storage.protocols` and floors below, with the standard
 library alone.
 """

@@ -7,6 +7,7 @@ others do not wait for them. The event loop belongs to user code: what reads, le
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Coroutine
@@ -21,7 +22,9 @@ from starwhale.execution.tasks.meter import Meter
 from starwhale.handlers.calls.predict_async import AsyncRunner, Call, OpenRange
 from starwhale.handlers.calls.range_part import RowFailed
 from starwhale.media.weight import PART_BYTES
-from starwhale.storage.protocols import RangeLease, Rows, TaskStores
+from starwhale.storage.part import RangeLease
+from starwhale.storage.protocols import Rows
+from starwhale.storage.task_contract import TaskStores
 
 R = TypeVar("R")
 TICK_S = 0.1
@@ -231,12 +234,10 @@ class AsyncRows:
         self._fail(failure)
         if draft is not None:
             last = opened.calls[-1].stop
-            draft.lease = opened.lease
-            if draft.stop is None and last < opened.lease.stop:
-                draft.stop = last
+            stop = last if draft.stop is None and last < opened.lease.stop else draft.stop
             self._meter.rows += draft.rows_done
-            draft.timings = self._meter.read()
-            await _in_thread(self._ledger, lambda: self._stores.commit(draft))
+            done = dataclasses.replace(draft, lease=opened.lease, stop=stop, timings=self._meter.read())
+            await _in_thread(self._ledger, lambda: self._stores.commit(done))
         self._open.remove(opened)
 
     async def _cut(self, opened: OpenRange) -> list[OpenRange]:

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TaskStores
+from starwhale.storage.part import PartDraft, RangeLease
+from starwhale.storage.protocols import Rows
+from starwhale.storage.task_contract import TaskStores
 
 LEAST_S = 0.05
 """Ranges that took less are still growing to their size: leasing ahead would hold that up."""

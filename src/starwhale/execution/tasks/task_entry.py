@@ -11,10 +11,10 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 from starwhale.domain.job import Task, TaskError, TaskUpdate
 from starwhale.domain.status import Status
@@ -30,21 +30,15 @@ from starwhale.handlers.context import Context, set_runtime_context
 from starwhale.handlers.failures import has_quit
 from starwhale.handlers.result_rows import iter_results
 from starwhale.media.weight import PART_BYTES
-from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TablePage, TableQuery, TaskStores
+from starwhale.storage.part import PartDraft, RangeLease
+from starwhale.storage.protocols import Rows, TablePage, TableQuery
+from starwhale.storage.task_contract import TaskStores
 
 logger = logging.getLogger(__name__)
 
 _READY = {Activity.READ: "read_s", Activity.DECODE: "decode_s", Activity.WRITE: "write_s"}
 COMMIT_ROWS = 10_000
 """A step without rows commits what it has logged after so many rows."""
-
-
-class TaskSide(TaskStores, Protocol):
-    """What a task needs of the stores: the contract, and what datasets say of themselves."""
-
-    def dataset_info(self, position: int) -> Mapping[str, Any]:
-        """What the owner of a dataset of the job keeps beside its rows."""
-        ...
 
 
 class Output(Protocol):
@@ -64,7 +58,7 @@ class Output(Protocol):
 
 def run_task(  # noqa: PLR0913 - what differs between a worker, a notebook and a debugger
     task: Task,
-    stores: TaskSide,
+    stores: TaskStores,
     *,
     should_stop: Callable[[], bool],
     clock: Callable[[], float] = time.perf_counter,
@@ -120,7 +114,7 @@ def run_task(  # noqa: PLR0913 - what differs between a worker, a notebook and a
     return TaskUpdate(task_id=task.id, attempt=task.attempt, status=status, error=failed, timings=used)
 
 
-def make_context(task: Task, stores: TaskSide) -> Context:
+def make_context(task: Task, stores: TaskStores) -> Context:
     """Make the context that user code sees."""
     request = task.request
     return Context(
@@ -148,7 +142,7 @@ class _Attempt:
     def __init__(
         self,
         task: Task,
-        stores: TaskSide,
+        stores: TaskStores,
         context: Context,
         should_stop: Callable[[], bool],
         meter: Meter,
@@ -321,21 +315,19 @@ class _Attempt:
         if draft is None:
             return None
         if used.stop < lease.stop and draft.stop is None:
-            draft.stop = used.stop
+            draft = dataclasses.replace(draft, stop=used.stop)
         return self._finish(draft, lease, began)
 
     def _finish(self, draft: PartDraft, lease: RangeLease, began: float) -> PartDraft:
         """Add what the user logged, and the time that it took."""
-        draft.lease = lease
-        draft.tables = [*draft.tables, *self._context.log_buffer.drain()]
-        draft.seconds = self._clock() - began
+        took_s = self._clock() - began
         wait_s = draft.timings.get(Activity.WAIT, 0.0)  # calls that overlap add up to more than the time that they took
-        self.meter.add(Activity.PREDICT, min(draft.timings.get(Activity.PREDICT, 0.0), draft.seconds - wait_s))
+        self.meter.add(Activity.PREDICT, min(draft.timings.get(Activity.PREDICT, 0.0), took_s - wait_s))
         if wait_s:
             self.meter.add(Activity.WAIT, wait_s)
         self.meter.rows += draft.rows_done
-        draft.timings = self.meter.read()
-        return draft
+        tables = [*draft.tables, *self._context.log_buffer.drain()]
+        return dataclasses.replace(draft, lease=lease, tables=tables, seconds=took_s, timings=self.meter.read())
 
     def _keep(self, draft: PartDraft | None) -> None:
         """Commit what was done of a range, if any of it was, after the one before; the rest goes back when the attempt ends."""

@@ -12,7 +12,8 @@ from starwhale.errors import FieldNameError, HandlerError, UnsupportedValueError
 from starwhale.media.codec import pack
 from starwhale.media.flatten import flatten
 from starwhale.media.optional import loaded
-from starwhale.storage.protocols import Key, TableDraft, Value
+from starwhale.storage.part import TableDraft
+from starwhale.storage.protocols import Key, Value
 
 _SCALARS = frozenset({bool, int, float, str, bytes})
 _NUMBERS = frozenset("biufc")

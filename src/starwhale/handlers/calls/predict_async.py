@@ -23,7 +23,8 @@ from starwhale.handlers.context import Context, set_runtime_context
 from starwhale.handlers.failures import Place, exception_text, waiting_place
 from starwhale.handlers.log_buffer import LogBranch, LogBuffer
 from starwhale.media.weight import LIGHT, weigh
-from starwhale.storage.protocols import Key, PartDraft, RangeLease, Rows
+from starwhale.storage.part import PartDraft, RangeLease
+from starwhale.storage.protocols import Key, Rows
 
 _NOTE_CHARACTERS = 200
 _LOOK_BEFORE_S = 0.01
@@ -208,7 +209,7 @@ class AsyncRunner:
             for call in calls:
                 if made.stop is None or call.start < made.stop:
                     call.logs.join(logged)
-            made.tables += logged.drain()
+            made = dataclasses.replace(made, tables=[*made.tables, *logged.drain()])
         return made, _failure(part)
 
     async def _run(self, call: Call, dataset: DatasetInput, context: Context) -> None:

@@ -25,7 +25,8 @@ from starwhale.handlers.context import Context
 from starwhale.handlers.failures import definition, stuck_place
 from starwhale.handlers.registry import UserFunction
 from starwhale.media.weight import LIGHT, PART_BYTES
-from starwhale.storage.protocols import Key, PartDraft, RangeLease, Rows
+from starwhale.storage.part import PartDraft, RangeLease
+from starwhale.storage.protocols import Key, Rows
 
 logger = logging.getLogger(__name__)
 

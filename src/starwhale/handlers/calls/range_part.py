@@ -17,7 +17,8 @@ from starwhale.handlers.calls.outputs import Outputs
 from starwhale.handlers.calls.retry import Tried, is_transient
 from starwhale.handlers.failures import details, exception_text, row_error, user_frame
 from starwhale.media.weight import PART_BYTES, weigh
-from starwhale.storage.protocols import Key, PartDraft, RangeLease, TableDraft
+from starwhale.storage.part import PartDraft, RangeLease, TableDraft
+from starwhale.storage.protocols import Key
 
 
 class RowFailed(UserCodeError):  # noqa: N818 - it says what happened; the rows before are in it

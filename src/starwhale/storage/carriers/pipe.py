@@ -13,99 +13,19 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from starwhale.errors import ExecutionError, StarwhaleError
 from starwhale.media import codec
 from starwhale.media.source import Source
 from starwhale.storage.carriers.frames import Channel, Json, error_from_json, error_to_json
-from starwhale.storage.protocols import PartDraft, RangeLease, Rows, TablePage, TableQuery
+from starwhale.storage.part import EncodedPart, PartDraft, RangeLease
+from starwhale.storage.protocols import Rows, TablePage, TableQuery
+from starwhale.storage.task_contract import Fetch, Ref, ServedTaskStores, TaskCodec
 
 logger = logging.getLogger(__name__)
-
-Ref = Mapping[str, Any]  # Any: a reference into a pack; its digest is bytes, the rest is JSON
-Fetch = Callable[[Ref, int, int], bytes]
-"""Reads `size` bytes from `offset` of what a reference points at."""
-
-
-@dataclass(slots=True, kw_only=True)
-class EncodedTable:
-    """New rows of one table, as the bytes that will be stored."""
-
-    name: str
-    """Table."""
-    row_count: int
-    """Rows."""
-    content: bytes | memoryview
-    """The columns."""
-    codec: str
-    """How they are encoded: `arrow` or `msgpack`."""
-
-
-@dataclass(slots=True, kw_only=True)
-class EncodedDraft:
-    """A part whose tables are encoded; the fields have the meaning that `PartDraft` gives them."""
-
-    lease: RangeLease | None = None
-    stop: int | None = None
-    tables: list[EncodedTable] = field(default_factory=list[EncodedTable])
-    rows_done: int = 0
-    rows_failed: int = 0
-    failed_ranks: Sequence[int] = ()
-    seconds: float = 0.0
-    timings: dict[str, float] = field(default_factory=dict[str, float])
-
-
-class Codec(Protocol):
-    """How a worker turns values into stored columns and back."""
-
-    @property
-    def form(self) -> str:
-        """`arrow` or `msgpack`: in what form it wants rows and pages."""
-        ...
-
-    def warm_up(self) -> None:
-        """Import what it will need."""
-        ...
-
-    def encode_draft(self, draft: PartDraft) -> EncodedDraft:
-        """Encode the tables of a draft."""
-        ...
-
-    def decode_rows(self, content: memoryview, folder: str, fetch: Fetch) -> Rows:
-        """Decode rows; large values are read lazily, from the dataset's folder where that works, else through `fetch`."""
-        ...
-
-    def decode_page(self, content: memoryview) -> TablePage:
-        """Decode a page of results."""
-        ...
-
-
-class ServedTaskStores(Protocol):
-    """What answers for one attempt of a task on the parent's side; `TaskStores` with its values encoded."""
-
-    def next_range_encoded(self, done: EncodedDraft | None, queue: str, wanted: int) -> RangeLease | None: ...
-    def split(self, lease: RangeLease, cuts: Sequence[int]) -> list[RangeLease]: ...
-    def commit_encoded(self, draft: EncodedDraft) -> None: ...
-    def read_rows_encoded(self, lease: RangeLease, form: str) -> tuple[bytes, str]:
-        """Return the rows in the form, and the dataset's folder or an empty string."""
-        ...
-
-    def read_source(self, dataset_position: int, ref: Ref, offset: int, size: int) -> bytes:
-        """Read a piece of a large value, verified."""
-        ...
-
-    def read_page_encoded(self, query: TableQuery, cursor: str | None, form: str) -> bytes: ...
-    def table_names(self) -> list[str]: ...
-    def dataset_info(self, position: int) -> Mapping[str, Any]:
-        """What the owner of a dataset of the job keeps beside its rows."""
-        ...
-
-    def log(self, text: str) -> None: ...
-    def note(self, text: str) -> None: ...
 
 
 class FetchedSource:
@@ -127,7 +47,7 @@ class FetchedSource:
 class PipeClient:
     """The worker's end of the socket, shared by its tasks."""
 
-    def __init__(self, channel: Channel, codec: Codec) -> None:
+    def __init__(self, channel: Channel, codec: TaskCodec) -> None:
         self._channel = channel
         self.codec = codec
         """How values are encoded here."""
@@ -203,7 +123,7 @@ class PipeTaskStores:
         return self._ask_for_range(done, "", 0)
 
     def _ask_for_range(self, done: PartDraft | None, queue: str, wanted: int) -> Callable[[], RangeLease | None]:
-        header, blobs = _draft_to_json(self._client.codec.encode_draft(done)) if done is not None else (None, [])
+        header, blobs = self._client.codec.encode_draft(done).to_message() if done is not None else (None, [])
         arguments = {"draft": header, "queue": queue, "wanted": wanted}
         answer = self._client.ask("next_range", self._key, arguments, blobs)
 
@@ -219,7 +139,7 @@ class PipeTaskStores:
         return [RangeLease.from_json(each) for each in value]
 
     def commit(self, draft: PartDraft) -> None:
-        header, blobs = _draft_to_json(self._client.codec.encode_draft(draft))
+        header, blobs = self._client.codec.encode_draft(draft).to_message()
         self._client.call("commit", self._key, {"draft": header}, blobs)
 
     def read_rows(self, lease: RangeLease) -> Rows:
@@ -245,7 +165,6 @@ class PipeTaskStores:
         return cast("list[str]", self._client.call("table_names", self._key, {})[0])
 
     def dataset_info(self, position: int) -> dict[str, Any]:
-        """What the owner of a dataset of the job keeps beside its rows."""
         blobs = self._client.call("dataset_info", self._key, {"position": position})[1]
         return cast("dict[str, Any]", codec.unpack(bytes(blobs[0])))
 
@@ -256,7 +175,6 @@ class PipeTaskStores:
         self._client.tell("note", self._key, {"text": text})
 
     def sync(self) -> None:
-        """Return when everything that was told before has been taken in."""
         self._client.call("sync", self._key, {})
 
 
@@ -330,14 +248,14 @@ def attempt_key(task_id: str, attempt: int) -> str:
 def _serve(stores: ServedTaskStores, header: Json, blobs: list[memoryview]) -> tuple[Any, list[bytes]]:
     match header["op"]:
         case "next_range":
-            done = None if header["draft"] is None else _draft_from_json(header["draft"], blobs)
+            done = None if header["draft"] is None else EncodedPart.from_message(header["draft"], blobs)
             lease = stores.next_range_encoded(done, header["queue"], header["wanted"])
             return None if lease is None else dataclasses.asdict(lease), []
         case "split":
             pieces = stores.split(RangeLease.from_json(header["lease"]), header["cuts"])
             return [dataclasses.asdict(each) for each in pieces], []
         case "commit":
-            stores.commit_encoded(_draft_from_json(header["draft"], blobs))
+            stores.commit_encoded(EncodedPart.from_message(header["draft"], blobs))
             return None, []
         case "read_rows":
             content, folder = stores.read_rows_encoded(RangeLease.from_json(header["lease"]), header["form"])
@@ -356,30 +274,6 @@ def _serve(stores: ServedTaskStores, header: Json, blobs: list[memoryview]) -> t
         case _:
             message = f"unknown request {header['op']!r}"
             raise ExecutionError(message)
-
-
-def _draft_to_json(draft: EncodedDraft) -> tuple[Json, list[bytes | memoryview]]:
-    header: Json = {
-        "lease": None if draft.lease is None else dataclasses.asdict(draft.lease),
-        "stop": draft.stop,
-        "rows_done": draft.rows_done,
-        "rows_failed": draft.rows_failed,
-        "failed_ranks": list(draft.failed_ranks),
-        "seconds": draft.seconds,
-        "timings": draft.timings,
-        "tables": [(table.name, table.row_count, table.codec) for table in draft.tables],
-    }
-    return header, [table.content for table in draft.tables]
-
-
-def _draft_from_json(header: Json, blobs: list[memoryview]) -> EncodedDraft:
-    tables = [
-        EncodedTable(name=name, row_count=rows, content=content, codec=codec)
-        for (name, rows, codec), content in zip(header["tables"], blobs, strict=True)
-    ]
-    lease = None if header["lease"] is None else RangeLease.from_json(header["lease"])
-    values: dict[str, Any] = {**header, "lease": lease, "tables": tables}  # Any: fields of the draft by name
-    return EncodedDraft(**values)
 
 
 def _ref_to_json(ref: Ref) -> Json:

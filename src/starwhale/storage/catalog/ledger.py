@@ -21,7 +21,8 @@ from starwhale.domain.together import Piece
 from starwhale.errors import ConflictError, LeaseLostError
 from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.schema import attempts, queues, ranges
-from starwhale.storage.protocols import CommitRequest, RangeLease, StepProgress
+from starwhale.storage.part import CommitRequest, RangeLease
+from starwhale.storage.protocols import StepProgress
 
 _Place = tuple[str, str, int, int]
 """Step, queue, position of the dataset and first rank: names a range of a job."""

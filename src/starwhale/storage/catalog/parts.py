@@ -11,7 +11,7 @@ from starwhale.errors import LeaseLostError, ResultsError
 from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.part_sums import FIELDS, SUMMED, TABLE_FIELDS, read_checked_parts, set_sum, sum_up
 from starwhale.storage.catalog.schema import attempts, part_tables, parts
-from starwhale.storage.protocols import PartRecord, PartTable
+from starwhale.storage.part import PartRecord, PartTable
 
 
 class Parts:

@@ -5,5 +5,5 @@ ranges by `part_pieces`), and small ones are merged by `compact`. Read: `results
 `result_columns` (columns of millions of rows).
 
 Who may enter: results, execution, instances and the floors above; `storage.stores` and `storage.task_side`. What it may import: `storage.columns`,
-`storage.protocols`, `storage.layout`, and floors below; `dataset_rows` is a stranger.
+`storage.part`, `storage.protocols`, `storage.layout`, and floors below; `dataset_rows` is a stranger.
 """

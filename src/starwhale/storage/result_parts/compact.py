@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from starwhale.storage.columns.encode import decode_batch, encode_batch
 from starwhale.storage.columns.files import write_new
-from starwhale.storage.protocols import PartRecord, PartTable
+from starwhale.storage.part import PartRecord, PartTable
 from starwhale.storage.result_parts.part_codec import write_batch
 from starwhale.storage.result_parts.part_files import PartFiles
 from starwhale.storage.result_parts.result_table import join_columns

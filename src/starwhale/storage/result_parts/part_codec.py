@@ -7,121 +7,66 @@ A worker that has pyarrow encodes columns as an Arrow stream, which its parent o
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from starwhale.errors import CorruptedError
 from starwhale.media import codec
-from starwhale.storage.protocols import PartDraft, RangeLease, TableDraft, TablePage
+from starwhale.storage.part import EncodedPart, EncodedTable, Form, PartDraft, TableDraft, best_form
+from starwhale.storage.protocols import TablePage
 
-Codec = Literal["arrow", "msgpack"]
 ID_COLUMN = "__id"
 """Stored name of the row ids; a column of a user never has it, because escaping keeps leading underscores apart."""
 _HEADER = struct.Struct("<I")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodedTable:
-    """The rows of one table of a part, as bytes."""
-
-    name: str
-    """Physical table."""
-    row_count: int
-    """Rows."""
-    payload: bytes
-    """The columns, the ids among them."""
-    codec: Codec
-    """How `payload` is encoded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodedPart:
-    """A `PartDraft` whose tables are bytes."""
-
-    tables: tuple[EncodedTable, ...] = ()
-    """Tables that have rows."""
-    lease: RangeLease | None = None
-    """The range; None for a step without rows."""
-    stop: int | None = None
-    """Commit only the rows before this rank; None commits all."""
-    rows_done: int = 0
-    """Rows that were tried, failed ones included."""
-    rows_failed: int = 0
-    """Rows whose error was recorded."""
-    failed_ranks: Sequence[int] = ()
-    """Their ranks, where several ranges were leased together."""
-    seconds: float = 0.0
-    """Wall time that the range took."""
-    timings: Mapping[str, float] = field(default_factory=dict[str, float])
-    """What the attempt has used so far."""
-
-
-def best_codec() -> Codec:
-    """Return `arrow` where pyarrow is installed, else `msgpack`."""
-    return "arrow" if importlib.util.find_spec("pyarrow") else "msgpack"
-
-
-def encode_draft(draft: PartDraft, kind: Codec | None = None) -> EncodedPart:
+def encode_draft(draft: PartDraft, form: Form | None = None) -> EncodedPart:
     """Encode a draft; tables without rows are left out.
 
     Args:
         draft: What a task found out.
-        kind: The encoding; None chooses the best that is installed.
+        form: The encoding; None chooses the best that is installed.
 
     Raises:
         UnsupportedValueError: A value cannot be stored faithfully.
     """
-    chosen = kind or best_codec()
-    return EncodedPart(
-        tables=tuple(encode_table(table, chosen) for table in draft.tables if table.ids),
-        lease=draft.lease,
-        stop=draft.stop,
-        rows_done=draft.rows_done,
-        rows_failed=draft.rows_failed,
-        failed_ranks=tuple(draft.failed_ranks),
-        seconds=draft.seconds,
-        timings=dict(draft.timings),
-    )
+    chosen = form or best_form()
+    tables = tuple(encode_table(table, chosen) for table in draft.tables if table.ids)
+    return EncodedPart(lease=draft.lease, tables=tables, **draft.facts())
 
 
-def encode_table(table: TableDraft, kind: Codec) -> EncodedTable:
+def encode_table(table: TableDraft, form: Form) -> EncodedTable:
     """Encode one table with its ids."""
-    payload = _encode_columns({ID_COLUMN: table.ids, **table.columns}, kind)
-    return EncodedTable(name=table.name, row_count=len(table.ids), payload=payload, codec=kind)
+    content = _encode_columns({ID_COLUMN: table.ids, **table.columns}, form)
+    return EncodedTable(name=table.name, row_count=len(table.ids), content=content, form=form)
 
 
 def to_arrow(encoded: EncodedPart) -> EncodedPart:
     """Return the part with every table as an Arrow stream, which is what a segment holds."""
-    if all(table.codec == "arrow" for table in encoded.tables):
+    if all(table.form == "arrow" for table in encoded.tables):
         return encoded
-    tables = tuple(
-        table
-        if table.codec == "arrow"
-        else EncodedTable(
-            name=table.name,
-            row_count=table.row_count,
-            payload=_encode_columns(_decode_columns(table.payload, table.codec), "arrow"),
-            codec="arrow",
-        )
-        for table in encoded.tables
-    )
-    return dataclasses.replace(encoded, tables=tables)
+    return dataclasses.replace(encoded, tables=tuple(map(_table_to_arrow, encoded.tables)))
+
+
+def _table_to_arrow(table: EncodedTable) -> EncodedTable:
+    if table.form == "arrow":
+        return table
+    content = _encode_columns(_decode_columns(table.content, table.form), "arrow")
+    return dataclasses.replace(table, content=content, form="arrow")
 
 
 def decode_table(table: EncodedTable) -> TableDraft:
     """Undo `encode_table`."""
-    columns = _decode_columns(table.payload, table.codec)
+    columns = _decode_columns(table.content, table.form)
     ids = columns.pop(ID_COLUMN)
     return TableDraft(name=table.name, ids=ids, columns=columns)
 
 
-def encode_page(page: TablePage, kind: Codec | None = None) -> bytes:
+def encode_page(page: TablePage, form: Form | None = None) -> bytes:
     """Encode a page for a pipe or a body; media whose content is large are read for it."""
-    chosen = kind or best_codec()
+    chosen = form or best_form()
     payload = _encode_columns(page.columns, chosen)
     header = json.dumps({"codec": chosen, "row_count": page.row_count, "next_cursor": page.next_cursor}).encode()
     return b"".join((_HEADER.pack(len(header)), header, payload))
@@ -184,25 +129,25 @@ def write_batch(batch: Any) -> bytes:  # Any: a pyarrow record batch
     return cast("bytes", sink.getvalue().to_pybytes())
 
 
-def _encode_columns(columns: Mapping[str, Sequence[Any]], kind: Codec) -> bytes:
-    if kind == "msgpack":
+def _encode_columns(columns: Mapping[str, Sequence[Any]], form: Form) -> bytes:
+    if form == "msgpack":
         return codec.pack(dict(columns))
     from starwhale.storage.columns.encode import encode_batch  # the import of pyarrow
 
     return write_batch(encode_batch(columns))
 
 
-def _decode_in_turn(payload: bytes, kind: Codec) -> Mapping[str, Sequence[Any]]:
-    if kind == "msgpack":
-        return _decode_columns(payload, kind)
+def _decode_in_turn(payload: bytes, form: Form) -> Mapping[str, Sequence[Any]]:
+    if form == "msgpack":
+        return _decode_columns(payload, form)
     from starwhale.storage.columns.encode import decode_in_turn  # the import of pyarrow
 
     return decode_in_turn(read_batch(payload))
 
 
-def _decode_columns(payload: bytes, kind: Codec) -> dict[str, list[Any]]:
-    if kind == "msgpack":
-        return cast("dict[str, list[Any]]", codec.unpack(payload))
+def _decode_columns(payload: bytes | memoryview, form: Form) -> dict[str, list[Any]]:
+    if form == "msgpack":
+        return cast("dict[str, list[Any]]", codec.unpack(bytes(payload)))
     from starwhale.storage.columns.encode import decode_batch  # the import of pyarrow
 
     return decode_batch(read_batch(payload))

@@ -23,8 +23,9 @@ from blake3 import blake3
 from starwhale.errors import CorruptedError
 from starwhale.storage.columns.files import no_space, sync_folder
 from starwhale.storage.layout import Layout
-from starwhale.storage.protocols import Damage, PartDraft, PartRecord, PartTable
-from starwhale.storage.result_parts.part_codec import EncodedPart, encode_draft, read_batch, to_arrow
+from starwhale.storage.part import EncodedPart, PartDraft, PartRecord, PartTable
+from starwhale.storage.protocols import Damage
+from starwhale.storage.result_parts.part_codec import encode_draft, read_batch, to_arrow
 
 CACHE_BYTES = 16 << 20
 """Decoded stretches that are kept for the next page."""
@@ -55,7 +56,7 @@ class _Written:
         turn = f".{self.generation}" if self.generation else ""
         name = f"{quote(holder, safe='') or 'log'}{turn}.seg"
         self.parts += 1
-        self.size += sum(len(table.payload) for table in part.tables)
+        self.size += sum(len(table.content) for table in part.tables)
         self.last[holder] = name
         return name
 
@@ -117,11 +118,11 @@ class PartFiles:
             return ()
         with self._lock:
             name = self._written.setdefault(owner, _Written()).segment(holder, encoded)
-        offset = append_synced(self.folder(owner) / name, b"".join(table.payload for table in encoded.tables))
+        offset = append_synced(self.folder(owner) / name, b"".join(table.content for table in encoded.tables))
         stored: list[PartTable] = []
         for table in encoded.tables:
-            digest = blake3(table.payload).digest()
-            length = len(table.payload)
+            digest = blake3(table.content).digest()
+            length = len(table.content)
             stored.append(
                 PartTable(
                     table_name=table.name,

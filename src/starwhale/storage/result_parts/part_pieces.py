@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 
-from starwhale.storage.protocols import PartRecord
-from starwhale.storage.result_parts.part_codec import EncodedPart, read_batch
+from starwhale.storage.part import EncodedPart, PartRecord
+from starwhale.storage.result_parts.part_codec import read_batch
 from starwhale.storage.result_parts.result_rows import PREDICTIONS
 from starwhale.storage.result_parts.result_table import STORED_ID
 
@@ -21,7 +21,7 @@ def describe_pieces(whole: PartRecord, encoded: EncodedPart) -> list[PartRecord]
     if lease is None or not lease.pieces or stop is None:
         return [whole]
     ids = [
-        read_batch(each.payload).column(STORED_ID).to_pylist() for each in encoded.tables if each.name == PREDICTIONS
+        read_batch(each.content).column(STORED_ID).to_pylist() for each in encoded.tables if each.name == PREDICTIONS
     ]
     ranks: Sequence[int] = ids[0] if ids else ()
     stretch = next((each for each in whole.tables if each.table_name == PREDICTIONS), None)

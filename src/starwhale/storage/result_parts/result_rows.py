@@ -15,16 +15,8 @@ from starwhale.errors import FieldNameError, NotFoundError
 from starwhale.media.flatten import flatten
 from starwhale.media.weight import weigh
 from starwhale.storage.columns.encode import decode_batch
-from starwhale.storage.protocols import (
-    HIDDEN_COLUMNS,
-    RETRIED,
-    DatasetReader,
-    Key,
-    PartRecord,
-    PartTable,
-    TableQuery,
-    Value,
-)
+from starwhale.storage.part import PartRecord, PartTable
+from starwhale.storage.protocols import HIDDEN_COLUMNS, RETRIED, DatasetReader, Key, TableQuery, Value
 from starwhale.storage.result_parts.part_codec import ID_COLUMN
 from starwhale.storage.result_parts.part_files import PartFiles
 from starwhale.storage.result_parts.result_table import STORED_ID, Columns, TableView, join_columns

@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from starwhale.storage.columns.encode import decode_batch, escape_name, unescape_name
-from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS, Key, PartRecord, PartTable, TableQuery, Value
+from starwhale.storage.part import PartRecord, PartTable
+from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS, Key, TableQuery, Value
 from starwhale.storage.result_parts.part_codec import ID_COLUMN
 from starwhale.storage.result_parts.part_files import PartFiles
 

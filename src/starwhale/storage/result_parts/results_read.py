@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from starwhale.errors import CorruptedError, ResultsError
 from starwhale.media.weight import weigh
-from starwhale.storage.protocols import PartRecord, TablePage, TableQuery, Value
+from starwhale.storage.part import PartRecord
+from starwhale.storage.protocols import TablePage, TableQuery, Value
 from starwhale.storage.result_parts.part_files import PartFiles
 from starwhale.storage.result_parts.result_columns import Columns, columns_of
 from starwhale.storage.result_parts.result_rows import (
