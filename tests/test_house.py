@@ -40,7 +40,10 @@ LONG = {
     "storage/catalog/migrations/versions/r0001_first_tables.py upgrade": "the tables as they were, one statement each"
 }
 """Functions of more than 60 lines without their docstring, and why."""
-LONG_MODULES = {"storage/protocols.py": "contracts, read beside each other; hardly a line of code"}
+LONG_MODULES = {
+    "errors.py": "one tree, drawn at its top; hardly a line of code",
+    "storage/protocols.py": "contracts, read beside each other; hardly a line of code",
+}
 """Modules of more than 500 lines, and why; in others look for the verb that wants out."""
 WIDE = {
     "api/dataset_sources.py BuiltDataset.from_csv": "0.6 has it so",

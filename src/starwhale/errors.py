@@ -8,6 +8,7 @@ StarwhaleError
 │   ├── UnsupportedValueError      a value cannot be stored faithfully
 │   ├── ArgumentTypeError          an argument has the wrong type
 │   ├── NothingToCommitError       a commit without a change
+│   ├── InputError                 a field of a request does not fit
 │   ├── RuleError                  a rule of a gate cannot be read
 │   └── UnknownOptionError         an option that nobody has
 ├── NotFoundError (1)              a named thing is not there
@@ -31,6 +32,8 @@ StarwhaleError
 ├── HandlerError (1)               handlers cannot be found, called or ordered
 │   ├── GraphError                 a cycle or an unknown need between steps
 │   └── UserCodeError              user code raised
+├── BusyError (1)                  so much waits for a served model that no more is taken
+├── ModelGoneError (1)             the process of a served model has ended
 ├── RetryLaterError (1)            user code says that a service wants to be left alone for a while
 ├── ResultsError (1)               results cannot be read or written
 │   └── PairingError               rows of two jobs cannot be brought together
@@ -133,6 +136,18 @@ class NothingToCommitError(UsageError, RuntimeError):
     """A commit without a change."""
 
     code = "nothing_to_commit"
+
+
+class InputError(UsageError):
+    """A field of a request to a served model does not fit."""
+
+    http_status = 422
+    code = "unfitting"
+
+    def __init__(self, field: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"{field or 'the input'} {reason}", hint=hint)
+        self.field = field
+        """Its name; within a value with dots."""
 
 
 class RuleError(UsageError):
@@ -382,6 +397,25 @@ class UserCodeError(HandlerError):
         """The command that tries it again with the terminal attached; whoever shows the error fills it in."""
         self.resume = ""
         """The command that goes on with the job, or empty; filled in by the same."""
+
+
+class BusyError(StarwhaleError, RuntimeError):
+    """So many requests wait for a served model already that no more are taken."""
+
+    http_status = 429
+    code = "busy"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, hint=f"try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+        """When there will be room, about."""
+
+
+class ModelGoneError(StarwhaleError, RuntimeError):
+    """The process of a served model ended while it had a request, or is not there at present."""
+
+    http_status = 503
+    code = "model_gone"
 
 
 class RetryLaterError(StarwhaleError):

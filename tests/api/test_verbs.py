@@ -63,6 +63,7 @@ SDK = {
     "model recover": "starwhale.api.model:recover",
     "model remove": "starwhale.api.model:remove",
     "model run": "starwhale:Job.run",
+    "model serve": "starwhale.api.model:serve",
     "model tag": "starwhale.api.model:tag",
     "project create": "starwhale.api.project:create",
     "project info": "starwhale.api.project:info",

@@ -8,13 +8,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starwhale.api.instance import default_instance
 from starwhale.errors import HandlerError, NotBuiltYetError, UsageError
 from starwhale.handlers.context import find_runtime_context
 from starwhale.handlers.registry import REGISTRY
 from starwhale.models.diff import LIMIT, ModelDiff
+
+if TYPE_CHECKING:
+    from starwhale.api.serving import Serving
 
 logger = logging.getLogger(__name__)
 
@@ -221,6 +224,55 @@ def copy(
     verbs = default_instance().models
     copied = verbs.copy(src, dest, project=dest_local_project_uri, ignore_tags=tuple(ignore_tags or ()), force=force)
     return copied.version.uri.full
+
+
+def serve(
+    *targets: str | Path,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    modules: Sequence[str] = (),
+    runtime: str = "",
+    handler: str = "",
+    concurrency: int | None = None,
+    max_batch_size: int | None = None,
+    max_wait_ms: float = 5.0,
+) -> Serving:
+    """Serve models side by side in processes of their own, and return when they answer requests.
+
+    Example: `with model.serve("digits") as served: httpx.post(f"{served.address}/api/predict", json={"number": 3})`.
+
+    Args:
+        targets: `.py` files, folders and packaged models; the current folder when there is none.
+        host: Address to listen on; there is no login.
+        port: The port; None for the first free one from 8080 on.
+        modules: Modules of a folder.
+        runtime: URI of a runtime, in whose environment the models live.
+        handler: Name of the one api or handler to serve; empty for all.
+        concurrency: Calls at a time; None for one, and of an async function for as many as its handler says.
+        max_batch_size: Requests that one call of a batch handler takes; None for its batch_size.
+        max_wait_ms: How long the first request of a batch waits for others.
+
+    Returns:
+        What is served; whoever called this stops it: it is a context manager.
+
+    Raises:
+        NotFoundError: There is no such model or runtime.
+        UserCodeError: The code of a model raised while it was loaded.
+        PortError: The port is taken, or the address is none of this machine's.
+    """
+    from starwhale.api.serving import Serving
+    from starwhale.instances.online import OnlineOptions, OnlineRequest
+    from starwhale.serving.lanes import Bounds
+
+    request = OnlineRequest(
+        targets=tuple(map(str, targets)) or (".",),
+        modules=tuple(modules),
+        runtime_uri=runtime,
+        handler=handler,
+        concurrency=concurrency,
+    )
+    bounds = Bounds(max_batch_size=max_batch_size, max_wait_ms=max_wait_ms, concurrency=concurrency)
+    return Serving(OnlineOptions(request=request, bounds=bounds, host=host, port=port))
 
 
 def _describe(version: Any) -> Json:  # Any: a VersionRecord, whose module is heavy

@@ -1,4 +1,4 @@
-"""`swcli model`: package models, look at them, and run their evaluation."""
+"""`swcli model`: package models, look at them, run their evaluation, and try them online."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.cli.command import LazyCommand, SwCommand, SwGroup, add_not_built
+from starwhale.cli.command import LazyCommand, SwCommand, SwGroup
 from starwhale.cli.complete_names import completes
 from starwhale.cli.render.render_table import show_bytes
 from starwhale.cli.render.stage_line import StageLine
@@ -29,12 +29,10 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.records import VersionRecord
 
 Json = dict[str, Any]  # Any: JSON objects
-_NOT_BUILT = {
-    "serve": "Evaluate online",
-}
 _LATER = {"push": "copying a model to a server"}
 _LAZY = {
     "run": LazyCommand("starwhale.cli.model_run:run", "Evaluate a model over datasets."),
+    "serve": LazyCommand("starwhale.cli.model_serve:serve", "Try models online: over HTTP and on a page."),
     "export": LazyCommand("starwhale.cli.version_archive:model_export", "Write a version to one file."),
     "import": LazyCommand("starwhale.cli.version_archive:model_import", "Make a version of an archive."),
     "diff": LazyCommand("starwhale.cli.model_diff:diff", "Compare two versions: files, their lines, and handlers."),
@@ -51,7 +49,7 @@ FILTERS = ("basic", "model_yaml", "handlers", "files", "all")
 
 @click.group(cls=SwGroup, name="model", aliases={"ls": "list", "cp": "copy", "rm": "remove"}, lazy=_LAZY)
 def model() -> None:
-    """Package models, and run their evaluation."""
+    """Package models, run their evaluation, and try them online."""
 
 
 def _row(app: CliApp, version: VersionRecord) -> Json:
@@ -67,7 +65,6 @@ _KIND = VersionKind(
     row=_row,
 )
 add_version_commands(model, _KIND)
-add_not_built(model, _NOT_BUILT)
 
 
 @model.command("build", cls=SwCommand)

@@ -24,6 +24,7 @@ from starwhale.errors import InterruptedJobError, UserCodeError
 from starwhale.execution.tasks.packages import LoadedPackages
 from starwhale.execution.tasks.task_output import Echo, TaskLog, TaskStream, ThreadLogs
 from starwhale.storage.carriers.frames import Channel, Json, error_to_json
+from starwhale.storage.carriers.lifetime import die_with_parent
 from starwhale.storage.carriers.pipe import PipeClient, PipeTaskStores
 from starwhale.storage.object_accounts import accounts
 
@@ -251,16 +252,6 @@ def main(arguments: list[str]) -> None:
     Worker(control, stores).run()
     sys.stdout.flush()
     os._exit(0)  # threads that user code left behind do not hold the job up
-
-
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent ends, even while native code keeps every thread from running."""
-    if sys.platform != "linux":
-        return
-    with contextlib.suppress(Exception):
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 if __name__ == "__main__":

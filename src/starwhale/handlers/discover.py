@@ -14,7 +14,7 @@ from typing import Any
 from starwhale.domain.graph import StepGraph
 from starwhale.domain.job import HandlerRecord
 from starwhale.domain.wanted_metrics import METRICS_STEP
-from starwhale.errors import HandlerError, NotBuiltYetError, NotFoundError, UsageError, nearest
+from starwhale.errors import HandlerError, NotFoundError, UsageError, nearest
 from starwhale.handlers.argument import declared_arguments
 from starwhale.handlers.calls.in_flight import with_concurrency
 from starwhale.handlers.context import Context, find_runtime_context, set_runtime_context
@@ -124,13 +124,12 @@ def select(handlers: Mapping[str, HandlerRecord], wanted: str) -> str:
 
     Raises:
         NotFoundError: There is none.
-        UsageError: Several could be meant.
-        NotBuiltYetError: It is what the model offers online.
+        UsageError: Several could be meant, or it is what the model offers online.
     """
     found = _select(handlers, wanted)
     if handlers[found].virtual:
         message = f"the handler {found!r} is what the model offers online, and no job"
-        raise NotBuiltYetError(message, hint="it is for swcli model serve, which is not built yet")
+        raise UsageError(message, hint="it is served with: swcli model serve")
     return found
 
 

@@ -1,7 +1,8 @@
-"""What a model offers online: functions under names, with what they take. Declared here and recorded at build; nothing is served yet."""
+"""What a model offers online: functions under names, with what they take. Declared here, recorded at build, served by `serving`."""
 
 from __future__ import annotations
 
+import enum
 import inspect
 import sys
 import threading
@@ -10,16 +11,18 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from starwhale.domain.job import HandlerRecord
-from starwhale.errors import HandlerError, NotBuiltYetError, UsageError, nearest
+from starwhale.errors import HandlerError, UsageError, nearest
+from starwhale.handlers.form import STEP, Json, form_of, hints_of, object_schema, parameters, schema_of, with_default
 
-Json = dict[str, Any]  # Any: JSON objects
 Function = TypeVar("Function", bound=Callable[..., Any])  # Any: what users write takes and returns what they like
 SERVING = "serving"
 """Name of the handler that a model with services has besides."""
 SPEC_VERSION = "0.0.2"
 """Version of the specification's shape."""
-_PORT = 8080
+PORT = 8080
+"""Port of online evaluation where nobody says one."""
 _KINDS: dict[type, str] = {str: "STRING", int: "INT", float: "FLOAT", bool: "BOOL", list: "LIST"}
+_SPELLED = {"string": "STRING", "integer": "INT", "number": "FLOAT", "boolean": "BOOL", "array": "LIST"}
 _VALUES = {
     "STRING": "componentValueSpecString",
     "INT": "componentValueSpecInt",
@@ -39,6 +42,8 @@ class ServiceType:
     """What the specification calls it."""
     fields: Mapping[str, type] = {}
     """Name and type of each field of a request."""
+    ranges: Mapping[str, Mapping[str, float]] = {}
+    """Words of a JSON schema for the numbers that a field may be."""
 
     def __init__(self, **defaults: Any) -> None:  # Any: numbers and texts, see `fields`
         for field in defaults:
@@ -54,7 +59,7 @@ class ServiceType:
         Raises:
             UsageError: It has one.
         """
-        for parameter in _parameters(function):
+        for parameter in parameters(function):
             if parameter.name not in self.fields:
                 message = f"{function.__qualname__} takes {parameter.name!r}, which {self.name} does not have"
                 raise UsageError(
@@ -73,6 +78,12 @@ class LLMChat(ServiceType):
         "top_p": float,
         "temperature": float,
         "max_new_tokens": int,
+    }
+    ranges: Mapping[str, Mapping[str, float]] = {
+        "top_k": {"minimum": 0},
+        "top_p": {"minimum": 0, "maximum": 1, STEP: 0.01},
+        "temperature": {"minimum": 0},
+        "max_new_tokens": {"minimum": 1},
     }
 
     @dataclass(frozen=True, slots=True)
@@ -100,6 +111,10 @@ class TextToImage(ServiceType):
         "batch_count": int,
         "guidance_scale": float,
     }
+    ranges: Mapping[str, Mapping[str, float]] = {
+        **{name: {"minimum": 1} for name in ("sampling_steps", "width", "height", "batch_size", "batch_count")},
+        "guidance_scale": {"minimum": 0},
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +138,24 @@ class DeclaredApi:
         return {
             "uri": self.uri,
             "inference_type": kind.name if kind is not None else None,
-            "components": [_component(each, kind) for each in _parameters(self.function)],
+            "components": [_component(each, kind, hints_of(self.function)) for each in parameters(self.function)],
         }
+
+    def to_form(self) -> Json:
+        """Return the JSON schema of a request; fields of the kind that the function does not take may be given, and are left out."""
+        kind = self.inference_type
+        form = form_of(self.function)
+        if kind is None:
+            return form
+        fields: dict[str, Json] = {}
+        for name, declared in form["properties"].items():
+            schema = {**(declared if "type" in declared else {**schema_of(kind.fields[name]), **declared})}
+            schema |= kind.ranges.get(name, {})
+            fields[name] = with_default(schema, kind.defaults[name]) if name in kind.defaults else schema
+        if "history" in fields:
+            fields["history"] = {**fields["history"], "items": _MESSAGE}
+        needed = [name for name in form["required"] if name not in kind.defaults]
+        return {**object_schema(fields, needed), "x-ignored": [name for name in kind.fields if name not in fields]}
 
 
 class Service:
@@ -206,15 +237,6 @@ class Service:
         """Return the specification of everything that is offered, by name."""
         return make_spec(self.apis(), title=title, description=description)
 
-    def serve(self, addr: str = "127.0.0.1", port: int = _PORT, title: str | None = None) -> None:
-        """Serve it.
-
-        Raises:
-            NotBuiltYetError: Always: serving is not built yet.
-        """
-        del addr, port, title
-        raise NotBuiltYetError("serving is not built yet", hint="evaluate in bulk with: swcli model run")
-
 
 SERVICES = Service()
 """What the decorator `api` has seen in this process; as the registry of handlers, a named exception to "no ambient state"."""
@@ -237,16 +259,21 @@ def serving_handler(before: Mapping[str, DeclaredApi], root: str) -> dict[str, H
         before: What was offered before they were imported.
         root: The work directory, without a slash at the end.
     """
-    mine = {
+    mine = offered_since(before, root)
+    if not mine:
+        return {}
+    spec = make_spec(mine, title=SERVING)
+    record = HandlerRecord(name=SERVING, kind=SERVING, expose=PORT, virtual=True, service_spec=spec)
+    return {SERVING: record}
+
+
+def offered_since(before: Mapping[str, DeclaredApi], root: str) -> dict[str, DeclaredApi]:
+    """Return what the modules of a work directory offer; see `serving_handler`."""
+    return {
         uri: each
         for uri, each in SERVICES.apis().items()
         if before.get(uri) is not each or _lies_in(each.function, root)
     }
-    if not mine:
-        return {}
-    spec = make_spec(mine, title=SERVING)
-    record = HandlerRecord(name=SERVING, kind=SERVING, expose=_PORT, virtual=True, service_spec=spec)
-    return {SERVING: record}
 
 
 def _lies_in(function: Callable[..., Any], root: str) -> bool:  # Any: see Function
@@ -254,28 +281,40 @@ def _lies_in(function: Callable[..., Any], root: str) -> bool:  # Any: see Funct
     return isinstance(file, str) and file.startswith(root + "/")
 
 
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:  # Any: see Function
-    """Return what a request may fill in: no `self`, no `*args`."""
-    found = list(inspect.signature(function).parameters.values())
-    if found and "." in function.__qualname__.rpartition("<locals>.")[2]:
-        found = found[1:]
-    return [each for each in found if each.kind not in {each.VAR_POSITIONAL, each.VAR_KEYWORD}]
+_MESSAGE = object_schema({"content": {"type": "string"}, "bot": {"type": "boolean"}}, ["content", "bot"])
 
 
-def _component(parameter: inspect.Parameter, kind: ServiceType | None) -> Json:
+def _component(
+    parameter: inspect.Parameter, kind: ServiceType | None, hints: Mapping[str, Any]
+) -> Json:  # Any: annotations
     fields = kind.fields if kind is not None else {}
     default = None if parameter.default is parameter.empty else parameter.default
     default = kind.defaults.get(parameter.name, default) if kind is not None else default
-    hint = fields.get(parameter.name) or _hinted(parameter.annotation) or type(default)
-    spelled = _KINDS.get(hint, "STRING")
-    is_plain = type(default) in {str, int, float, bool}
-    value = {_VALUES[spelled]: {"defaultVal": default}} if is_plain and spelled in _VALUES else {}
-    return {"name": parameter.name, "component_spec_value_type": spelled, **value}
+    default = default.value if isinstance(default, enum.Enum) else default
+    hinted = schema_of(hints.get(parameter.name))
+    schema = {**hinted, **(kind.ranges.get(parameter.name, {}) if kind is not None else {})}
+    spelled = _KINDS.get(fields.get(parameter.name, object)) or _SPELLED.get(hinted.get("type", ""))
+    spelled = spelled or _KINDS.get(type(default), "STRING")
+    value: Json = {"defaultVal": default} if type(default) in {str, int, float, bool} else {}
+    if spelled in {"INT", "FLOAT"}:
+        words = {"min": "minimum", "max": "maximum", "step": STEP}
+        value |= {short: schema[word] for short, word in words.items() if word in schema}
+    has_value = bool(value) and spelled in _VALUES
+    return {
+        "name": parameter.name,
+        "component_spec_value_type": spelled,
+        **({_VALUES[spelled]: value} if has_value else {}),
+    }
 
 
-def _hinted(annotation: Any) -> type | None:  # Any: whatever stands behind the colon, a text with postponed annotations
-    by_name = {each.__name__: each for each in _KINDS}
-    return by_name.get(annotation if isinstance(annotation, str) else getattr(annotation, "__name__", ""))
-
-
-__all__ = ["SERVICES", "SERVING", "DeclaredApi", "LLMChat", "Service", "ServiceType", "TextToImage", "serving_handler"]
+__all__ = [
+    "PORT",
+    "SERVICES",
+    "SERVING",
+    "DeclaredApi",
+    "LLMChat",
+    "Service",
+    "ServiceType",
+    "TextToImage",
+    "serving_handler",
+]

@@ -84,6 +84,10 @@ class Guard:
     """What is guarded."""
     hosts: Hosts = field(default_factory=Hosts)
     """Names under which it may be asked for."""
+    body_bytes: int = BODY_BYTES
+    """Bytes of a request's body, at most."""
+    page: str = "the console"
+    """What a person is to open."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what is not meant for us, and pass the rest on."""
@@ -95,7 +99,7 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, _with_headers(send))
             return
-        bounded = _Bounded(receive)
+        bounded = _Bounded(receive, self.body_bytes)
         await self.app(scope, bounded, _with_headers(send))
 
     def _refuse(self, method: str, path: str, headers: dict[str, str]) -> Response | None:
@@ -107,12 +111,12 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and not self._is_ours(origin):
             return problem(
-                403, "origin", f"a page of {origin[:100]!r} may not ask this server", "open the console itself"
+                403, "origin", f"a page of {origin[:100]!r} may not ask this server", f"open {self.page} itself"
             )
         site = headers.get("sec-fetch-site", "same-origin")
         is_page = headers.get("sec-fetch-mode") == "navigate" and method == "GET" and not path.startswith("/api/")
         if site not in {"same-origin", "none"} and not is_page:
-            return problem(403, "origin", "a page of another site may not ask this server", "open the console itself")
+            return problem(403, "origin", "a page of another site may not ask this server", f"open {self.page} itself")
         if method in {"GET", "HEAD", "OPTIONS"}:
             return None
         kind = headers.get("content-type", "").partition(";")[0].strip().casefold()
@@ -121,8 +125,8 @@ class Guard:
             return problem(
                 415, "content_type", f"a body is JSON, not {kind[:80]!r}", "send content-type: application/json"
             )
-        if not length.isdecimal() or int(length) > BODY_BYTES:
-            return problem(413, "too_large", f"a body has {BODY_BYTES:,} bytes at most")
+        if not length.isdecimal() or int(length) > self.body_bytes:
+            return problem(413, "too_large", f"a body has {self.body_bytes:,} bytes at most")
         return None
 
     def _is_ours(self, origin: str) -> bool:
@@ -138,12 +142,13 @@ class _Bounded:
     """Ends a body that is longer than it said."""
 
     receive: Receive
+    most: int
     size: int = 0
 
     async def __call__(self) -> Message:
         message = await self.receive()
         self.size += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if self.size > BODY_BYTES else message
+        return {"type": "http.disconnect"} if self.size > self.most else message
 
 
 def _with_headers(send: Send) -> Send:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import socket
 import threading
@@ -11,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from starwhale.errors import PortError, StarwhaleError, UsageError
+from starwhale.errors import StarwhaleError
 from starwhale.instances import open_instance
 from starwhale.instances.change_feed import ChangeFeed
 from starwhale.instances.jobs.job_table import JobTable
 from starwhale.server.app import make_app
 from starwhale.server.comparisons import Comparisons
 from starwhale.server.guard import hosts_of
+from starwhale.server.listening import TellingServer, address_of, listen
 from starwhale.server.live import Changes
 from starwhale.server.state import Served
 
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 PORT = 8848
 """Port when nobody says one, and the first of those that are tried."""
-TRIED = 50
-"""Ports that are tried when nobody says one."""
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +66,7 @@ def serve(settings: Settings, options: ServeOptions, say: Callable[[str], None])
         PortError: The port is taken, or the address is none of this machine's.
         RootError: The root cannot be used.
     """
-    listening = _listen(options)
+    listening = listen(options.host, options.port, first=PORT)
     port = listening.getsockname()[1]
     with open_instance(settings) as instance, listening:
         served = make_served(instance)
@@ -79,36 +76,16 @@ def serve(settings: Settings, options: ServeOptions, say: Callable[[str], None])
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3, lifespan="on"
         )
-        address = _address(options.host, port)
+        address = address_of(options.host, port)
 
         def started() -> None:
             instance.console.note(address)
             say(address)
 
         try:
-            _Server(config, started, served.changes.end).run(sockets=[listening])
+            TellingServer(config, started, served.changes.end).run(sockets=[listening])
         finally:
             instance.console.forget()
-
-
-class _Server(uvicorn.Server):
-    """Says when requests are answered, and ends the streams of pages before it waits for what is asked."""
-
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None], ending: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._tell = started
-        self._ending = ending
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer."""
-        await super().startup(sockets)
-        if not self.should_exit:
-            self._tell()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop answering."""
-        self._ending()
-        await super().shutdown(sockets)
 
 
 def _warm(served: Served) -> None:
@@ -116,48 +93,3 @@ def _warm(served: Served) -> None:
         served.jobs.warm()
     except StarwhaleError as error:
         logger.warning("the summaries of jobs cannot be read: %s", error)
-
-
-def _listen(options: ServeOptions) -> socket.socket:
-    """Take the port that is asked for, or the first free one."""
-    if options.port is not None:
-        return _bind(options.host, options.port)
-    for port in range(PORT, PORT + TRIED):
-        try:
-            return _bind(options.host, port)
-        except PortError as error:
-            if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.EADDRINUSE:
-                raise
-    return _bind(options.host, 0)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except OSError as error:
-        raise UsageError(
-            f"{host!r} is no address of this machine", hint="use 127.0.0.1, or leave --host out"
-        ) from error
-    bound = socket.socket(family, kind, proto)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-        bound.listen(128)
-    except OSError as error:
-        bound.close()
-        if error.errno == errno.EADDRINUSE:
-            message = f"port {port} is in use"
-            raise PortError(message, hint="leave --port out for the next free one, or give another") from error
-        if error.errno == errno.EACCES:
-            raise PortError(f"port {port} needs more rights", hint="give one from 1024 on") from error
-        raise PortError(
-            f"cannot listen on {host} port {port}: {error.strerror}", hint="use 127.0.0.1, or leave --host out"
-        ) from error
-    return bound
-
-
-def _address(host: str, port: int) -> str:
-    shown = "localhost" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - what it listens on was asked for
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"

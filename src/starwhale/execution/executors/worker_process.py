@@ -23,6 +23,7 @@ from starwhale.execution.executors.protocol import ExecutorOptions
 from starwhale.execution.tasks.task_output import TAIL_BYTES, read_tail
 from starwhale.settings import child_environment
 from starwhale.storage.carriers.frames import Channel, Json
+from starwhale.storage.carriers.lifetime import describe_exit, signal_name
 from starwhale.storage.object_accounts import accounts
 
 Events = queue.SimpleQueue[tuple["WorkerProcess", Json | None]]
@@ -159,7 +160,7 @@ class WorkerProcess:
     @property
     def signal(self) -> str:
         """Name of the signal that killed the process, or empty."""
-        return _signal_name(self._process.poll())
+        return signal_name(self._process.poll())
 
     def describe_end(self) -> str:
         """Say how the process ended."""
@@ -195,19 +196,6 @@ class WorkerProcess:
         self._channel.close()
         self._served.drain()
         self._events.put((self, None))
-
-
-def describe_exit(code: int | None) -> str:
-    """Say how a process ended, of its return code; None where it runs on."""
-    if name := _signal_name(code):
-        return f"was killed by {name}"
-    return "closed its connection" if code is None else f"ended with exit code {code}"
-
-
-def _signal_name(code: int | None) -> str:
-    if code is None or code >= 0:
-        return ""
-    return signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
 
 
 def is_ours(python: str) -> bool:

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from starwhale.errors import UserCodeError, WorkerDiedError
-from starwhale.execution.executors.worker_process import describe_exit, is_ours
+from starwhale.execution.executors.worker_process import is_ours
 from starwhale.handlers.dataset_rows import Row
 from starwhale.handlers.failures import crash_frame
 from starwhale.media import codec
 from starwhale.media.source import FileSource
 from starwhale.settings import child_environment
 from starwhale.storage.carriers.frames import Channel, error_from_json
+from starwhale.storage.carriers.lifetime import describe_exit
 from starwhale.storage.object_accounts import accounts
 
 _STDERR = 2

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from starwhale.errors import StarwhaleError
-from starwhale.execution.worker import die_with_parent
 from starwhale.media import codec
 from starwhale.media.artifact import BaseArtifact
 from starwhale.media.source import FileSource
 from starwhale.storage.carriers.frames import Channel, Json, error_to_json
+from starwhale.storage.carriers.lifetime import die_with_parent
 from starwhale.storage.object_accounts import accounts
 
 SENT_ROWS = 1000

@@ -1,0 +1,50 @@
+"""The application of online evaluation: its routes, its page, and what stands around both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, JSONResponse, Response
+
+from starwhale.server.guard import Guard, Hosts
+from starwhale.server.online.openapi import describe
+from starwhale.server.online.routes import router
+from starwhale.server.problems import add_problems, problem
+from starwhale.settings import VERSION
+
+if TYPE_CHECKING:
+    from starwhale.server.online.state import Online
+
+PAGE = Path(__file__).parent / "page"
+"""The files of the page."""
+_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+def make_app(online: Online, hosts: Hosts, *, body_bytes: int) -> FastAPI:
+    """Make the application of models that are ready.
+
+    Args:
+        online: What is served, for as long as the application runs.
+        hosts: Names under which it may be asked for.
+        body_bytes: Bytes of a request's body, at most.
+    """
+    app = FastAPI(title=online.title, version=VERSION, openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.online = online
+    add_problems(app)
+    app.include_router(router)
+
+    @app.get("/openapi.json")
+    def openapi() -> JSONResponse:
+        return JSONResponse(describe(online.title, online.models))
+
+    @app.get("/{path:path}", response_model=None)
+    def page(path: str) -> Response:
+        file = PAGE / (path or "index.html")
+        if path.count("/") or file.suffix not in _TYPES or not file.is_file():
+            return problem(404, "no_route", f"there is nothing at /{path[:200]}", "see /openapi.json")
+        return FileResponse(file, media_type=_TYPES[file.suffix], headers={"cache-control": "no-cache"})
+
+    app.add_middleware(Guard, hosts=hosts, body_bytes=body_bytes, page="the page itself")
+    return app

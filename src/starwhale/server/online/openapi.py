@@ -1,0 +1,85 @@
+"""The description of what is served (OpenAPI 3.1): one path per function, made of the forms of the models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starwhale.settings import VERSION
+from starwhale.wire.problem import PROBLEM_TYPE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starwhale.serving.endpoint import Endpoint
+    from starwhale.serving.served_model import ServedModel
+
+Json = dict[str, Any]  # Any: JSON objects
+_PROBLEM = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "string"} for name in ("type", "code", "title", "message", "hint", "field")},
+        "status": {"type": "integer"},
+    },
+    "required": ["status", "code", "message"],
+}
+_REFUSALS = {
+    "413": "The body is too large.",
+    "422": "A field does not fit; `field` names it.",
+    "429": "Too many requests wait; `Retry-After` says when to come again.",
+    "500": "The code of the model failed; the log of the server has the traceback under the id.",
+    "503": "The process of the model ended while it had the request.",
+}
+
+
+def describe(title: str, models: Mapping[str, ServedModel]) -> Json:
+    """Return the description."""
+    paths: Json = {
+        "/health": {"get": _plain("health", "Whether every model takes requests.")},
+        "/api/spec": {"get": _plain("spec", "The specification of a model.", _model(models))},
+        "/models": {"get": _plain("models", "The models and what their functions take and give.")},
+        "/requests/{request_id}/stop": {
+            "post": _plain(
+                "stop",
+                "Stop a request that is not answered yet.",
+                {"name": "request_id", "in": "path", "required": True, "schema": {"type": "string"}},
+            )
+        },
+    }
+    for model in models.values():
+        for endpoint in model.offer.endpoints:
+            paths.setdefault(f"/api/{endpoint.name}", {"post": _call(endpoint, models)})
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": VERSION},
+        "paths": paths,
+        "components": {"schemas": {"Problem": _PROBLEM}},
+    }
+
+
+def _call(endpoint: Endpoint, models: Mapping[str, ServedModel]) -> Json:
+    answers = {"application/json": {"schema": endpoint.output}, "text/event-stream": {"schema": {"type": "string"}}}
+    return {
+        "operationId": endpoint.name,
+        "summary": endpoint.doc or endpoint.name,
+        "parameters": [_model(models, endpoint.name)],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": endpoint.form}}},
+        "responses": {"200": {"description": "What the function returns.", "content": answers}, **_refusals()},
+    }
+
+
+def _plain(name: str, summary: str, *parameters: Json) -> Json:
+    answers = {
+        "200": {"description": "A JSON object.", "content": {"application/json": {"schema": {"type": "object"}}}}
+    }
+    return {"operationId": f"_{name}", "summary": summary, "parameters": list(parameters), "responses": answers}
+
+
+def _model(models: Mapping[str, ServedModel], api: str = "") -> Json:
+    names = [name for name, each in models.items() if not api or each.offer.find(api) is not None]
+    said = {"type": "string", "enum": names}
+    return {"name": "model", "in": "query", "required": False, "schema": said}
+
+
+def _refusals() -> Json:
+    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": text, "content": content} for status, text in _REFUSALS.items()}

@@ -1,0 +1,54 @@
+"""What every route gets: the models that are served, and what is kept of their requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Query, Request
+
+from starwhale.errors import NotFoundError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starwhale.serving.lanes import Lane
+    from starwhale.serving.lanes import Request as Waiting
+    from starwhale.serving.served_model import ServedModel
+
+
+@dataclass(slots=True, kw_only=True)
+class Online:
+    """The models that are served. Whoever made it closes them."""
+
+    models: Mapping[str, ServedModel]
+    """By id, in the order in which they were named."""
+    title: str
+    """What pages and descriptions are called."""
+    under_way: dict[str, tuple[Lane, Waiting]] = field(default_factory=dict[str, "tuple[Lane, Waiting]"])
+    """Requests that are not answered yet, by id."""
+
+    def find(self, model: str, api: str = "") -> ServedModel:
+        """Return a model by its id; without one the first that has the api, else the first of all.
+
+        Raises:
+            NotFoundError: None is called so.
+        """
+        if model:
+            if model not in self.models:
+                raise NotFoundError(f"no model {model[:100]!r} is served here", hint=nearest(model[:100], self.models))
+            return self.models[model]
+        served = list(self.models.values())
+        return next((each for each in served if each.offer.find(api) is not None), served[0])
+
+
+def online(request: Request) -> Online:
+    """Return what is served by the program that a request has come to."""
+    found: Online = request.app.state.online
+    return found
+
+
+Here = Annotated[Online, Depends(online)]
+"""Parameter of a route: what is served."""
+ModelId = Annotated[str, Query(max_length=300, description="Id of a model; by default the first that has the api.")]
+"""Parameter of a route: which model."""
