@@ -119,6 +119,7 @@ class JobRun:
         self._state = self._first_state()
         self._recorded = {each.step.name: each.status for each in self._catalog.jobs.steps(job.id)}
         self._cancelled: set[tuple[str, int]] = set()
+        self._untidy: list[str] = []
         self._halt: TaskError | None = None
         self._suspects = Suspects(job, attempts.side)
         self._budget = parse_error_budget(job.request.max_errors) if job.request.max_errors else None
@@ -348,8 +349,13 @@ class JobRun:
             self._recorded[name] = status
             if status is Status.SUCCESS:
                 self._crash_point("step_recorded")
-                self._results.compact(self._job.id, name)
-                self._crash_point("compacted")
+                self._untidy.append(name)
+
+    def _tidy_up(self) -> None:
+        """Merge the parts of steps that have ended: when nobody waits for it any more, and whatever the job has come to."""
+        while self._untidy:
+            self._results.compact(self._job.id, self._untidy.pop(0))
+            self._crash_point("compacted")
 
     def _cancel(self) -> None:
         for task_id in schedule.to_cancel(self._state):
@@ -366,6 +372,7 @@ class JobRun:
             halt = self._state.stopped.error
         error = schedule.first_error(self._state) if status is Status.FAILED else halt if status in _STOPPED else None
         self._record_steps()
+        self._tidy_up()
         self._crash_point("steps_settled")
         if status is Status.SUCCESS and (error := self._keep_figures()) is not None:
             status = Status.FAILED

@@ -27,6 +27,8 @@ from starwhale.execution.run_options import RunOptions
 if TYPE_CHECKING:
     from starwhale.storage.task_side import JobStores
 
+_NEEDED = ("starwhale.storage.dataset_rows.dataset_store", "starwhale.storage.result_parts.results")
+"""What a job will need once its handlers are known."""
 Pin = Callable[[str], DatasetInput]
 """Resolves a dataset URI to an immutable version with all its rows."""
 
@@ -70,7 +72,7 @@ def _start(request: RunRequest, stores: JobStores, pin: Pin, options: RunOptions
     attempts = AttemptStores()
     with open_place(request, stores, attempts, options, job_id=job_id) as executor:
         facts = RecordFacts(request, options.argv)
-        with _importing("starwhale.storage.dataset_rows.dataset_store"):
+        with _importing(*_NEEDED):
             handlers = executor.discover()
         job = _plan(request, handlers, lambda uris: _pin_all(uris, request, stores, pin), job_id)
         job = fit_job(job, executor, options.notices)
@@ -91,12 +93,13 @@ def _start(request: RunRequest, stores: JobStores, pin: Pin, options: RunOptions
 
 
 @contextmanager
-def _importing(module: str) -> Generator[None]:
-    """Import a module of ours, which takes some time, while this thread waits for something else."""
+def _importing(*modules: str) -> Generator[None]:
+    """Import modules of ours, which takes some time, while this thread waits for something else."""
 
     def load() -> None:
-        with suppress(Exception):  # whoever needs it will say what is wrong
-            importlib.import_module(module)
+        with suppress(Exception):  # whoever needs them will say what is wrong
+            for module in modules:
+                importlib.import_module(module)
 
     thread = threading.Thread(target=load, name="imports", daemon=True)
     thread.start()

@@ -85,10 +85,12 @@ class NumpyBinary(BaseArtifact):
         if not self._has_shape:
             self._check(content, len(content) // dtype.itemsize * dtype.itemsize, dtype)
             return numpy.frombuffer(content, dtype=dtype).copy()
-        shape = [-1 if size is None else size for size in self.shape]
-        if -1 not in shape:
+        shape: Any = self.shape  # Any: the sizes are looked at below
+        if None in shape or -1 in shape:
+            return numpy.frombuffer(content, dtype=dtype).reshape([-1 if n is None else n for n in shape]).copy()
+        if len(content) != prod(shape) * dtype.itemsize:
             self._check(content, prod(shape) * dtype.itemsize, dtype)
-        return numpy.frombuffer(content, dtype=dtype).reshape(shape).copy()
+        return numpy.ndarray(shape, dtype, content).copy()
 
     def _check(self, content: bytes, expected: int, dtype: object) -> None:
         if len(content) != expected:

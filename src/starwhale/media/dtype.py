@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 
@@ -52,8 +53,15 @@ def dtype_name(dtype: Any) -> str:  # Any: a name, a NumPy type or dtype, or a t
 
 def numpy_dtype(dtype: Any, numpy: Any) -> Any:  # Any: NumPy is optional, and dtype is what the user gave
     """Turn whatever names an element type into a NumPy dtype."""
-    if isinstance(dtype, str) and dtype.startswith("["):
-        from ast import literal_eval
+    return _named_dtype(str.__str__(dtype)) if isinstance(dtype, str) else numpy.dtype(dtype)
 
-        return numpy.dtype(literal_eval(str.__str__(dtype)))
-    return numpy.dtype(dtype)
+
+@lru_cache(maxsize=64)  # asked for by each row of many, and of few names
+def _named_dtype(name: str) -> Any:  # Any: see above
+    import numpy as np
+
+    if not name.startswith("["):
+        return np.dtype(name)
+    from ast import literal_eval
+
+    return np.dtype(literal_eval(name))
