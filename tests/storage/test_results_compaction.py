@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from starwhale.storage.catalog.catalog import SqlCatalog, open_catalog
 from starwhale.storage.layout import Layout
 from starwhale.storage.part import PartDraft, RangeLease, TableDraft
 from starwhale.storage.protocols import TableQuery
+from starwhale.storage.result_parts import compact
 from starwhale.storage.result_parts.part_codec import encode_draft
 from starwhale.storage.result_parts.results import LocalResultStore, ResultScope, describe_part
 
@@ -46,11 +48,11 @@ class Driver:
         self.store = LocalResultStore(layout, self.catalog)
         self.compactions = 0
 
-    def commit(self, rank: int) -> None:
+    def commit(self, rank: int, value: object = None) -> None:
         """Commit one row with a log of its own and one that every row shares."""
         lease = RangeLease(job_id=JOB, step=STEP, dataset_position=0, start=rank, stop=rank + 1, epoch=1, batch=1)
         tables = [
-            TableDraft(name="predictions", ids=[rank], columns={"_index": [rank], "output": [rank * 2]}),
+            TableDraft(name="predictions", ids=[rank], columns={"_index": [rank], "output": [value or rank * 2]}),
             TableDraft(
                 name="logged", ids=["shared", f"own {rank}"], columns={"last": [rank, None], f"c{rank % 3}": [1, 2]}
             ),
@@ -121,6 +123,24 @@ def test_equal_ids_keep_the_order_of_their_commits(driver: Driver) -> None:
     assert len(rows) == 151
     found = list(driver.store.reader.rows(SCOPE, TableQuery(table="results")))
     assert [row["output"] for row in found] == [rank * 2 for rank in range(150)]
+
+
+def test_what_compresses_well_is_merged_a_bounded_piece_at_a_time(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arrays of zeros take no room on disk, and would all be in memory at once."""
+    monkeypatch.setattr(compact, "MERGED_BYTES", 1 << 20)
+    for rank in range(40):
+        driver.commit(rank, value=bytes(100_000))
+    driver.store.compact(JOB, STEP)
+    merged = {t.file: t for part in driver.catalog.parts.visible(JOB) for t in part.tables if t.table_name != "logged"}
+    whole = [dataclasses.replace(table, first_row=0, row_count=1) for table in merged.values()]
+    sizes = [driver.store.batch(JOB, table).nbytes * 10 for table in whole]
+    assert len(sizes) == 4, "ten rows lie in each"
+    assert max(sizes) <= 1 << 20
+    assert driver.store.compact(JOB, STEP) == 0, "what is full is not written again"
+    rows = list(driver.store.reader.rows(SCOPE, TableQuery(table="results")))
+    assert [row["output"] for row in rows] == [bytes(100_000)] * 40
 
 
 def test_a_segment_into_which_a_part_was_just_written_is_kept(driver: Driver) -> None:

@@ -24,6 +24,8 @@ CHUNK_ROWS = 65_536
 """Most rows of a merged stretch."""
 CHUNK_BYTES = 8 << 20
 """About the most stored bytes of a merged stretch."""
+MERGED_BYTES = 32 << 20
+"""About the most bytes of a merged stretch in memory: what compresses a hundredfold is not merged in one go."""
 Item = tuple[PartRecord, PartTable]
 
 
@@ -43,9 +45,13 @@ def compact_parts(files: PartFiles, owner: str, step: str = "") -> int:
     for chunk in _chunks(parts):
         if len({(table.file, table.offset) for _, table in chunk}) < 2:
             continue
-        for part, table in _merge(files, owner, chunk):
-            moved[part.id].append(table)
-        emptied.update(table.file for _, table in chunk)
+        for some, batches in _in_memory(files, owner, chunk):
+            if len({(table.file, table.offset) for _, table in some}) < 2:
+                continue
+            for part, table in _merge(files, owner, some, batches):
+                moved[part.id].append(table)
+            emptied.update(table.file for _, table in some)
+            batches.clear()  # before the next ones are read
     if moved:
         files.parts.replace_locations(owner, moved)
     ended = {part.task_id for part in parts if part.task_id} if step else set[str]()
@@ -78,8 +84,28 @@ def _chunks(parts: Sequence[PartRecord]) -> Iterator[list[Item]]:
             yield chunk
 
 
-def _merge(files: PartFiles, owner: str, chunk: Sequence[Item]) -> Iterable[Item]:
-    payload = write_batch(_join([files.batch(owner, table) for _, table in chunk]))
+def _in_memory(
+    files: PartFiles, owner: str, chunk: Sequence[Item]
+) -> Iterator[tuple[list[Item], list[Any]]]:  # Any: see _join
+    """Read a chunk, as much of it at a time as fits; a stretch that was merged before and is full stays as it is."""
+    some: list[Item] = []
+    batches: list[Any] = []
+    size = 0
+    for part, table in chunk:
+        batch = files.batch(owner, table)
+        if some and size + batch.nbytes > MERGED_BYTES:
+            yield some, batches
+            some, batches, size = [], [], 0
+        some.append((part, table))
+        batches.append(batch)
+        size += batch.nbytes
+    yield some, batches
+
+
+def _merge(
+    files: PartFiles, owner: str, chunk: Sequence[Item], batches: Sequence[Any]
+) -> Iterable[Item]:  # Any: see _join
+    payload = write_batch(_join(batches))
     digest = blake3(payload).digest()
     name = f"{digest.hex()[:32]}.rows"
     write_new(files.folder(owner) / name, payload, sync=True)
