@@ -95,5 +95,5 @@ def test_no_committed_row_is_paid_for_twice_when_everything_is_killed(place: Pla
     rows = place.committed()
     assert [row["_index"] for row in rows] == list(range(ROWS))
     assert all(
-        row["output/tokens_in"] == 5 and row["output/latency_s"] > 0 and row["output/cost_usd"] > 0 for row in rows
+        row["output/tokens_in"] == 5 and row["duration_seconds"] > 0 and row["output/cost_usd"] > 0 for row in rows
     )
