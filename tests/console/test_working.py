@@ -170,6 +170,14 @@ def test_a_run_is_seen_while_it_goes_on_paused_and_cancelled(page: Page, console
         page.get_by_role("button", name="Cancel").wait_for()
         page.get_by_role("button", name="Cancel").click()
         page.locator("h1 .badge").get_by_text("canceled").wait_for()
+        before = page.url
+        page.get_by_role("button", name="Run again").click()
+        page.wait_for_url(lambda url: "/jobs/" in url and url.split("/jobs/")[1][:40] != before.split("/jobs/")[1][:40])
+        page.locator("h1 .badge").get_by_text("running").wait_for()
+        page.get_by_role("link", name="Rows", exact=True).click()
+        page.get_by_text("slow_#@#_0").first.wait_for()
+        page.get_by_role("button", name="Cancel").click()
+        page.locator("h1 .badge").get_by_text("canceled").wait_for()
     finally:
         if run.poll() is None:
             run.kill()
@@ -186,3 +194,44 @@ def test_a_server_that_comes_back_is_noticed(page: Page, console: Console) -> No
     page.get_by_text("The server does not answer").wait_for(state="detached")
     page.get_by_role("link", name="Datasets").click()
     page.get_by_role("link", name="digits").wait_for()
+
+
+def test_a_column_is_pinned_an_interval_stands_beside_its_value_and_a_view_is_kept(page: Page) -> None:
+    page.goto("/")
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="knn"))
+    row.locator(".half").first.wait_for()
+    assert row.locator(".half").first.get_attribute("title") == "95 % [0.9489, 0.9737]"
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_label("Pin Datasets").click()
+    page.wait_for_url(re.compile("pin=datasets"))
+    page.keyboard.press("Escape")
+    heads = page.get_by_role("columnheader").all_inner_texts()
+    assert [each.strip() for each in heads].index("Datasets") == 2
+    page.get_by_role("button", name="Views").click()
+    page.get_by_label("Name of this view").fill("where it ran")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="All evaluations").click()
+    page.wait_for_url(lambda url: "pin=" not in url)
+    page.reload()
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("button", name="where it ran", exact=True).click()
+    page.wait_for_url(re.compile("pin=datasets"))
+    page.screenshot(path=SHOTS / "pinned.png")
+
+
+def test_curves_of_all_classes_lie_over_each_other(page: Page, console: Console) -> None:
+    page.goto(f"/jobs/{console.jobs['knn']}")
+    group = page.get_by_role("group", name="Classes drawn")
+    group.get_by_role("button", name="4").click()
+    plot = page.locator(".curve-plot")
+    page.wait_for_function("document.querySelectorAll('.curve-plot polyline').length === 9")
+    page.get_by_role("button", name="PR", exact=True).click()
+    plot.get_by_text("precision", exact=True).wait_for()
+    page.get_by_role("button", name="None", exact=True).click()
+    group.get_by_role("button", name="3").click()
+    page.wait_for_function("document.querySelectorAll('.curve-plot polyline').length === 1")
+    box = plot.locator("polyline").bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 2, box["y"] + 2)
+    page.wait_for_url(re.compile("table=roc_auc"))
+    page.get_by_text(re.compile(r"^\d+ rows?$")).first.wait_for()

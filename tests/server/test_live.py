@@ -126,7 +126,7 @@ def test_a_running_job_shows_its_rows_pauses_and_goes_on(own: Root, tmp_path: Pa
         paused = post(address, f"jobs/{job}/pause", {"wait_s": 20})
         assert (paused.status_code, paused.json()["status"]) == (200, "paused")
         run.wait(timeout=60)
-        assert httpx.get(f"{address}/api/v1/jobs/{job}").json()["can"] == ["cancel", "resume", "remove"]
+        assert httpx.get(f"{address}/api/v1/jobs/{job}").json()["can"] == ["cancel", "resume", "run_again", "remove"]
         assert post(address, f"jobs/{job}/resume", {}).status_code == 202
         with open_instance(read_settings(own.env)) as instance:
             assert instance.jobs.wait(job, timeout_s=60).status == "success"

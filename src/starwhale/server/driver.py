@@ -1,4 +1,4 @@
-"""Go on with a job in a process of its own: `python -m starwhale.server.driver` reads what to do from stdin, and drives the job to its end.
+"""Go on with a job, or run a new one, in a process of its own: `python -m starwhale.server.driver` reads what to do from stdin, and drives the job to its end.
 
 The process outlives the server: ending the console does not end what it started.
 """
@@ -12,14 +12,16 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from starwhale.errors import ExecutionError, StarwhaleError, told_error
+from starwhale.errors import ExecutionError, NotFoundError, StarwhaleError, told_error
 
 if TYPE_CHECKING:
-    from starwhale.domain.job import ResumeChanges
+    from starwhale.domain.job import ResumeChanges, RunRequest
     from starwhale.instances import Instance
 
 STARTED_S = 30.0
 """A driver has to take the job over in so many seconds."""
+MADE_S = 120.0
+"""A new job has to be there in so many seconds: its model is unpacked, and the environment of its runtime made, before."""
 _POLL_S = 0.05
 
 
@@ -30,8 +32,26 @@ def start_driver(instance: Instance, job_id: str, changes: ResumeChanges) -> Non
         StarwhaleError: It cannot go on; says why.
         ExecutionError: It did not begin in time.
     """
-    asked = json.dumps({"job": job_id, "changes": dataclasses.asdict(changes), "root": str(instance.root)})
-    folder = instance.jobs.log_folder(job_id)
+    _start(instance, job_id, {"job": job_id, "changes": dataclasses.asdict(changes)}, STARTED_S)
+
+
+def start_run(instance: Instance, request: RunRequest) -> None:
+    """Start a process that runs a new job, and return when the job is there and driven by it, or the process has ended.
+
+    Args:
+        instance: Where the job is kept.
+        request: What it does; with an id.
+
+    Raises:
+        StarwhaleError: It cannot run; says why.
+        ExecutionError: It did not begin in time.
+    """
+    _start(instance, request.job_id, {"request": request.to_json()}, MADE_S)
+
+
+def _start(instance: Instance, job_id: str, asked: dict[str, Any], patience_s: float) -> None:
+    words = json.dumps({**asked, "root": str(instance.stores.layout.root)})
+    folder = instance.stores.layout.logs(job_id)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "driver.txt").open("ab") as log:
         process = subprocess.Popen(
@@ -43,13 +63,11 @@ def start_driver(instance: Instance, job_id: str, changes: ResumeChanges) -> Non
             start_new_session=True,
         )
     assert process.stdin is not None  # noqa: S101 - it is a pipe
-    process.stdin.write(asked)
+    process.stdin.write(words)
     process.stdin.close()
-    jobs = instance.catalog.jobs
-    deadline = time.monotonic() + STARTED_S
+    deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
-        found = jobs.find(job_id)
-        if found.driver is not None and found.driver.pid == process.pid:
+        if _driver_pid(instance, job_id) == process.pid:
             _reap(process)
             return
         if process.poll() is not None:
@@ -57,7 +75,15 @@ def start_driver(instance: Instance, job_id: str, changes: ResumeChanges) -> Non
             return
         time.sleep(_POLL_S)
     process.terminate()
-    raise ExecutionError(f"the process that should go on with job {job_id[:12]} did not begin in {STARTED_S:g} s")
+    raise ExecutionError(f"the process that should work on job {job_id[:12]} did not begin in {patience_s:g} s")
+
+
+def _driver_pid(instance: Instance, job_id: str) -> int | None:
+    try:
+        found = instance.catalog.jobs.find(job_id)
+    except NotFoundError:
+        return None  # it is not there yet
+    return None if found.driver is None else found.driver.pid
 
 
 def _reap(process: subprocess.Popen[str]) -> None:
@@ -83,27 +109,29 @@ def _raise_refusal(process: subprocess.Popen[str]) -> None:
         raise told_error(str(said["code"]), str(said["message"]), str(said["hint"]))
     if process.returncode:
         raise ExecutionError(
-            "the process that should go on with the job ended at once",
+            "the process that should work on the job ended at once",
             hint="its log is driver.txt beside the job's logs",
         )
 
 
 def main() -> int:
-    """Do what stdin says; the exit code is that of `swcli job resume`."""
-    from starwhale.domain.job import ResumeChanges
+    """Do what stdin says; the exit code is that of `swcli job resume`, or of `swcli model run`."""
+    from pathlib import Path
+
+    from starwhale.domain.job import ResumeChanges, RunRequest
     from starwhale.domain.status import Status
     from starwhale.instances import open_instance
     from starwhale.settings import read_settings
 
     asked: dict[str, Any] = json.loads(sys.stdin.read())
-    from pathlib import Path
-
     settings = dataclasses.replace(read_settings(), root=Path(asked["root"]))
-    told: dict[str, Any] = {**asked["changes"], "arguments": ()}
-    changes = ResumeChanges(**told)
     with open_instance(settings) as instance:
         try:
-            outcome = instance.jobs.resume(asked["job"], changes)
+            if "request" in asked:
+                outcome = instance.jobs.run(RunRequest.from_json(asked["request"]))
+            else:
+                told: dict[str, Any] = {**asked["changes"], "arguments": ()}
+                outcome = instance.jobs.resume(asked["job"], ResumeChanges(**told))
         except StarwhaleError as error:
             print(json.dumps({"code": error.code, "message": error.message, "hint": error.hint}))  # noqa: T201 - read by who started us
             return error.exit_code

@@ -52,6 +52,8 @@ class JobRow:
     """Whether it was removed and may be recovered."""
     summary: RowView
     """What it logged as its summary: single values by name."""
+    intervals: dict[str, list[float]]
+    """95 % intervals by the name of a metric, as low and high; only in lists, and of metrics that have one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,6 @@ export function useJob(job: string): UseQueryResult<JobView> {
   return useQuery({
     queryKey: ["job", job, "view"],
     queryFn: ({ signal }) => get<JobView>(`/jobs/${segment(job)}`, {}, signal),
-    placeholderData: keepPreviousData,
   });
 }
 
@@ -92,13 +91,14 @@ export function readLog(job: string, log: LogPlace, part: LogPart, signal?: Abor
   return get<LogLines>(`/jobs/${segment(job)}/logs/lines`, { ...log, ...part, limit: 1000 }, signal);
 }
 
-export type JobVerb = "pause" | "cancel" | "resume" | "resume_failed" | "remove" | "recover";
+export type JobVerb = "pause" | "cancel" | "resume" | "resume_failed" | "run_again" | "remove" | "recover";
 
 const REQUESTS: Record<JobVerb, [string, object]> = {
   pause: ["pause", { wait_s: 0 }],
   cancel: ["cancel", { wait_s: 0 }],
   resume: ["resume", {}],
   resume_failed: ["resume", { failed: true }],
+  run_again: ["run-again", {}],
   remove: ["remove", {}],
   recover: ["recover", {}],
 };

@@ -870,6 +870,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job}/run-again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run Job Again
+         * @description Ask for the same again as a new job, in a process of its own; gives the new job.
+         */
+        post: operations["run_job_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job}/remove": {
         parameters: {
             query?: never;
@@ -1716,6 +1736,13 @@ export interface components {
              */
             summary: {
                 [key: string]: unknown;
+            };
+            /**
+             * Intervals
+             * @description 95 % intervals by the name of a metric, as low and high; only in lists, and of metrics that have one.
+             */
+            intervals: {
+                [key: string]: number[];
             };
         };
         /**
@@ -4315,6 +4342,38 @@ export interface operations {
                 "application/json": components["schemas"]["ResumeWish"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobRow"];
+                };
+            };
+            /** @description What is wrong with the request. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    run_job_again: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, a unique beginning of it, its name, `latest` or `latest~N`. */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             202: {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.status import Status, is_active, is_resumable
+from starwhale.instances.jobs.run_again import can_run_again
 from starwhale.results.reproduction import record_differences
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Json = dict[str, Any]  # Any: JSON objects
 
 
 def possible(stores: Stores, job: JobRecord) -> tuple[str, ...]:
-    """Return the verbs that a job allows as it stands: `pause`, `cancel`, `resume`, `resume_failed`, `remove`, `recover`."""
+    """Return the verbs that a job allows as it stands: `pause`, `cancel`, `resume`, `resume_failed`, `run_again`, `remove`, `recover`."""
     if job.is_removed:
         return ("recover",)
     is_driven = stores.catalog.jobs.is_driven(job)
@@ -41,6 +42,7 @@ def possible(stores: Stores, job: JobRecord) -> tuple[str, ...]:
         found += ["resume"] if is_resumable(job.status) else []
         failed = sum(each.failed for each in stores.catalog.ledger.progress(job.id))
         found += ["resume_failed"] if failed else []
+    found += ["run_again"] if can_run_again(job) else []
     if not is_active(job.status):
         found += ["remove"]
     return tuple(found)

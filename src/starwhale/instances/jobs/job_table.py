@@ -77,6 +77,7 @@ class JobTable:
         self._feed = feed
         self._rows: dict[str, JobFacts] = {}
         self._summaries: dict[str, tuple[int, Mapping[str, Any]]] = {}
+        self._intervals: dict[str, tuple[Any, Mapping[str, tuple[float, float]]]] = {}
         self._stale: set[str] | None = None
         self._lock = threading.Lock()
         self._is_whole = threading.Event()
@@ -139,6 +140,34 @@ class JobTable:
         if not found:
             raise NotFoundError(f"no job {job.id!r}", hint="see swcli job list")
         return dataclasses.replace(found[0], summary=self._read_summary(job.id))
+
+    def intervals(self, facts: JobFacts) -> Mapping[str, tuple[float, float]]:
+        """Return the 95 % intervals of a job's metrics, as far as they are known: of its figures, and of an accuracy that is a share of rows."""
+        key = facts.id, facts.finished_at, facts.done
+        known = self._intervals.get(facts.id)
+        if known is not None and known[0] == key:
+            return known[1]
+        found = self._find_intervals(facts)
+        with self._lock:
+            self._intervals[facts.id] = key, found
+        return found
+
+    def _find_intervals(self, facts: JobFacts) -> Mapping[str, tuple[float, float]]:
+        from starwhale.results.figure import figures_of
+        from starwhale.results.reports.job_report import accuracy_interval
+
+        found: dict[str, tuple[float, float]] = {}
+        accuracy = accuracy_interval(facts.summary, facts.done - facts.failed)
+        if accuracy is not None:
+            found["accuracy"] = accuracy.low, accuracy.high
+        try:
+            record = self._instance.catalog.jobs.find(facts.id).record
+        except NotFoundError:  # it went while the list was made
+            return found
+        for each in figures_of(record):
+            if not each.slice and not each.label:
+                found[each.metric] = each.low, each.high
+        return found
 
     def warm(self) -> None:
         """Read the summaries of all jobs; lists that are sorted by a metric wait for it."""

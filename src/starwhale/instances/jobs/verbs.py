@@ -233,6 +233,17 @@ class JobVerbs(JobReading):
 
         return possible(self._stores, job)
 
+    def again(self, job: str) -> RunRequest:
+        """Return what a job asked for, as the request of a new job that has an id already; nothing runs.
+
+        Raises:
+            NotFoundError: There is no such job, or the folder of its code is gone.
+            UsageError: A process of its own cannot run it, or a secret is missing that it was given as an argument.
+        """
+        from starwhale.instances.jobs.run_again import again_request
+
+        return again_request(self._stores, self.get(job))
+
     def run(self, request: RunRequest, options: RunOptions | None = None) -> JobOutcome:
         """Run a job to its end in this process and its workers.
 

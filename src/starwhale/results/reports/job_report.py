@@ -274,9 +274,18 @@ def make_steps(
 
 
 def _accuracy(found: Mapping[str, Value], progress: tuple[StepProgress, ...]) -> Interval | None:
-    """Give the accuracy its interval where it is a share of whole rows; other figures called so are left alone."""
+    return accuracy_interval(found, max((each.done - each.failed for each in progress), default=0))
+
+
+def accuracy_interval(found: Mapping[str, Value], predicted: int) -> Interval | None:
+    """Give the accuracy of a summary its interval where it is a share of whole rows; other figures called so are left alone.
+
+    Args:
+        found: The summary; its `n`, where there is one, says of how many rows.
+        predicted: Rows that were tried and have not failed.
+    """
     value = found.get("accuracy")
-    rows = found.get("n", max((each.done - each.failed for each in progress), default=0))
+    rows = found.get("n", predicted)
     if not isinstance(value, int | float) or isinstance(value, bool) or not isinstance(rows, int) or rows < 1:
         return None
     successes = round(value * rows)

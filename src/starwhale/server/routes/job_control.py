@@ -54,6 +54,16 @@ def resume_job(here: Here, job: JobAddress, body: ResumeWish) -> JobRow:
     return show_row(here.jobs.one(find_job(here, found.id)))
 
 
+@router.post("/run-again", status_code=202)
+def run_job_again(here: Here, job: JobAddress) -> JobRow:
+    """Ask for the same again as a new job, in a process of its own; gives the new job."""
+    from starwhale.server.driver import start_run
+
+    request = here.instance.jobs.again(find_job(here, job).id)
+    start_run(here.instance, request)
+    return show_row(here.jobs.one(find_job(here, request.job_id)))
+
+
 @router.post("/remove")
 def remove_job(here: Here, job: JobAddress) -> JobRow:
     """Hide a job until it is recovered; 409 while it runs."""

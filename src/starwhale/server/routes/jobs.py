@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -13,6 +14,8 @@ from starwhale.wire import Page
 from starwhale.wire.jobs import AttemptView, EventView, JobRow, JobsView, JobView, StepView, TaskView
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starwhale.instances.jobs.job_table import JobFacts
     from starwhale.results.reports.job_report import StepReport
     from starwhale.storage.catalog.records import AttemptRecord, JobRecord
@@ -49,7 +52,7 @@ def list_jobs(
     wanted = JobsWanted(project=project, where=where, search=search, sort=sort, descending=descending, removed=removed)
     found = here.jobs.find(wanted, after=read_cursor(after) if after else None, limit=limit)
     return JobsView(
-        items=[show_row(each) for each in found.rows],
+        items=[show_row(each, here.jobs.intervals(each)) for each in found.rows],
         next=None if found.next is None else write_cursor(found.next),
         total=found.total,
         columns=list(found.columns),
@@ -135,7 +138,7 @@ def view_job(here: Served, found: JobRecord) -> JobView:
     )
 
 
-def show_row(facts: JobFacts) -> JobRow:
+def show_row(facts: JobFacts, intervals: Mapping[str, tuple[float, float]] | None = None) -> JobRow:
     """Return a job as the list shows it."""
     shown = Shown("", {})
     return JobRow(
@@ -157,6 +160,7 @@ def show_row(facts: JobFacts) -> JobRow:
         error=facts.error,
         is_removed=facts.is_removed,
         summary=shown.row(facts.summary),
+        intervals={name: [*ends] for name, ends in (intervals or {}).items() if all(map(math.isfinite, ends))},
     )
 
 

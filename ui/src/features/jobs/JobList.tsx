@@ -67,7 +67,7 @@ export function JobList({ project }: { project: string }): ReactNode {
           {jobs.isPending ? "…" : count(total, "evaluation")}
         </span>
         <ViewMenu />
-        <ColumnChooser all={[...Object.keys(FACTS), ...metrics]} shown={shown} onChange={(next) => url.set({ col: next })} title={(name) => FACTS[name]?.title ?? metricTitle(name)} />
+        <ColumnChooser all={[...Object.keys(FACTS), ...metrics]} shown={shown} onChange={(next) => url.set({ col: next })} title={(name) => FACTS[name]?.title ?? metricTitle(name)} pinned={url.all("pin")} onPin={(pin) => url.set({ pin })} />
       </div>
       {jobs.isPending ? (
         <Skeleton rows={10} />

@@ -7,7 +7,7 @@ import type { JobRow } from "../../api/schema";
 import { Status } from "../../components/Status";
 import type { Column } from "../../components/Table";
 import { asNumber, kindOf, type Cell } from "../../lib/cell";
-import { age, date, duration, fixed, fractionDigits, number, short } from "../../lib/format";
+import { age, date, duration, fixed, fractionDigits, interval, number, short } from "../../lib/format";
 import { CellView } from "../../media/CellView";
 import { metricTitle, SUMMARY } from "./metrics";
 
@@ -110,12 +110,30 @@ function metricColumn(column: string, jobs: readonly JobRow[]): Column<JobRow> {
   const values = cells.map(asNumber).filter(Number.isFinite);
   const areTexts = values.length === 0 && cells.some((each) => kindOf(each) === "text");
   const digits = fractionDigits(values);
+  const format = (value: number): string => (digits === 0 ? number(value) : fixed(value, digits));
+  const hasIntervals = jobs.some((each) => name in each.intervals);
   return {
     id: column,
     title: name,
-    width: Math.max(96, Math.min(180, name.length * 8 + 36)),
+    width: Math.max(hasIntervals ? 150 : 96, Math.min(180, name.length * 8 + 36)),
     ...(areTexts ? {} : { align: "right" as const }),
     sortable: true,
-    cell: (job) => <CellView cell={(job.summary as Record<string, Cell>)[name]} format={(value) => (digits === 0 ? number(value) : fixed(value, digits))} />,
+    cell: (job) => (
+      <>
+        {hasIntervals && <Half ends={job.intervals[name]} />}
+        <CellView cell={(job.summary as Record<string, Cell>)[name]} format={format} />
+      </>
+    ),
   };
+}
+
+/** Half the width of an interval, before its value; both ends when one points at it. */
+function Half({ ends }: { ends: readonly number[] | undefined }): ReactNode {
+  const [low, high] = ends ?? [];
+  if (low === undefined || high === undefined) return null;
+  return (
+    <span className="half muted num" title={`95 % ${interval(low, high)}`}>
+      ±{fixed((high - low) / 2, 3)}
+    </span>
+  );
 }

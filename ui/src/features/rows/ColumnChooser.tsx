@@ -10,9 +10,12 @@ interface Props {
   onChange: (shown: string[] | null) => void;
   /** Names without what all have in common, as `summary/`. */
   title?: (name: string) => string;
+  /** Columns that stay where they are when the others scroll. */
+  pinned?: readonly string[];
+  onPin?: (pinned: string[]) => void;
 }
 
-export function ColumnChooser({ all, shown, onChange, title = (name) => name }: Props): ReactNode {
+export function ColumnChooser({ all, shown, onChange, title = (name) => name, pinned = [], onPin }: Props): ReactNode {
   const [typed, setTyped] = useState("");
   const listed = [...shown, ...all.filter((each) => !shown.includes(each))].filter((each) => title(each).toLowerCase().includes(typed.toLowerCase()));
   const move = (name: string, by: number): void => {
@@ -44,6 +47,11 @@ export function ColumnChooser({ all, shown, onChange, title = (name) => name }: 
             </label>
             {isShown && typed === "" && (
               <span className="nowrap">
+                {onPin && (
+                  <button type="button" className="button quiet small" aria-label={`Pin ${title(name)}`} aria-pressed={pinned.includes(name)} onClick={() => onPin(pinned.includes(name) ? pinned.filter((each) => each !== name) : [...pinned, name])}>
+                    pin
+                  </button>
+                )}
                 <button type="button" className="button quiet small" aria-label={`${title(name)} further left`} onClick={() => move(name, -1)}>
                   ↑
                 </button>
