@@ -18,8 +18,8 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from starwhale.api.instance import default_instance
-from starwhale.api.job_code import CALLER, MAIN
-from starwhale.domain.job import ResumeChanges, RunRequest
+from starwhale.api.job_code import MAIN
+from starwhale.domain.job import CALLER, ResumeChanges, RunRequest
 from starwhale.domain.status import Status
 from starwhale.errors import StarwhaleError
 from starwhale.handlers.registry import REGISTRY

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from starwhale.domain.job import HandlerRecord, RunRequest
+from starwhale.domain.job import CALLER, THREAD, HandlerRecord, RunRequest
 from starwhale.errors import HandlerError, NotFoundError, UsageError, nearest
 from starwhale.handlers.discover import discover_loaded, select
 from starwhale.handlers.pipeline import EVALUATES, PREDICTS, PipelineHandler, hook
@@ -19,8 +19,6 @@ from starwhale.handlers.registry import MARK, REGISTRY
 from starwhale.instances.jobs.target import find_target
 
 MAIN = "__main__"
-CALLER = "caller"
-"""The executor of functions that only this process has."""
 Wanted = Any  # Any: a function, a class with predict and evaluate, a name, a position, or several of them
 
 
@@ -49,11 +47,11 @@ def make_request(
         StarwhaleError: There is no such model or handler.
     """
     if model is not None:
-        return _model_request(str(model), _word(handler), {"executor": executor or "thread", **options})
+        return _model_request(str(model), _word(handler), {"executor": executor or THREAD, **options})
     code = find_code(handler)
     if code.is_here:  # for functions of a notebook `thread` means threads of its own process
-        executor = CALLER if executor in {None, "thread"} else executor
-    return _request(code, executor=executor or "thread", **options)
+        executor = CALLER if executor in {None, THREAD} else executor
+    return _request(code, executor=executor or THREAD, **options)
 
 
 def local_request(

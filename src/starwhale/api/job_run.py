@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.api.instance import default_instance
 from starwhale.api.job_again import CODE, changes_of, code_digest, find_interrupted, is_interactive
-from starwhale.api.job_code import CALLER
 from starwhale.api.notebook.job_progress import ProgressLine
-from starwhale.domain.job import ResumeChanges, RunRequest
+from starwhale.domain.job import CALLER, THREAD, ResumeChanges, RunRequest
 from starwhale.errors import ExecutionError, InterruptedJobError, StarwhaleError, UsageError, UserCodeError
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def resume_job(job_id: str, changes: ResumeChanges, *, note: str = "") -> None:
     __tracebackhide__ = True
     jobs = default_instance().jobs
     is_here = jobs.get(job_id).request.executor == CALLER
-    if is_here and changes.executor == "thread":
+    if is_here and changes.executor == THREAD:
         changes = dataclasses.replace(changes, executor=None)
     with _watched(is_here=is_here) as options:
         if note and options.on_note is not None:

@@ -11,10 +11,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from starwhale.domain.machine import Needs
+from starwhale.domain.machine import Demand
 from starwhale.domain.status import Status
 
 Json = dict[str, Any]  # Any: JSON objects of our own types, checked where they are read
+THREAD = "thread"
+"""Executor whose tasks are threads of one worker process."""
+PROCESS = "process"
+"""Executor whose tasks are worker processes of their own."""
+CALLER = "caller"
+"""Executor whose tasks are threads of the caller's own process: what runs functions of a script or a notebook. Nobody asks for it by name."""
+THREADS = frozenset({THREAD, CALLER})
+"""Executors whose tasks share a process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +39,7 @@ class RunRequest:
     """Dataset URIs as the user typed them."""
     arguments: tuple[str, ...] = ()
     """What stood after `--`: the options of the handlers."""
-    executor: str = "thread"
+    executor: str = THREAD
     """A name of the executors' table."""
     replicas: int | None = None
     """Tasks per step that consumes rows; None leaves it to the handlers."""
@@ -272,6 +280,15 @@ class Step:
     id_step: str = ""
     """What distinguishes the ids of its results: empty for the first predict step, the name for others."""
 
+    def to_json(self) -> Json:
+        """Return a JSON object from which `from_json` makes an equal value."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Step:
+        """Read what `to_json` wrote; unknown keys of newer programs are left out."""
+        return cls(**_tuples(cls, {**data, "record": HandlerRecord.from_json(data["record"])}))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -293,7 +310,7 @@ class Task:
     """What the user asked for."""
     datasets: tuple[DatasetInput, ...] = ()
     """Datasets of the job, in the order of the request."""
-    needs: Needs = field(default_factory=Needs)
+    demand: Demand = field(default_factory=Demand)
     """What it holds of the machine while it runs."""
     accelerators: tuple[int, ...] = ()
     """Positions of its own accelerators among those that its process sees; the executor says which."""
@@ -305,13 +322,11 @@ class Task:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Task:
         """Read what `to_json` wrote."""
-        step = dict(data["step"])
-        step["record"] = HandlerRecord.from_json(step["record"])
         parts: dict[str, Any] = {
-            "step": Step(**_tuples(Step, step)),
+            "step": Step.from_json(data["step"]),
             "request": RunRequest.from_json(data["request"]),
             "datasets": tuple(DatasetInput.from_json(each) for each in data["datasets"]),
-            "needs": Needs(**data["needs"]),
+            "demand": Demand(**data["demand"]),
             "accelerators": tuple(data["accelerators"]),
         }
         return cls(**{**data, **parts})
@@ -403,6 +418,17 @@ class TaskUpdate:
     packages: Mapping[str, str] = field(default_factory=dict[str, str])
     """Versions of the packages that its process had imported by then."""
 
+    def to_json(self) -> Json:
+        """Return a JSON object from which `from_json` makes an equal value."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TaskUpdate:
+        """Read what `to_json` wrote."""
+        error = None if data["error"] is None else TaskError.from_json(data["error"])
+        parts: dict[str, Any] = {"status": Status(data["status"]), "error": error}  # Any: fields of several types
+        return cls(**{**data, **parts})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -420,6 +446,23 @@ class Job:
     """Pinned versions, in the order of the request."""
     status: Status = Status.CREATED
     """Where it stands."""
+
+
+def attempt_key(task_id: str, attempt: int) -> str:
+    """Name one attempt of a task, as `<task id>#<attempt>`; under this name it holds its leases."""
+    return f"{task_id}#{attempt}"
+
+
+def parse_attempt_key(key: str) -> tuple[str, int]:
+    """Undo `attempt_key`: the id of the task, and the number of the attempt."""
+    task_id, _, number = key.rpartition("#")
+    return task_id, int(number or 0)
+
+
+def task_place(task_id: str) -> tuple[str, str]:
+    """Return what an id of a task says: the position of its step in the job, and its index in the step."""
+    _, position, index = task_id.rsplit("/", 2)
+    return position, index
 
 
 def env_names(names: Iterable[object]) -> tuple[str, ...]:

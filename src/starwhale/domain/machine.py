@@ -45,7 +45,7 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
+class Demand:
     """What one task asks for; each figure is held for it alone while it runs."""
 
     cpu: float = 0.0
@@ -60,7 +60,7 @@ class Needs:
     """Whether it sees its own accelerators only: a step of its job has asked for some. Otherwise it sees all that there are."""
 
     @classmethod
-    def of(cls, resources: Iterable[Mapping[str, Any]], *, is_confined: bool = False) -> Needs:
+    def of(cls, resources: Iterable[Mapping[str, Any]], *, is_confined: bool = False) -> Demand:
         """Read the `resources` of a handler's record: `request` is held for a task; an accelerator of `limit` alone is shared."""
         asked = {str(each["type"]): each for each in resources}
 
@@ -77,24 +77,24 @@ class Needs:
         )
 
 
-def check_needs(step: str, needs: Needs, machine: Machine) -> None:
+def check_demand(step: str, demand: Demand, machine: Machine) -> None:
     """Refuse what no task of a step could ever get.
 
     Raises:
         UsageError: Says what is asked for, and what there is.
     """
     lacks: list[str] = []
-    if needs.accelerators > len(machine.accelerators):
-        lacks.append(_count(needs.accelerators, "accelerator"))
-    if needs.cpu > machine.cores:
-        lacks.append(_count(needs.cpu, "core"))
-    if machine.memory_bytes is not None and needs.memory_bytes > machine.memory_bytes:
-        lacks.append(f"{needs.memory_bytes / _GIB:.1f} GiB of memory")
+    if demand.accelerators > len(machine.accelerators):
+        lacks.append(_count(demand.accelerators, "accelerator"))
+    if demand.cpu > machine.cores:
+        lacks.append(_count(demand.cpu, "core"))
+    if machine.memory_bytes is not None and demand.memory_bytes > machine.memory_bytes:
+        lacks.append(f"{demand.memory_bytes / _GIB:.1f} GiB of memory")
     if not lacks:
         return
     hint = "ask for less in the resources of the handler"
-    if needs.accelerators > len(machine.accelerators):
-        hint += f"; {{'{ACCELERATOR}': {{'request': 0, 'limit': {needs.accelerators}}}}} takes accelerators where there are any"
+    if demand.accelerators > len(machine.accelerators):
+        hint += f"; {{'{ACCELERATOR}': {{'request': 0, 'limit': {demand.accelerators}}}}} takes accelerators where there are any"
     message = f"each task of {step!r} asks for {' and '.join(lacks)}, and there are {machine.describe()}"
     raise UsageError(message, hint=hint)
 
@@ -109,11 +109,11 @@ class Fit:
     """What allows that many, as `2 cores`."""
 
 
-def fit_tasks(needs: Needs, machine: Machine, *, worker_bytes: int = 0, batches: int = MOST_TASKS) -> Fit:
+def fit_tasks(demand: Demand, machine: Machine, *, worker_bytes: int = 0, batches: int = MOST_TASKS) -> Fit:
     """Say how many tasks of a step a machine can run at the same time.
 
     Args:
-        needs: What each asks for.
+        demand: What each asks for.
         machine: What there is.
         worker_bytes: Main memory that each task takes by itself, as far as is known, where it does not say; 0 for unknown.
         batches: What there is to do; more tasks would have nothing.
@@ -122,15 +122,15 @@ def fit_tasks(needs: Needs, machine: Machine, *, worker_bytes: int = 0, batches:
         The smallest of what each resource allows. Who asks for accelerators and says nothing of processors is not limited by those.
     """
     found = [Fit(count=MOST_TASKS, reason=f"at most {MOST_TASKS} run at a time"), _fit_batches(batches)]
-    if needs.accelerators:
-        many = len(machine.accelerators) // needs.accelerators
+    if demand.accelerators:
+        many = len(machine.accelerators) // demand.accelerators
         found.append(
-            Fit(count=many, reason=_each(_count(len(machine.accelerators), "accelerator"), needs.accelerators))
+            Fit(count=many, reason=_each(_count(len(machine.accelerators), "accelerator"), demand.accelerators))
         )
-    if needs.cpu or not needs.accelerators:
-        each = needs.cpu or 1
+    if demand.cpu or not demand.accelerators:
+        each = demand.cpu or 1
         found.append(Fit(count=int(machine.cores / each), reason=_each(_count(machine.cores, "core"), each)))
-    if machine.memory_bytes is not None and (size := needs.memory_bytes or worker_bytes):
+    if machine.memory_bytes is not None and (size := demand.memory_bytes or worker_bytes):
         shown = f"{machine.memory_bytes / _GIB:.1f} GiB of memory, {size / _GIB:.2f} GiB each"
         found.append(Fit(count=int(machine.memory_bytes / size), reason=shown))
     least = min(found, key=lambda fit: fit.count)
@@ -149,4 +149,4 @@ def _count(number: float, noun: str) -> str:
     return f"{f'{number:g}' if number else 'no'} {noun}" + ("" if number == 1 else "s")
 
 
-__all__ = ["ACCELERATOR", "MOST_TASKS", "Accelerator", "Fit", "Machine", "Needs", "check_needs", "fit_tasks"]
+__all__ = ["ACCELERATOR", "MOST_TASKS", "Accelerator", "Demand", "Fit", "Machine", "check_demand", "fit_tasks"]

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from starwhale.domain.job import DatasetInput, RunRequest
+from starwhale.domain.job import THREAD, DatasetInput, RunRequest
 from starwhale.domain.row_id import typed_key
 from starwhale.errors import NotFoundError, UsageError, nearest
 
@@ -14,7 +14,7 @@ _LISTED_KEYS = 10_000
 """Names are compared with so many keys, at most."""
 _AROUND = 2
 
-OpenDataset = Callable[[DatasetInput], Any]  # Any: the local DatasetReader, see JobStores.datasets
+OpenDataset = Callable[[DatasetInput], Any]  # Any: the local DatasetReader, see JobSide.open_dataset
 """Opens a pinned version."""
 
 
@@ -29,7 +29,7 @@ def check_debug(request: RunRequest) -> None:
             message = f"--row {request.row} says nothing without --debug"
             raise UsageError(message, hint="add --debug")
         return
-    if request.executor != "thread":
+    if request.executor != THREAD:
         message = f"--debug runs one row at a time in one worker, and not with --executor {request.executor}"
         raise UsageError(message, hint="leave --executor out")
     if (request.replicas or 1) > 1 or request.fits_replicas:

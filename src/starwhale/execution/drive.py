@@ -14,7 +14,8 @@ from starwhale.execution.interrupts import listen_for_interrupt
 from starwhale.execution.run import JobOutcome, JobRun
 from starwhale.execution.run_options import RunOptions
 from starwhale.execution.stops import Stops
-from starwhale.storage.task_side import JobSide, JobStores
+from starwhale.storage.stores import Stores
+from starwhale.storage.task_side import JobSide
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import Driver
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 def drive(
     job: Job,
     executor: Executor,
-    stores: JobStores,
+    stores: Stores,
     attempts: AttemptStores,
     options: RunOptions,
     *,
@@ -59,7 +60,7 @@ def drive(
         raise
 
 
-def let_go(job_id: str, stores: JobStores) -> None:
+def let_go(job_id: str, stores: Stores) -> None:
     """Leave a job that this process cannot run on as interrupted; one that it has let go already may be another's.
 
     Where even that cannot be written, because the disk is full, the end of this process says the same.

@@ -6,14 +6,13 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starwhale.domain.job import Job, Step
-from starwhale.domain.machine import MOST_TASKS, Fit, Machine, Needs, check_needs, fit_tasks
+from starwhale.domain.job import THREADS, Job, Step
+from starwhale.domain.machine import MOST_TASKS, Demand, Fit, Machine, check_demand, fit_tasks
 from starwhale.execution.executors import Executor
-from starwhale.execution.plan import plan_needs
+from starwhale.execution.plan import plan_demand
 
 Tell = Callable[[str], None]
-_NOTHING = Needs()
-_THREADS = frozenset({"thread", "caller"})
+_NOTHING = Demand()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +37,16 @@ def fit_job(job: Job, executor: Executor, notices: Notices | None = None) -> Job
         UsageError: A task of a step asks for more than there is.
     """
     notices = notices or Notices()
-    needs = {step.name: plan_needs(job, step) for step in job.steps}
-    if not job.request.fits_replicas and all(each == _NOTHING for each in needs.values()):
+    demands = {step.name: plan_demand(job, step) for step in job.steps}
+    if not job.request.fits_replicas and all(each == _NOTHING for each in demands.values()):
         return job
     machine = executor.machine
     steps: list[Step] = []
     for step in job.steps:
-        check_needs(step.name, needs[step.name], machine)
-        fitted = _fit_step(job, step, needs[step.name], machine, executor.worker_bytes)
+        check_demand(step.name, demands[step.name], machine)
+        fitted = _fit_step(job, step, demands[step.name], machine, executor.worker_bytes)
         if fitted is None:
-            _warn_of_queue(step, needs[step.name], machine, notices)
+            _warn_of_queue(step, demands[step.name], machine, notices)
             steps.append(step)
             continue
         if notices.note is not None:
@@ -56,24 +55,24 @@ def fit_job(job: Job, executor: Executor, notices: Notices | None = None) -> Job
     return dataclasses.replace(job, steps=tuple(steps))
 
 
-def _fit_step(job: Job, step: Step, needs: Needs, machine: Machine, worker_bytes: int) -> Fit | None:
+def _fit_step(job: Job, step: Step, demand: Demand, machine: Machine, worker_bytes: int) -> Fit | None:
     """Say how many tasks a step gets; None where that is not for us to choose."""
     request = job.request
     if not request.fits_replicas or not step.consumes_rows or request.is_debug or request.task_index >= 0:
         return None
-    if step.record.seed_globals and request.executor in _THREADS:
+    if step.record.seed_globals and request.executor in THREADS:
         return Fit(count=1, reason="it seeds the global random generators, which threads share")
     size = max(step.record.batch_size, 1)
     batches = sum(-(-each.row_count // size) for each in job.datasets)
-    return fit_tasks(needs, machine, worker_bytes=worker_bytes, batches=batches)
+    return fit_tasks(demand, machine, worker_bytes=worker_bytes, batches=batches)
 
 
-def _warn_of_queue(step: Step, needs: Needs, machine: Machine, notices: Notices) -> None:
+def _warn_of_queue(step: Step, demand: Demand, machine: Machine, notices: Notices) -> None:
     """Say that tasks will wait for one another: rows are shared, so that they are of no use."""
-    if needs == _NOTHING or step.replicas == 1 or notices.warning is None:
+    if demand == _NOTHING or step.replicas == 1 or notices.warning is None:
         return
-    most = fit_tasks(needs, machine, batches=MOST_TASKS)
-    if most.count < min(step.replicas, MOST_TASKS) and (needs.accelerators or needs.cpu or needs.memory_bytes):
+    most = fit_tasks(demand, machine, batches=MOST_TASKS)
+    if most.count < min(step.replicas, MOST_TASKS) and (demand.accelerators or demand.cpu or demand.memory_bytes):
         notices.warning(
             f"{_short(step)} has {step.replicas} tasks, of which {most.count} can run at a time ({most.reason}); "
             "--replicas auto takes as many as fit"

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from starwhale.domain.job import RunRequest
+from starwhale.domain.job import CALLER, THREAD, RunRequest
 from starwhale.errors import UsageError
 from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
 from starwhale.execution.executors.worker_process import is_ours
@@ -15,15 +15,12 @@ from starwhale.storage.carriers.pipe import PipeServer
 if TYPE_CHECKING:
     from starwhale.execution.attempt_stores import AttemptStores
     from starwhale.execution.run_options import RunOptions
-    from starwhale.storage.task_side import JobStores
-
-CALLER = "caller"
-"""The executor whose tasks are threads of this process."""
+    from starwhale.storage.stores import Stores
 
 
 @contextmanager
 def open_place(
-    request: RunRequest, stores: JobStores, attempts: AttemptStores, options: RunOptions, *, job_id: str
+    request: RunRequest, stores: Stores, attempts: AttemptStores, options: RunOptions, *, job_id: str
 ) -> Generator[Executor]:
     """Open the executor of a request, and close it afterwards.
 
@@ -59,7 +56,7 @@ def open_place(
         executor.close()
 
 
-def _program_path(python: str, stores: JobStores) -> dict[str, str]:
+def _program_path(python: str, stores: Stores) -> dict[str, str]:
     """Let another interpreter find this program and nothing else: beside it may lie all packages of the environment that it is installed in."""
     if is_ours(python):
         return {}
@@ -83,4 +80,4 @@ def _check_place(request: RunRequest, options: RunOptions) -> None:
 
 
 def _other(request: RunRequest) -> str:
-    return "thread" if request.executor == CALLER else request.executor
+    return THREAD if request.executor == CALLER else request.executor

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from starwhale.domain.error_budget import parse_error_budget
 from starwhale.domain.graph import StepGraph
-from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest, Step, Task
-from starwhale.domain.machine import ACCELERATOR, Needs
+from starwhale.domain.job import THREADS, DatasetInput, HandlerRecord, Job, RunRequest, Step, Task
+from starwhale.domain.machine import ACCELERATOR, Demand
 from starwhale.domain.wanted_metrics import METRICS_STEP
 from starwhale.errors import HandlerError, NotBuiltYetError, UsageError, nearest
 
@@ -126,7 +126,7 @@ def plan_tasks(job: Job, step: Step, attempts: Mapping[int, int] | None = None) 
     """
     request = job.request
     indices = range(step.replicas) if request.task_index < 0 else [request.task_index]
-    needs = plan_needs(job, step)
+    demand = plan_demand(job, step)
     return tuple(
         Task(
             id=task_id(job, step, index),
@@ -137,16 +137,16 @@ def plan_tasks(job: Job, step: Step, attempts: Mapping[int, int] | None = None) 
             attempt=(attempts or {}).get(index, 1),
             request=request,
             datasets=job.datasets,
-            needs=needs,
+            demand=demand,
         )
         for index in indices
     )
 
 
-def plan_needs(job: Job, step: Step) -> Needs:
+def plan_demand(job: Job, step: Step) -> Demand:
     """Return what each task of a step asks for; where a step of the job asks for accelerators, no task sees those of others."""
     is_confined = any(each.get("type") == ACCELERATOR for other in job.steps for each in other.record.resources)
-    return Needs.of(step.record.resources, is_confined=is_confined)
+    return Demand.of(step.record.resources, is_confined=is_confined)
 
 
 def task_id(job: Job, step: Step, index: int) -> str:
@@ -246,7 +246,7 @@ def _check_datasets(chosen: Sequence[HandlerRecord], datasets: Sequence[DatasetI
 def _check_seeding(request: RunRequest, chosen: Sequence[HandlerRecord]) -> None:
     for record in chosen:
         tasks = 1 if request.is_debug or request.fits_replicas else request.replicas or record.replicas
-        if record.seed_globals and request.executor in {"thread", "caller"} and tasks > 1:
+        if record.seed_globals and request.executor in THREADS and tasks > 1:
             message = f"the step {record.name!r} seeds the global random generators, which {tasks} threads would share"
             raise UsageError(message, hint="add --executor process, or --replicas 1")
 

@@ -13,15 +13,15 @@ from starwhale.execution.retry import count_failed
 if TYPE_CHECKING:
     from starwhale.domain.job import ResumeChanges
     from starwhale.storage.catalog.records import JobRecord
-    from starwhale.storage.task_side import JobStores
+    from starwhale.storage.stores import Stores
 
 
-def has_work(found: JobRecord, stores: JobStores, changes: ResumeChanges) -> bool:
+def has_work(found: JobRecord, stores: Stores, changes: ResumeChanges) -> bool:
     """Whether going on with a job would do anything; one that has succeeded may have rows that failed."""
     return found.status is not Status.SUCCESS or (changes.failed and count_failed(stores, found.id) > 0)
 
 
-def check_resumable(found: JobRecord, stores: JobStores, changes: ResumeChanges) -> None:
+def check_resumable(found: JobRecord, stores: Stores, changes: ResumeChanges) -> None:
     """Refuse to go on with a job that has ended, or whose rows are gone; before any worker starts.
 
     Raises:

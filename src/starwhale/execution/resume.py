@@ -25,7 +25,7 @@ from starwhale.execution.run_options import RunOptions
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
-    from starwhale.storage.task_side import JobStores
+    from starwhale.storage.stores import Stores
 
 
 Prepare = Callable[["JobRecord", RunOptions], RunOptions]
@@ -34,7 +34,7 @@ Prepare = Callable[["JobRecord", RunOptions], RunOptions]
 
 def resume_job(
     job_id: str,
-    stores: JobStores,
+    stores: Stores,
     changes: ResumeChanges | None = None,
     *,
     options: RunOptions | None = None,
@@ -76,7 +76,7 @@ def resume_job(
     return _go_on(found, stores, changes, options)
 
 
-def _go_on(found: JobRecord, stores: JobStores, changes: ResumeChanges, options: RunOptions) -> JobOutcome:
+def _go_on(found: JobRecord, stores: Stores, changes: ResumeChanges, options: RunOptions) -> JobOutcome:
     """Take a job over that has something left to do, and drive it."""
     catalog = stores.catalog
     steps = [each.step.record for each in catalog.jobs.steps(found.id)]
@@ -119,7 +119,7 @@ def _changed(request: RunRequest, changes: ResumeChanges) -> RunRequest:
     )
 
 
-def _job_of(found: JobRecord, request: RunRequest, stores: JobStores, changes: ResumeChanges) -> Job:
+def _job_of(found: JobRecord, request: RunRequest, stores: Stores, changes: ResumeChanges) -> Job:
     """Make the job anew from what the catalog knows of it."""
     steps = [_changed_step(each.step, changes) for each in stores.catalog.jobs.steps(found.id)]
     return Job(

@@ -13,7 +13,8 @@ from starwhale.domain.job import Job, Step
 from starwhale.errors import CorruptedError
 from starwhale.storage.catalog.retry import FailedRows, Retry, free_failed_rows
 from starwhale.storage.protocols import ERRORS
-from starwhale.storage.task_side import CrashPoint, JobSide, JobStores, no_crash
+from starwhale.storage.stores import Stores
+from starwhale.storage.task_side import CrashPoint, JobSide, no_crash
 
 if TYPE_CHECKING:
     from starwhale.storage.part import PartRecord
@@ -22,12 +23,12 @@ RETRY_STEPS = ("retry_read", "retry_in_transaction", "retry_begun")
 """The crash points of giving failed rows back, in order."""
 
 
-def count_failed(stores: JobStores, job_id: str) -> int:
+def count_failed(stores: Stores, job_id: str) -> int:
     """Return how many rows of a job have failed, and are recorded as failed."""
     return sum(each.failed for each in stores.catalog.ledger.progress(job_id))
 
 
-def retry_failed(job: Job, stores: JobStores, crash_point: CrashPoint = no_crash) -> int:
+def retry_failed(job: Job, stores: Stores, crash_point: CrashPoint = no_crash) -> int:
     """Give the failed rows of a job back to its ledger, and return how many there were; for its driver, before anything of it runs.
 
     Raises:
@@ -54,7 +55,7 @@ def _plan(job: Job, failed: FailedRows) -> Retry:
     return Retry(failed=failed, reset=sorted(first | set(again)), again=again)
 
 
-def _find_failed(job: Job, stores: JobStores) -> FailedRows:
+def _find_failed(job: Job, stores: Stores) -> FailedRows:
     found: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
     side = JobSide(stores, job.steps, job.datasets)
     steps = {step.name: step for step in job.steps}

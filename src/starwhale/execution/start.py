@@ -25,7 +25,7 @@ from starwhale.execution.run import JobOutcome
 from starwhale.execution.run_options import RunOptions
 
 if TYPE_CHECKING:
-    from starwhale.storage.task_side import JobStores
+    from starwhale.storage.stores import Stores
 
 _NEEDED = ("starwhale.storage.dataset_rows.dataset_store", "starwhale.storage.result_parts.results")
 """What a job will need once its handlers are known."""
@@ -34,7 +34,7 @@ Pin = Callable[[str], DatasetInput]
 
 
 def discover_handlers(
-    request: RunRequest, stores: JobStores, options: RunOptions | None = None
+    request: RunRequest, stores: Stores, options: RunOptions | None = None
 ) -> dict[str, HandlerRecord]:
     """Import the modules of a request in a worker process and return their handlers by name.
 
@@ -45,7 +45,7 @@ def discover_handlers(
         return executor.discover()
 
 
-def start_job(request: RunRequest, stores: JobStores, *, pin: Pin, options: RunOptions | None = None) -> JobOutcome:
+def start_job(request: RunRequest, stores: Stores, *, pin: Pin, options: RunOptions | None = None) -> JobOutcome:
     """Plan a job and run it to its end.
 
     Args:
@@ -67,7 +67,7 @@ def start_job(request: RunRequest, stores: JobStores, *, pin: Pin, options: RunO
         return _start(request, stores, pin, dataclasses.replace(options, should_stop=should_stop, on_progress=None))
 
 
-def _start(request: RunRequest, stores: JobStores, pin: Pin, options: RunOptions) -> JobOutcome:
+def _start(request: RunRequest, stores: Stores, pin: Pin, options: RunOptions) -> JobOutcome:
     job_id = check_job_id(request.job_id) if request.job_id else stores.catalog.make_id()
     attempts = AttemptStores()
     with open_place(request, stores, attempts, options, job_id=job_id) as executor:
@@ -107,7 +107,7 @@ def _importing(*modules: str) -> Generator[None]:
     thread.join()
 
 
-def _pin_all(uris: Sequence[str], request: RunRequest, stores: JobStores, pin: Pin) -> Sequence[DatasetInput]:
+def _pin_all(uris: Sequence[str], request: RunRequest, stores: Stores, pin: Pin) -> Sequence[DatasetInput]:
     found = [pin(uri) for uri in uris]
     if not request.row:
         return found

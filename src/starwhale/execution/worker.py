@@ -193,7 +193,7 @@ class Worker:
             stores.sync()
         with self._importing:
             update = dataclasses.replace(update, packages=self._packages.versions())
-        self._control.send({"op": "update", "update": dataclasses.asdict(update)})
+        self._control.send({"op": "update", "update": update.to_json()})
 
     def _on_stuck(self, log: TaskLog, stores: PipeTaskStores) -> Callable[[TaskUpdate], None] | None:
         """Return what has this process ended by its parent; None where other tasks live in it."""
@@ -204,7 +204,7 @@ class Worker:
             with contextlib.suppress(Exception):
                 log.flush()
                 stores.sync()
-            self._control.send({"op": "update", "update": dataclasses.asdict(update), "ends": True})
+            self._control.send({"op": "update", "update": update.to_json(), "ends": True})
 
         return end
 

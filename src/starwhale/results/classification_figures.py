@@ -15,7 +15,7 @@ from starwhale.storage.protocols import TableQuery
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
-    from starwhale.storage.task_side import JobStores
+    from starwhale.storage.stores import Stores
 
 MATRIX, LABELS = "confusion_matrix/binarylabel", "labels"
 _NAMES = ("accuracy", "f1_macro", "kappa", "mcc", "precision_per_class", "recall_per_class", "f1_per_class")
@@ -23,7 +23,7 @@ _TOLERANCE = 1e-6
 Row = dict[str, Any]  # Any: cells
 
 
-def classification_figures(stores: JobStores, job: JobRecord, digests: dict[str, str]) -> list[Figure]:
+def classification_figures(stores: Stores, job: JobRecord, digests: dict[str, str]) -> list[Figure]:
     """Return the figures of a classification report; none where the job logged no such report, or one of some labels only.
 
     The counts behind the matrix are its shares times what they are shares of, which the table `labels` has; the rows of the dataset are not
@@ -124,5 +124,5 @@ def _area(row: Row, n: int, digests: dict[str, str]) -> Figure:
     )
 
 
-def _rows(stores: JobStores, job: JobRecord, table: str) -> list[Row]:
+def _rows(stores: Stores, job: JobRecord, table: str) -> list[Row]:
     return list(stores.results.reader.rows(job_scope(stores, job), TableQuery(table=table)))

@@ -29,7 +29,7 @@ from starwhale.storage.protocols import ERRORS, TableQuery
 if TYPE_CHECKING:
     from starwhale.domain.job import Step
     from starwhale.storage.catalog.records import JobRecord
-    from starwhale.storage.task_side import JobStores
+    from starwhale.storage.stores import Stores
 
 MOST_SLICES = 50
 """Values of one column that make slices: those with the most rows."""
@@ -42,7 +42,7 @@ def wanted_of(step: Step) -> WantedMetrics | None:
     return WantedMetrics.from_json(step.record.metrics) if step.record.metrics else None
 
 
-def compute_figures(stores: JobStores, job: JobRecord) -> Found:
+def compute_figures(stores: Stores, job: JobRecord) -> Found:
     """Compute the figures of a job from what it found, with the curves and the confusion matrix that belong to them.
 
     Rows come in row order whoever computed them, so that figures are equal to the last digit for any number of tasks and any executor.
@@ -85,7 +85,7 @@ def digests_of(job: JobRecord) -> dict[str, str]:
     return found
 
 
-def _add_step(found: _Collected, stores: JobStores, job: JobRecord, asking: tuple[Step, WantedMetrics, str]) -> None:
+def _add_step(found: _Collected, stores: Stores, job: JobRecord, asking: tuple[Step, WantedMetrics, str]) -> None:
     """Compute what one step wants; the last of `asking` is the slice that its figures are of, empty for a step alone."""
     step, wanted, tail = asking
     rows = read_metric_rows(stores, job, step, wanted)
@@ -209,7 +209,7 @@ def _called(dataset: tuple[str, str], datasets: Sequence[tuple[str, str]]) -> st
     return name if sum(each[0].endswith(f"/{short}") for each in datasets) > 1 else short
 
 
-def _failed_rows(stores: JobStores, job: JobRecord, step: Step) -> Counter[tuple[str, str]]:
+def _failed_rows(stores: Stores, job: JobRecord, step: Step) -> Counter[tuple[str, str]]:
     """Count the rows of a step that failed, by dataset and version."""
     heads = {id_ends(each)[0]: (each.name, each.version) for each in job.datasets}
     others = tuple(

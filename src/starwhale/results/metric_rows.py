@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starwhale.domain.job import Step
     from starwhale.storage.catalog.records import JobRecord
     from starwhale.storage.result_parts.result_rows import ResultScope
-    from starwhale.storage.task_side import JobStores
+    from starwhale.storage.stores import Stores
 
 Columns = dict[str, list[Any]]  # Any: cells
 _PREDICTIONS = ("output", "output/prediction", "output/label", "output/answer", "output/text")
@@ -47,7 +47,7 @@ class MetricRows:
     """What the user's functions said of each row."""
 
 
-def read_metric_rows(stores: JobStores, job: JobRecord, step: Step, wanted: WantedMetrics) -> MetricRows:
+def read_metric_rows(stores: Stores, job: JobRecord, step: Step, wanted: WantedMetrics) -> MetricRows:
     """Read what metrics need of the rows of a predict step.
 
     Raises:
@@ -137,7 +137,7 @@ class _Finder:
         )
 
 
-def _read(stores: JobStores, job: JobRecord, step: Step, sources: set[str]) -> Columns:
+def _read(stores: Stores, job: JobRecord, step: Step, sources: set[str]) -> Columns:
     """Read the outputs of a step with some features of its rows beside them."""
     scope = _narrow(job_scope(stores, job), sources)
     columns: Columns = {"id": [], "__dataset": [], "__dataset_version": []}
@@ -155,7 +155,7 @@ def _read(stores: JobStores, job: JobRecord, step: Step, sources: set[str]) -> C
     return columns
 
 
-def _features(stores: JobStores, job: JobRecord) -> list[str]:
+def _features(stores: Stores, job: JobRecord) -> list[str]:
     """Return the columns of the datasets of a job, as results call them; those of a dataset that is gone are left out."""
     found: dict[str, None] = {}
     scope = job_scope(stores, job)
@@ -176,7 +176,7 @@ def _narrow(scope: ResultScope, sources: Iterable[str]) -> ResultScope:
     return dataclasses.replace(scope, steps=steps)
 
 
-def _own(stores: JobStores, job: JobRecord, wanted: WantedMetrics, ids: Sequence[Any]) -> Columns:  # Any: ids
+def _own(stores: Stores, job: JobRecord, wanted: WantedMetrics, ids: Sequence[Any]) -> Columns:  # Any: ids
     """Return what the user's functions said, in the order of the rows; None where they were not called."""
     found: dict[str, dict[Any, Any]] = {name: {} for name in wanted.functions}
     for page in stores.results.reader.pages(job_scope(stores, job), TableQuery(table=ROW_METRICS)):

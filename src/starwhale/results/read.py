@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
     from starwhale.storage.result_parts.result_rows import ResultScope
     from starwhale.storage.stores import Stores
-    from starwhale.storage.task_side import JobStores
 
 
-def job_scope(stores: JobStores, job: JobRecord) -> ResultScope:
+def job_scope(stores: Stores, job: JobRecord) -> ResultScope:
     """Say how the results of a job are read, with its inputs where the datasets are still there.
 
     Raises:
@@ -40,7 +39,7 @@ def job_scope(stores: JobStores, job: JobRecord) -> ResultScope:
     return ResultScope(owner=job.id, steps=steps, datasets=job.datasets, open_dataset=open_dataset)
 
 
-def _find_here(stores: JobStores, dataset: DatasetInput) -> str:
+def _find_here(stores: Stores, dataset: DatasetInput) -> str:
     """Return the key of a dataset of a job that was imported: the same version has another one here."""
     with contextlib.suppress(NotFoundError):
         found = stores.catalog.versions.get(dataset.version)

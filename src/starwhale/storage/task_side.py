@@ -1,4 +1,4 @@
-"""The task-side contract over the stores of this process: what answers for one attempt of a task.
+"""The contract of tasks over the stores of this process: what answers for one attempt of a task.
 
 A commit is: append the part to the attempt's segment and sync it, then one catalog transaction that marks the rows as done, names
 the part and grants the next range. Whatever happens in between, the rows are done exactly when readers see them.
@@ -10,23 +10,22 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from starwhale.domain.job import DatasetInput, Step, Task
+from starwhale.domain.job import DatasetInput, Step, Task, attempt_key, task_place
 from starwhale.domain.ledger import GROWTH, Pace
 from starwhale.media import codec
 from starwhale.media.artifact import BaseArtifact
 from starwhale.media.source import Source
-from starwhale.storage.carriers.pipe import attempt_key
 from starwhale.storage.layout import Layout
 from starwhale.storage.part import CommitRequest, EncodedPart, Form, PartDraft, PartRecord, RangeLease
 from starwhale.storage.protocols import Rows, TablePage, TableQuery
 from starwhale.storage.task_contract import Ref, SharedRows
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.catalog import SqlCatalog
+    from starwhale.storage.dataset_rows.dataset_reader import LocalDatasetReader
     from starwhale.storage.result_parts.result_rows import ResultScope
-    from starwhale.storage.result_parts.results import LocalResultStore
+    from starwhale.storage.stores import Stores
 
 CrashPoint = Callable[[str], None]
 """Called with the name of each step of a commit; tests end the process there."""
@@ -38,30 +37,6 @@ RANGE_BYTES = 16 << 20
 """A range holds about so many bytes of rows, at most."""
 
 
-class JobStores(Protocol):
-    """The stores that running a job needs."""
-
-    @property
-    def catalog(self) -> SqlCatalog:
-        """What exists, and the ledger."""
-        ...
-
-    @property
-    def datasets(self) -> Any:  # Any: the local DatasetStore, whose readers also give Arrow
-        """Rows of datasets."""
-        ...
-
-    @property
-    def results(self) -> LocalResultStore:
-        """Parts of results."""
-        ...
-
-    @property
-    def layout(self) -> Layout:
-        """Where files lie."""
-        ...
-
-
 def no_crash(_name: str) -> None:
     """Do nothing: what a crash point is outside of tests."""
 
@@ -71,7 +46,7 @@ class JobSide:
 
     def __init__(
         self,
-        stores: JobStores,
+        stores: Stores,
         steps: Sequence[Step],
         datasets: Sequence[DatasetInput],
         *,
@@ -85,10 +60,10 @@ class JobSide:
         """Steps of the job, needs first."""
         self.datasets = tuple(datasets)
         """Datasets of the job, in the order of the request."""
-        self._readers: dict[str, Any] = {}  # Any: see JobStores.datasets
+        self._readers: dict[str, LocalDatasetReader] = {}
         self._lock = threading.Lock()
 
-    def open_dataset(self, dataset: DatasetInput) -> Any:  # Any: see JobStores.datasets
+    def open_dataset(self, dataset: DatasetInput) -> LocalDatasetReader:
         """Return the reader of a pinned version; the same one for all tasks."""
         with self._lock:
             if dataset.manifest_digest not in self._readers:
@@ -354,17 +329,17 @@ class LocalTaskStores:
         reader = self._reader(position)
         return RANGE_BYTES // max(reader.size_bytes // max(reader.row_count, 1), 1)
 
-    def _reader(self, position: int) -> Any:  # Any: see JobStores.datasets
+    def _reader(self, position: int) -> LocalDatasetReader:
         return self._side.open_dataset(self._task.datasets[position])
 
 
 def log_path(layout: Layout, task: Task) -> Path:
     """Return the file with what one attempt of a task printed."""
-    _, position, index = task.id.rsplit("/", 2)
+    position, index = task_place(task.id)
     return layout.logs(task.job_id) / f"{position}-{index}-{task.attempt}.txt"
 
 
-def _read(reader: Any, lease: RangeLease) -> Rows:  # Any: see JobStores.datasets
+def _read(reader: LocalDatasetReader, lease: RangeLease) -> Rows:
     return reader.take(lease.ranks) if lease.pieces else reader.read(lease.start, lease.stop)
 
 

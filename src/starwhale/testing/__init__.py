@@ -1,7 +1,7 @@
 """CONFORMANCE SUITES for people who write an executor, a store or a media type.
 
 Doors: `executors.ExecutorContract` for executors, `importers.ImporterSuite` for importers of datasets, and
-`task_stores.TaskStoresContract` for carriers of the task-side contract. A suite is a class whose tests are the rules of a contract; a
+`task_stores.TaskStoresContract` for carriers of `storage.task_contract`. A suite is a class whose tests are the rules of a contract; a
 subclass says what is tried. `gate_plugin` is no suite but the plug-in of pytest that makes a gate a test. The suites of stores live in `tests/` until a second implementation outside this repository needs them.
 
 Who may enter: tests, here and elsewhere. What it may import: `instances` and floors below.

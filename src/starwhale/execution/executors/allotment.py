@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from starwhale.domain.job import Task
-from starwhale.domain.machine import Machine, Needs
+from starwhale.domain.machine import Demand, Machine
 
-NOTHING = Needs()
+NOTHING = Demand()
 _ROUNDING = 1e-9
 Positions = tuple[int, ...]
 """Accelerators, by their place among the machine's."""
@@ -21,7 +21,7 @@ Positions = tuple[int, ...]
 class Grant:
     """What one task holds while it runs."""
 
-    needs: Needs
+    demand: Demand
     """What it asked for."""
     accelerators: Positions | None = None
     """Those that it may use; None when it sees whatever there is."""
@@ -61,10 +61,10 @@ class Allotment:
         """
         has_waiting = False
         for task in waiting:
-            if task.needs == NOTHING:
-                grant: Grant | None = Grant(needs=NOTHING)
+            if task.demand == NOTHING:
+                grant: Grant | None = Grant(demand=NOTHING)
             else:
-                grant = None if has_waiting else self._grant(task.needs, idle())
+                grant = None if has_waiting else self._grant(task.demand, idle())
             if grant is not None:
                 self._grants[task.id] = grant
                 return task, grant
@@ -75,26 +75,26 @@ class Allotment:
         """Take back what a task held that has ended; one that held nothing is ignored."""
         self._grants.pop(task_id, None)
 
-    def _grant(self, needs: Needs, idle: Sequence[Positions]) -> Grant | None:
-        if not self._has_room(needs):
+    def _grant(self, demand: Demand, idle: Sequence[Positions]) -> Grant | None:
+        if not self._has_room(demand):
             return None
-        if not needs.is_confined or not self.machine.accelerators:
-            return Grant(needs=needs)
+        if not demand.is_confined or not self.machine.accelerators:
+            return Grant(demand=demand)
         unused = self._unused()
         ready = [each for each in idle if set(each) <= unused]
-        if needs.accelerators:
-            if len(unused) < needs.accelerators:
+        if demand.accelerators:
+            if len(unused) < demand.accelerators:
                 return None
-            fitting = next((each for each in ready if len(each) == needs.accelerators), None)
-            return Grant(needs=needs, accelerators=fitting or tuple(sorted(unused)[: needs.accelerators]))
-        if needs.shared_accelerators and self.machine.accelerators:
-            shared = self._least_shared()[: needs.shared_accelerators]
-            return Grant(needs=needs, accelerators=tuple(sorted(shared))) if shared else None
+            fitting = next((each for each in ready if len(each) == demand.accelerators), None)
+            return Grant(demand=demand, accelerators=fitting or tuple(sorted(unused)[: demand.accelerators]))
+        if demand.shared_accelerators and self.machine.accelerators:
+            shared = self._least_shared()[: demand.shared_accelerators]
+            return Grant(demand=demand, accelerators=tuple(sorted(shared))) if shared else None
         # A worker with accelerators that nobody uses does as well, and has imported everything already.
-        return Grant(needs=needs, accelerators=ready[0] if ready else ())
+        return Grant(demand=demand, accelerators=ready[0] if ready else ())
 
-    def _has_room(self, needs: Needs) -> bool:
-        held = [needs, *(grant.needs for grant in self._grants.values())]
+    def _has_room(self, demand: Demand) -> bool:
+        held = [demand, *(grant.demand for grant in self._grants.values())]
         limit = self.machine.memory_bytes
         has_memory = limit is None or sum(each.memory_bytes for each in held) <= limit
         return has_memory and sum(each.cpu for each in held) <= self.machine.cores + _ROUNDING
@@ -106,14 +106,14 @@ class Allotment:
     def _least_shared(self) -> Positions:
         """Return the accelerators that no task has for itself, those with the fewest users first."""
         users = dict.fromkeys(range(len(self.machine.accelerators)), 0)
-        for needs, positions in self._held():
+        for demand, positions in self._held():
             for position in positions:
-                if needs.accelerators:
+                if demand.accelerators:
                     users.pop(position, None)
                 elif position in users:
                     users[position] += 1
         return tuple(sorted(users, key=lambda position: (users[position], position)))
 
-    def _held(self) -> Iterator[tuple[Needs, Positions]]:
+    def _held(self) -> Iterator[tuple[Demand, Positions]]:
         for grant in self._grants.values():
-            yield grant.needs, grant.accelerators or ()
+            yield grant.demand, grant.accelerators or ()

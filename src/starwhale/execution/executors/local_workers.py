@@ -111,7 +111,7 @@ class LocalWorkers:
             worker = self._worker_for(grant)
             own = grant.accelerators or ()
             seen = own if self._shares_workers else tuple(range(len(own)))  # a process of its own sees no others
-            worker.run(dataclasses.replace(task, accelerators=seen if task.needs != NOTHING else ()))
+            worker.run(dataclasses.replace(task, accelerators=seen if task.demand != NOTHING else ()))
 
     def _has_room(self) -> bool:
         return sum(len(worker.tasks) for worker in self._workers) < self._options.max_workers
@@ -154,7 +154,7 @@ class LocalWorkers:
         if message is None:
             self._end(worker)
         elif message["op"] == "update":
-            update = _update_from_json(message["update"])
+            update = TaskUpdate.from_json(message["update"])
             self._allotment.give_back(update.task_id)
             if worker.tasks.pop(update.task_id, None) is not None:
                 self._updates.append(update)
@@ -203,16 +203,3 @@ def _died_importing(worker: WorkerProcess, modules: Sequence[str]) -> WorkerDied
     message = f"the worker process {worker.describe_end()} while it imported {', '.join(modules)}"
     hint = "look at what these modules do when they are imported"
     return WorkerDiedError(f"{message}, at {place}" if place else message, hint="; it wrote: ".join([hint, *wrote]))
-
-
-def _update_from_json(data: Json) -> TaskUpdate:
-    return TaskUpdate(
-        task_id=data["task_id"],
-        attempt=data["attempt"],
-        status=Status(data["status"]),
-        error=None if data["error"] is None else TaskError.from_json(data["error"]),
-        worker_died=data["worker_died"],
-        is_renewal=data["is_renewal"],
-        timings=data["timings"],
-        packages=data["packages"],
-    )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starwhale import plugins
+from starwhale.domain.job import CALLER, PROCESS, THREAD
 from starwhale.errors import UsageError, nearest
 from starwhale.execution.executors.protocol import Executor, ExecutorOptions
 
 BUILTIN = {
-    "thread": "starwhale.execution.executors.thread:ThreadExecutor",
-    "process": "starwhale.execution.executors.process:ProcessExecutor",
-    "caller": "starwhale.execution.executors.caller_threads:CallerThreads",
+    THREAD: "starwhale.execution.executors.thread:ThreadExecutor",
+    PROCESS: "starwhale.execution.executors.process:ProcessExecutor",
+    CALLER: "starwhale.execution.executors.caller_threads:CallerThreads",
 }
 """Name → where the class is; imported when it is asked for."""
 GROUP = "executor"
@@ -46,7 +47,7 @@ def check_executor(name: str) -> None:
 
 
 def _unknown(name: str, there: Sequence[str]) -> UsageError:
-    shown = ", ".join(each for each in there if each != "caller")  # nobody can ask for it by that name
+    shown = ", ".join(each for each in there if each != CALLER)  # nobody can ask for it by that name
     likely = nearest(name, there)
     install = f"others come with packages that you install, as entry points of the group 'starwhale.{GROUP}'"
     message = f"no executor {name!r}{' yet, it is planned' if name in _PLANNED else ''}; there are {shown}"

@@ -77,6 +77,6 @@ def _asked(job: JobRecord, name: str) -> Any:  # Any: a JSON value
 
 def _runs_elsewhere(job: JobRecord) -> bool:
     """Whether a process of its own can go on with it: one of a notebook lives in the notebook."""
-    from starwhale.execution.place import CALLER
+    from starwhale.domain.job import CALLER
 
     return job.request.executor != CALLER

@@ -82,7 +82,7 @@ def _end(stores: Stores, found: JobRecord, wish: Wish) -> JobRecord | None:
 
 def _end_driver(stores: Stores, found: JobRecord) -> None:
     """End a driver that does not answer, where that takes nothing else with it."""
-    from starwhale.execution.place import CALLER
+    from starwhale.domain.job import CALLER
     from starwhale.storage.catalog.driver import end_driver
 
     if found.driver is None or not stores.catalog.jobs.is_driven(found):

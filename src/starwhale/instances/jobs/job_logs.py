@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from starwhale.domain.job import task_place
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import NotFoundError, nearest
 
@@ -176,7 +177,7 @@ def _find(stores: Stores, job: JobRecord, choice: LogChoice, *, is_patient: bool
 
 
 def _file_name(attempt: AttemptRecord) -> str:
-    _, position, index = attempt.task_id.rsplit("/", 2)
+    position, index = task_place(attempt.task_id)
     return f"{position}-{index}-{attempt.number}.txt"
 
 

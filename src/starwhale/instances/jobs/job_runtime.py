@@ -39,7 +39,7 @@ def enter_runtime(
         RestoreError: Its environment cannot be made.
         UsageError: The job runs in the process of a notebook or script.
     """
-    from starwhale.execution.place import CALLER
+    from starwhale.domain.job import CALLER
     from starwhale.execution.run_options import RunOptions
     from starwhale.instances.environments import restore
 

@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.job import THREADS
 from starwhale.domain.usage import CPU, PEAK_BYTES, PROCESS_CPU, QUEUED, ROWS, WALL, Activity
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import AttemptRecord
 
-SHARED = frozenset({"thread", "caller"})
-"""Executors whose tasks are threads of one process."""
 ENOUGH_S = 1.0
 """Of steps that took less, nothing is said of threads: starting them is most of it."""
 ONE_CORE = (0.75, 1.2)
@@ -169,8 +168,8 @@ def _end_of(attempt: AttemptRecord) -> float:
 
 def _process_cpu(burst: _Burst) -> float:
     """Add up the processor time of the processes at work; threads of one process have each counted all of it."""
-    shared = [each.timings.get(PROCESS_CPU, 0.0) for each in burst[2] if each.executor in SHARED]
-    own = [each.timings.get(PROCESS_CPU, 0.0) for each in burst[2] if each.executor not in SHARED]
+    shared = [each.timings.get(PROCESS_CPU, 0.0) for each in burst[2] if each.executor in THREADS]
+    own = [each.timings.get(PROCESS_CPU, 0.0) for each in burst[2] if each.executor not in THREADS]
     return max(shared, default=0.0) + sum(own)
 
 
@@ -184,7 +183,7 @@ def _task_usage(index: int, attempts: Sequence[AttemptRecord]) -> TaskUsage:
             seconds[name] += value
         within = sum(told.values()) - told.get(Activity.START, 0.0)
         seconds[Activity.OTHER.value] += max(timings.get(WALL, 0.0) - within, 0.0)
-        cpu_s += timings.get(CPU if each.executor in SHARED else PROCESS_CPU, 0.0)
+        cpu_s += timings.get(CPU if each.executor in THREADS else PROCESS_CPU, 0.0)
     return TaskUsage(
         index=index,
         attempts=len(attempts),
@@ -203,7 +202,7 @@ def _note(usage: StepUsage, bursts: Sequence[_Burst], cores: int) -> str:
     other programs had the processors while the threads could have run, nobody can tell.
     """
     _, _, longest = max(bursts, key=lambda burst: burst[1] - burst[0])
-    together = [each for each in longest if each.executor in SHARED]
+    together = [each for each in longest if each.executor in THREADS]
     threads = len({each.task_index for each in together})
     working_s = max((each.timings.get(WALL, 0.0) for each in together), default=0.0)
     if threads < 2 or cores == 1 or working_s < ENOUGH_S:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
+from starwhale.domain.job import attempt_key
 from starwhale.errors import ExecutionError, StarwhaleError
 from starwhale.media import codec
 from starwhale.media.source import Source
@@ -238,11 +239,6 @@ class PipeServer:
             self._channel.send(answer, found)
         except OSError:
             logger.debug("the worker that asked for %s has gone", header["op"])
-
-
-def attempt_key(task_id: str, attempt: int) -> str:
-    """Name one attempt of a task; also the holder of its leases."""
-    return f"{task_id}#{attempt}"
 
 
 def _serve(stores: ServedTaskStores, header: Json, blobs: list[memoryview]) -> tuple[Any, list[bytes]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
-from starwhale.domain.job import DatasetInput, Job, RunRequest, Task, TaskError, TaskUpdate
+from starwhale.domain.job import DatasetInput, Job, RunRequest, Step, Task, TaskError, TaskUpdate
 from starwhale.domain.status import Status, check_transition, is_active
 from starwhale.domain.usage import WALL, Activity
 from starwhale.domain.version import SHORT_VERSION, check_name, is_version
@@ -20,7 +20,6 @@ from starwhale.storage.catalog.parts import Parts
 from starwhale.storage.catalog.projects import ensure_project
 from starwhale.storage.catalog.records import AttemptRecord, Driver, JobRecord, Json, StepRecord
 from starwhale.storage.catalog.schema import attempts, events, jobs, projects, steps, tasks
-from starwhale.storage.catalog.steps import step_from_json, step_to_json
 
 
 class Jobs:
@@ -70,7 +69,7 @@ class Jobs:
                     "job_id": job.id,
                     "position": position,
                     "name": each.name,
-                    "step": step_to_json(each),
+                    "step": each.to_json(),
                     "status": Status.CREATED.value,
                 }
                 for position, each in enumerate(job.steps)
@@ -321,7 +320,7 @@ class Jobs:
             return [
                 StepRecord(
                     position=row.position,
-                    step=step_from_json(row.step),
+                    step=Step.from_json(row.step),
                     status=Status(row.status),
                     started_at=row.started_at,
                     finished_at=row.finished_at,

@@ -1,6 +1,6 @@
 """The ledger in SQL: the pure rules of `domain.ledger`, each applied inside one transaction that holds the write lock.
 
-A *holder* is one attempt of one task, written `<task id>#<attempt>`. Rows of a queue go to holders range by range; committing a range and
+A *holder* is one attempt of one task, by its `domain.job.attempt_key`. Rows of a queue go to holders range by range; committing a range and
 granting the next are one transaction, so that nothing stands between what is done and what is visible.
 """
 
@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, fu
 
 from starwhale.domain import ledger as rules
 from starwhale.domain import together
+from starwhale.domain.job import parse_attempt_key
 from starwhale.domain.ledger import Pace, Queue, RangeState, RowRange
 from starwhale.domain.together import Piece
 from starwhale.errors import ConflictError, LeaseLostError
@@ -286,8 +287,8 @@ class Ledger:
         written = [{**_values(a), **b, "part_id": c} for a, b, c in zip(done, figures, part_ids, strict=True)]
         _write_all(connection, own, written)
         if commit.timings:
-            task_id, _, number = holder.rpartition("#")
-            attempt = attempts.c.task_id == task_id, attempts.c.number == int(number or 0)
+            task_id, number = parse_attempt_key(holder)
+            attempt = attempts.c.task_id == task_id, attempts.c.number == number
             connection.execute(update(attempts).where(*attempt).values(timings=dict(commit.timings)))
         known = {row.start for row in rows}
         _write_all(connection, own, [_values(each) for each in free if each.start in known])
