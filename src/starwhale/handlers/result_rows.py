@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
-from starwhale.handlers.calls.features import may_have_gaps
+from starwhale.domain.features import may_have_gaps
 from starwhale.handlers.calls.outputs import PICKLED
 from starwhale.storage.protocols import HIDDEN_COLUMNS, TablePage, TableQuery, Value
 

@@ -10,10 +10,10 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
+from starwhale.domain.features import Features
 from starwhale.domain.job import HandlerRecord
 from starwhale.errors import HandlerError
 from starwhale.handlers.call import USER_ERRORS, Bound, load
-from starwhale.handlers.calls.features import Features
 from starwhale.handlers.calls.shape import External, decide
 from starwhale.handlers.context import Context
 from starwhale.handlers.failures import user_code_error

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from starwhale.domain.features import Features, feature_rows
 from starwhale.domain.job import DatasetInput, HandlerRecord
 from starwhale.handlers.call import NOT_THE_USERS, Bound
-from starwhale.handlers.calls.features import feature_rows
 from starwhale.handlers.calls.gate import Gate
 from starwhale.handlers.calls.predict_rows import calling, check_batch, external_of
 from starwhale.handlers.calls.range_part import RangePart, RowFailed, Rules
@@ -149,7 +149,7 @@ class AsyncRunner:
     def open(self, rows: Rows, lease: RangeLease, dataset: DatasetInput, *, is_debug: bool = False) -> OpenRange:
         """Make the calls of a range; none of them is begun."""
         size = 1 if lease.rebatched or is_debug else self._record.batch_size
-        datas, ranks = list(feature_rows(rows)), lease.ranks
+        datas, ranks = list(feature_rows(rows.columns, len(rows.keys), Features)), lease.ranks
         is_batched = self._record.batch_size > 1
         calls = [
             Call(

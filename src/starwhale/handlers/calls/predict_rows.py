@@ -11,12 +11,12 @@ from itertools import islice
 from types import FrameType
 from typing import Any
 
+from starwhale.domain.features import Features, feature_rows
 from starwhale.domain.job import DatasetInput, HandlerRecord, TaskError
 from starwhale.domain.row_id import make_row_id
 from starwhale.domain.uri import parse_uri
 from starwhale.errors import HandlerError, UserCodeError
 from starwhale.handlers.call import NOT_THE_USERS, Bound
-from starwhale.handlers.calls.features import Features, feature_rows
 from starwhale.handlers.calls.range_part import RangePart, RowFailed, Rules
 from starwhale.handlers.calls.retry import Tried, is_transient, try_again
 from starwhale.handlers.calls.row_clock import RowClock
@@ -146,7 +146,7 @@ class PredictRunner:
         """
         self._context.dataset = dataset
         part = self._running = RangePart(self._rules, lease, dataset, rows.keys)
-        stopped = self._loop(feature_rows(rows), part, should_stop)
+        stopped = self._loop(feature_rows(rows.columns, len(rows.keys), Features), part, should_stop)
         draft = part.draft()
         if part.failure is not None:
             raise RowFailed(part.failure[0], draft) from part.failure[1]
