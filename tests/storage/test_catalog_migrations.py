@@ -16,18 +16,21 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError
 
+from starwhale.domain.job import HandlerRecord, Job, RunRequest, Step, Task
+from starwhale.domain.ledger import Pace
 from starwhale.errors import CorruptedError, RootError
 from starwhale.storage.catalog.catalog import open_catalog
 from starwhale.storage.catalog.engine import Database
+from starwhale.storage.catalog.kept_sums import COLUMNS
 from starwhale.storage.catalog.migrations.apply import OURS, REVISIONS, Plan, prepare
 from starwhale.storage.catalog.schema import metadata
-from starwhale.storage.part import PartRecord, PartTable
+from starwhale.storage.part import CommitRequest, PartRecord, PartTable
 
 SECOND = """
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade():
@@ -44,8 +47,8 @@ def _prepare(root: Path, plan: Plan = OURS) -> Path:
 def _later_plan(tmp_path: Path, more: str = "") -> Plan:
     scripts = tmp_path / "scripts"
     shutil.copytree(OURS.scripts, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "r0006_colour.py").write_text(SECOND.format(more=more))
-    return Plan(scripts=scripts, revisions=(*REVISIONS, "0006"))
+    (scripts / "versions" / "r0007_colour.py").write_text(SECOND.format(more=more))
+    return Plan(scripts=scripts, revisions=(*REVISIONS, "0007"))
 
 
 def _columns(path: Path) -> set[str]:
@@ -73,6 +76,7 @@ def _anatomy(path: Path) -> dict[str, object]:
         found["named indexes"] = sorted(
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")
         )
+        found["triggers"] = sorted(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
         found["revision"] = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     return found
 
@@ -121,7 +125,7 @@ def test_a_fresh_database_is_durable_and_private(tmp_path: Path) -> None:
 def test_a_newer_database_is_refused_and_both_revisions_are_named(tmp_path: Path) -> None:
     path = _prepare(tmp_path, _later_plan(tmp_path))
     before = path.read_bytes()
-    with pytest.raises(RootError, match=rf"revision 0006.* up to {REVISIONS[-1]}"):
+    with pytest.raises(RootError, match=rf"revision 0007.* up to {REVISIONS[-1]}"):
         _prepare(tmp_path)
     assert path.read_bytes() == before
 
@@ -132,7 +136,7 @@ def test_an_older_database_is_backed_up_and_migrated(tmp_path: Path) -> None:
     catalog.close()
     path = _prepare(tmp_path, _later_plan(tmp_path))
     assert "colour" in _columns(path)
-    backup = tmp_path / "catalog.db.backup-0005"
+    backup = tmp_path / "catalog.db.backup-0006"
     assert "colour" not in _columns(backup)
     for each in (path, backup):
         with closing(sqlite3.connect(each)) as connection:
@@ -265,6 +269,35 @@ if __name__ == "__main__":
     _open_fresh(*sys.argv[1:])
 
 
+def _forget_kept_sums(connection: sqlite3.Connection) -> None:
+    """Make of a catalog what revision 0005 made."""
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {name}")
+    for table in COLUMNS:
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+
+
+def test_jobs_that_were_there_before_their_checksums_get_them(tmp_path: Path) -> None:
+    step = Step(name="s", record=HandlerRecord(name="s", kind="predict"), consumes_rows=True)
+    job = Job(id="j" * 40, request=RunRequest(workdir="/é", modules=()), handler="s", steps=(step,), datasets=())
+    task = Task(id="t", job_id=job.id, step=step, index=0, total=1, attempt=1, request=job.request)
+    with closing(open_catalog(tmp_path / "catalog.db", tmp_path / ".lock", clock=lambda: 5.5)) as opened:
+        made = opened.jobs.create(job, {"x": [1.5, None]}, None)
+        opened.jobs.record_attempt_start(task, "thread")
+        opened.ledger.create_queue(job.id, "s", "", 0, 9, 2)
+        lease = opened.ledger.next_range(job.id, "s", "", "t#1", Pace())
+        assert lease is not None
+    with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection, connection:
+        _forget_kept_sums(connection)
+        connection.execute("UPDATE alembic_version SET version_num = '0005'")
+    with closing(open_catalog(tmp_path / "catalog.db", tmp_path / ".lock", clock=lambda: 5.5)) as opened:
+        assert opened.jobs.find(job.id) == made
+        opened.ledger.commit_range(CommitRequest(lease=lease, rows_done=2, rows_failed=0), "t#1")
+        assert [each.done for each in opened.ledger.progress(job.id)] == [2]
+    with closing(open_catalog(tmp_path / "catalog.db", tmp_path / ".lock")) as opened:
+        assert opened.jobs.find(job.id).record == {"x": [1.5, None]}
+
+
 def test_parts_that_were_there_before_their_checksums_get_them(tmp_path: Path) -> None:
     part = PartRecord(
         owner="j", step="s", start=0, stop=3, dataset_position=0,
@@ -275,6 +308,7 @@ def test_parts_that_were_there_before_their_checksums_get_them(tmp_path: Path) -
         opened.parts.commit(replace(part, start=3, stop=6, visible=False, tables=()))
         expected = opened.parts.visible("j")
     with closing(sqlite3.connect(tmp_path / "catalog.db")) as connection, connection:
+        _forget_kept_sums(connection)
         connection.execute("ALTER TABLE parts DROP COLUMN checksum")
         connection.execute("UPDATE alembic_version SET version_num = '0004'")
     with closing(open_catalog(tmp_path / "catalog.db", tmp_path / ".lock")) as opened:

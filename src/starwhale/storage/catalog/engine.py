@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import CorruptedError, NoSpaceError, RootError, StarwhaleError
-from starwhale.storage.catalog.row_sums import HINT, SUMMED, check_tables
+from starwhale.storage.catalog.kept_sums import COLUMNS, DAMAGE, add_function, count_damaged
+from starwhale.storage.catalog.row_sums import HINT, SUMMED, check_tables, damaged
 from starwhale.storage.catalog.sqlite_errors import UNWRITTEN_HINT, is_unwritten, unwritten_text
 
 if TYPE_CHECKING:  # imported with the first transaction of SQLAlchemy's: opening a dataset to read it needs none
     from sqlalchemy import Connection, Engine
 
+_OF_JOBS = tuple(COLUMNS)
 BUSY_TIMEOUT_S = 30.0
 """How long a transaction waits for its turn."""
 
@@ -34,6 +36,7 @@ class Database:
         self._made: Engine | None = None
         self._idle: list[sqlite3.Connection] = []
         self._checked: set[Sequence[str]] = set()
+        self._checked_jobs: set[str] = set()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -64,6 +67,26 @@ class Database:
                 raise
             self._idle.append(connection)
 
+    def check_job(self, connection: Connection, job_id: str) -> None:
+        """Compare everything that the catalog says of a job with its checksums, once per job; what is changed later is compared then.
+
+        Raises:
+            CorruptedError: A row differs.
+        """
+        if job_id in self._checked_jobs:
+            return
+        self._check(connection, _OF_JOBS)  # a lost entry of an index hides a row
+        for table in COLUMNS:
+            self._compare(connection, table, count_damaged(table, of_job=True), job=job_id)
+        self._checked_jobs.add(job_id)
+
+    def check_jobs(self, connection: Connection) -> None:
+        """Do the same with the rows of the jobs themselves, once, and not with those of their steps and ranges."""
+        if "" not in self._checked_jobs:
+            self._check(connection, ("jobs",))
+            self._compare(connection, "jobs", count_damaged("jobs"))
+            self._checked_jobs.add("")
+
     @contextmanager
     def write(self) -> Generator[Connection]:
         """A connection that holds the write lock; everything done through it is committed at the end, or nothing when it raises."""
@@ -87,6 +110,12 @@ class Database:
             if self._made is None:
                 self._made = _create_engine(self.path)
             return self._made
+
+    def _compare(self, connection: Connection, table: str, query: str, **given: str) -> None:
+        count = connection.exec_driver_sql(query, given).scalar_one()
+        if count:
+            whose = "".join(f" of job {job_id}" for job_id in given.values())
+            raise damaged(connection, f"{count} of the rows of {table}{whose} differ from their checksums")
 
     def _take_idle(self) -> sqlite3.Connection | None:
         with self._lock:
@@ -165,6 +194,7 @@ def _create_engine(path: Path) -> Engine:
 
 
 def _set_up(connection: Any, _record: object) -> None:  # Any: a sqlite3.Connection, as SQLAlchemy hands it out
+    add_function(connection)
     cursor = connection.cursor()
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
@@ -178,6 +208,8 @@ _DAMAGE = (
     "no such table",
     "no such column",
     "unsupported file format",
+    DAMAGE,
+    "user-defined function raised exception",  # the one of `kept_sums`, of a text that is none
 )
 """What SQLite says of a file that is not what was written; a migration has made every table and column that is asked for."""
 

@@ -95,6 +95,7 @@ class JobFactsRows:
             return found
 
     def _read(self, connection: Connection, ids: Sequence[str] | None) -> list[JobFacts]:
+        self._database.check_jobs(connection)
         chosen = (
             jobs.c.id, jobs.c.name, jobs.c.handler, jobs.c.status, jobs.c.request, jobs.c.datasets, jobs.c.driver, jobs.c.created_at,
             jobs.c.finished_at, jobs.c.error, jobs.c.removed_at, projects.c.name.label("project"),

@@ -126,6 +126,7 @@ class Jobs:
         if project is not None:
             query = query.where(projects.c.name_folded == project.casefold())
         with self._database.read() as connection:
+            self._database.check_jobs(connection)
             return [self._record(row) for row in connection.execute(query)]
 
     def set_status(self, job_id: str, status: Status, *, error: TaskError | None = None) -> JobRecord:
@@ -358,6 +359,7 @@ class Jobs:
             ]
 
     def _get(self, connection: Connection, job_id: str) -> JobRecord:
+        self._database.check_job(connection, job_id)
         row = connection.execute(_query().where(jobs.c.id == job_id)).first()
         if row is None:
             message = f"no job {job_id!r}"

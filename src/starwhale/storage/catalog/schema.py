@@ -96,6 +96,7 @@ jobs = Table(
     Column("finished_at", Float),
     Column("error", JSON),  # TaskError.to_json()
     Column("removed_at", Float),
+    Column("checksum", String(16), nullable=False, server_default=""),  # kept by triggers: `kept_sums`
 )
 
 steps = Table(
@@ -108,6 +109,7 @@ steps = Table(
     Column("status", String(16), nullable=False),
     Column("started_at", Float),
     Column("finished_at", Float),
+    Column("checksum", String(16), nullable=False, server_default=""),  # kept by triggers: `kept_sums`
 )
 
 tasks = Table(
@@ -118,6 +120,7 @@ tasks = Table(
     Column("step", Text, nullable=False),
     Column("task_index", Integer, nullable=False),
     Column("status", String(16), nullable=False),
+    Column("checksum", String(16), nullable=False, server_default=""),  # kept by triggers: `kept_sums`
 )
 
 attempts = Table(
@@ -131,6 +134,7 @@ attempts = Table(
     Column("finished_at", Float),
     Column("error", JSON),
     Column("timings", JSON),
+    Column("checksum", String(16), nullable=False, server_default=""),  # kept by triggers: `kept_sums`
 )
 
 # The ledger: rows of one dataset that one step consumes (domain.ledger.Queue) …
@@ -144,6 +148,7 @@ queues = Table(
     Column("total", Integer, nullable=False),
     Column("batch", Integer, nullable=False),
     Column("cursor", Integer, nullable=False, default=0),
+    Column("checksum", String(16), nullable=False, server_default=""),  # kept by triggers: `kept_sums`
 )
 
 # … and the ranges that were cut off it (domain.ledger.RowRange).
@@ -167,6 +172,7 @@ ranges = Table(
     Column("rows_failed", Integer, nullable=False, default=0),
     Column("seconds", Float, nullable=False, default=0.0),
     Column("part_id", Integer),
+    Column("checksum", String(16), nullable=False, server_default=""),  # kept by triggers: `kept_sums`
     # the next free range is found without reading the others: suspects apart, each in row order
     Index(None, "job_id", "step", "queue", "state", "crashes", "dataset_position", "start"),
 )

@@ -47,13 +47,13 @@ JOB_COLUMNS = ("id", "name", "handler", "request", "datasets", "record", "create
 """Columns of the job itself that travel."""
 LEFT_OUT: Mapping[str, frozenset[str]] = {
     "jobs": frozenset(
-        {"project_id", "status", "driver", "removed_at"}
+        {"project_id", "status", "driver", "removed_at", "checksum"}
     ),  # said where it comes in; no process of this machine
-    "steps": frozenset({"job_id"}),
-    "tasks": frozenset({"job_id"}),
-    "attempts": frozenset(),
-    "queues": frozenset({"job_id"}),
-    "ranges": frozenset({"job_id", "holder", "deadline_s"}),  # nobody works on a range of an archive
+    "steps": frozenset({"job_id", "checksum"}),
+    "tasks": frozenset({"job_id", "checksum"}),
+    "attempts": frozenset({"checksum"}),
+    "queues": frozenset({"job_id", "checksum"}),
+    "ranges": frozenset({"job_id", "holder", "deadline_s", "checksum"}),  # nobody works on a range of an archive
     "parts": frozenset({"id", "owner", "visible", "checksum"}),  # numbered and summed up anew; hidden ones stay behind
     "part_tables": frozenset(),
 }

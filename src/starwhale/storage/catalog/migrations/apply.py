@@ -15,7 +15,7 @@ from starwhale.errors import NoSpaceError, RootError
 from starwhale.settings import VERSION
 from starwhale.storage.catalog.sqlite_errors import UNWRITTEN_HINT, is_unwritten, unwritten_text
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Revisions that this program knows, oldest first; the last one is what it works with."""
 
 
@@ -134,6 +134,7 @@ def _upgrade(path: Path, plan: Plan) -> None:
 def _create(path: Path) -> None:
     """Make a new database as the migrations would (a test compares them): Alembic takes 0.2 s of CPU to be imported."""
     from starwhale.storage.catalog.engine import Database
+    from starwhale.storage.catalog.kept_sums import triggers
     from starwhale.storage.catalog.schema import metadata
 
     _use_write_ahead_log(path)
@@ -141,6 +142,8 @@ def _create(path: Path) -> None:
     try:
         with database.write() as connection:
             metadata.create_all(connection, checkfirst=True)
+            for statement in triggers():
+                connection.exec_driver_sql(statement)
             connection.exec_driver_sql(
                 "CREATE TABLE IF NOT EXISTS alembic_version ("
                 "version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
