@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from starwhale.domain import row_id
@@ -68,3 +70,17 @@ def test_people_may_type_the_name_in_any_case_as_given_or_with_its_version() -> 
     for typed in ("NUMBERS:7", "numbers@abcdefghijkl:7", "other/numbers:7"):
         assert row_id.typed_key(typed, dataset) == "7"
     assert row_id.typed_key("words:7", dataset) == ""
+
+
+def test_rows_of_two_versions_are_called_by_their_version_where_a_job_reads_both() -> None:
+    old, new = (dataclasses.replace(pinned(suffix=f"@{each * 12}"), version=each * 40) for each in "ab")
+    alone = dataclasses.replace(pinned(), version="b" * 40)
+    assert row_id.told_apart([[alone], [pinned("words")]]) == frozenset()
+    apart = row_id.told_apart([[old, new], [alone]])
+    assert apart == {"numbers"}
+    ids = [row_id.make_row_id(each, 3) for each in (old, new)]
+    shared = [row_id.across_jobs(each, [old, new], apart) for each in ids]
+    assert shared == ["numbers@aaaaaaaaaaaa_#@#_3", "numbers@bbbbbbbbbbbb_#@#_3"]
+    assert row_id.across_jobs(row_id.make_row_id(alone, 3), [alone], apart) == shared[1]
+    assert [row_id.ids_in_job(each, [old, new])[:-1] for each in shared] == [[each] for each in ids]
+    assert row_id.ids_in_job(shared[1], [alone]) == [row_id.make_row_id(alone, 3), shared[1]]

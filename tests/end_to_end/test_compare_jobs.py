@@ -56,7 +56,7 @@ def test_jobs_are_paired_by_the_rows_of_their_datasets(project: Project) -> None
     assert (delta["wins"], delta["losses"], delta["ties"], delta["verdict"]) == (19, 1, 39, "better")
     assert delta["test"] == "McNemar's exact test"
     assert found["flips"][new]["lost"] == ["numbers_#@#_59"]
-    assert "1 rows of new failed" in found["notes"]
+    assert "1 row of new failed" in found["notes"]
     assert {each["slice"] for each in found["metrics"][1:]} == {f"number={each}" for each in range(60) if each != 7}
     told = project.python(
         "from starwhale import Job; print(Job.compare(Job.get('old'), 'new', metric='graded.correct'))"
@@ -92,3 +92,52 @@ def test_rows_of_two_versions_are_paired_where_their_content_is_the_same(project
     assert found["left_out"] == {"old": 0, "new": 1}
     assert "different versions" in found["paired_by"]
     assert next(iter(found["flips"].values())) == {"gained": [], "lost": ["numbers_#@#_4"]}
+
+
+@pytest.mark.needs_time
+def test_two_versions_of_a_dataset_in_one_job_are_different_rows_and_clusters_are_those_of_the_decorator(
+    project: Project,
+) -> None:
+    """Rows of both versions under one key used to be averaged; `cluster=` of the decorator was not used by compare."""
+    project.write(
+        "clustered.py",
+        """
+        import os
+        from starwhale import evaluation
+
+        @evaluation.metrics("accuracy", label="even", cluster="group")
+        @evaluation.predict(log_dataset_features=["even"])
+        def predict(row):
+            return row["even"] ^ (row["number"] % int(os.environ["WRONG"]) == 0)
+        """,
+    )
+    for count in (60, 80):
+        project.python(f"""
+            from starwhale import dataset
+            with dataset("numbers", create="auto") as ds:
+                for n in range({count}):
+                    ds[n] = {{"number": n + {count}, "even": n % 2 == 0, "group": n // 2}}
+                ds.commit()
+        """)
+    both = ("-d", "numbers/version/v0", "-d", "numbers/version/v1")
+    for name, wrong, datasets in (("old", "3", both), ("new", "7", both), ("alone", "7", both[2:])):
+        done = project.run(*datasets, "--name", name, env={"WRONG": wrong}, module="clustered")
+        assert done.returncode == 0, done.stderr
+    found = compare(project, "old", "new")
+    jobs = {each["name"]: each["version"] for each in project.jobs()}
+    old = found["metrics"][0]["values"][jobs["old"]]
+    assert (found["paired_rows"], old["n"], old["clusters"]) == (140, 140, 40)
+    numbers = [*range(60, 120), *range(80, 160)]
+    assert old["value"] == sum(each % 3 != 0 for each in numbers) / 140
+    assert not [each for each in found["notes"] if "averaged" in each]
+    assert found["flips"][jobs["new"]]["gained"][0].startswith("numbers@")
+    independent = compare(project, "old", "new", "--cluster", "")
+    assert independent["metrics"][0]["values"][jobs["old"]]["clusters"] is None
+    alone = compare(project, "old", "alone")
+    assert alone["paired_rows"] == 80
+    gate = project.swcli("job", "gate", "new", "--baseline", "old", "--rule", "accuracy >= baseline", "-o", "json")
+    assert gate.returncode == 0, gate.stderr + gate.stdout
+    by_name = project.swcli("job", "gate", "new", "--rule", "accuracy > 0.5", "--flips", "x.csv")
+    assert_one_clear_message(by_name, "no rule names the baseline", exit_code=2)
+    shown = project.swcli("job", "compare", "old", "new", "--full").stdout
+    assert "rows lie in 40 clusters" in shown

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from starwhale.results.compare.corrections import benjamini_hochberg, holm
 from starwhale.results.compare.differences import compare_scores
@@ -178,7 +179,39 @@ def test_too_few_rows_or_clusters_are_said_and_not_hidden() -> None:
     assert few.interval == "too few clusters for an interval: 3"
     assert judge(few).outcome is Outcome.UNDECIDED
     shifted = compare_scores([1.5, 2.5, 3.5], [1.0, 2.0, 3.0])
-    assert shifted.interval == "every row differs by the same"
+    assert shifted.interval == "every row differs by the same, and they are too few"
+    assert judge(shifted).text == "cannot tell: needs about 6 rows"
+
+
+@pytest.mark.parametrize("n", range(2, 12))
+def test_rows_that_all_differ_by_the_same_are_judged_by_their_signs(n: int) -> None:
+    """A t test has no error to divide by, or one of roundings: neither "cannot tell" nor p = 0 is an answer."""
+    base = np.arange(n) * 0.1
+    found = compare_scores(base - 0.3, base)
+    assert found.p == pytest.approx(stats.binomtest(0, n).pvalue)
+    assert (found.test, found.standard_error) == ("exact sign test", 0.0)
+    assert math.isnan(found.low) is (found.p >= 0.05)
+    assert judge(found).outcome is (Outcome.WORSE if n > 5 else Outcome.UNDECIDED)
+    assert math.isnan(judge(found).mde)
+    stricter = compare_scores(base - 0.3, base, confidence=0.999)
+    assert math.isnan(stricter.low) is (found.p >= 0.001)
+
+
+def test_roundings_are_no_difference() -> None:
+    base = np.arange(1, 400) / 7
+    found = compare_scores((base + 0.1) - 0.1, base)
+    assert (found.delta, found.wins, found.losses, found.p, found.interval) == (
+        0.0,
+        0,
+        0,
+        1.0,
+        "every row has the same",
+    )
+
+
+def test_clusters_that_all_differ_by_the_same_are_judged_by_their_signs() -> None:
+    found = compare_scores(np.full(60, 2.5), np.full(60, 2.0), clusters=list(range(20)) * 3)
+    assert (found.test, found.p, found.low, found.high) == ("exact sign test over clusters", 2.0**-19, 0.5, 0.5)
 
 
 @pytest.mark.needs_recorded_data

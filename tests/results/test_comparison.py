@@ -170,7 +170,7 @@ def test_classes_that_one_run_alone_gives_are_named() -> None:
     base = run("old", [0.0, 1.0] * 20, output=["cat", "dog"] * 20)
     ours = run("new", [0.0, 1.0] * 20, output=[*["cat", "dog"] * 19, "cow", "dog"])
     found = compare_runs(base, [ours], Question(metrics=("m",), by=("output",)))
-    assert "output is not the same in all runs on 1 rows: slices are those of old; cow in new alone" in notes(found)
+    assert "output is not the same in all runs on 1 row: slices are those of old; cow in new alone" in notes(found)
     same = compare_runs(
         base, [run("new", [1.0] * 40, output=["cat", "dog"] * 20)], Question(metrics=("m",), by=("output",))
     )

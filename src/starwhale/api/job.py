@@ -232,8 +232,12 @@ class Job(JobVerbs):
         baseline: Job | str | Path | None = None,
         lower_is_better: str | Sequence[str] = (),
         by: str | Sequence[str] = (),
-        cluster: str = "",
+        cluster: str | None = None,
         key: str = "id",
+        label: str = "",
+        prediction: str = "",
+        scores: str = "",
+        positive: str = "",
         margin: float | None = None,
         examples: int = 10,
         flips: str | Path = "",
@@ -246,8 +250,12 @@ class Job(JobVerbs):
             baseline: What the others are compared with; None for the first.
             lower_is_better: Metrics of which less is better.
             by: Columns whose values make slices.
-            cluster: Column that says which rows are alike.
+            cluster: Column that says which rows are alike; None for the one that the jobs name, empty for none.
             key: Column of files that says which example a row is.
+            label: Column of files with what is true; empty for `label`, `target`, `expected` and their like.
+            prediction: Column of files with what the model says; empty for `prediction`, `predicted`, `output` and their like.
+            scores: Column of files that says how sure the model is; empty for `scores`, `probability` and their like.
+            positive: The label of files that two-class metrics are about.
             margin: Difference too small to matter, in the unit of the metric.
             examples: So many rows that each run gained, and lost, come with inputs and outputs.
             flips: File for all of them (.csv, .jsonl, .parquet); empty for none.
@@ -261,6 +269,7 @@ class Job(JobVerbs):
             UsageError: What is asked for makes no sense together; the message says why.
         """
         from starwhale.instances.jobs.job_compare import CompareOptions
+        from starwhale.results.compare.measured_files import FileColumns
 
         def listed(given: str | Sequence[str]) -> tuple[str, ...]:
             return (given,) if isinstance(given, str) and given else tuple(given)
@@ -275,6 +284,7 @@ class Job(JobVerbs):
             by=listed(by),
             cluster=cluster,
             key=key,
+            file_columns=FileColumns(label=label, prediction=prediction, scores=scores, positive=positive),
             margin=margin,
             examples=examples,
             flips_file=str(flips),
@@ -289,8 +299,12 @@ class Job(JobVerbs):
         rules_file: str | Path = "",
         baseline: Job | str | Path | None = None,
         lower_is_better: str | Sequence[str] = (),
-        cluster: str = "",
+        cluster: str | None = None,
         key: str = "",
+        label: str = "",
+        prediction: str = "",
+        scores: str = "",
+        positive: str = "",
         allow_missing: bool = False,
         flips: str | Path = "",
     ) -> Gate:
@@ -302,8 +316,12 @@ class Job(JobVerbs):
             rules_file: A file of rules; what is said here goes before what it says.
             baseline: What rules mean by `baseline`; of the same kind as `run`.
             lower_is_better: Metrics of which less is better.
-            cluster: Column that says which rows are alike.
+            cluster: Column that says which rows are alike; None for the one that the jobs name, empty for none.
             key: Column of files that says which example a row is; empty for `id`.
+            label: Column of files with what is true; the other three as in `compare`.
+            prediction: Column of files with what the model says.
+            scores: Column of files that says how sure the model is.
+            positive: The label of files that two-class metrics are about.
             allow_missing: Leave rows without a score out, instead of taking them for as bad as can be.
             flips: File for the rows that changed against the baseline (.csv, .jsonl, .parquet); empty for none.
 
@@ -317,6 +335,7 @@ class Job(JobVerbs):
             UsageError: What is asked for makes no sense together.
         """
         from starwhale.instances.jobs.job_gate import GateOptions
+        from starwhale.results.compare.measured_files import FileColumns
 
         def named(given: Job | str | Path) -> str:
             return given.id if isinstance(given, Job) else str(given)
@@ -330,6 +349,7 @@ class Job(JobVerbs):
             else tuple(lower_is_better),
             cluster=cluster,
             key=key,
+            file_columns=FileColumns(label=label, prediction=prediction, scores=scores, positive=positive),
             allow_missing=allow_missing,
             flips_file=str(flips),
         )

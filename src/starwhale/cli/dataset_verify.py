@@ -11,6 +11,7 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
 from starwhale.cli.render.render_table import show_bytes
+from starwhale.domain.counted import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +50,9 @@ def _render(console: Console, found: Verified) -> None:
 
     version = found.version
     if found.is_whole:
-        lines = [f"{version.uri.full} is whole: {version.row_count or 0} rows, {show_bytes(version.size_bytes)}"]
+        lines = [
+            f"{version.uri.full} is whole: {counted(version.row_count or 0, 'row')}, {show_bytes(version.size_bytes)}"
+        ]
     else:
         count = len(found.damages)
         lines = [f"{version.uri.full} is damaged in {count} place{'' if count == 1 else 's'}"]

@@ -9,6 +9,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
+from starwhale.cli.file_columns import file_column_options, file_columns
 from starwhale.cli.report_format import give_report, report_options, write_report
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ FEWEST_SLICES = 2
 )
 @click.option("--by", multiple=True, metavar="COLUMN", help="Compare each of its values too; may be given again.")
 @click.option(
-    "--cluster", default="", metavar="COLUMN", help="Which rows are alike: frames of one video, questions on one text."
+    "--cluster",
+    default=None,
+    metavar="COLUMN",
+    help="Which rows are alike: frames of one video, questions on one text.  [default: what the jobs name; '' for none]",
 )
 @click.option("--key", default="id", show_default=True, metavar="COLUMN", help="Which example a row of a file is.")
 @click.option(
@@ -47,6 +51,7 @@ FEWEST_SLICES = 2
 )
 @click.option("--flips", default="", metavar="FILE", help="Write the examples that changed: .csv, .jsonl or .parquet.")
 @click.option("--markdown", default="", metavar="FILE", help="Write a summary for a pull request.")
+@file_column_options
 @report_options
 @click.option("--full", is_flag=True, help="Show every figure, and more of the examples that changed.")
 @click.pass_obj
@@ -58,7 +63,7 @@ def compare(
     metrics: tuple[str, ...],
     lower_is_better: tuple[str, ...],
     by: tuple[str, ...],
-    cluster: str,
+    cluster: str | None,
     key: str,
     margin: float | None,
     flips: str,
@@ -66,6 +71,7 @@ def compare(
     form: str | None,
     output: str,
     full: bool,
+    **columns: str,
 ) -> None:
     """Say whether one run is better than another, with error bars, and on which examples.
 
@@ -81,6 +87,7 @@ def compare(
         by=by,
         cluster=cluster,
         key=key,
+        file_columns=file_columns(**columns),
         margin=margin,
         examples=FULL_EXAMPLES if full or markdown or form or output else 0,
         flips_file=flips,

@@ -10,6 +10,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
+from starwhale.cli.file_columns import file_column_options, file_columns
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,8 +36,14 @@ LINES = 7
 @click.option(
     "--lower-is-better", multiple=True, metavar="NAME", help="A metric of which less is better; may be given again."
 )
-@click.option("--cluster", default="", metavar="COLUMN", help="Which rows are alike.")
+@click.option(
+    "--cluster",
+    default=None,
+    metavar="COLUMN",
+    help="Which rows are alike.  [default: what the jobs name; '' for none]",
+)
 @click.option("--key", default="", metavar="COLUMN", help="Which example a row of a file is.  [default: id]")
+@file_column_options
 @click.option("--allow-missing", is_flag=True, help="Leave rows without a score out; they count as wrong otherwise.")
 @click.option("--junit", default="", metavar="FILE", help="Write the rules as JUnit XML.")
 @click.option("--markdown", default="", metavar="FILE", help="Write a summary for a pull request.")
@@ -51,13 +58,14 @@ def gate(
     rules: tuple[str, ...],
     rules_file: str,
     lower_is_better: tuple[str, ...],
-    cluster: str,
+    cluster: str | None,
     key: str,
     allow_missing: bool,
     junit: str,
     markdown: str,
     flips: str,
     full: bool,
+    **columns: str,
 ) -> None:
     """Judge a run by rules: accuracy >= baseline - 0.01, accuracy[lang=de] >= 0.9, rmse not worse than baseline.
 
@@ -77,6 +85,7 @@ def gate(
         lower_is_better=lower_is_better,
         cluster=cluster,
         key=key,
+        file_columns=file_columns(**columns),
         allow_missing=allow_missing,
         examples=20 if full else 10 if markdown else 0,
         flips_file=flips,

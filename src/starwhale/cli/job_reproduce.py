@@ -11,6 +11,7 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.complete_names import completes
 from starwhale.cli.outcome import finish
 from starwhale.cli.run_words import WordsAfterCommand, words_after
+from starwhale.domain.counted import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,7 +72,7 @@ def lines(found: Reproduction) -> Iterator[str]:
     verdict = str(found.verdict or "nobody can tell: neither job has rows or metrics").upper()
     yield f"{verdict}: job {found.job_id[:12]} repeats job {found.of[:12]}"
     if found.sample:
-        yield f"  a sample of {found.sample} rows (seed {found.sample_seed}); metrics are not compared: they say nothing of few rows"
+        yield f"  a sample of {counted(found.sample, 'row')} (seed {found.sample_seed}); metrics are not compared: they say nothing of few rows"
     for tally in found.tallies:
         if tally.total:
             yield f"  {tally.name}: {_counts(tally)}"

@@ -11,6 +11,7 @@ import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.debug_command import debug_command
+from starwhale.domain.counted import counted
 from starwhale.domain.row_id import address_of
 from starwhale.errors import InterruptedJobError, UserCodeError
 
@@ -84,8 +85,9 @@ def _tell_end(app: CliApp, job: JobRecord, report: JobReport) -> None:
     app.say(f"finish run, success!  See it again with: swcli job info {job.name or short}")
     if report.failed_rows and report.errors:
         place = address_of(report.errors[0]["id"], report.errors[0].get("_index"))
-        rows = "1 row" if report.failed_rows == 1 else f"{report.failed_rows} rows"
-        click.echo(f"{rows} failed; try the first: {row_command(app, job, place)}", err=True)
+        click.echo(
+            f"{counted(report.failed_rows, 'row')} failed; try the first: {row_command(app, job, place)}", err=True
+        )
         click.echo(f"mend what is wrong, and try them again: swcli job resume {short} --failed", err=True)
 
 

@@ -2,12 +2,13 @@
 
 - the id in the results of a job: `<project>/<dataset>[@<version>]_#@#_<key>[_#@#_<step>]`; the version where two of one name are in the job, the step
   from the second one with rows on
-- the same row in every job: `<dataset>_#@#_<key>`
+- the same row in every job: `<dataset>_#@#_<key>`; `<dataset>@<version>_#@#_<key>` where one of the jobs has two datasets of the name
 - its address, which people type: `<dataset>[@<version>]:<key>`
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from starwhale.domain.job import DatasetInput
@@ -56,33 +57,48 @@ def head_of(value: object) -> str:
     return str(value).partition(SEPARATOR)[0]
 
 
-def across_jobs(value: Key, datasets: Iterable[DatasetInput]) -> Key:
-    """Return what a row is called in every job: its project, and which of two versions it was read from, are no part of that.
+def told_apart(datasets_of_jobs: Iterable[Iterable[DatasetInput]]) -> frozenset[str]:
+    """Return names of datasets that one of some jobs reads twice, in two versions or of two projects: their rows are called by version too."""
+    found: set[str] = set()
+    for datasets in datasets_of_jobs:
+        counts = Counter(each.name for each in datasets)
+        found |= {name for name, count in counts.items() if count > 1}
+    return frozenset(found)
+
+
+def across_jobs(value: Key, datasets: Iterable[DatasetInput], apart: frozenset[str] = frozenset()) -> Key:
+    """Return what a row is called in every job: its project is no part of that, nor its version where one alone was read.
 
     Args:
         value: The id in the results of one job; one that was logged, and is of no row, stays as it is.
         datasets: Those of the job.
+        apart: Names of datasets whose versions are different rows, of `told_apart`.
     """
     for each in datasets:
         head, _ = id_ends(each)
         if isinstance(value, str) and value.startswith(head):
-            return f"{each.name}{SEPARATOR}{value[len(head) :]}"
+            return called_across_jobs(each, value[len(head) :], apart)
     return value
 
 
-def called_across_jobs(dataset: DatasetInput, key: Key) -> str:
+def called_across_jobs(dataset: DatasetInput, key: Key, apart: frozenset[str] = frozenset()) -> str:
     """Return what a row is called in every job, from its key."""
-    return f"{dataset.name}{SEPARATOR}{key}"
+    return f"{_shared_name(dataset, apart)}{SEPARATOR}{key}"
 
 
 def ids_in_job(value: Key, datasets: Iterable[DatasetInput]) -> list[Key]:
     """Return the ids that a row may have in the results of a job: undoes `across_jobs`."""
     found: list[Key] = []
     for each in datasets:
-        head = f"{each.name}{SEPARATOR}"
-        if isinstance(value, str) and value.startswith(head):
-            found.append(id_ends(each)[0] + value[len(head) :])
+        for name in (each.name, _shared_name(each, frozenset({each.name}))):
+            head = f"{name}{SEPARATOR}"
+            if isinstance(value, str) and value.startswith(head):
+                found.append(id_ends(each)[0] + value[len(head) :])
     return [*found, value]
+
+
+def _shared_name(dataset: DatasetInput, apart: frozenset[str]) -> str:
+    return f"{dataset.name}@{dataset.version[:12]}" if dataset.name in apart else dataset.name
 
 
 def row_label(dataset: DatasetInput, keys: Sequence[Key]) -> str:

@@ -139,7 +139,7 @@ class _Finder:
 
 def _read(stores: Stores, job: JobRecord, step: Step, sources: set[str]) -> Columns:
     """Read the outputs of a step with some features of its rows beside them."""
-    scope = _narrow(job_scope(stores, job), sources)
+    scope = narrowed(job_scope(stores, job), sources)
     columns: Columns = {"id": [], "__dataset": [], "__dataset_version": []}
     count = 0
     for page in stores.results.reader.pages(scope, TableQuery(table=_RESULTS)):
@@ -166,7 +166,7 @@ def _features(stores: Stores, job: JobRecord) -> list[str]:
     return list(found)
 
 
-def _narrow(scope: ResultScope, sources: Iterable[str]) -> ResultScope:
+def narrowed(scope: ResultScope, sources: Iterable[str]) -> ResultScope:
     """Return a scope that joins only the features that are asked for; media that nobody looks at stay unread."""
     features = tuple(sorted({each.removeprefix("input/").partition("/")[0] for each in sources}))
     steps = tuple(

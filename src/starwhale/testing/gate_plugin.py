@@ -73,7 +73,7 @@ class GateFixture:
             rules_file=str(rules_file),
             baseline=str(baseline),
             lower_is_better=(lower_is_better,) if isinstance(lower_is_better, str) else tuple(lower_is_better),
-            cluster=cluster,
+            cluster=cluster or None,
             key=key,
             allow_missing=allow_missing,
         )

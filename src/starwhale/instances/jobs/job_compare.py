@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from starwhale.errors import NotFoundError, UsageError, nearest
+from starwhale.domain.row_id import told_apart
+from starwhale.errors import NotFoundError, UsageError
 from starwhale.results.compare.comparison import compare_runs
 from starwhale.results.compare.examples import Flip, Pair, describe_flips, rows_of_columns
 from starwhale.results.compare.files import is_run_file, read_run_file
@@ -20,7 +21,8 @@ from starwhale.results.compare.job_runs import (
     read_job_run,
     with_content,
 )
-from starwhale.results.compare.measured_jobs import wanted_names
+from starwhale.results.compare.measured_files import FileColumns, has_labels, nearest_metric, with_measures
+from starwhale.results.compare.measured_jobs import wanted_cluster, wanted_names
 from starwhale.results.compare.runs import Id, Run
 
 if TYPE_CHECKING:
@@ -44,10 +46,12 @@ class CompareOptions:
     """Metrics of which less is better."""
     by: tuple[str, ...] = ()
     """Columns whose values make slices."""
-    cluster: str = ""
-    """Column that says which rows are alike."""
+    cluster: str | None = None
+    """Column that says which rows are alike; None for the one that the jobs name, empty for none."""
     key: str = "id"
     """Column of files that says which example a row is."""
+    file_columns: FileColumns = field(default_factory=FileColumns)
+    """Where files have labels, predictions and scores, for metrics that are computed of these."""
     margin: float | None = None
     """Difference too small to matter."""
     confidence: float = 0.95
@@ -79,6 +83,11 @@ def compare(verbs: JobVerbs, stores: Stores, names: Sequence[str], options: Comp
     if files and len(files) < len(wanted):
         job = next(each for each in wanted if each not in files)
         raise UsageError(f"{files[0]} is a file, and {job} a job", hint="compare files with files, or jobs with jobs")
+    if not files and not options.file_columns.is_empty:
+        raise UsageError(
+            "--label, --prediction, --scores and --positive are of files",
+            hint="jobs say it: @evaluation.metrics(…, label=…)",
+        )
     if files:
         return _compare_files(files, options)
     return _compare_jobs(stores, [verbs.get(each) for each in wanted], options)
@@ -87,6 +96,7 @@ def compare(verbs: JobVerbs, stores: Stores, names: Sequence[str], options: Comp
 def _compare_files(paths: Sequence[str], options: CompareOptions) -> Comparison:
     runs = [read_run_file(each, options.key) for each in paths]
     metrics = options.metrics or _shared_metrics(runs, options)
+    runs = [with_measures(each, metrics, options.file_columns) for each in runs]
     for run in runs:
         lacking = next((each for each in metrics if each not in run.metrics), None)
         if lacking is not None:
@@ -94,9 +104,11 @@ def _compare_files(paths: Sequence[str], options: CompareOptions) -> Comparison:
             there = ", ".join(run.metrics) or "none"
             raise NotFoundError(
                 f"column {lacking!r} of {run.id} {why}",
-                hint=_close(lacking, run.metrics) or f"columns of numbers there: {there}",
+                hint=nearest_metric(lacking, run.metrics) or f"columns of numbers there: {there}",
             )
-    found = compare_runs(runs[0], runs[1:], _question(metrics, options), paired_by=f"column {options.key!r}")
+    found = compare_runs(
+        runs[0], runs[1:], _question(metrics, options, runs[0].directions), paired_by=f"column {options.key!r}"
+    )
     return _with_examples(found, rows_of_columns, options)
 
 
@@ -105,19 +117,16 @@ def _shared_metrics(runs: Sequence[Run], options: CompareOptions) -> tuple[str, 
     shared = tuple(
         each for each in runs[0].metrics if each not in used and all(each in run.metrics for run in runs[1:])
     )
+    graded = any({0.0, 1.0}.issuperset(run.metrics[each]) for run in runs for each in shared if each not in _FACTS)
+    if not graded and all(has_labels(run, options.file_columns) for run in runs):
+        return ("accuracy",)
     if not shared:
         raise NotFoundError(
             "the files share no column of numbers",
-            hint="a metric is a column of numbers or of true and false: one score per example",
+            hint="a metric is a column of numbers or of true and false, one score per example; or one of ours: --metric accuracy",
         )
     told_apart = tuple(each for each in shared if each not in _FACTS and _differs(runs, each))
     return told_apart or tuple(each for each in shared if each not in _FACTS) or shared
-
-
-def _close(name: str, known: Iterable[str]) -> str:
-    """Return what may be meant; empty where nothing is close."""
-    close = nearest(name, known)
-    return close if close.startswith("did you mean") else ""
 
 
 _FACTS = frozenset({"label", "labels", "target", "expected", "truth", "gold", "index", "fold", "seed"})
@@ -134,12 +143,15 @@ def _compare_jobs(stores: Stores, jobs: Sequence[JobRecord], options: CompareOpt
     if len({each.id for each in jobs}) < len(jobs):
         raise UsageError("one job is named twice", hint="name two different jobs")
     metrics = options.metrics or _wanted_by_all(stores, jobs) or (_only_metric(stores, jobs),)
+    if options.cluster is None:
+        options = replace(options, cluster=wanted_cluster(stores, jobs))
     columns = tuple(dict.fromkeys((*options.by, *filter(None, (options.cluster,)))))
-    tables = [read_job_run(stores, each, metrics, columns) for each in jobs]
+    apart = told_apart(each.datasets for each in jobs)
+    tables = [read_job_run(stores, each, metrics, columns, apart=apart) for each in jobs]
     paired_by = check_pairing(tables, metrics[0])
     runs = [each.run for each in tables]
     if paired_by == ROWS and len({each.versions for each in tables}) > 1:
-        runs = [with_content(stores, job, each) for job, each in zip(jobs, tables, strict=True)]
+        runs = [with_content(stores, job, each, apart) for job, each in zip(jobs, tables, strict=True)]
         paired_by = f"{ROWS}, which have different versions"
     found = compare_runs(runs[0], runs[1:], _question(metrics, options, runs[0].directions), paired_by=paired_by)
     return _with_examples(found, cells_of(stores, jobs), options)
@@ -148,7 +160,8 @@ def _compare_jobs(stores: Stores, jobs: Sequence[JobRecord], options: CompareOpt
 def cells_of(stores: Stores, jobs: Sequence[JobRecord]) -> CellsOf:
     """Return what reads the cells of rows of a run that is one of these jobs."""
     by_id = {each.id: each for each in jobs}
-    return lambda run, ids, metric: read_cells(stores, by_id[run.id], ids, metric)
+    apart = told_apart(each.datasets for each in jobs)
+    return lambda run, ids, metric: read_cells(stores, by_id[run.id], ids, metric, apart)
 
 
 def flips_of(pairs: Sequence[Pair], cells: CellsOf, most: int | None) -> list[Flip]:
@@ -219,7 +232,7 @@ def _question(
         lower_is_better=frozenset(options.lower_is_better)
         | {name for name, is_higher in (directions or {}).items() if not is_higher},
         by=options.by,
-        cluster=options.cluster,
+        cluster=options.cluster or "",
         margin=options.margin,
         confidence=options.confidence,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from starwhale.domain.row_id import told_apart
 from starwhale.domain.status import Status
 from starwhale.errors import NotFoundError, StatusError, UsageError, nearest
 from starwhale.instances.jobs.job_compare import CellsOf, cells_of, flips_of
@@ -13,6 +14,8 @@ from starwhale.results.compare.examples import Pair, rows_of_columns
 from starwhale.results.compare.files import is_run_file, read_run_file
 from starwhale.results.compare.flips_file import check_flips_path, write_flips
 from starwhale.results.compare.job_runs import ROWS, check_pairing, read_job_run, split_metric, with_content
+from starwhale.results.compare.measured_files import FileColumns, nearest_metric, with_measures
+from starwhale.results.compare.measured_jobs import wanted_cluster
 from starwhale.results.compare.metric_names import find_metric
 from starwhale.results.compare.runs import Run
 from starwhale.results.compare.told_flips import WITH_OUTPUTS
@@ -41,10 +44,12 @@ class GateOptions:
     """What rules mean by `baseline`: a job or a file of predictions."""
     lower_is_better: tuple[str, ...] = ()
     """Metrics of which less is better."""
-    cluster: str = ""
-    """Column that says which rows are alike."""
+    cluster: str | None = None
+    """Column that says which rows are alike; None for the one that the rules file or the jobs name, empty for none."""
     key: str = ""
     """Column of files that says which example a row is; empty for `id`."""
+    file_columns: FileColumns = field(default_factory=FileColumns)
+    """Where files have labels, predictions and scores, for metrics that are computed of these."""
     allow_missing: bool = False
     """Leave rows without a score out, instead of taking them for as bad as can be."""
     examples: int = WITH_OUTPUTS
@@ -61,8 +66,9 @@ class _Asked:
     baseline: str
     rules: tuple[Rule, ...]
     lower_is_better: tuple[str, ...]
-    cluster: str
+    cluster: str | None
     key: str
+    file_columns: FileColumns
     allow_missing: bool
 
     @property
@@ -91,7 +97,14 @@ def gate(verbs: JobVerbs, stores: Stores, run: str, options: GateOptions) -> Gat
         rules = [(rule, _file_evidence(asked)) for rule in asked.rules]
         found = judge_gate(rules, _question(asked, {}), paired_by=f"column {asked.key!r}")
         return _with_examples(found, rows_of_columns, options)
+    if not asked.file_columns.is_empty:
+        raise UsageError(
+            "--label, --prediction, --scores and --positive are of files",
+            hint="jobs say it: @evaluation.metrics(…, label=…)",
+        )
     jobs = [verbs.get(each) for each in asked.runs]
+    if asked.cluster is None:
+        asked = replace(asked, cluster=wanted_cluster(stores, jobs))
     return _with_examples(_gate_jobs(stores, jobs, asked), cells_of(stores, jobs), options)
 
 
@@ -119,8 +132,9 @@ def _read(run: str, options: GateOptions) -> _Asked:
         baseline=options.baseline or said.baseline,
         rules=rules,
         lower_is_better=options.lower_is_better or said.lower_is_better,
-        cluster=options.cluster or said.cluster,
+        cluster=(said.cluster or None) if options.cluster is None else options.cluster,
         key=options.key or said.key or "id",
+        file_columns=options.file_columns,
         allow_missing=options.allow_missing or said.allow_missing,
     )
     metrics = [each.metric for each in rules]
@@ -138,14 +152,15 @@ def _read(run: str, options: GateOptions) -> _Asked:
 def _question(asked: _Asked, names: Mapping[str, str]) -> GateQuestion:
     return GateQuestion(
         lower_is_better=frozenset(names.get(each, each) for each in asked.lower_is_better),
-        cluster=asked.cluster,
+        cluster=asked.cluster or "",
         allows_missing=asked.allow_missing,
     )
 
 
 def _file_evidence(asked: _Asked) -> Evidence:
     """Read the files; a row that one of them lacks is a missing score there."""
-    runs = [read_run_file(each, asked.key) for each in asked.runs]
+    metrics = [each.metric for each in asked.rules]
+    runs = [with_measures(read_run_file(each, asked.key), metrics, asked.file_columns) for each in asked.runs]
     for run in runs:
         for rule in asked.rules:
             _check_columns(run, rule, asked)
@@ -167,7 +182,9 @@ def _file_evidence(asked: _Asked) -> Evidence:
 def _check_columns(run: Run, rule: Rule, asked: _Asked) -> None:
     if rule.metric not in run.metrics:
         why = "holds no numbers" if rule.metric in run.columns else "is missing"
-        there = nearest(rule.metric, run.metrics) or "it holds no column of numbers"
+        there = (
+            nearest_metric(rule.metric, run.metrics) or f"columns of numbers there: {', '.join(run.metrics) or 'none'}"
+        )
         raise NotFoundError(f"column {rule.metric!r} of {run.id} {why}, which {rule.text!r} asks for", hint=there)
     lacking = next((each for each in asked.columns([rule]) if each not in run.columns), None)
     if lacking is not None:
@@ -204,13 +221,17 @@ def _job_evidence(
     """Read what rules of one table need, and say what rows are paired by."""
     metrics = tuple(dict.fromkeys(each.metric for each in rules))
     needs_baseline = any(each.is_relative for each in rules)
-    read = [read_job_run(stores, each, metrics, asked.columns(rules)) for each in jobs[: 2 if needs_baseline else 1]]
+    apart = told_apart(each.datasets for each in jobs)
+    read = [
+        read_job_run(stores, each, metrics, asked.columns(rules), apart=apart)
+        for each in jobs[: 2 if needs_baseline else 1]
+    ]
     if len(read) == 1:
         return Evidence(run=read[0].run, run_missing=read[0].run.failed), ""
     paired_by = check_pairing(read, metrics[0])
     runs = [each.run for each in read]
     if paired_by == ROWS and len({each.versions for each in read}) > 1:
-        runs = [with_content(stores, job, each) for job, each in zip(jobs, read, strict=True)]
+        runs = [with_content(stores, job, each, apart) for job, each in zip(jobs, read, strict=True)]
         paired_by = f"{ROWS}, which have different versions"
     run, baseline = runs
     evidence = Evidence(run=run, baseline=baseline, run_missing=run.failed, baseline_missing=baseline.failed)

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.int64]
 
 
+_ROUNDINGS = 8
+"""Units in the last place by which scores differ that were computed in another way."""
+_SAME = ("every row has the same", "every row differs by the same")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """A candidate minus the baseline on the rows that both have; positive where the candidate has more."""
@@ -121,7 +126,7 @@ def compare_means(ours: Floats, theirs: Floats, clusters: Integers | None, confi
     """Compare the means of two columns over the same rows with the paired t test; clusters are numbers per row, or None."""
     import numpy as np
 
-    differences = ours - theirs
+    differences, rounding = _subtracted(ours, theirs)
     n = differences.size
     groups = n if clusters is None else int(clusters.max()) + 1 if n else 0
     kind = "paired t test" if clusters is None else "paired t test over clusters"
@@ -133,7 +138,10 @@ def compare_means(ours: Floats, theirs: Floats, clusters: Integers | None, confi
             if clusters is None
             else clustered_error(differences, clusters)
         )
+        error = error if float(np.ptp(differences)) > rounding else 0.0
     why, half, p = _t_interval(delta, error, groups, confidence, is_clustered=clusters is not None)
+    if delta and error == 0 and not math.isnan(p):  # the t test has no error to divide by
+        kind = "exact sign test" if clusters is None else "exact sign test over clusters"
     spread = float(ours.std()) * float(theirs.std()) if n else 0.0
     together = float(((ours - ours.mean()) * (theirs - theirs.mean())).mean()) if n else math.nan
     return Difference(
@@ -143,13 +151,22 @@ def compare_means(ours: Floats, theirs: Floats, clusters: Integers | None, confi
         high=delta + half,
         p=p,
         test=kind,
-        interval=why or f"{kind.replace(' test', '')} interval",
+        interval=why or (_SAME[bool(delta)] if error == 0 else f"{kind.replace(' test', '')} interval"),
         n=n,
         wins=int(np.count_nonzero(differences > 0)),
         losses=int(np.count_nonzero(differences < 0)),
         correlation=together / spread if spread else math.nan,
         clusters=None if clusters is None else groups,
     )
+
+
+def _subtracted(ours: Floats, theirs: Floats) -> tuple[Floats, float]:
+    """Return the difference of each row, 0 where it is a rounding of the two scores, and how far apart two that are equal may be."""
+    import numpy as np
+
+    differences = ours - theirs
+    rounding = _ROUNDINGS * np.finfo(np.float64).eps * np.maximum(abs(ours), abs(theirs))
+    return np.where(abs(differences) <= rounding, 0.0, differences), float(rounding.max()) if ours.size else 0.0
 
 
 def _t_interval(
@@ -160,7 +177,21 @@ def _t_interval(
         return f"too few clusters for an interval: {groups}", math.nan, math.nan
     if groups < 2:
         return "too few rows for an interval", math.nan, math.nan
-    if not error:  # every row differs by the same: nothing is known of rows that do not
-        return ("", 0.0, 1.0) if not delta else ("every row differs by the same", math.nan, math.nan)
+    if not error:
+        return _constant(delta, groups, confidence)
     half = student_quantile((1 + confidence) / 2, groups - 1) * error
     return "", half, student_two_sided(delta / error, groups - 1)
+
+
+def _constant(delta: float, groups: int, confidence: float) -> tuple[str, float, float]:
+    """Return the same for rows that all differ by the same: the exact sign test.
+
+    If neither were better, each row (or cluster) would favour one or the other with equal chance, and all of them one with 2·2⁻ⁿ: six rows tell. The
+    interval is then that difference alone, and there is none where the test does not say.
+
+    Source: Dixon & Mood 1946, "The statistical sign test".
+    """
+    if not delta:
+        return "", 0.0, 1.0
+    p = 2.0 ** (1 - groups)
+    return ("", 0.0, p) if p < 1 - confidence else ("every row differs by the same, and they are too few", math.nan, p)

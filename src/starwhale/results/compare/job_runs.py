@@ -11,6 +11,7 @@ from starwhale.domain.row_id import across_jobs, called_across_jobs, is_row_of
 from starwhale.errors import NotFoundError, PairingError, UsageError, nearest
 from starwhale.results.compare.measured_jobs import MeasuredRows, is_measured, read_measured, wanted_names
 from starwhale.results.compare.runs import Id, RowMeasure, Run, as_scores, odd_rows
+from starwhale.results.metric_rows import narrowed
 from starwhale.results.read import job_scope, table_names
 from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS, TableQuery
 
@@ -63,7 +64,14 @@ def numeric_columns(stores: Stores, job: JobRecord) -> list[str]:
     return found
 
 
-def read_job_run(stores: Stores, job: JobRecord, metrics: Sequence[str], columns: Sequence[str] = ()) -> JobTables:
+def read_job_run(
+    stores: Stores,
+    job: JobRecord,
+    metrics: Sequence[str],
+    columns: Sequence[str] = (),
+    *,
+    apart: frozenset[str] = frozenset(),
+) -> JobTables:
     """Read the scores of a job.
 
     Args:
@@ -71,6 +79,7 @@ def read_job_run(stores: Stores, job: JobRecord, metrics: Sequence[str], columns
         job: Which.
         metrics: `TABLE.COLUMN`, all of one table.
         columns: What rows are sliced and clustered by, of that table or of `results`; `label` finds `input/label` too.
+        apart: Datasets whose versions are different rows, of `told_apart`.
 
     Raises:
         NotFoundError: It has no such table or column; the message names those that can be a metric.
@@ -94,7 +103,7 @@ def read_job_run(stores: Stores, job: JobRecord, metrics: Sequence[str], columns
         given = _in_order(given, ids)
         scores |= given.scores
     by_rows = table == RESULTS or all(is_row_of(each, job.datasets) for each in ids)
-    rows = [across_jobs(each, job.datasets) if by_rows else each for each in ids]
+    rows = [across_jobs(each, job.datasets, apart) if by_rows else each for each in ids]
     run = Run(
         id=job.id,
         name=job.name or job.id[:12],
@@ -184,7 +193,7 @@ def check_pairing(tables: Sequence[JobTables], metric: str) -> str:
     return LOGGED
 
 
-def with_content(stores: Stores, job: JobRecord, tables: JobTables) -> Run:
+def with_content(stores: Stores, job: JobRecord, tables: JobTables, apart: frozenset[str] = frozenset()) -> Run:
     """Add the digest of what each row holds, for runs that read different versions of a dataset."""
     import dataclasses
 
@@ -197,12 +206,14 @@ def with_content(stores: Stores, job: JobRecord, tables: JobTables) -> Run:
         stop = dataset.start + dataset.row_count
         keys = reader.read(dataset.start, stop, []).keys
         digests = reader.row_digests(dataset.start, stop)
-        content.update((called_across_jobs(dataset, key), digest) for key, digest in zip(keys, digests, strict=True))
+        content.update(
+            (called_across_jobs(dataset, key, apart), digest) for key, digest in zip(keys, digests, strict=True)
+        )
     return dataclasses.replace(tables.run, content=content)
 
 
 def read_cells(
-    stores: Stores, job: JobRecord, ids: Sequence[Id], metric: str
+    stores: Stores, job: JobRecord, ids: Sequence[Id], metric: str, apart: frozenset[str] = frozenset()
 ) -> dict[Id, dict[str, Any]]:  # Any: cells
     """Return what a job has of some rows: inputs and outputs of `results`, and what else stands in the table of the metric."""
     there = table_names(stores, job)
@@ -215,7 +226,7 @@ def read_cells(
             names = [each for each in page.columns if each not in _NO_METRIC and not each.startswith("__")]
             names = [each for each in names if (name, each) != (table, column)]
             for position, id_ in enumerate(page.columns["id"]):
-                row = across_jobs(id_, job.datasets)
+                row = across_jobs(id_, job.datasets, apart)
                 if row in wanted:
                     cells = {prefix + each: page.columns[each][position] for each in names}
                     found.setdefault(row, {}).update({key: cell for key, cell in cells.items() if cell is not None})
@@ -234,10 +245,19 @@ def _scores(stores: Stores, job: JobRecord, metric: str, values: Sequence[Any] |
     raise UsageError(f"{metric} of job {called} holds no numbers", hint=there)
 
 
-def _read_table(stores: Stores, job: JobRecord, table: str) -> dict[str, list[Any]]:  # Any: cells
+def _names(name: str) -> tuple[str, ...]:
+    """Return what a column may be called that rows are sliced by: as `@evaluation.metrics` looks for it."""
+    return (name, f"input/{name}", f"output/{name}")
+
+
+def _read_table(
+    stores: Stores, job: JobRecord, table: str, features: Sequence[str] | None = None
+) -> dict[str, list[Any]]:  # Any: cells
+    """Read a table by columns, with the features of its rows that were logged; or with these, whether they were or not."""
     columns: dict[str, list[Any]] = {}
     count = 0
-    for page in stores.results.reader.pages(job_scope(stores, job), TableQuery(table=table)):
+    scope = job_scope(stores, job) if features is None else narrowed(job_scope(stores, job), features)
+    for page in stores.results.reader.pages(scope, TableQuery(table=table)):
         for name, values in page.columns.items():
             columns.setdefault(name, [None] * count).extend(values)
         count += page.row_count
@@ -255,14 +275,14 @@ def _columns(
     found: dict[str, list[Any]] = {}
     results: dict[str, list[Any]] = {}
     for name in names:
-        near = next((each for each in (name, f"input/{name}") if each in own), None)
+        near = next((each for each in _names(name) if each in own), None)
         if near is not None:
             found[name] = own[near]
             continue
-        results = results or _read_table(stores, job, RESULTS)
-        there = next((each for each in (name, f"input/{name}") if each in results), None)
+        results = results or _read_table(stores, job, RESULTS, names)
+        there = next((each for each in _names(name) if each in results), None)
         if there is None:
-            listed = [each for each in (*own, *results) if not each.startswith("__")]
+            listed = [each for each in (*own, *_read_table(stores, job, RESULTS)) if not each.startswith("__")]
             raise NotFoundError(f"job {job.name or job.id[:12]} has no column {name!r}", hint=nearest(name, listed))
         by_id = dict(zip(results["id"], results[there], strict=True))
         found[name] = [by_id.get(each) for each in own["id"]]

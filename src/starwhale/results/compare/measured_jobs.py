@@ -56,6 +56,23 @@ def wanted_names(stores: Stores, job: JobRecord) -> tuple[str, ...]:
     return () if found is None else tuple(each for each in found[1].names if not each.endswith(_PER_CLASS))
 
 
+def wanted_cluster(stores: Stores, jobs: Sequence[JobRecord]) -> str:
+    """Return the column that says which rows are alike, as the jobs' `@evaluation.metrics` have it; empty where none does.
+
+    Raises:
+        UsageError: They name different ones.
+    """
+    said = {
+        job.name or job.id[:12]: found[1].cluster
+        for job in jobs
+        if (found := _step(stores, job)) is not None and found[1].cluster
+    }
+    if len(set(said.values())) > 1:
+        listed = ", ".join(f"{column!r} in {name}" for name, column in said.items())
+        raise UsageError(f"the jobs do not agree on which rows are alike: {listed}", hint="say it: --cluster COLUMN")
+    return next(iter(said.values()), "")
+
+
 def read_measured(stores: Stores, job: JobRecord, names: Sequence[str]) -> MeasuredRows:
     """Read what a job gives for metrics.
 
@@ -74,7 +91,7 @@ def read_measured(stores: Stores, job: JobRecord, names: Sequence[str]) -> Measu
     asked = dataclasses.replace(wanted, names=tuple(names), functions=(), by=(), cluster="")
     try:
         rows = read_metric_rows(stores, job, step, asked)
-        read = {name: _row_scores(find_metric(name), settled(rows.examples)) for name in names}
+        read = {name: row_scores(find_metric(name), settled(rows.examples)) for name in names}
     except UsageError as error:
         gives = ", ".join(wanted.names) or "none that it names"
         raise UsageError(
@@ -103,7 +120,7 @@ def _step(stores: Stores, job: JobRecord) -> tuple[Step, WantedMetrics] | None:
     return (steps[0], WantedMetrics(names=())) if len(steps) == 1 else None
 
 
-def _row_scores(metric: Metric, examples: Examples) -> tuple[list[float], bool]:
+def row_scores(metric: Metric, examples: Examples) -> tuple[list[float], bool]:
     """Return a score per row, NaN where it does not count, and whether the metric is the mean of these."""
     known = known_rows(examples, metric.needs)
     found = [math.nan] * len(examples)

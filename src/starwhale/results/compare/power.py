@@ -14,13 +14,13 @@ POWER = 0.8
 
 
 def smallest_resolvable(standard_error: float, confidence: float = 0.95, power: float = POWER) -> float:
-    """Return (z₁₋α⁄₂ + z₁₋β)·SE: the smallest difference that these rows would show with that power.
+    """Return (z₁₋α⁄₂ + z₁₋β)·SE: the smallest difference that these rows would show with that power; NaN where no row varies, and nobody knows.
 
     Example:
         >>> round(smallest_resolvable(0.01), 4)
         0.028
     """
-    return _factor(confidence, power) * standard_error
+    return _factor(confidence, power) * standard_error if standard_error else math.nan
 
 
 def rows_needed(
@@ -41,8 +41,10 @@ def rows_needed(
         >>> rows_needed(0.02, 400, 0.03)
         1396
     """
-    if not delta or not math.isfinite(standard_error) or not math.isfinite(delta) or not standard_error:
+    if not delta or not math.isfinite(standard_error) or not math.isfinite(delta):
         return None
+    if not standard_error:  # every row differs by the same, and the sign test has p = 2·2⁻ⁿ
+        return math.floor(1 - math.log2(1 - confidence)) + 1
     needed = (_factor(confidence, power) * standard_error / delta) ** 2 * n
     return math.ceil(needed) if needed < 1e15 else None
 

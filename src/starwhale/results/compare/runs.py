@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.counted import counted
 from starwhale.errors import NotFoundError, nearest
 from starwhale.results.metrics.examples import Examples, settled
 from starwhale.results.metrics.metric import Metric
@@ -206,13 +207,13 @@ def _unlike(runs: Sequence[Run], name: str, place: Mapping[Id, int]) -> str:
         if (only := seen[at].difference(*(each for other, each in enumerate(seen) if other != at)))
     ]
     there = f"; {'; '.join(alone)}" if alone else ""
-    return f"{name} is not the same in all runs on {count:,} rows: slices are those of {having[0].name}{there}"
+    return f"{name} is not the same in all runs on {counted(count, 'row')}: slices are those of {having[0].name}{there}"
 
 
 def _nothing_shared(runs: Sequence[Run], changed: Sequence[Id]) -> NotFoundError:
     if changed:
         return NotFoundError(
-            f"{len(changed)} rows have the same id in all runs, and different content in each",
+            f"{counted(len(changed), 'row')} with the same id in all runs, and different content in each",
             hint="run both on one version of the dataset",
         )
     examples = "; ".join(f"{run.name} has {next(iter(run.ids), 'none')!r}" for run in runs[:2])
@@ -256,7 +257,7 @@ def say_odd(runs: Sequence[Run], metric: str) -> list[str]:
     for run in runs:
         if rows := run.odd.get(metric):
             more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
-            scores = "1 score" if len(rows) == 1 else f"{len(rows):,} scores"
+            scores = counted(len(rows), "score")
             is_are = "is" if len(rows) == 1 else "are"
             said.append(
                 f"{scores} of {metric} in {run.name} {is_are} NaN or infinite: {', '.join(map(str, rows[:3]))}{more}"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from starwhale.domain.counted import counted
 from starwhale.results.compare.runs import say_odd
 from starwhale.results.compare.verdict import Outcome
 
@@ -75,16 +76,18 @@ def _one(metric: MetricComparison, comparison: Comparison, run: Run) -> str:
 def notes(comparison: Comparison) -> list[str]:
     """Say what a reader has to know of how rows were brought together; nothing where there is nothing to say."""
     paired = comparison.paired
-    said = [f"{len(paired.ids):,} rows, paired by {comparison.paired_by}"]
+    said = [f"{counted(len(paired.ids), 'row')}, paired by {comparison.paired_by}"]
     said += [
-        f"{count:,} rows of {name} left out: another run lacks them" for name, count in paired.left_out.items() if count
+        f"{counted(count, 'row')} of {name} left out: another run lacks {'it' if count == 1 else 'them'}"
+        for name, count in paired.left_out.items()
+        if count
     ]
     if paired.changed:
         said.append(
-            f"{len(paired.changed):,} rows left out: their content is not the same in all runs, such as {paired.changed[0]}"
+            f"{counted(len(paired.changed), 'row')} left out, of which the content is not the same in all runs, such as {paired.changed[0]}"
         )
     said += [
-        f"{run.failed:,} rows of {run.name} failed"
+        f"{counted(run.failed, 'row')} of {run.name} failed"
         for run in (comparison.baseline, *comparison.candidates)
         if run.failed
     ]
@@ -102,10 +105,12 @@ def notes(comparison: Comparison) -> list[str]:
             if bounds
             else ""
         )
-        said.append(f"{main.missing:,} rows have no score of {main.name} in every run{between}")
+        said.append(
+            f"{counted(main.missing, 'row')} {'has' if main.missing == 1 else 'have'} no score of {main.name} in every run{between}"
+        )
     clusters = next((each.clusters for each in main.values.values() if each.clusters is not None), None)
     if clusters is not None:
-        said.append(f"rows lie in {clusters:,} clusters")
+        said.append(f"rows lie in {counted(clusters, 'cluster')}")
     looks = sum(len(each.deltas) for each in comparison.metrics if not each.slice)
     if looks > 1:
         said.append(f"intervals and p are corrected for {looks} comparisons (Holm)")

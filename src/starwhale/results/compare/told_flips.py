@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from starwhale.domain.counted import counted
 from starwhale.results.compare.examples import Flip, as_text, is_output, output_diff
 from starwhale.results.compare.runs import Id
 from starwhale.results.pages.markup import code, diff_block, escaped, one_line
@@ -29,8 +30,7 @@ def folded(word: str, ids: Sequence[Id], metric: str, examples: Mapping[Id, Flip
     """
     if not ids:
         return []
-    rows = "1 row" if len(ids) == 1 else f"{len(ids):,} rows"
-    lines = ["", "<details>", f"<summary>{rows} {word} by {escape(one_line(metric))}</summary>", ""]
+    lines = ["", "<details>", f"<summary>{counted(len(ids), 'row')} {word} by {escape(one_line(metric))}</summary>", ""]
     for place, each in enumerate(ids[:SHOWN]):
         lines.append(f"- {code(str(each))}{shared_cells(examples.get(each))}")
         if each in examples and place < WITH_OUTPUTS:

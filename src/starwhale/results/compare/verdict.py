@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from starwhale.domain.counted import counted
 from starwhale.results.compare.differences import Difference
 from starwhale.results.compare.power import rows_needed, smallest_resolvable
 
@@ -47,7 +48,7 @@ class Verdict:
         if self.outcome is Outcome.EQUIVALENT:
             return f"no difference larger than {self.margin:g}"
         if self.outcome is Outcome.UNDECIDED and self.rows_needed is not None:
-            return f"cannot tell: needs about {rounded(self.rows_needed):,} rows"
+            return f"cannot tell: needs about {counted(rounded(self.rows_needed), 'row')}"
         return str(self.outcome)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.counted import counted
 from starwhale.errors import NotFoundError, UsageError, nearest
 from starwhale.results.compare.comparison import alone_where_unknown
 from starwhale.results.compare.differences import compare_scores
@@ -312,7 +313,7 @@ def _missing_may_break(look: _Look, measured: _Measured) -> str:
     """Say that rows without a score could make a kept rule a broken one; empty where they cannot."""
     if not look.missing:
         return ""
-    rows = "1 row has no score" if look.missing == 1 else f"{look.missing:,} rows have no score"
+    rows = f"{counted(look.missing, 'row')} {'has' if look.missing == 1 else 'have'} no score"
     if not look.is_share:
         return f"{rows}, and nobody knows what it would be"
     wants_more = look.wants in {Wants.AT_LEAST, Wants.ABOVE}
@@ -383,7 +384,7 @@ def judge_gate(
         baseline=evidence.baseline,
         findings=findings,
         notes=(
-            f"{len(paired.ids):,} rows, paired by {paired_by}",
+            f"{counted(len(paired.ids), 'row')}, paired by {paired_by}",
             *notes,
             *_rows(evidence, paired),
             *_unscored(rules),
@@ -411,13 +412,21 @@ def _rows(evidence: Evidence, paired: Paired | None) -> list[str]:
     lacking = ((evidence.run, evidence.run_missing), (evidence.baseline, evidence.baseline_missing))
     for run, count in lacking:
         if run is not None and count:
-            said.append(f"{count:,} rows of {run.name} {'failed' if run.failed else 'are missing'}")
+            said.append(
+                f"{counted(count, 'row')} of {run.name} {'failed' if run.failed else 'is missing' if count == 1 else 'are missing'}"
+            )
     if paired is None:
         return said
     if not any(count for _, count in lacking):
-        said += [f"{n:,} rows of {name} left out: the other run lacks them" for name, n in paired.left_out.items() if n]
+        said += [
+            f"{counted(n, 'row')} of {name} left out: the other run lacks {'it' if n == 1 else 'them'}"
+            for name, n in paired.left_out.items()
+            if n
+        ]
     if paired.changed:
-        said.append(f"{len(paired.changed):,} rows left out: their content has changed, such as {paired.changed[0]}")
+        said.append(
+            f"{counted(len(paired.changed), 'row')} left out, of which the content has changed, such as {paired.changed[0]}"
+        )
     if paired.repeats > 1:
         said.append(f"up to {paired.repeats} scores of one row were averaged")
     return said

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from starwhale.domain.counted import counted
 from starwhale.results.gate.findings import Outcome, RuleFinding
 from starwhale.results.gate.telling import figure, level, sentence, title, why
 
@@ -45,7 +46,9 @@ def _case(suite: ET.Element, gate: Gate, found: RuleFinding) -> None:
     reason = f"; {text}" if (text := why(found)) else ""
     message = _clean(f"{figure(found)}{reason}")
     child = ET.SubElement(case, tag, {"type": str(found.outcome), "message": message})
-    child.text = _clean(f"{found.rule.text}\n{message}\n{found.n} rows, {found.method}, level {level(found)}")
+    child.text = _clean(
+        f"{found.rule.text}\n{message}\n{counted(found.n, 'row')}, {found.method}, level {level(found)}"
+    )
 
 
 def _clean(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.counted import counted
 from starwhale.results.compare.telling import interval, signed
 from starwhale.results.compare.verdict import rounded
 from starwhale.results.gate.findings import Outcome, RuleFinding
@@ -70,7 +71,7 @@ def why(found: RuleFinding) -> str:
         return ""
     if found.why:
         return found.why
-    return f"needs about {rounded(found.rows_needed):,} rows" if found.rows_needed else "lies on the bound"
+    return f"needs about {counted(rounded(found.rows_needed), 'row')}" if found.rows_needed else "lies on the bound"
 
 
 def level(found: RuleFinding) -> str:
@@ -91,7 +92,7 @@ def as_text(gate: Gate, most: int = 20) -> str:
     listed = by_outcome(gate)
     for each in listed[:most]:
         reason = f"; {text}" if (text := why(each)) else ""
-        lines.append(f"{each.outcome}: {title(each)}: {figure(each)}{reason} ({each.n:,} rows)")
+        lines.append(f"{each.outcome}: {title(each)}: {figure(each)}{reason} ({counted(each.n, 'row')})")
     if len(listed) > most:
         lines.append(f"and {len(listed) - most} more rules")
     lost = gate.flips[1]

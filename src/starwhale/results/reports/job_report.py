@@ -10,6 +10,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.counted import counted
 from starwhale.domain.status import Status, is_active
 from starwhale.domain.usage import ACCELERATOR_USE, TASKS
 from starwhale.results.classification_figures import confusion_counts
@@ -171,7 +172,7 @@ def make_report(stores: Stores, job: JobRecord) -> JobReport:
         inputs=tuple(
             f"{each.name}@{each.version[:12]}, "
             + (f"{len(each.chosen)} of " if job.request.sample else "")
-            + f"{each.row_count} row{'' if each.row_count == 1 else 's'}"
+            + counted(each.row_count, "row")
             for each in job.datasets
         ),
         progress=progress,

@@ -54,7 +54,7 @@ def compare_runs(
         metrics=tuple(metrics or ()),
         lower_is_better=tuple(lower or ()),
         by=tuple(by or ()),
-        cluster=cluster,
+        cluster=cluster or None,
         margin=margin,
     )
     found = here.comparisons.get(_ids(here, runs), options)
@@ -151,7 +151,7 @@ def list_flips(
 ) -> Page[Flip]:
     """List the rows that a run gained and lost, the largest changes first, each with its row of every run."""
     options = CompareOptions(
-        metrics=tuple(metrics or ()), lower_is_better=tuple(lower or ()), by=tuple(by or ()), cluster=cluster
+        metrics=tuple(metrics or ()), lower_is_better=tuple(lower or ()), by=tuple(by or ()), cluster=cluster or None
     )
     ids = _ids(here, runs)
     found = here.comparisons.get(ids, options)
