@@ -178,7 +178,7 @@ def test_a_classification_report_has_figures(project: Project) -> None:
 @pytest.mark.parametrize(
     ("metrics", "said"),
     [
-        ('"accuracy", label="labell"', "no label: there is no column 'labell'"),
+        ('"accuracy", label="truth"', "no label: there is no column 'truth'"),
         ('"mae"', "is no number"),
         ('"auroc"', "no scores"),
     ],
@@ -275,3 +275,30 @@ def test_own_metrics_go_with_their_predict_whatever_handler_is_run(project: Proj
         assert done.returncode == 0, done.stderr
         found = by_key(figures(project))
         assert (found["half[]"]["value"], found["accuracy[]"]["value"]) == (0.5, 1.0)
+
+
+@pytest.mark.needs_time
+def test_a_misspelt_column_is_noticed_before_predict_is_called_and_a_label_is_not_the_prediction(
+    project: Project,
+) -> None:
+    code = """
+        from starwhale import evaluation
+
+        @evaluation.metrics("accuracy", {words})
+        @evaluation.predict
+        def predict(row):
+            open("called", "w").close()
+            return {{"{name}": row["number"] % 2}}
+    """
+    make(project, "numbers", 60)
+    for words, said in (('label="lable"', "did you mean 'label'"), ('by=["kinds"]', "did you mean 'kind'")):
+        project.write("misspelt.py", code.format(words=words, name="label"))
+        done = project.run("-d", "numbers", module="misspelt")
+        assert_one_clear_message(done, "the datasets have no column", said, exit_code=2)
+        assert not (project.folder / "called").exists()
+    assert project.jobs() == []
+    project.write("same.py", code.format(words='label="answer", prediction="answer"', name="answer"))
+    done = project.run("-d", "numbers", module="same")
+    assert_one_clear_message(
+        done, "the datasets have no column 'answer', and output/answer is the prediction", exit_code=1
+    )

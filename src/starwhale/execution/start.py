@@ -75,6 +75,7 @@ def _start(request: RunRequest, stores: Stores, pin: Pin, options: RunOptions) -
         with _importing(*_NEEDED):
             handlers = executor.discover()
         job = _plan(request, handlers, lambda uris: _pin_all(uris, request, stores, pin), job_id)
+        _check_metric_columns(job, stores)
         job = fit_job(job, executor, options.notices)
         if request.row and job.handler not in {step.name for step in job.steps} and options.on_warning is not None:
             options.on_warning(f"{job.handler} is left out: it would say nothing of one row")
@@ -90,6 +91,19 @@ def _start(request: RunRequest, stores: Stores, pin: Pin, options: RunOptions) -
         finally:
             if request.is_debug:  # `latest` stays the job that people work on
                 stores.catalog.jobs.remove(job.id)
+
+
+def _check_metric_columns(job: Job, stores: Stores) -> None:
+    """Refuse metrics of columns that are misspelt, before predict is called."""
+    asking = [each for each in job.steps if each.record.metrics]
+    if not asking:
+        return
+    from starwhale.results.metric_rows import check_sources
+
+    opened = (stores.datasets.open_version(each.dataset_id, each.manifest_digest) for each in job.datasets)
+    features = list(dict.fromkeys(name for each in opened for name in each.columns))
+    for each in asking:
+        check_sources(each, features)
 
 
 @contextmanager

@@ -65,6 +65,7 @@ def read_metric_rows(stores: Stores, job: JobRecord, step: Step, wanted: WantedM
             taken["labels"] = finder.find(wanted.label, "label", ("input/", "", "output/"))
         if "prediction" in needs:
             taken["predictions"] = finder.find_output(wanted.prediction, "prediction", _PREDICTIONS)
+            finder.refuse_same(wanted.label)
         if "scores" in needs:
             taken["scores"] = finder.find_output(wanted.scores, "scores", (*_SCORES, "output"))
     of_slices = ("input/", "", "output/")
@@ -84,6 +85,36 @@ def read_metric_rows(stores: Stores, job: JobRecord, step: Step, wanted: WantedM
     )
 
 
+def check_sources(step: Step, features: Sequence[str]) -> None:
+    """Look whether the columns that metrics need may be there, before predict costs anything.
+
+    A column that is no feature of the datasets may be a part of what predict will return, which nobody knows yet. One that is nearly called as a
+    feature is taken for misspelt; `output/NAME` says that it is none.
+
+    Args:
+        step: A predict that names metrics, or does not.
+        features: Columns of the datasets.
+
+    Raises:
+        UsageError: A column is misspelt; the message names the nearest.
+    """
+    wanted = WantedMetrics.from_json(step.record.metrics) if step.record.metrics else None
+    if wanted is None or not features:
+        return
+    needs = {need.value for name in wanted.names for need in find_metric(name).needs}
+    asked = {"label": wanted.label if "label" in needs else "", "cluster": wanted.cluster}
+    for what, name in (*asked.items(), *(("by", each) for each in wanted.by)):
+        plain = name.removeprefix("input/")
+        if not name or plain.startswith("output") or {plain, plain.partition("/")[0]} & set(features):
+            continue
+        close = nearest(plain, features)
+        if close.startswith("did you mean"):
+            raise UsageError(
+                f"metrics of {step.name}: no {what}: the datasets have no column {name!r}",
+                hint=f'{close} Where predict returns it: @evaluation.metrics(…, {what}="output/{name}")',
+            )
+
+
 class _Finder:
     """Finds the columns that a user means, within outputs that are mappings too."""
 
@@ -94,11 +125,13 @@ class _Finder:
         outputs = columns.get("output", [])
         first = next((each for each in outputs if each is not None), None)
         self._keys = list(map(str, first)) if isinstance(first, Mapping) else []
+        self._sources: dict[str, str] = {}
 
     def find(self, name: str, what: str, heads: Iterable[str]) -> list[Any]:  # Any: cells
         """Return a column by its name, or by the end of it."""
         for head in heads:
             if (found := self._column(f"{head}{name}")) is not None:
+                self._sources[what] = f"{head}{name}"
                 return found
         raise self._missing(f"there is no column {name!r}", what, name)
 
@@ -114,8 +147,19 @@ class _Finder:
             return self.find(name, what, ("output/", "", "input/"))
         for each in usual:
             if (found := self._column(each)) is not None:
+                self._sources[what] = each
                 return found
         raise self._missing("nobody said which column it is", what, "")
+
+    def refuse_same(self, label: str) -> None:
+        """Refuse a label that is the prediction itself, of which every one would be right: the dataset has no such column, and the output has.
+
+        Raises:
+            UsageError: It is so.
+        """
+        source = self._sources.get("label")
+        if source is not None and source == self._sources.get("prediction"):
+            raise self._missing(f"the datasets have no column {label!r}, and {source} is the prediction", "label", "")
 
     def _column(self, name: str) -> list[Any] | None:  # Any: cells
         if name in self._columns and not (name == "output" and self._keys):
