@@ -13,8 +13,10 @@ from starwhale.cli import versions
 from starwhale.cli.render.render_table import Column, Kind, fit_widths, render_table
 from starwhale.cli.root import run
 from starwhale.datasets.dataset import Dataset
+from starwhale.domain.job import Job, RunRequest
 from starwhale.instances import open_instance
 from starwhale.settings import read_settings
+from starwhale.storage.catalog.records import VersionDraft
 
 Call = Callable[..., str]
 LONG = "a-name-that-goes-on-" * 3 + "and-on"
@@ -44,13 +46,19 @@ def call(instance_root: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, capf
 
 @pytest.fixture
 def version(call: Call) -> str:
-    """The id of a version with a long name and many tags; there are projects with long names too."""
+    """The id of a version with a long name and many tags; there are a project, a model and a job with long names too."""
     with open_instance(read_settings()) as instance:
         with instance.datasets.open(LONG, Dataset) as dataset:
             dataset.append((0, {"x": 1}))
             dataset.commit()
         instance.datasets.add_tags(LONG, ["the-best-of-all-2026", "the-one-for-the-paper", "another"])
         instance.projects.create(LONG)
+        catalog = instance.stores.catalog
+        model = catalog.bundles.ensure("self", "model", LONG)
+        catalog.versions.add(model, VersionDraft(content_digest="0" * 64, manifest={}, tags=("the-best-of-all-2026",)))
+        request = RunRequest(workdir="/", modules=(), project="self", name=LONG)
+        job = Job(id="j" * 40, request=request, handler=f"evaluation:{LONG.replace('-', '_')}", steps=(), datasets=())
+        catalog.jobs.create(job, {}, None)
         return instance.datasets.info(LONG).version
 
 
@@ -68,7 +76,7 @@ def test_a_table_fits_the_width(table: str, call: Call, version: str, monkeypatc
         assert (version if "--fullname" in table else version[:12]) in shown[250]
         assert version[:12] in shown[60] or "--fullname" in table
         assert "another, the-best-of-all-2026, the-one-for-the-paper, latest, v0" in shown[250]
-    if table.endswith(" list") and "dataset" in table:
+    if table.endswith(" list"):
         assert LONG in shown[250]
 
 
