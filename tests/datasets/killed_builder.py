@@ -16,7 +16,7 @@ from starwhale.datasets.dataset import Dataset
 from starwhale.instances import open_instance
 from starwhale.media import Image
 from starwhale.settings import Settings
-from starwhale.storage.dataset_rows import compaction, dataset_writer, packs
+from starwhale.storage.dataset_rows.limits import Limits
 
 ROWS = 30
 """Rows that each version appends."""
@@ -40,14 +40,16 @@ def change(rows: Writable, version: int, wrap: Any = Image) -> None:
     del rows[version * ROWS + 3]
 
 
+SMALL = Limits(free_layer_rows=8, max_layers=2, max_small=2, block_rows=16, pack_bytes=40_000)
+
+
 def open_at(root: Path) -> Any:
     return open_instance(Settings(config_path=root / "c.yaml", root=None, default_root=root / "root"))
 
 
 def main(root: Path, name: str) -> None:
-    compaction.FREE_LAYER_ROWS, compaction.MAX_LAYERS, compaction.MAX_SMALL = 8, 2, 2
-    dataset_writer.BLOCK_ROWS, packs.PACK_BYTES = 16, 40_000
     with open_at(root) as instance:
+        instance.stores.datasets.limits = SMALL
         while True:
             dataset = instance.datasets.open(name, Dataset)
             version = len(dataset.history())

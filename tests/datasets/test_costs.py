@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from starwhale.media import Binary
-from starwhale.storage.dataset_rows.compaction import MAX_SMALL
+from starwhale.storage.dataset_rows.limits import LIMITS
 from starwhale.storage.dataset_rows.size_classes import first_to_join
 
 if TYPE_CHECKING:
@@ -97,10 +97,10 @@ def test_pieces_are_joined_by_size_so_that_each_row_is_written_again_a_few_times
     written = 0
     for number in range(1, 4000):
         pieces.append(1)
-        first = first_to_join(pieces, MAX_SMALL)
+        first = first_to_join(pieces, LIMITS.max_small)
         if first < len(pieces):
             pieces[first:] = [sum(pieces[first:])]
             written += pieces[-1]
         assert sum(pieces) == number
-        assert len(pieces) <= 4 * MAX_SMALL + 1
+        assert len(pieces) <= 4 * LIMITS.max_small + 1
     assert written < 4 * 4000

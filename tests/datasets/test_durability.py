@@ -12,7 +12,7 @@ from tests.datasets.watched_disk import WatchedDisk, watch_disk
 from starwhale.errors import NoSpaceError, ReadOnlyError
 from starwhale.media import Image
 from starwhale.storage.catalog.versions_tags import Versions
-from starwhale.storage.dataset_rows import blocks, compaction, dataset_writer, fragment_writer, packs
+from starwhale.storage.dataset_rows.limits import Limits
 from starwhale.storage.dataset_rows.manifest import load_manifest
 from starwhale.storage.dataset_rows.places import LocalPlaces
 
@@ -43,17 +43,19 @@ def picture(number: int) -> bytes:
 
 
 @pytest.fixture(autouse=True)
-def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def _small_limits(instance: Instance) -> None:
     """Let a few rows do what thousands do otherwise."""
-    monkeypatch.setattr(dataset_writer, "BLOCK_ROWS", 8)
-    monkeypatch.setattr(dataset_writer, "FRAGMENT_ROWS", 16)
-    monkeypatch.setattr(dataset_writer, "OVERLAY_ROWS", 3)
-    monkeypatch.setattr(compaction, "MAX_LAYERS", 2)
-    monkeypatch.setattr(compaction, "MAX_SMALL", 2)
-    monkeypatch.setattr(fragment_writer, "GROUP_ROWS", 4)
-    monkeypatch.setattr(blocks, "MANY_BYTES", 1)
-    monkeypatch.setattr(blocks, "WIDE_BYTES", 8)
-    monkeypatch.setattr(packs, "PACK_BYTES", 12_000)
+    instance.stores.datasets.limits = Limits(
+        block_rows=8,
+        fragment_rows=16,
+        overlay_rows=3,
+        max_layers=2,
+        max_small=2,
+        group_rows=4,
+        many_bytes=1,
+        wide_bytes=8,
+        pack_bytes=12_000,
+    )
 
 
 def append(row: dict[str, Any]) -> Step:

@@ -26,15 +26,8 @@ from starwhale.errors import ConflictError, NothingToCommitError
 from starwhale.instances import Instance, open_instance
 from starwhale.media import Audio, Image
 from starwhale.settings import Settings
-from starwhale.storage.dataset_rows import (
-    blocks,
-    column_cache,
-    compaction,
-    dataset_reader,
-    dataset_writer,
-    fragment_writer,
-    packs,
-)
+from starwhale.storage.dataset_rows import blocks, dataset_reader
+from starwhale.storage.dataset_rows.limits import Limits
 
 Key = int | str
 Model = dict[Key, dict[str, Any]]
@@ -360,14 +353,25 @@ def test_every_version_reads_as_it_was_committed(
 ) -> None:
     """With lowered limits a few rows fill blocks, fragments, packs, overlays and layers, and commits fold them."""
     if is_small:
+        roomy.stores.datasets.limits = Limits(
+            block_rows=4,
+            overlay_rows=4,
+            fragment_rows=9,
+            group_rows=2,
+            beside_wide_rows=3,
+            many_bytes=1,
+            wide_bytes=6,
+            batch_rows=5,
+            max_layers=2,
+            free_layer_rows=12,
+            max_small=1,
+            pack_bytes=9000,
+            max_mapped=2,
+            max_open=2,
+        )
         limits = {
-            dataset_writer: {"BLOCK_ROWS": 4, "FRAGMENT_ROWS": 9, "OVERLAY_ROWS": 4},
-            compaction: {"FREE_LAYER_ROWS": 12, "MAX_LAYERS": 2, "MAX_SMALL": 1, "BATCH_ROWS": 5, "FRAGMENT_ROWS": 9},
             changes: {"GATHER_ROWS": 3, "CHUNK_ROWS": 4},
-            fragment_writer: {"GROUP_ROWS": 2, "BESIDE_WIDE_ROWS": 3},
-            column_cache: {"MAX_OPEN": 2},
-            blocks: {"MANY_BYTES": 1, "WIDE_BYTES": 6, "BLOCK_BYTES": 16},
-            packs: {"PACK_BYTES": 9000, "MAX_MAPPED": 2},
+            blocks: {"BLOCK_BYTES": 16},
             dataset_reader: {"BATCH_ROWS": 5},
         }
         for module, values in limits.items():

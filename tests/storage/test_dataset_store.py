@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from starwhale.errors import CorruptedError, FieldNameError, ReadOnlyError, UsageError
 from starwhale.media import Image
 from starwhale.storage.columns.encode import decode_batch
-from starwhale.storage.dataset_rows import column_cache, compaction, dataset_writer, packs
 from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
+from starwhale.storage.dataset_rows.limits import LIMITS, Limits
 from starwhale.storage.dataset_rows.unused_files import unused_files
 from starwhale.storage.in_use import claim
 from starwhale.storage.protocols import DatasetReader, DatasetStore, DatasetWriter, Key, Rows
@@ -44,6 +44,10 @@ def commit_rows(store: DatasetStore, rows: Model, base: str | None = None, name:
     for key, features in rows.items():
         writer.put(key, features)
     return writer.commit().manifest_digest
+
+
+SMALL = Limits(block_rows=3, fragment_rows=5, overlay_rows=3, free_layer_rows=4, max_layers=2, max_small=1)
+"""A few rows fill blocks, overlays and layers."""
 
 
 @pytest.fixture
@@ -86,43 +90,36 @@ def test_any_sequence_of_changes_reads_like_a_dict(
     tmp_path_factory: pytest.TempPathFactory, key_type: type, steps: list[Any], small: bool
 ) -> None:
     root = tmp_path_factory.mktemp("p")
-    store, model, base = LocalDatasetStore(root), Model(), None
-    with pytest.MonkeyPatch.context() as patch:
-        if small:  # so that a few rows fill blocks, overlays and layers
-            patch.setattr(dataset_writer, "BLOCK_ROWS", 3)
-            patch.setattr(dataset_writer, "FRAGMENT_ROWS", 5)
-            patch.setattr(dataset_writer, "OVERLAY_ROWS", 3)
-            patch.setattr(compaction, "FREE_LAYER_ROWS", 4)
-            patch.setattr(compaction, "MAX_LAYERS", 2)
-            patch.setattr(compaction, "MAX_SMALL", 1)
-        writer = store.begin("d", None)
-        versions: list[tuple[str, Model]] = []
-        for what, one, two in steps:
-            if what == "put":
-                put(writer, model, key_type(one), two)
-            elif what == "append":
-                for _ in range(one):
-                    put(writer, model, key_type(writer.next_auto_key()), two)
-            elif what == "delete":
-                writer.delete(key_type(one))
-                model.pop(key_type(one), None)
-            elif what == "delete_range":
-                start, stop = sorted((key_type(one), key_type(one + two)))
-                writer.delete_range(start, stop)
-                model = {key: row for key, row in model.items() if not start <= key < stop}
-            elif what == "clear":
-                writer.clear()
-                model = {}
-            elif what == "look":
-                assert writer.get(key_type(one)) == model.get(key_type(one))
-                assert len(writer) == len(model)
-                assert as_dict(writer.snapshot()) == model
-            else:
-                base = writer.commit().manifest_digest
-                versions.append((base, {key: dict(row) for key, row in model.items()}))
-                store = LocalDatasetStore(root)
-                writer = store.begin("d", base)
-        versions.append((writer.commit().manifest_digest, model))
+    limits = SMALL if small else LIMITS
+    store, model, base = LocalDatasetStore(root, limits=limits), Model(), None
+    writer = store.begin("d", None)
+    versions: list[tuple[str, Model]] = []
+    for what, one, two in steps:
+        if what == "put":
+            put(writer, model, key_type(one), two)
+        elif what == "append":
+            for _ in range(one):
+                put(writer, model, key_type(writer.next_auto_key()), two)
+        elif what == "delete":
+            writer.delete(key_type(one))
+            model.pop(key_type(one), None)
+        elif what == "delete_range":
+            start, stop = sorted((key_type(one), key_type(one + two)))
+            writer.delete_range(start, stop)
+            model = {key: row for key, row in model.items() if not start <= key < stop}
+        elif what == "clear":
+            writer.clear()
+            model = {}
+        elif what == "look":
+            assert writer.get(key_type(one)) == model.get(key_type(one))
+            assert len(writer) == len(model)
+            assert as_dict(writer.snapshot()) == model
+        else:
+            base = writer.commit().manifest_digest
+            versions.append((base, {key: dict(row) for key, row in model.items()}))
+            store = LocalDatasetStore(root, limits=limits)
+            writer = store.begin("d", base)
+    versions.append((writer.commit().manifest_digest, model))
     fresh = LocalDatasetStore(root)
     for digest, expected in versions:
         check_version(fresh, digest, expected)
@@ -324,14 +321,9 @@ def test_a_writer_ends_with_its_commit(store: LocalDatasetStore) -> None:
         writer.put(1, {"a": 1})
 
 
-def test_a_dataset_of_many_files_needs_few_descriptors(
-    store: LocalDatasetStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(packs, "PACK_BYTES", 6000)
-    monkeypatch.setattr(packs, "MAX_MAPPED", 2)
-    monkeypatch.setattr(column_cache, "MAX_OPEN", 2)
-    monkeypatch.setattr(dataset_writer, "FRAGMENT_ROWS", 3)
-    monkeypatch.setattr(dataset_writer, "BLOCK_ROWS", 3)
+def test_a_dataset_of_many_files_needs_few_descriptors(tmp_path: Path) -> None:
+    limits = Limits(pack_bytes=6000, max_mapped=2, max_open=2, fragment_rows=3, block_rows=3)
+    store = LocalDatasetStore(tmp_path / "datasets", limits=limits)
     reader = store.open_version("d", commit_rows(store, {key: {"a": f"{key}" * 5000} for key in range(40)}))
     assert len(reader.manifest.packs) > 10
     before = len(list(Path("/dev/fd").iterdir()))

@@ -1,7 +1,7 @@
 """DATASET ROWS WITH VERSIONS: fragments of rows, packs of large values, and manifests that name both by digest.
 
 Doors: `dataset_store` (meets `storage.protocols.DatasetStore`), `dataset_reader` (one immutable version), `dataset_writer` (changes, committed).
-Writing: `overlay`, `fragment_writer`, `blocks`, `packs` with `pack_index`, `row_order`, `compaction` with `size_classes`, then `manifest`.
+Writing, within `limits`: `overlay`, `fragment_writer`, `blocks`, `packs` with `pack_index`, `row_order`, `compaction` with `size_classes`, then `manifest`.
 Reading: `places` (where files lie) and `object_places`, `fragments` over `fragment_file`, `column_cache`; `sums` verify every byte.
 Comparing and copying: `row_digests`, `differing`, `version_files`, `share_files`, `object_copies`, `object_dataset`. Looking after: `verify_files`,
 `unused_files`.

@@ -21,13 +21,10 @@ import pyarrow as pa
 from blake3 import blake3
 
 from starwhale.storage.columns import encode as codec
+from starwhale.storage.dataset_rows.limits import Limits
 
 BLOCK_BYTES = 16 << 10
 """Bytes of a block: one is read and verified in microseconds, and its checksum adds a five-hundredth to it."""
-WIDE_BYTES = 256
-"""Values that have more bytes than this on average are wide; they are media mostly, which are compressed already."""
-MANY_BYTES = 64 << 10
-"""Fewer bytes of a column are not worth an index: its row groups are large enough."""
 _DIGEST_BYTES = 32
 _TYPES: dict[str, tuple[Any, int]] = {
     "binary": (pa.binary(), 1),
@@ -177,17 +174,18 @@ class ValueIndex:
         return pa.concat_arrays([self._present[start:stop] for start, stop in ranges]).buffers()[1]
 
 
-def cut_column(column: Any) -> Cut | None:
+def cut_column(column: Any, limits: Limits) -> Cut | None:
     """Take a wide column apart; None where it is to stay as it is.
 
     Args:
         column: Chunked Arrow array of a stored column.
+        limits: What is wide.
     """
     field = "data" if pa.types.is_struct(column.type) and column.type.get_field_index("data") >= 0 else None
     parts = [chunk.field(field) if field else chunk for chunk in column.chunks]
     type_name = _type_name(parts[0].type) if parts else None
     size = sum(part.nbytes for part in parts)
-    if type_name is None or size < MANY_BYTES or size <= (WIDE_BYTES + 4) * len(column):
+    if type_name is None or size < limits.many_bytes or size <= (limits.wide_bytes + 4) * len(column):
         return None
     chunks = column.chunks
     if not all(chunk.offset == 0 and _begins_at_zero(part) for chunk, part in zip(chunks, parts, strict=True)):

@@ -6,10 +6,10 @@ import threading
 from collections import OrderedDict
 from typing import Any, Protocol
 
+from starwhale.storage.dataset_rows.limits import LIMITS, Limits
+
 CACHE_BYTES = 32 << 20
 """Bytes of decoded columns, and of indexes of wide ones, that one dataset keeps in memory."""
-MAX_OPEN = 16
-"""Fragments of one dataset that are open at the same time: each may hold a map, which counts in the memory of the process once it is read."""
 
 Place = tuple[str, int, str]
 """Fragment, row group and column."""
@@ -26,7 +26,8 @@ class Closable(Protocol):
 class ColumnCache:
     """Decoded columns of row groups, least recently used ones dropped first; safe to use from several threads."""
 
-    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, max_bytes: int = CACHE_BYTES, limits: Limits = LIMITS) -> None:
+        self._limits = limits
         self._arrays: OrderedDict[Place, Any] = OrderedDict()
         self._bytes = 0
         self._max_bytes = max_bytes
@@ -55,7 +56,7 @@ class ColumnCache:
         """Note that a file was opened, and close one that was opened long ago."""
         with self._lock:
             self._open[file] = None
-            oldest = self._open.popitem(last=False)[0] if len(self._open) > MAX_OPEN else None
+            oldest = self._open.popitem(last=False)[0] if len(self._open) > self._limits.max_open else None
         if oldest is not None:
             oldest.close()
 

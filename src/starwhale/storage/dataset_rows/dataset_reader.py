@@ -19,6 +19,7 @@ from starwhale.storage.dataset_rows.column_cache import ColumnCache
 from starwhale.storage.dataset_rows.fragment_file import fragment_name
 from starwhale.storage.dataset_rows.fragment_writer import GROUP_BYTES, unify
 from starwhale.storage.dataset_rows.fragments import FragmentReader
+from starwhale.storage.dataset_rows.limits import LIMITS, Limits
 from starwhale.storage.dataset_rows.manifest import Layer, Manifest
 from starwhale.storage.dataset_rows.packs import Packs, PackSource
 from starwhale.storage.dataset_rows.places import Places
@@ -52,6 +53,8 @@ class DatasetFolder:
     """Its large values."""
     cache: ColumnCache
     """Its columns that are in memory."""
+    limits: Limits = LIMITS
+    """How much is written and held at a time."""
     checked: set[str] = field(default_factory=set[str])
     """Digests of fragments that this process has read as a whole, and of the indexes of packs whose presence it has looked at: commits that
     take them over need not do so again."""

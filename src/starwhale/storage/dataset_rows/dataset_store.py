@@ -16,9 +16,10 @@ from starwhale.storage.dataset_rows.column_cache import ColumnCache
 from starwhale.storage.dataset_rows.dataset_reader import DatasetFolder, LocalDatasetReader
 from starwhale.storage.dataset_rows.dataset_writer import LocalDatasetWriter
 from starwhale.storage.dataset_rows.fragment_file import fragment_name
+from starwhale.storage.dataset_rows.limits import LIMITS, Limits
 from starwhale.storage.dataset_rows.manifest import Manifest, load_manifest
 from starwhale.storage.dataset_rows.packs import Packs, pack_file
-from starwhale.storage.dataset_rows.places import LocalPlaces
+from starwhale.storage.dataset_rows.places import LocalPlaces, Places
 from starwhale.storage.dataset_rows.share_files import refuse_taken_names, share_version
 from starwhale.storage.dataset_rows.version_files import names_of
 from starwhale.storage.in_use import Hold, hold
@@ -36,6 +37,7 @@ class LocalDatasetStore:
         root: Folder of all datasets.
         new_id: Makes names of packs; no two calls, of whatever process, may return the same.
         accounts: Gives the keys of object stores; asked when the first one is needed.
+        limits: How much is written and held at a time.
     """
 
     def __init__(
@@ -44,9 +46,12 @@ class LocalDatasetStore:
         *,
         new_id: Callable[[], str] | None = None,
         accounts: Callable[[], S3Accounts] = S3Accounts,
+        limits: Limits = LIMITS,
     ) -> None:
         self.root = root
         """Folder of all datasets."""
+        self.limits = limits
+        """How much is written and held at a time, of datasets that are opened from now on."""
         self._new_id = new_id or _random_id
         self._accounts = accounts
         self._buckets: dict[str, Bucket] = {}
@@ -100,7 +105,7 @@ class LocalDatasetStore:
             NoSpaceError: The disk is full; nothing half-made is left.
         """
         make_folder(self.root / target_id)
-        source, target = _open_local(folder), self._folder(target_id)
+        source, target = _open_local(folder, self.limits), self._folder(target_id)
         manifest = load_manifest(source.places, manifest_digest)
         refuse_taken_names(target, manifest, others)
         share_version(source, target, manifest, manifest_digest)
@@ -143,8 +148,8 @@ class LocalDatasetStore:
 
             uri = parse_object_uri(dataset_id)
             path, places = Path(dataset_id), ObjectPlaces(self._bucket(uri.bucket), uri.folder)
-            return DatasetFolder(path, places, Packs(path / "packs", places=places), ColumnCache())
-        return _open_local(self.root / dataset_id)
+            return _open_folder(path, places, None, self.limits)
+        return _open_local(self.root / dataset_id, self.limits)
 
     def _bucket(self, name: str) -> Bucket:
         if name not in self._buckets:
@@ -161,9 +166,13 @@ def sizes_of(manifest: Manifest) -> dict[str, int]:
     }
 
 
-def _open_local(path: Path) -> DatasetFolder:
-    local = LocalPlaces(path)
-    return DatasetFolder(path, local, Packs(path / "packs", _hold(path), places=local), ColumnCache())
+def _open_local(path: Path, limits: Limits) -> DatasetFolder:
+    return _open_folder(path, LocalPlaces(path), _hold(path), limits)
+
+
+def _open_folder(path: Path, places: Places, kept: Hold | None, limits: Limits) -> DatasetFolder:
+    packs = Packs(path / "packs", kept, places=places, limits=limits)
+    return DatasetFolder(path, places, packs, ColumnCache(limits=limits), limits=limits)
 
 
 def _hold(path: Path) -> Hold | None:

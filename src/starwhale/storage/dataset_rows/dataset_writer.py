@@ -17,19 +17,15 @@ from starwhale.storage.columns import encode as codec
 from starwhale.storage.columns.files import make_folder, sync_files
 from starwhale.storage.dataset_rows.compaction import fold_layers, fold_run, fold_tail, needs_fold
 from starwhale.storage.dataset_rows.dataset_reader import DatasetFolder, LocalDatasetReader
-from starwhale.storage.dataset_rows.fragment_writer import FRAGMENT_BYTES, FRAGMENT_ROWS, write_fragment
+from starwhale.storage.dataset_rows.fragment_writer import FRAGMENT_BYTES, write_fragment
 from starwhale.storage.dataset_rows.manifest import Fragment, Layer, Manifest, Pack, save_manifest
 from starwhale.storage.dataset_rows.overlay import Overlay
 from starwhale.storage.dataset_rows.packs import PackWriter
 from starwhale.storage.dataset_rows.version_files import check_carried
 from starwhale.storage.protocols import DatasetCommit, Key
 
-BLOCK_ROWS = 8192
-"""Rows that wait as Python values before they are encoded."""
 BLOCK_BYTES = 4 << 20
 """Bytes of texts and bytes that wait, at most about."""
-OVERLAY_ROWS = 100_000
-"""Changed rows that wait in memory."""
 _INT64 = 2**63
 
 
@@ -42,6 +38,7 @@ class LocalDatasetWriter:
 
     def __init__(self, folder: DatasetFolder, base: Manifest, new_id: Callable[[], str]) -> None:
         self._folder = folder
+        self._limits = folder.limits
         self._base = base
         self._lock = threading.RLock()
         self._packs = PackWriter(folder.packs, base.packs, new_id)
@@ -92,7 +89,7 @@ class LocalDatasetWriter:
         with self._lock:
             if type(key) is not self._key_type or self._is_closed:
                 self._check_key_type(key)
-            if len(self._rows) >= BLOCK_ROWS or self._block_bytes >= BLOCK_BYTES:
+            if len(self._rows) >= self._limits.block_rows or self._block_bytes >= BLOCK_BYTES:
                 self._seal()  # first, so that a row is never kept by a call that fails for want of space
             weight = 0
             for name, value in row.items():
@@ -141,7 +138,7 @@ class LocalDatasetWriter:
                     self.put(key, dict(zip(names, row, strict=True)))
                 return
             self._seal()
-            for start in range(0, len(keys), BLOCK_ROWS):
+            for start in range(0, len(keys), self._limits.block_rows):
                 self._append_block(keys, columns, start)
 
     def delete(self, key: Key) -> None:
@@ -164,8 +161,9 @@ class LocalDatasetWriter:
         with self._lock:
             view = self.snapshot()
             first, last = view.rank_range(start, stop)
-            for begin in range(first, last, BLOCK_ROWS):
-                for key in view.read(begin, min(last, begin + BLOCK_ROWS), []).keys:
+            step = self._limits.block_rows
+            for begin in range(first, last, step):
+                for key in view.read(begin, min(last, begin + step), []).keys:
                     self.delete(key)
 
     def clear(self) -> int:
@@ -354,11 +352,11 @@ class LocalDatasetWriter:
 
     def _make_room(self) -> None:
         """Write the overlay out when it is full; before a change is taken, which is not made then if that fails."""
-        if len(self._overlay.entries) >= OVERLAY_ROWS or self._overlay.weight >= FRAGMENT_BYTES:
+        if len(self._overlay.entries) >= self._limits.overlay_rows or self._overlay.weight >= FRAGMENT_BYTES:
             self._flush()
 
     def _append_block(self, keys: Sequence[Key], columns: Mapping[str, Sequence[Any]], start: int) -> None:
-        stop = min(len(keys), start + BLOCK_ROWS)
+        stop = min(len(keys), start + self._limits.block_rows)
         block = {name: _part(column, start, stop) for name, column in columns.items()}
         wanted = keys[start:stop]
         self._write_full_tail()
@@ -394,7 +392,7 @@ class LocalDatasetWriter:
 
     def _write_full_tail(self) -> None:
         """Write a fragment when enough batches wait; before the next is made, so that whatever fails can be tried again."""
-        if self._batch_bytes >= FRAGMENT_BYTES or len(self._tail_keys) >= FRAGMENT_ROWS:
+        if self._batch_bytes >= FRAGMENT_BYTES or len(self._tail_keys) >= self._limits.fragment_rows:
             self._write_tail()
 
     def _write_tail(self) -> None:
@@ -410,7 +408,7 @@ class LocalDatasetWriter:
     def _write(self, batches: Sequence[Any]) -> Fragment:
         path = self._folder.fragments / f"{self._id}-{self._file_count}.parquet"
         self._file_count += 1
-        fragment = write_fragment(path, batches, self._packs)
+        fragment = write_fragment(path, batches, self._packs, self._limits)
         self._written.add(path)
         for name, kind in fragment.columns.items():
             known = self._columns.get(name, "null")
@@ -474,9 +472,9 @@ class LocalDatasetWriter:
     def _compact(self) -> None:
         """Keep layers few and small, and fragments few, at a cost that is spread over many commits."""
         manifest = self._manifest(self._base.packs)
-        what = needs_fold(manifest)
+        what = needs_fold(manifest, self._limits)
         if what == "run":
-            run = fold_run(self._get_view(), self._write, self._packs)
+            run = fold_run(self._get_view(), self._write, self._packs, self._limits)
             self._run, self._layers = run, []
         elif what == "layers":
             kept, overlay = fold_layers(self._get_view(), self._folder)

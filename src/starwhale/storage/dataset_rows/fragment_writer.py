@@ -14,30 +14,26 @@ from starwhale.storage.columns.cells import Sink
 from starwhale.storage.columns.encode import KEY_COLUMN, SourceOf
 from starwhale.storage.columns.files import digest_of, make_folder, write_new
 from starwhale.storage.dataset_rows.blocks import Cut, cut_column
+from starwhale.storage.dataset_rows.limits import LIMITS, Limits
 from starwhale.storage.dataset_rows.manifest import Fragment
 from starwhale.storage.dataset_rows.sums import make_tail
 
-FRAGMENT_ROWS = 131_072
-"""Rows of a fragment, at most."""
 FRAGMENT_BYTES = 16 << 20
 """Bytes of a fragment, about."""
-GROUP_ROWS = 4096
-"""Rows of a row group, at most."""
-BESIDE_WIDE_ROWS = 4 * GROUP_ROWS
-"""The same in a fragment with wide columns, which holds fewer rows."""
 GROUP_BYTES = 3 << 18
 """Bytes of a row group, about: what reading one row from elsewhere fetches, at most."""
 _COMPRESS_BELOW = 256
 """Columns with larger cells are mostly media, which are compressed already."""
 
 
-def write_fragment(path: Path, batches: Sequence[Any], sink: Sink) -> Fragment:
+def write_fragment(path: Path, batches: Sequence[Any], sink: Sink, limits: Limits = LIMITS) -> Fragment:
     """Write sorted, encoded rows as one fragment, not yet synced.
 
     Args:
         path: File to write.
         batches: Record batches of `encode_batch` with keys; their columns and kinds may differ.
         sink: Opens and takes long values, where values have to be encoded again to share a kind.
+        limits: How large its groups are, and what lies beside them.
     """
     table = unify(batches, sink)
     rows, keys = table.num_rows, table.column(KEY_COLUMN)
@@ -47,8 +43,8 @@ def write_fragment(path: Path, batches: Sequence[Any], sink: Sink) -> Fragment:
         for field in table.schema
         if not field.name.startswith("__")
     }
-    table, cuts = _take_out_wide(table)
-    most = BESIDE_WIDE_ROWS if cuts else GROUP_ROWS
+    table, cuts = _take_out_wide(table, limits)
+    most = limits.beside_wide_rows if cuts else limits.group_rows
     rows_per_group = max(1, min(most, GROUP_BYTES * rows // max(1, table.nbytes)))
     content = _to_parquet(table, rows_per_group)
     is_contiguous = isinstance(low, int) and high - low + 1 == rows
@@ -70,11 +66,11 @@ def write_fragment(path: Path, batches: Sequence[Any], sink: Sink) -> Fragment:
     )
 
 
-def _take_out_wide(table: Any) -> tuple[Any, dict[str, Cut]]:
+def _take_out_wide(table: Any, limits: Limits) -> tuple[Any, dict[str, Cut]]:
     """Take wide values out of a table; they will lie beside its row groups."""
     cuts: dict[str, Cut] = {}
     for field in table.schema:
-        cut = None if field.name.startswith("__") else cut_column(table.column(field.name))
+        cut = None if field.name.startswith("__") else cut_column(table.column(field.name), limits)
         if cut is None:
             continue
         cuts[field.name] = cut
@@ -176,4 +172,4 @@ def _leaf_paths(field: Any, prefix: str = "") -> Iterable[str]:
         yield path
 
 
-__all__ = ["FRAGMENT_BYTES", "FRAGMENT_ROWS", "GROUP_BYTES", "unify", "write_fragment"]
+__all__ = ["FRAGMENT_BYTES", "GROUP_BYTES", "unify", "write_fragment"]

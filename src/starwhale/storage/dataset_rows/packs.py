@@ -24,6 +24,7 @@ from starwhale.media.source import Source
 from starwhale.media.stream import read_pieces
 from starwhale.storage.columns.cells import LONG_BYTES, PackRef
 from starwhale.storage.columns.files import damaged, digest_of, make_folder, no_space, write_new, write_pieces
+from starwhale.storage.dataset_rows.limits import LIMITS, Limits
 from starwhale.storage.dataset_rows.manifest import Pack
 from starwhale.storage.dataset_rows.pack_index import (
     PackSums,
@@ -37,10 +38,6 @@ from starwhale.storage.dataset_rows.places import Image, LocalImage, LocalPlaces
 
 logger = logging.getLogger(__name__)
 
-PACK_BYTES = 64 << 20
-"""A pack is closed when it has reached this size."""
-MAX_MAPPED = 64
-"""Packs of one dataset that are open at the same time: each may hold a file descriptor."""
 MAX_KNOWN_ITEMS = 500_000
 """Values that a writer remembers to store equal ones once; about 100 MB of memory. Beyond it only its own are remembered."""
 MAX_KNOWN_PACKS = 512
@@ -102,13 +99,17 @@ class PackSource:
 class Packs:
     """The packs of one dataset; safe to use from several threads."""
 
-    def __init__(self, folder: Path, hold: object = None, *, places: Places | None = None) -> None:
+    def __init__(
+        self, folder: Path, hold: object = None, *, places: Places | None = None, limits: Limits = LIMITS
+    ) -> None:
         self.folder = folder
         """Where packs and indexes lie; of packs that are elsewhere only a name that no others have."""
         self.places: Places = places or LocalPlaces(folder.parent)
         """Where the dataset lies."""
         self.hold = hold
         """Keeps them from being collected as long as somebody may read them."""
+        self.limits = limits
+        """How large one gets, and how many are open."""
         self._open: OrderedDict[str, _OpenPack] = OrderedDict()
         self._known: dict[str, Pack] = {}
         self._lock = threading.Lock()
@@ -186,7 +187,7 @@ class Packs:
                 image = self.places.open(pack_file(name), what="a pack of large values")
                 opened = self._open[name] = _OpenPack(image, self._known.get(name))
             self._open.move_to_end(name)
-            if len(self._open) > MAX_MAPPED:
+            if len(self._open) > self.limits.max_mapped:
                 self._open.popitem(last=False)
             return opened
 
@@ -348,7 +349,7 @@ class PackWriter:
         return True
 
     def _begin_if_full(self) -> None:
-        if self._file is None or self._offset >= PACK_BYTES:
+        if self._file is None or self._offset >= self._packs.limits.pack_bytes:
             self._begin()
 
     def _note(self, digest: bytes, size: int, value_sum: int) -> PackRef:
