@@ -40,7 +40,7 @@ def test_one_job_tells_what_came_of_it_and_what_may_be_asked(ask: Ask, root: Roo
     assert found["job"]["failed"] == 1
     assert [each["name"] for each in found["steps"]] == ["parity:is_even", "parity:score"]
     assert found["steps"][1]["needs"] == ["parity:is_even"]
-    assert found["can"] == ["resume_failed", "remove"]
+    assert found["can"] == ["resume_failed", "run_again", "remove"]
     assert found["report"]["summary"]["kind"] == "parity"
     tasks = ask(f"jobs/{root.jobs[1]}/tasks")["items"]
     assert [(each["step"], each["status"], len(each["attempts"])) for each in tasks] == [
