@@ -32,7 +32,8 @@ def end_of(child: subprocess.Popen[str]) -> str:
     return said
 
 
-@pytest.mark.parametrize("executor", ["thread", pytest.param("process", marks=pytest.mark.needs_time)])
+@pytest.mark.needs_time
+@pytest.mark.parametrize("executor", ["thread", "process"])
 def test_a_job_is_paused_from_another_process_and_goes_on_elsewhere(project: Project, executor: str) -> None:
     child = start_slow(project, "--executor", executor)
     job = project.jobs()[0]["version"][:12]

@@ -96,6 +96,38 @@ def test_figures_are_in_the_report_the_summary_and_the_sdk(measured: Project) ->
     assert said[:2] == ["accuracy True True", "296 ['id', 'near']"]
 
 
+def test_rows_that_failed_are_counted_for_their_own_step(project: Project) -> None:
+    project.write(
+        "steps.py",
+        """
+        from starwhale import evaluation
+
+        @evaluation.metrics("accuracy", label="label")
+        @evaluation.predict(fail_on_error=False)
+        def first(row):
+            if row["number"] in (1, 2, 3):
+                raise ValueError("no answer")
+            return row["label"]
+
+        @evaluation.metrics("accuracy", label="label")
+        @evaluation.predict(fail_on_error=False, needs=[first])
+        def second(row):
+            if row["number"] == 7:
+                raise ValueError("no answer")
+            return row["label"]
+        """,
+    )
+    make(project, "numbers", 20)
+    assert project.run("-d", "numbers", "--handler", "steps:second", module="steps").returncode == 0
+    found = {each["slice"]: (each["n"], each["failed"]) for each in figures(project)}
+    assert found == {"step=first": (17, 3), "step=second": (19, 1)}
+    judged = project.swcli("job", "gate", "latest", "--rule", "accuracy >= 0.5")
+    assert "accuracy is that of step steps:first, the first of 2 that name metrics" in judged.stdout
+    misspelt = project.swcli("job", "gate", "latest", "--rule", "acuracy >= 0.5")
+    assert misspelt.returncode == 1
+    assert "did you mean 'accuracy'?" in misspelt.stderr
+
+
 def check_forms(measured: Project) -> None:
     """The job gives its report in every form, with the matrix and the curve that were computed at its end."""
     report = measured.info()["report"]

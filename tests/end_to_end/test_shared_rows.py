@@ -28,7 +28,8 @@ SHARING = """
 """
 
 
-@pytest.mark.parametrize("executor", ["thread", pytest.param("process", marks=pytest.mark.needs_time)])
+@pytest.mark.needs_time
+@pytest.mark.parametrize("executor", ["thread", "process"])
 def test_each_row_of_the_version_comes_to_one_task(project: Project, executor: str) -> None:
     project.write("sharing.py", SHARING)
     project.make_numbers(100)

@@ -111,12 +111,20 @@ def test_nothing_is_written_or_reached_outside(blobs: LocalBlobStore, data: st.D
         [("a/b", ".."), ("c", "a/b/..")],
         [("a", "b"), ("b", "c"), ("c", "/")],
         [("a", "."), ("b", "a/a/a/../..")],
+        [("a", "a/../..")],
+        [("a", "b/../.."), ("b", "a")],
     ],
 )
 def test_links_over_links_that_lead_out_are_refused(listed: list[tuple[str, str]]) -> None:
     text = json.dumps({"entries": [{"path": path, "kind": "link", "target": target} for path, target in listed]})
     with pytest.raises(CorruptedError, match="leads out"):
         Listing.from_bytes(text.encode())
+
+
+def test_a_circle_of_links_that_stays_inside_is_kept() -> None:
+    listed = [("a", "a"), ("b/c", "../b/c")]
+    text = json.dumps({"entries": [{"path": path, "kind": "link", "target": target} for path, target in listed]})
+    assert [each.path for each in Listing.from_bytes(text.encode()).entries] == ["a", "b/c"]
 
 
 @pytest.mark.parametrize("path", ["x" * 256, "a/" * 2048 + "a", "ü" * 128, "\ud800"])

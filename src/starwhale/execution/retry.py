@@ -80,6 +80,6 @@ def _ranks(part: PartRecord, step: Step, job: Job, side: JobSide) -> set[int]:
         for key in stored["_index"]:
             if (rank := reader.rank(key)) is None:
                 message = f"row {key!r} of step {step.name!r} failed, and dataset {dataset.uri} has no such row"
-                raise CorruptedError(message, hint="look for damage with: swcli check")
+                raise CorruptedError(message, hint=f"look for damage with: swcli dataset verify {dataset.uri}")
             ranks.add(rank)
     return ranks

@@ -74,7 +74,10 @@ def _is_writable(path: str, target: str) -> bool:
 
 
 def _ends_inside(path: str, target: str, links: Mapping[str, str]) -> bool:
-    """Walk as the system does: `..` behind a link means the folder above the one that the link leads to."""
+    """Walk as the system does: `..` behind a link means the folder above the one that the link leads to.
+
+    A circle leads nowhere, but programs that resolve paths by themselves go on behind it as if the link were a folder: so does this.
+    """
     here = path.split("/")[:-1]
     ahead = list(reversed(PurePosixPath(target).parts))
     followed = 0
@@ -86,12 +89,10 @@ def _ends_inside(path: str, target: str, links: Mapping[str, str]) -> bool:
             here.pop()
             continue
         further = links.get("/".join((*here, part)))
-        if further is None:
+        if further is None or followed == _FOLLOWED:
             here.append(part)
             continue
         followed += 1
-        if followed > _FOLLOWED:
-            return True
         ahead.extend(reversed(PurePosixPath(further).parts))
     return True
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from starwhale.domain.row_id import SEPARATOR, id_ends
+from starwhale.domain.row_id import id_ends
 from starwhale.domain.wanted_metrics import METRICS_STEP, WantedMetrics
 from starwhale.results.classification_figures import classification_figures
 from starwhale.results.compare.distributions import normal_quantile
@@ -212,14 +212,11 @@ def _called(dataset: tuple[str, str], datasets: Sequence[tuple[str, str]]) -> st
 def _failed_rows(stores: Stores, job: JobRecord, step: Step) -> Counter[tuple[str, str]]:
     """Count the rows of a step that failed, by dataset and version."""
     heads = {id_ends(each)[0]: (each.name, each.version) for each in job.datasets}
-    others = tuple(
-        f"{SEPARATOR}{each.step.name}" for each in stores.catalog.jobs.steps(job.id) if each.step.name != step.name
-    )
     found: Counter[tuple[str, str]] = Counter()
     if not any(each.failed for each in stores.catalog.ledger.progress(job.id) if each.step == step.name):
         return found
     for row in stores.results.reader.rows(job_scope(stores, job), TableQuery(table=ERRORS)):
-        row_id = str(row["id"])
-        if not row_id.endswith(others):  # from the second step on, ids end with the step
+        if row["step"] == step.name:
+            row_id = str(row["id"])
             found[next((each for head, each in heads.items() if row_id.startswith(head)), ("", ""))] += 1
     return found

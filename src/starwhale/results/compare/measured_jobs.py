@@ -56,6 +56,14 @@ def wanted_names(stores: Stores, job: JobRecord) -> tuple[str, ...]:
     return () if found is None else tuple(each for each in found[1].names if not each.endswith(_PER_CLASS))
 
 
+def measured_step_note(stores: Stores, job: JobRecord, name: str) -> str:
+    """Say which step's figure a name stands for, where several steps of a job name metrics; empty where there is one."""
+    asking = [each.step for each in stores.catalog.jobs.steps(job.id) if each.step.record.metrics]
+    if len(asking) < 2:  # noqa: PLR2004 - several
+        return ""
+    return f"{name} is that of step {asking[0].name}, the first of {len(asking)} that name metrics"
+
+
 def wanted_cluster(stores: Stores, jobs: Sequence[JobRecord]) -> str:
     """Return the column that says which rows are alike, as the jobs' `@evaluation.metrics` have it; empty where none does.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starwhale.errors import NotFoundError, UsageError, nearest
 from starwhale.results.compare.job_runs import RESULTS, numeric_columns, read_job_run
-from starwhale.results.compare.measured_jobs import is_measured, wanted_names
+from starwhale.results.compare.measured_jobs import is_measured, measured_step_note, wanted_names
 from starwhale.results.read import summary
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def find_metric(stores: Stores, jobs: Sequence[JobRecord], given: str) -> FoundM
         UsageError: Several columns fit.
     """
     if all(given in wanted_names(stores, each) for each in jobs):  # what the jobs themselves call so
-        return FoundMetric(name=given)
+        return FoundMetric(name=given, note=measured_step_note(stores, jobs[0], given))
     shared = _shared_columns(stores, jobs)
     if given in shared:
         return FoundMetric(name=given)
@@ -60,8 +60,13 @@ def find_metric(stores: Stores, jobs: Sequence[JobRecord], given: str) -> FoundM
             f"{given!r} of the summary of {called} {why}",
             hint=f"name a score by row: {', '.join(shared[:8]) or _LOG}",
         )
-    there = f"they have {', '.join(shared[:8])}" if shared else _LOG
-    raise NotFoundError(f"{called} give no metric {given!r}", hint=_close(given, shared) or there)
+    named = [
+        each for each in wanted_names(stores, jobs[0]) if all(each in wanted_names(stores, job) for job in jobs[1:])
+    ]
+    names = [*named, *shared]
+    they, gives = ("it has", "gives") if len(jobs) == 1 else ("they have", "give")
+    there = f"{they} {', '.join(names[:8])}" if names else _LOG
+    raise NotFoundError(f"{called} {gives} no metric {given!r}", hint=_close(given, names) or there)
 
 
 _LOG = 'log one in the handler: evaluation.log("graded", id=row["id"], metrics={"correct": …})'

@@ -62,7 +62,7 @@ def _free(connection: Connection, row: Row[Any], ranks: Sequence[int]) -> int:  
     failed = [each for each in ranks if row.start <= each < row.stop]
     if len(failed) != row.rows_failed:
         message = f"{row.rows_failed} rows of {row.start} to {row.stop} of step {row.step!r} failed, and errors of {len(failed)} are kept"
-        raise CorruptedError(message, hint="look for damage with: swcli check")
+        raise CorruptedError(message, hint="run the evaluation again: swcli job reproduce JOB")
     place = {name: getattr(row, name) for name in ("job_id", "step", "queue", "dataset_position")}
     same = [queues.c[name] == value for name, value in place.items()]
     found = connection.execute(select(queues).where(*same)).one()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SUMMED = ("versions", "tags", "bundles", "projects")
 """Tables whose rows and indexes decide which version is read."""
-HINT = "restore it from a copy; `swcli check` says more, and `sqlite3 catalog.db .recover` shows what is still readable"
+HINT = "restore it from a copy; `sqlite3 catalog.db .recover` shows what is still readable"
 
 
 def sum_of(*facts: object) -> str:

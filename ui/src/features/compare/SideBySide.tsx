@@ -9,11 +9,12 @@ import { useHistogram, useSeriesOf, useTables } from "../../api/tables";
 import { CurvePlot } from "../../components/CurvePlot";
 import { Section } from "../../components/PageHead";
 import { Empty, Loaded } from "../../components/states";
-import { asNumber, isObject, type Cell, type Row } from "../../lib/cell";
+import { asNumber, type Cell } from "../../lib/cell";
 import { count } from "../../lib/format";
 import { prOfRoc, type Point } from "../../lib/threshold";
 import { BinBars, condition } from "../charts/Spread";
 import { Confusion } from "../report/Confusion";
+import { confusionsOf } from "../report/confusions";
 import { PREFIX, supportOf } from "../report/Curves";
 
 type Run = Pick<ComparedRun, "id" | "name">;
@@ -23,7 +24,7 @@ export function SideBySide({ runs, metric }: { runs: readonly Run[]; metric: str
   const tables = useTables(runs[0]?.id ?? "").data ?? [];
   const classes = tables.filter((each) => each.name.startsWith(PREFIX)).map((each) => each.name.slice(PREFIX.length));
   const at = tables.map((each) => each.name).filter((name) => metric.startsWith(`${name}.`)).sort((a, b) => b.length - a.length)[0] ?? "";
-  const matrices = views.flatMap((each, place) => (each.data && isObject(report(each.data).confusion_matrix) ? [{ run: runs[place], view: each.data }] : []));
+  const matrices = views.flatMap((each, place) => ((each.data ? confusionsOf(report(each.data)) : []).map((matrix) => ({ run: runs[place], job: each.data?.job.id ?? "", matrix }))));
   return (
     <div className="sections">
       {at !== "" &&
@@ -33,8 +34,8 @@ export function SideBySide({ runs, metric }: { runs: readonly Run[]; metric: str
           </Section>
         ))}
       {classes.length > 0 && <Curves runs={runs} classes={classes} views={views.map((each) => each.data)} />}
-      {matrices.map(({ run, view }) => (
-        <Confusion key={view.job.id} job={view.job.id} title={`Confusion matrix of ${run?.name ?? ""}`} matrix={report(view).confusion_matrix as Row} labels={isObject(report(view).labels) ? (report(view).labels as Row) : {}} />
+      {matrices.map(({ run, job, matrix }) => (
+        <Confusion key={`${job} ${matrix.slice}`} job={job} title={`Confusion matrix of ${run?.name ?? ""}${matrix.slice ? `, ${matrix.slice}` : ""}`} matrix={matrix} />
       ))}
       {at === "" && classes.length === 0 && matrices.length === 0 && <Empty title="Nothing to draw">These runs logged no curves and no confusion matrices.</Empty>}
     </div>

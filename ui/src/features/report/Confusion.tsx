@@ -5,35 +5,29 @@ import { useNavigate } from "react-router";
 
 import { useTables } from "../../api/tables";
 import { Section } from "../../components/PageHead";
-import { asNumber, asText, isObject, type Row } from "../../lib/cell";
 import { count, number, percent } from "../../lib/format";
 import { column, labelLiteral } from "../../lib/where";
 import { useKept } from "../kept";
+import { type Matrix } from "./confusions";
 import { useHeldColumns } from "./heldColumns";
 
 interface Props {
   job: string;
-  matrix: Row;
-  labels: Row;
+  matrix: Matrix;
   title?: string;
 }
 
-export function Confusion({ job, matrix, labels, title = "Confusion matrix" }: Props): ReactNode {
+export function Confusion({ job, matrix, title = "Confusion matrix" }: Props): ReactNode {
   const navigate = useNavigate();
   const tables = useTables(job).data;
   const results = tables?.find((each) => each.name === "results");
   const held = useHeldColumns(job, results?.columns.map((each) => each.name) ?? []);
   const [counts, setCounts] = useKept("confusion:counts", true);
-  const rows = Array.isArray(matrix.binarylabel) ? matrix.binarylabel.filter(isObject) : [];
-  const names = Array.isArray(matrix.labels) && matrix.labels.length > 0 ? matrix.labels.map(asText) : rows.map((each) => asText(each.id));
+  const names = matrix.labels;
   const canPick = held.truth !== "" && held.predicted !== "";
   const pick = (truth: string, predicted: string): void => {
     const where = `${column(held.truth)} == ${labelLiteral(truth)} and ${column(held.predicted)} == ${labelLiteral(predicted)}`;
     void navigate(`/jobs/${job}/rows?${new URLSearchParams({ where }).toString()}`);
-  };
-  const support = (name: string): number => {
-    const found = labels[name];
-    return isObject(found) ? asNumber(found.support) : Number.NaN;
   };
   const toggle = (
     <button type="button" className="button small" aria-pressed={counts} onClick={() => setCounts(!counts)}>
@@ -61,8 +55,8 @@ export function Confusion({ job, matrix, labels, title = "Confusion matrix" }: P
                   {truth}
                 </th>
                 {names.map((predicted, to) => {
-                  const share = asNumber(rows[at]?.[String(to)]);
-                  const many = Math.round(share * support(truth));
+                  const share = matrix.shares[at]?.[to] ?? Number.NaN;
+                  const many = matrix.counts?.[at]?.[to] ?? Number.NaN;
                   return (
                     <td key={predicted}>
                       <Box share={share} many={many} counts={counts} truth={truth} predicted={predicted} onPick={canPick ? () => pick(truth, predicted) : undefined} />

@@ -15,6 +15,7 @@ import { isLive } from "../../components/Status";
 import { rankMetrics } from "../jobs/metrics";
 import { Classes } from "./Classes";
 import { Confusion } from "./Confusion";
+import { confusionsOf } from "./confusions";
 import { Curves } from "./Curves";
 import { Figures, figuresOf } from "./Figures";
 import { RanOn } from "./RanOn";
@@ -24,7 +25,6 @@ export function Report({ view }: { view: JobView }): ReactNode {
   const report = view.report as Record<string, Cell>;
   const summary = isObject(report.summary) ? report.summary : {};
   const names = rankMetrics(Object.keys(summary)).filter((each) => each !== "kind");
-  const matrix = isObject(report.confusion_matrix) ? report.confusion_matrix : null;
   const labels = isObject(report.labels) ? report.labels : {};
   const errors = Array.isArray(report.errors) ? report.errors.filter(isObject) : [];
   return (
@@ -41,7 +41,9 @@ export function Report({ view }: { view: JobView }): ReactNode {
       </Section>
       <Figures figures={figuresOf(report)} />
       {errors.length > 0 && <FirstErrors errors={errors} job={view.job.id} failed={view.job.failed} />}
-      {matrix && <Confusion job={view.job.id} matrix={matrix} labels={labels} />}
+      {confusionsOf(report).map((each) => (
+        <Confusion key={each.slice} job={view.job.id} matrix={each} title={each.slice ? `Confusion matrix, ${each.slice}` : "Confusion matrix"} />
+      ))}
       {Object.keys(labels).length > 0 && <Classes labels={labels} job={view.job.id} />}
       <Curves view={view} />
       <TimeSpent steps={view.steps} />
