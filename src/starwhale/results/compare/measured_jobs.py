@@ -59,7 +59,7 @@ def wanted_names(stores: Stores, job: JobRecord) -> tuple[str, ...]:
 def measured_step_note(stores: Stores, job: JobRecord, name: str) -> str:
     """Say which step's figure a name stands for, where several steps of a job name metrics; empty where there is one."""
     asking = [each.step for each in stores.catalog.jobs.steps(job.id) if each.step.record.metrics]
-    if len(asking) < 2:  # noqa: PLR2004 - several
+    if len(asking) < 2:
         return ""
     return f"{name} is that of step {asking[0].name}, the first of {len(asking)} that name metrics"
 
