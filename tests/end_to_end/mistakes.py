@@ -325,7 +325,7 @@ MISTAKES = [
     _wrong("job gate good --baseline {place}/rows.csv --rule output>=baseline", "is a file"),
     _failed("job gate good --baseline nobody --rule output>=baseline", "nobody"),
     _failed("job gate bad --rule output>=1", "job bad is failed"),
-    _failed("job gate good --rule outputs>=1", "give no metric 'outputs'", "'output'"),
+    _failed("job gate good --rule outputs>=1", "gives no metric 'outputs'", "'output'"),
     _failed("job gate good --rule count>=1", "'count' of the summary", "results.output"),
     _failed("job gate good --rule output[nmber=1]>=1", "no column 'nmber'"),
     _failed("job gate good --rule output[number=7]>=1", "no row has number=7"),

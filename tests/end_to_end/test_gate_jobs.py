@@ -77,7 +77,7 @@ def test_jobs_pass_fail_and_stay_open(jobs: Project) -> None:
     done = jobs.swcli("job", "gate", "new", "--rule", "mood > 1")
     assert_one_clear_message(done, "'mood' of the summary of new is the mean of no column by row", "graded.correct")
     done = jobs.swcli("job", "gate", "new", "--rule", "corect > 0.1")
-    assert_one_clear_message(done, "new give no metric 'corect'", "did you mean 'correct'")
+    assert_one_clear_message(done, "new gives no metric 'corect'", "did you mean 'correct'")
     done = jobs.swcli("job", "gate", "new", "--baseline", "new", "--rule", "correct >= baseline")
     assert_one_clear_message(done, "compared with itself", exit_code=2)
     told = jobs.python("""
