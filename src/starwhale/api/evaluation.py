@@ -13,7 +13,7 @@ from starwhale.handlers.decorators import evaluate, predict
 from starwhale.handlers.log_buffer import LogBuffer
 from starwhale.handlers.metrics import metrics
 from starwhale.storage.part import PartDraft
-from starwhale.storage.protocols import HIDDEN_COLUMNS, Key, TablePage, TableQuery, Value
+from starwhale.storage.protocols import Key, TablePage, TableQuery, key_order, shown_cells
 
 if TYPE_CHECKING:
     from starwhale.results.logged import Logged
@@ -115,7 +115,7 @@ class Evaluation:
         """
         query = TableQuery(table=self._spelled(category), start=start, end=end, end_inclusive=end_inclusive)
         for row in self._rows(query):
-            yield {name: value for name, value in row.items() if _is_shown(name, value, keep_none)}
+            yield shown_cells(row, keep_none=keep_none)
 
     iter = scan
 
@@ -175,7 +175,7 @@ class Evaluation:
     def _rows(self, query: TableQuery) -> Iterator[Row]:
         """Read committed rows with the waiting ones merged in; waiting ones with ids of their own come where they belong."""
         pending = self._buffer.pending(query.table)
-        waiting = dict.fromkeys(sorted((key for key in pending if _is_between(key, query)), key=_order))
+        waiting = dict.fromkeys(sorted((key for key in pending if query.holds(key)), key=key_order))
         is_ordered = query.table != RESULTS  # results are in row order: new rows of users follow
         waiting_names = dict.fromkeys(name for row in pending.values() for name in row)
         cursor: str | None = None
@@ -184,8 +184,8 @@ class Evaluation:
             empty: Row = dict.fromkeys((*page.columns, *waiting_names)) if pending else {}
             for row in _page_rows(page):
                 if is_ordered and waiting:
-                    before = _order(row["id"])
-                    for key in list(takewhile(lambda each: _order(each) < before, waiting)):  # noqa: B023 - used at once
+                    before = key_order(row["id"])
+                    for key in list(takewhile(lambda each: key_order(each) < before, waiting)):  # noqa: B023 - used at once
                         del waiting[key]
                         yield {**empty, "id": key, **pending[key]}
                 if row["id"] in pending:
@@ -290,26 +290,10 @@ def _current(name: str) -> Evaluation:
     return Evaluation.from_context()
 
 
-def _is_shown(name: str, value: Value, keep_none: bool) -> bool:
-    return name not in HIDDEN_COLUMNS and (keep_none or value is not None)
-
-
 def _page_rows(page: TablePage) -> Iterator[Row]:
     names = list(page.columns)
     for values in zip(*page.columns.values(), strict=True):
         yield dict(zip(names, values, strict=True))
-
-
-def _order(key: Key) -> tuple[bool, Key]:
-    return isinstance(key, str), key
-
-
-def _is_between(key: Key, query: TableQuery) -> bool:
-    if query.start is not None and _order(key) < _order(query.start):
-        return False
-    if query.end is None:
-        return True
-    return _order(key) < _order(query.end) or (query.end_inclusive and key == query.end)
 
 
 __all__ = [

@@ -12,7 +12,6 @@ from starwhale.domain.graph import StepGraph
 from starwhale.domain.job import Job, Step
 from starwhale.errors import CorruptedError
 from starwhale.storage.catalog.retry import FailedRows, Retry, free_failed_rows
-from starwhale.storage.protocols import ERRORS
 from starwhale.storage.stores import Stores
 from starwhale.storage.task_side import CrashPoint, JobSide, no_crash
 
@@ -67,19 +66,12 @@ def _find_failed(job: Job, stores: Stores) -> FailedRows:
 
 def _ranks(part: PartRecord, step: Step, job: Job, side: JobSide) -> set[int]:
     """Return the ranks of the rows that failed in a part."""
-    from starwhale.storage.columns.encode import decode_batch
-
     assert part.dataset_position is not None  # noqa: S101 - the caller has looked
     dataset = job.datasets[part.dataset_position]
     ranks: set[int] = set()
-    for table in part.tables:
-        if table.table_name != ERRORS:
-            continue
-        reader = side.open_dataset(dataset)
-        stored = decode_batch(side.stores.results.batch(job.id, table))
-        for key in stored["_index"]:
-            if (rank := reader.rank(key)) is None:
-                message = f"row {key!r} of step {step.name!r} failed, and dataset {dataset.uri} has no such row"
-                raise CorruptedError(message, hint=f"look for damage with: swcli dataset verify {dataset.uri}")
-            ranks.add(rank)
+    for key in side.stores.results.failed_keys(job.id, part):
+        if (rank := side.open_dataset(dataset).rank(key)) is None:
+            message = f"row {key!r} of step {step.name!r} failed, and dataset {dataset.uri} has no such row"
+            raise CorruptedError(message, hint=f"look for damage with: swcli dataset verify {dataset.uri}")
+        ranks.add(rank)
     return ranks

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starwhale.domain.job import DatasetInput
 from starwhale.domain.object_uri import is_object_uri
 from starwhale.errors import NotFoundError, ObjectStoreError
-from starwhale.storage.protocols import HIDDEN_COLUMNS, DatasetReader, TableQuery, Value
+from starwhale.storage.protocols import DatasetReader, TableQuery, Value, shown_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,11 +60,7 @@ def read_rows(
         keep_none: Whether every row has every column.
     """
     for row in stores.results.reader.rows(job_scope(stores, job), query):
-        yield {
-            name: value
-            for name, value in row.items()
-            if name not in HIDDEN_COLUMNS and (keep_none or value is not None)
-        }
+        yield shown_cells(row, keep_none=keep_none)
 
 
 def table_names(stores: Stores, job: JobRecord) -> list[str]:

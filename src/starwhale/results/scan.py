@@ -14,7 +14,7 @@ from starwhale.domain.status import Status
 from starwhale.errors import NotFoundError, UsageError, nearest
 from starwhale.results.read import job_scope, table_names
 from starwhale.results.where import Where, parse_where
-from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED_ERRORS, TableQuery, Value
+from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED_ERRORS, TableQuery, Value, shown_cells
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
@@ -199,7 +199,7 @@ def whole_row(stores: Stores, scope: ResultScope, table: str, row_id: Any) -> Ro
     row = next(iter(stores.results.reader.rows(scope, query)), None)
     if row is None or row.get("id") != row_id:
         return None
-    return {name: value for name, value in row.items() if name not in HIDDEN_COLUMNS and value is not None}
+    return shown_cells(row)
 
 
 def _check_columns(stores: Stores, scope: ResultScope, table: str, where: Where, seen: dict[str, None]) -> None:

@@ -58,6 +58,29 @@ class TableQuery:
     end_inclusive: bool = False
     """Whether the row `end` itself belongs."""
 
+    def is_behind(self, key: Key) -> bool:
+        """Whether an id lies behind the end of what is asked for."""
+        if self.end is None:
+            return False
+        mine, last = key_order(key), key_order(self.end)
+        return mine > last or (mine == last and not self.end_inclusive)
+
+    def holds(self, key: Key) -> bool:
+        """Whether the row with an id is asked for."""
+        return (self.start is None or key_order(key) >= key_order(self.start)) and not self.is_behind(key)
+
+
+def key_order(key: Key) -> tuple[bool, Key]:
+    """Return what orders the ids of a table: numbers, then texts."""
+    return isinstance(key, str), key
+
+
+def shown_cells(row: Mapping[str, Value], *, keep_none: bool = False) -> dict[str, Value]:
+    """Return what users see of a row of a table: without the system's own columns, and without empty cells unless they are kept."""
+    return {
+        name: value for name, value in row.items() if name not in HIDDEN_COLUMNS and (keep_none or value is not None)
+    }
+
 
 @dataclass(slots=True, kw_only=True)
 class TablePage:

@@ -208,7 +208,7 @@ class RowsView:
         if not own:
             return Place(TAIL, 0)
         query = TableQuery(table=RESULTS, end=id, end_inclusive=after)
-        return Place(TAIL, bisect_left(self._tail, True, key=lambda each: _is_behind(each, query)))
+        return Place(TAIL, bisect_left(self._tail, True, key=query.is_behind))
 
     def _rank(self, position: int, text: str) -> int | None:
         reader = self._reader(position)
@@ -451,13 +451,6 @@ def _columns_of(name: str, value: Value) -> Mapping[str, Value]:
         return flatten({name: value})
     except FieldNameError:  # its keys are no names of columns, so it stays one value
         return {name: value}
-
-
-def _is_behind(id: Key, query: TableQuery) -> bool:
-    """Whether an id lies behind the end of a query."""
-    end = query.end
-    mine, theirs = (isinstance(id, str), id), (isinstance(end, str), end)
-    return mine > theirs or (mine == theirs and not query.end_inclusive)
 
 
 def _has_predictions(part: PartRecord) -> bool:

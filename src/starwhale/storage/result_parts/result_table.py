@@ -9,7 +9,7 @@ from typing import Any
 
 from starwhale.storage.columns.encode import decode_batch, escape_name, unescape_name
 from starwhale.storage.part import PartRecord, PartTable
-from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS, Key, TableQuery, Value
+from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS, Key, TableQuery, Value, key_order
 from starwhale.storage.result_parts.part_codec import ID_COLUMN
 from starwhale.storage.result_parts.part_files import PartFiles
 
@@ -54,11 +54,11 @@ class TableView:
 
     def bounds(self, query: TableQuery) -> tuple[int, int]:
         """Return the positions [first, last) of the rows that a query asks for."""
-        first = 0 if query.start is None else bisect_left(self.ids, _order(query.start), key=_order)
+        first = 0 if query.start is None else bisect_left(self.ids, key_order(query.start), key=key_order)
         if query.end is None:
             return first, len(self.ids)
         find = bisect_right if query.end_inclusive else bisect_left
-        return first, max(first, find(self.ids, _order(query.end), key=_order))
+        return first, max(first, find(self.ids, key_order(query.end), key=key_order))
 
     def rows(self, ids: Sequence[Key]) -> Columns:
         """Read rows by id: every column as long as `ids`, later parts over earlier ones, None where a row has nothing."""
@@ -112,7 +112,7 @@ class TableView:
 
 def sort_ids(ids: Mapping[Key, object]) -> list[Key]:
     """Order ids by value: numbers by size before texts by code point."""
-    return sorted(ids, key=_order)
+    return sorted(ids, key=key_order)
 
 
 def join_columns(pages: Sequence[tuple[Columns, int]]) -> Columns:
@@ -131,7 +131,3 @@ def join_columns(pages: Sequence[tuple[Columns, int]]) -> Columns:
     for column in joined.values():
         column.extend([None] * (above - len(column)))
     return joined
-
-
-def _order(id: Key) -> tuple[bool, Key]:
-    return isinstance(id, str), id

@@ -7,6 +7,8 @@ from typing import Any
 
 from starwhale.errors import CorruptedError, NoSpaceError
 from starwhale.storage.layout import Layout
+from starwhale.storage.part import PartRecord
+from starwhale.storage.protocols import ERRORS, Key
 from starwhale.storage.result_parts.compact import compact_parts
 from starwhale.storage.result_parts.part_files import PartFiles, describe_part
 from starwhale.storage.result_parts.part_pieces import describe_pieces
@@ -23,6 +25,17 @@ class LocalResultStore(PartFiles):
         super().__init__(layout, catalog)
         self.reader = ResultReader(self)
         """Reads tables, page by page."""
+
+    def failed_keys(self, owner: str, part: PartRecord) -> list[Key]:
+        """Return the keys of the rows that failed in a part.
+
+        Raises:
+            CorruptedError: What is kept of them cannot be read.
+        """
+        from starwhale.storage.columns.encode import decode_batch
+
+        tables = (each for each in part.tables if each.table_name == ERRORS)
+        return [key for each in tables for key in decode_batch(self.batch(owner, each))["_index"]]
 
     def compact(self, owner: str, step: str = "") -> int:
         """Merge the small final parts of an owner, of one step when it has ended; see `compact_parts`.
