@@ -120,6 +120,17 @@ def test_the_floors_name_exactly_the_folders_that_are_there() -> None:
     assert named == there
 
 
+@pytest.mark.parametrize("room", ["api", "cli", "server"])
+def test_people_and_programs_ask_an_instance_and_not_its_stores(room: str) -> None:
+    reaching = [
+        f"{path.relative_to(SOURCE)}:{number}"
+        for path in sorted((SOURCE / room).rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if re.search(r"instance(\(\))?\.stores\b", line)
+    ]
+    assert not reaching, "a verb of the noun says it (instances/)"
+
+
 def test_no_module_has_a_name_that_says_nothing() -> None:
     empty_words = {"utils", "util", "helpers", "helper", "common", "base", "core", "misc", "manager"}
     found = [path for path in SOURCE.rglob("*.py") if path.stem in empty_words or path.parent.name in empty_words]

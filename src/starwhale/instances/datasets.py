@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from starwhale.settings import Settings
     from starwhale.storage.catalog.copies import Copied
     from starwhale.storage.catalog.records import VersionRecord
+    from starwhale.storage.protocols import DatasetReader
     from starwhale.storage.stores import Stores
 
 FORMS = ("archive", "parquet", "csv")
@@ -44,6 +45,14 @@ class DatasetVerbs(VersionVerbs):
     def folder(self, version: VersionRecord) -> str:
         """Return the folder with the rows of a dataset."""
         return version.bundle_id if version.place else str(self._stores.layout.datasets / version.bundle_id)
+
+    def reader(self, version: VersionRecord) -> DatasetReader:
+        """Open the rows of a version for reading.
+
+        Raises:
+            CorruptedError: They are gone or damaged.
+        """
+        return self._stores.datasets.open_version(version.bundle_id, version.content_digest)
 
     def open(self, uri: str, kind: type[D], *, create: str = "auto", readonly: bool = False) -> D:
         """Open a dataset as `kind`, which is Dataset or the SDK's; whoever opens it closes it.

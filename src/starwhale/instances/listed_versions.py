@@ -28,6 +28,17 @@ class ListedVerbs(VersionVerbs):
         """
         return read_listing(self._stores.blobs, version.content_digest)
 
+    def content(self, digest: str) -> bytes:
+        """Return the content of a file of a version, verified.
+
+        Args:
+            digest: The file's, as `files` says it.
+
+        Raises:
+            CorruptedError: It is gone or damaged.
+        """
+        return self._stores.blobs.get(digest)
+
     def path(self, version: VersionRecord) -> str:
         """Return the file that lists the files of a version."""
         digest = version.content_digest

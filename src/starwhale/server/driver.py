@@ -50,8 +50,8 @@ def start_run(instance: Instance, request: RunRequest) -> None:
 
 
 def _start(instance: Instance, job_id: str, asked: dict[str, Any], patience_s: float) -> None:
-    words = json.dumps({**asked, "root": str(instance.stores.layout.root)})
-    folder = instance.stores.layout.logs(job_id)
+    words = json.dumps({**asked, "root": str(instance.root)})
+    folder = instance.jobs.log_folder(job_id)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "driver.txt").open("ab") as log:
         process = subprocess.Popen(

@@ -135,7 +135,7 @@ def show_dataset_diff(
 
 def _open(here: Served, project: str, name: str, version: str) -> tuple[VersionRecord, DatasetReader]:
     found = here.instance.datasets.resolve(Uri(project=project, kind="dataset", name=name, version=version))
-    return found, here.instance.stores.datasets.open_version(found.bundle_id, found.content_digest)
+    return found, here.instance.datasets.reader(found)
 
 
 def _address(version: VersionRecord) -> str:

@@ -56,7 +56,7 @@ def add_file_routes(router: APIRouter, kind: str, verbs: Callable[[Served], List
     def read_file(request: Request, here: Here, project: str, name: str, version: Version, path: FilePath) -> Response:
         """Read the content of a file, whole or by range, verified; code comes as plain text."""
         found = _find_file(listing_of(here, project, name, version), path, kind)
-        source = BytesSource(here.instance.stores.blobs.get(found.digest))
+        source = BytesSource(verbs(here).content(found.digest))
         return content_answer(request, source, _kind(path), name=path)
 
 
