@@ -240,7 +240,7 @@ def test_short_ranges_are_leased_together_and_committed_as_one(catalog: SqlCatal
         added.extend(catalog.parts.add(connection, record) for record in records)  # type: ignore[arg-type]  # the ledger's own
         return added
 
-    done = CommitRequest(lease=lease, stop=7, rows_done=3, rows_failed=1, failed_ranks=[3], seconds=3.0, add_parts=add)
+    done = CommitRequest(lease=lease, stop=7, rows_done=3, rows_failed=1, failed_ranks=(3,), seconds=3.0, add_parts=add)
     after = catalog.ledger.next_range(job, STEP, "", "t#1", pace, commit=done)
     assert after is not None
     assert list(after.ranks) == [9, 12, 15, 18], "what was not committed was given back"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
+from starwhale.domain.together import Piece
 from starwhale.errors import CorruptedError
 from starwhale.storage.layout import Layout
-from starwhale.storage.part import Form, PartDraft, PartRecord, PartTable, RangeLease, TableDraft
+from starwhale.storage.part import EncodedPart, Form, PartDraft, PartRecord, PartTable, RangeLease, TableDraft
 from starwhale.storage.protocols import TablePage
 from starwhale.storage.result_parts.part_codec import (
     decode_page,
@@ -33,8 +36,6 @@ class MemoryParts:
         return self
 
     def add(self, connection: object, part: PartRecord) -> int:
-        import dataclasses
-
         self.kept.append(dataclasses.replace(part, id=len(self.kept) + 1))
         return len(self.kept)
 
@@ -74,6 +75,17 @@ def test_a_part_comes_back_as_it_was(kind: Form) -> None:
     assert [decode_table(table) for table in stored.tables] == draft.tables[:2]
     assert (stored.lease, stored.stop, stored.rows_done, stored.rows_failed) == (LEASE, 3, 3, 1)
     assert (stored.seconds, stored.timings) == (0.25, {"predict": 0.2})
+
+
+@pytest.mark.parametrize("kind", ["arrow", "msgpack"])
+def test_a_part_crosses_as_json_and_bytes_without_a_copy(kind: Form) -> None:
+    pieces = (Piece(start=0, stop=2, epoch=1), Piece(start=3, stop=4, epoch=2))
+    draft = dataclasses.replace(make_draft(), lease=dataclasses.replace(LEASE, pieces=pieces), failed_ranks=(1,))
+    for encoded in (encode_draft(draft, kind), encode_draft(PartDraft(), kind)):
+        header, contents = encoded.to_message()
+        arrived = EncodedPart.from_message(json.loads(json.dumps(header)), contents)
+        assert arrived == encoded
+        assert all(ours.content is theirs for ours, theirs in zip(arrived.tables, contents, strict=True))
 
 
 @pytest.mark.parametrize("kind", ["arrow", "msgpack"])

@@ -94,7 +94,7 @@ class PartFacts:
     """Rows that were tried, failed ones included."""
     rows_failed: int = 0
     """Rows whose error was recorded."""
-    failed_ranks: Sequence[int] = ()
+    failed_ranks: tuple[int, ...] = ()
     """Their ranks, where several ranges were leased together; the ledger counts for each of them."""
     seconds: float = 0.0
     """Wall time that the range took."""
@@ -153,7 +153,7 @@ class EncodedPart(PartFacts):
     """Tables that have rows."""
 
     def to_message(self) -> tuple[Json, list[bytes | memoryview]]:
-        """Return a JSON object and the bytes beside it, from which `from_message` makes the part in another process."""
+        """Return a JSON object and the bytes beside it, from which `from_message` makes an equal part in another process."""
         header: Json = {
             "lease": None if self.lease is None else dataclasses.asdict(self.lease),
             "facts": self.facts(),
@@ -169,7 +169,9 @@ class EncodedPart(PartFacts):
             for (name, rows, form), content in zip(header["tables"], contents, strict=True)
         )
         lease = None if header["lease"] is None else RangeLease.from_json(header["lease"])
-        return cls(lease=lease, tables=tables, **header["facts"])
+        facts: dict[str, Any] = header["facts"]  # Any: see `facts`
+        facts = {**facts, "failed_ranks": tuple(facts["failed_ranks"])}
+        return cls(lease=lease, tables=tables, **facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from starwhale.storage.task_contract import SharedRows, TaskStores
 from starwhale.storage.task_side import JobSide, LocalTaskStores, log_path
 
 ROWS = 7
+INFO = {"labels": ("cat", "dog"), "scale": 0.5, "raw": b"\0\1"}
 _STEP = "contract:predict"
 Connect = Callable[[Task], TaskStores]
 """Makes what one attempt sees of storage."""
@@ -267,6 +268,18 @@ class TaskStoresContract:
             text = log_path(each.side.stores.layout, each.tasks[0]).read_text(encoding="utf-8")
             assert text == "".join(f"line {k} ü\n" for k in range(20))
 
+    def test_what_was_logged_is_kept_after_a_sync(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            for k in range(20):
+                each.second.log(f"line {k}\n")
+            each.second.sync()
+            text = log_path(each.side.stores.layout, each.tasks[1]).read_text(encoding="utf-8")
+            assert text == "".join(f"line {k}\n" for k in range(20))
+
+    def test_a_dataset_says_what_its_owner_keeps_beside_its_rows(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            assert each.first.dataset_info(0) == INFO
+
 
 def lease_of(stores: TaskStores) -> RangeLease:
     """Take the next range, which must be there."""
@@ -319,6 +332,7 @@ def _make_job(stores: Any) -> Job:  # Any: Stores; only what is used here matter
     nested = {"a": [0, None], "b": ("x", b"\0\1")}
     for k in range(ROWS):
         writer.put(k, {"number": 10 * k, "nested": nested, "picture": Image(content(k))})
+    writer.set_info(INFO)
     dataset = DatasetInput(
         uri="contract/version/1",
         given="contract",

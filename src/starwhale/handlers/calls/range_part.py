@@ -226,12 +226,12 @@ class RangePart:
             timings={"predict": self.predict_s, **({"wait": self.wait_s} if self.wait_s else {})},
         )
 
-    def _failed_ranks(self) -> list[int]:
+    def _failed_ranks(self) -> tuple[int, ...]:
         """Return which rows have failed, where the ledger cannot tell from their number."""
         if not self.lease.pieces or not self.errors.ids:
-            return []
+            return ()
         failed = set(self.errors.columns["_index"])
-        return [rank for rank, key in zip(self.ranks, self.keys, strict=False) if key in failed]
+        return tuple(rank for rank, key in zip(self.ranks, self.keys, strict=False) if key in failed)
 
     def _refuse(self, position: int, error: UsageError) -> None:
         if self._rules.fails_on_error:
