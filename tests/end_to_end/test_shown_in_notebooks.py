@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from starwhale.api.notebook.job_board import Speed, make_board, table_html
+from starwhale.api.notebook.job_board import StepSpeed, make_board, table_html
 from starwhale.domain.status import Status
 from starwhale.execution.run import JobProgress, StepView
 
@@ -23,7 +23,7 @@ def test_a_running_job_is_drawn_with_its_rows() -> None:
         return JobProgress(job_id="k" * 40, steps=(predict, StepView(name="m:evaluate", status=Status.CREATED)))
 
     seconds = iter((10.0, 12.0))
-    speed = Speed(lambda: next(seconds))
+    speed = StepSpeed(lambda: next(seconds))
     assert "rows/s" not in table_html(job(20), "", speed)
     shown = table_html(job(120), "stopping at the next batch", speed)
     assert '<progress max="1000" value="120"></progress>' in shown

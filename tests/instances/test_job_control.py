@@ -13,7 +13,7 @@ from starwhale.domain.wish import STOPS, Stop, Wish
 from starwhale.errors import ConflictError, JobTimeoutError, NotFoundError, StatusError
 from starwhale.execution.stops import LOOK_S, Stops
 from starwhale.instances.instance import Instance, open_instance
-from starwhale.instances.jobs.job_control import Patience, stop_job
+from starwhale.instances.jobs.job_control import WaitLimits, stop_job
 from starwhale.settings import read_settings
 from starwhale.storage.catalog.driver import end_driver, this_driver
 
@@ -75,7 +75,7 @@ def test_a_notebook_that_does_not_answer_is_not_killed(instance: Instance) -> No
     request = dataclasses.replace(JOB.request, executor="caller")
     found = instance.catalog.jobs.create(dataclasses.replace(JOB, request=request), {}, this_driver())
     with pytest.raises(ConflictError, match="notebook or script"):
-        stop_job(instance.stores, found, Wish.FORCE, Patience(force_after_s=0))
+        stop_job(instance.stores, found, Wish.FORCE, WaitLimits(force_after_s=0))
 
 
 def test_only_the_very_process_is_killed() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from starwhale import Binary, NumpyBinary
-from starwhale.results.agreement import Verdict, compare_rows, compare_values
+from starwhale.results.agreement import AgreementVerdict, compare_rows, compare_values
 from starwhale.results.reproduction import Tally, pair_rows
 
 NAN = math.nan
@@ -50,14 +50,14 @@ def test_arrays_of_floats_are_compared_by_their_numbers() -> None:
     import numpy as np
 
     one = np.array([[1.0, 2.0]])
-    assert compare_values(NumpyBinary(one), NumpyBinary(one + 1e-12)).verdict is Verdict.CLOSE
-    assert compare_values(NumpyBinary(one), NumpyBinary(one.T.copy())).verdict is Verdict.DIFFERENT
+    assert compare_values(NumpyBinary(one), NumpyBinary(one + 1e-12)).verdict is AgreementVerdict.CLOSE
+    assert compare_values(NumpyBinary(one), NumpyBinary(one.T.copy())).verdict is AgreementVerdict.DIFFERENT
     assert compare_values(NumpyBinary(one), NumpyBinary(one + 1)).absolute == 1.0
 
 
 def test_a_row_names_its_worst_column_and_the_largest_differences() -> None:
     found = compare_rows({"a": 1.0, "b": 10, "c": "x"}, {"a": 1.0 + 1e-9, "b": 12, "c": "x"})
-    assert (found.verdict, found.column, found.before, found.now) == (Verdict.DIFFERENT, "b", 10, 12)
+    assert (found.verdict, found.column, found.before, found.now) == (AgreementVerdict.DIFFERENT, "b", 10, 12)
     assert (found.absolute, found.relative) == (2.0, 2 / 12)
 
 
@@ -75,6 +75,6 @@ def test_what_is_missing_makes_a_difference() -> None:
     tally = Tally(name="rows")
     for before, now in ((1.0, 1.0), (1.0, 1.0 + 1e-12)):
         tally.add("x", compare_values(before, now))
-    assert tally.verdict is Verdict.CLOSE
-    tally.counts[Verdict.MISSING] += 1
-    assert tally.verdict is Verdict.DIFFERENT
+    assert tally.verdict is AgreementVerdict.CLOSE
+    tally.counts[AgreementVerdict.MISSING] += 1
+    assert tally.verdict is AgreementVerdict.DIFFERENT

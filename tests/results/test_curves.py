@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
 from starwhale.results.curve import Curve, CurveKind, thinned
-from starwhale.results.figure import Found
+from starwhale.results.figure import FiguresFound
 from starwhale.results.measure_curves import measure_curves, precision_points, roc_points
 from starwhale.results.metrics.examples import Examples
 from starwhale.results.metrics.registry import find_metric
@@ -60,8 +60,8 @@ def test_a_curve_of_each_label_and_what_is_kept_is_equal() -> None:
     scores = rng.dirichlet([1, 1, 1], 300).tolist()
     found = measure_curves(find_metric("auroc"), Examples(labels=labels, scores=scores))
     assert [each.label for each in found] == ["0", "1", "2"]
-    kept = Found(curves=tuple(found))
-    assert Found.from_json(kept.to_json()) == kept
+    kept = FiguresFound(curves=tuple(found))
+    assert FiguresFound.from_json(kept.to_json()) == kept
 
 
 @pytest.mark.parametrize("broken", [{"kind": "circle"}, {"y": [0.0]}, {"x": "0"}])

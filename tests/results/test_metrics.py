@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from starwhale.errors import NotFoundError, UsageError
 from starwhale.results.estimate import Setting, make_figures
-from starwhale.results.figure import Figure, Found
+from starwhale.results.figure import Figure, FiguresFound
 from starwhale.results.metrics.examples import Examples
 from starwhale.results.metrics.metric import Measured
 from starwhale.results.metrics.registry import BUILTIN, find_metric, metric_names
@@ -310,7 +310,7 @@ def test_figures_are_stored_and_read_whole() -> None:
         find_metric("recall_per_class"), Examples(labels=["a", "b", "b"], predictions=["a", "b", None])
     )
     assert [each.key for each in found] == ["recall_per_class[a]", "recall_per_class[b]"]
-    assert Found.from_json(Found(figures=tuple(found)).to_json()).figures == tuple(found)
+    assert FiguresFound.from_json(FiguresFound(figures=tuple(found)).to_json()).figures == tuple(found)
 
 
 def test_errors_of_0_and_1_are_no_shares() -> None:

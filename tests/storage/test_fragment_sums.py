@@ -18,7 +18,7 @@ from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 from starwhale.storage.dataset_rows.fragment_file import FragmentFile, fragment_name
 from starwhale.storage.dataset_rows.fragments import FragmentReader
 from starwhale.storage.dataset_rows.manifest import Fragment, load_manifest
-from starwhale.storage.dataset_rows.places import LocalImage, LocalPlaces, Span
+from starwhale.storage.dataset_rows.places import FileSpan, LocalImage, LocalPlaces
 from starwhale.storage.dataset_rows.sums import make_tail
 from starwhale.storage.protocols import Key
 
@@ -32,7 +32,7 @@ class CountingPlaces(LocalPlaces):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.asked: list[Span] = []
+        self.asked: list[FileSpan] = []
 
     def open(self, name: str, *, what: str) -> LocalImage:
         places, image = self, super().open(name, what=what)
@@ -41,14 +41,14 @@ class CountingPlaces(LocalPlaces):
             def __init__(self) -> None:
                 self._shown = bytearray(image.show(size=0).nbytes)
 
-            def show(self, spans: Iterable[Span] | None = None, *, size: int) -> memoryview:
+            def show(self, spans: Iterable[FileSpan] | None = None, *, size: int) -> memoryview:
                 for span in spans or ():
                     places.asked.append(span)
                     end = span.offset + span.size
                     self._shown[span.offset : end] = image.show(size=size)[span.offset : end]
                 return memoryview(self._shown)
 
-            def read(self, span: Span) -> bytes:
+            def read(self, span: FileSpan) -> bytes:
                 places.asked.append(span)
                 return image.read(span)
 

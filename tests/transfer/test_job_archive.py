@@ -33,7 +33,7 @@ from starwhale.errors import (
     UsageError,
 )
 from starwhale.instances import Instance, open_instance
-from starwhale.results.agreement import Verdict
+from starwhale.results.agreement import AgreementVerdict
 from starwhale.results.read import read_rows, summary, table_names
 from starwhale.results.reports.job_report import make_report
 from starwhale.settings import Settings
@@ -163,7 +163,10 @@ def test_a_job_is_reproduced_in_another_project_and_what_is_missing_there_is_nam
     made = there.jobs.import_archive(origin / "good.swjob", project="other")
     again = there.jobs.reproduce(made.job.id)
     assert again.found is not None
-    assert (again.found.verdict, again.found.rows.counts[Verdict.IDENTICAL]) == (Verdict.IDENTICAL, ROWS)
+    assert (again.found.verdict, again.found.rows.counts[AgreementVerdict.IDENTICAL]) == (
+        AgreementVerdict.IDENTICAL,
+        ROWS,
+    )
     second = there.jobs.get(again.outcome.job_id)
     assert (second.project, second.request.model_uri.split("/")[2]) == ("other", "other")
 

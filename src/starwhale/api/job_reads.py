@@ -12,7 +12,7 @@ from starwhale.errors import NotFoundError, nearest
 from starwhale.storage.protocols import Key, TableQuery, Value
 
 if TYPE_CHECKING:
-    from starwhale.instances.jobs.job_logs import TaskLog
+    from starwhale.instances.jobs.job_logs import TaskLogLines
     from starwhale.results.figure import Figure
     from starwhale.results.reports.job_report import JobReport
     from starwhale.storage.catalog.records import JobRecord, StepRecord
@@ -125,7 +125,7 @@ class JobReads:
 
     def logs(
         self, step: str = "", task: int | None = None, attempt: int | None = None, limit: int = 0
-    ) -> list[TaskLog]:
+    ) -> list[TaskLogLines]:
         """Return what its tasks have printed: one value per task that printed anything, with its `lines`.
 
         Args:

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]  # Any: JSON objects
-Place = str | os.PathLike[str]
+FilePath = str | os.PathLike[str]
 
 
 def build(  # noqa: PLR0917 - one parameter per option of the command
-    yaml: Place | None = None,
-    venv: Place | None = None,
+    yaml: FilePath | None = None,
+    venv: FilePath | None = None,
     shell: bool = False,
     image: str = "",
     name: str = "",
@@ -68,7 +68,7 @@ def build(  # noqa: PLR0917 - one parameter per option of the command
 
 
 def lock(
-    target_dir: Place | None = ".", yaml: Place | None = None, venv: Place | None = None, shell: bool = False
+    target_dir: FilePath | None = ".", yaml: FilePath | None = None, venv: FilePath | None = None, shell: bool = False
 ) -> str:
     """Pin what a source names, without keeping a version, and return the lock.
 
@@ -144,7 +144,7 @@ def activate(uri: str, force: bool = False) -> str:
 
 
 def run(
-    uri: str, command: Sequence[str], cwd: Place | None = None, force: bool = False
+    uri: str, command: Sequence[str], cwd: FilePath | None = None, force: bool = False
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command in the environment of a version, wait for its end, and return how it ended; output goes where ours goes.
 
@@ -168,7 +168,7 @@ def run(
     return subprocess.run([program, *command[1:]], cwd=cwd, env=environment, check=False)
 
 
-def extract(uri: str, target_dir: Place, force: bool = False) -> Path:
+def extract(uri: str, target_dir: FilePath, force: bool = False) -> Path:
     """Write the files of a version into a folder, every byte verified, and return the folder.
 
     Raises:
@@ -202,7 +202,7 @@ def copy(
     return copied.version.uri.full
 
 
-def export(uri: str, path: Place, force: bool = False) -> Path:
+def export(uri: str, path: FilePath, force: bool = False) -> Path:
     """Write a version to one archive file, to be imported elsewhere, and return its path.
 
     Raises:
@@ -214,7 +214,7 @@ def export(uri: str, path: Place, force: bool = False) -> Path:
     return Path(path)
 
 
-def import_archive(path: Place, name: str = "", force: bool = False) -> str:
+def import_archive(path: FilePath, name: str = "", force: bool = False) -> str:
     """Make a version of an archive that `export` wrote, and return its URI; one that is there already is left as it is.
 
     Raises:
@@ -234,7 +234,7 @@ def recover(uri: str) -> str:
     return default_instance().runtimes.recover(uri).uri.full
 
 
-def _source(yaml: Place | None, venv: Place | None, *, shell: bool, image: str) -> RuntimeSource:
+def _source(yaml: FilePath | None, venv: FilePath | None, *, shell: bool, image: str) -> RuntimeSource:
     from starwhale.instances.runtimes import RuntimeSource
 
     if sum((yaml is not None, venv is not None, shell, bool(image))) > 1:

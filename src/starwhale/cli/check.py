@@ -25,10 +25,10 @@ def check(app: CliApp) -> None:
 
     Exits with 1 when something must be mended; what is merely not installed is a note. Nothing is written.
     """
-    from starwhale.instances.place.check import Verdict, check_machine
+    from starwhale.instances.place.check import CheckOutcome, check_machine
 
     found = [_environment(), *check_machine(app.settings)]
-    wrong = [each for each in found if each.verdict is Verdict.WRONG]
+    wrong = [each for each in found if each.verdict is CheckOutcome.WRONG]
     app.emit(
         {"ok": not wrong, "checks": [each.to_json() for each in found]},
         lambda console: _render(console, found, wrong),
@@ -38,12 +38,12 @@ def check(app: CliApp) -> None:
 
 
 def _environment() -> Check:
-    from starwhale.instances.place.check import Check, Verdict
+    from starwhale.instances.place.check import Check, CheckOutcome
 
     there = original.here()
     return Check(
         name="environment",
-        verdict=Verdict.WRONG if there else Verdict.OK,
+        verdict=CheckOutcome.WRONG if there else CheckOutcome.OK,
         found=f"the original starwhale is here too: {', '.join(there)}" if there else "this program alone",
         hint=original.mend_here() if there else "",
     )

@@ -15,7 +15,7 @@ from starwhale.cli.complete_names import completes
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from starwhale.instances.jobs.job_logs import LogChoice, TaskLog
+    from starwhale.instances.jobs.job_logs import LogChoice, TaskLogLines
 
 
 @click.command("logs", cls=SwCommand)
@@ -76,5 +76,5 @@ def _follow(app: CliApp, job_address: str, choice: LogChoice, limit: int) -> Non
             click.echo(json.dumps(facts, ensure_ascii=False) if app.wants_json else line)
 
 
-def _heading(log: TaskLog) -> str:
+def _heading(log: TaskLogLines) -> str:
     return f"== {log.title}{f': {log.status}' if log.status else ''} =="

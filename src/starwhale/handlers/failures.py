@@ -25,7 +25,7 @@ _NUMBERS = ("'int'", "'float'")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FailurePlace:
     """A line of the user's code."""
 
     file: str
@@ -63,14 +63,14 @@ def _installed() -> tuple[str, ...]:
     return tuple(paths[name].rstrip("/") + "/" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
-def definition(function: Callable[..., object]) -> Place | None:
+def definition(function: Callable[..., object]) -> FailurePlace | None:
     """Return the line of a function's `def`, below its decorators; None for one that is not written in Python."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
         return None
     lines = linecache.getlines(code.co_filename)[code.co_firstlineno - 1 :]
     below = next((count for count, line in enumerate(lines) if line.lstrip().startswith(("def ", "async def "))), 0)
-    return Place(code.co_filename, code.co_firstlineno + below, code.co_name)
+    return FailurePlace(code.co_filename, code.co_firstlineno + below, code.co_name)
 
 
 def user_frames(error: BaseException) -> traceback.StackSummary:
@@ -94,15 +94,15 @@ def is_user_file(name: str) -> bool:
     return not name.startswith(_own()) and not name.startswith(_installed())
 
 
-def user_place(error: BaseException) -> Place | None:
+def user_place(error: BaseException) -> FailurePlace | None:
     """Return the innermost line of the user's own code; None when there is no line at all."""
     if isinstance(error, SyntaxError) and error.filename:
-        return Place(error.filename, error.lineno or 1)
-    if isinstance(place := getattr(error, "place", None), Place):
+        return FailurePlace(error.filename, error.lineno or 1)
+    if isinstance(place := getattr(error, "place", None), FailurePlace):
         return place
     frames = user_frames(error)
     mine = [frame for frame in frames if is_user_file(frame.filename)] or list(frames)
-    return Place(mine[-1].filename, mine[-1].lineno or 1, mine[-1].name) if mine else None
+    return FailurePlace(mine[-1].filename, mine[-1].lineno or 1, mine[-1].name) if mine else None
 
 
 def user_frame(error: BaseException) -> str:
@@ -118,16 +118,16 @@ def stuck_place(stack: FrameType | None) -> tuple[str, str]:
         return "", ""
     frame = frames[mine[-1]]
     shown = traceback.StackSummary.from_list(frames[mine[0] :])
-    return str(Place(frame.filename, frame.lineno or 1, frame.name)), "".join(shown.format())
+    return str(FailurePlace(frame.filename, frame.lineno or 1, frame.name)), "".join(shown.format())
 
 
-def waiting_place(call: object) -> Place | None:
+def waiting_place(call: object) -> FailurePlace | None:
     """Return the user's innermost line at which a coroutine waits; None for what is no coroutine, or is not the user's."""
-    place: Place | None = None
+    place: FailurePlace | None = None
     while call is not None:
         frame: FrameType | None = getattr(call, "cr_frame", None)
         if frame is not None and is_user_file(frame.f_code.co_filename):
-            place = Place(frame.f_code.co_filename, frame.f_lineno or 1, frame.f_code.co_name)
+            place = FailurePlace(frame.f_code.co_filename, frame.f_lineno or 1, frame.f_code.co_name)
         call = getattr(call, "cr_await", None)
     return place
 
@@ -136,7 +136,7 @@ def crash_frame(output: str) -> str:
     """Return `file:line in function` of the user's innermost frame in what `faulthandler` wrote of a crash, or nothing."""
     for file, line, function in _FAULT_FRAME.findall(output.rpartition("(most recent call first)")[2]):
         if is_user_file(file):
-            return str(Place(file, int(line), function))
+            return str(FailurePlace(file, int(line), function))
     return ""
 
 

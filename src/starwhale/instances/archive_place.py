@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from starwhale.instances.dataset_stores import dataset_stores
 from starwhale.instances.destination import SAME_NAME, check_project, parse_destination
 from starwhale.storage.catalog.copies import CopyPlan
-from starwhale.transfer.places import Place
+from starwhale.transfer.places import ArchivePlace
 
 if TYPE_CHECKING:
     from starwhale.storage.stores import Stores
 
 
-def make_place(stores: Stores, fixed_version: str = "") -> Place:
+def make_place(stores: Stores, fixed_version: str = "") -> ArchivePlace:
     """Say where the versions of an archive go."""
-    return Place(
+    return ArchivePlace(
         stores=dataset_stores(stores, fixed_version),
         rows=stores.datasets,
         blobs=stores.blobs,

@@ -32,13 +32,13 @@ BIG_INT, TUPLE, ARRAY, SCALAR, MEDIA_VALUE, TIME = 1, 2, 3, 4, 5, 6
 
 SourceOf = Callable[[dict[str, Any]], Source]
 """Finds content again from the reference that `pack` was given for it."""
-Place = Callable[[BaseArtifact], "dict[str, Any] | None"]
+Placer = Callable[[BaseArtifact], "dict[str, Any] | None"]
 """Keeps a value's content elsewhere and returns a reference to it, or returns None to have it inline."""
 
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
 
-def pack(value: object, *, place: Place | None = None, exact: bool = False, pure: bool = False) -> bytes:
+def pack(value: object, *, place: Placer | None = None, exact: bool = False, pure: bool = False) -> bytes:
     """Return the bytes of a value.
 
     Args:
@@ -84,7 +84,7 @@ class _Packer:
 
     __slots__ = ("_engine", "_place")
 
-    def __init__(self, engine: Any, place: Place | None) -> None:  # Any: the C package has no types
+    def __init__(self, engine: Any, place: Placer | None) -> None:  # Any: the C package has no types
         self._engine = engine
         self._place = place
 
@@ -177,7 +177,7 @@ def _c_package() -> Any | None:  # Any: it may be missing
         return None
 
 
-def _tag(value: Any, write: Callable[[object], bytes], place: Place | None) -> object:  # Any: any user value
+def _tag(value: Any, write: Callable[[object], bytes], place: Placer | None) -> object:  # Any: any user value
     """Return a tagged value, or the plain value that an instance of a subclass stands for."""
     kind = cast("type[Any]", type(value))
     if kind is tuple:
@@ -203,7 +203,7 @@ def _tag(value: Any, write: Callable[[object], bytes], place: Place | None) -> o
 _BASES: tuple[Any, ...] = (dict, list, tuple, str, int, float, bytes)  # Any: seven constructors with one argument
 
 
-def _write_media(value: MediaValue, write: Callable[[object], bytes], place: Place | None) -> bytes:
+def _write_media(value: MediaValue, write: Callable[[object], bytes], place: Placer | None) -> bytes:
     if place is not None and isinstance(value, BaseArtifact) and value.carried_source is not None:
         reference = place(value)
         if reference is not None:

@@ -13,7 +13,7 @@ from starwhale.models.ignore import IgnoreRules
 from starwhale.models.listing import Entry, EntryKind, Listing
 from starwhale.models.seen import Seen, now_ns
 from starwhale.models.space import fits, refuse_too_much
-from starwhale.models.walk import Found, Stamp, walk
+from starwhale.models.walk import Stamp, Walked, walk
 from starwhale.storage.blobs.batch import BlobBatch
 from starwhale.storage.blobs.content import digest_file
 
@@ -93,7 +93,7 @@ def package(
     )
 
 
-def _known(found: Found, seen: Seen, blobs: LocalBlobStore) -> Entry | None:
+def _known(found: Walked, seen: Seen, blobs: LocalBlobStore) -> Entry | None:
     """Return the entry of what need not be read, or None."""
     if found.stamp is None:
         return Entry(path=found.path, kind=found.kind, target=found.target)
@@ -105,7 +105,7 @@ def _entry(path: str, stamp: Stamp, digest: str) -> Entry:
     return Entry(path=path, kind=EntryKind.FILE, digest=digest, size=stamp.size, is_executable=stamp.is_executable)
 
 
-def _check_space(unread: Sequence[Found], blobs: LocalBlobStore) -> None:
+def _check_space(unread: Sequence[Walked], blobs: LocalBlobStore) -> None:
     """Refuse what does not fit; where it might not, everything is read once to see what is stored already."""
     sizes = [(each, each.stamp.disk_bytes) for each in unread if each.stamp is not None]
     free = blobs.free_bytes()
@@ -120,7 +120,7 @@ def _check_space(unread: Sequence[Found], blobs: LocalBlobStore) -> None:
     refuse_too_much(sum(new.values()), free, "new content of the model", blobs.root)
 
 
-def _keep(found: Found, batch: BlobBatch, seen: Seen) -> tuple[Entry, bool]:
+def _keep(found: Walked, batch: BlobBatch, seen: Seen) -> tuple[Entry, bool]:
     """Put one file into the store; also return whether its content was new there."""
     read_at_ns = now_ns()
     with _open(found) as file:
@@ -143,7 +143,7 @@ def _keep(found: Found, batch: BlobBatch, seen: Seen) -> tuple[Entry, bool]:
     return _entry(found.path, before, digest), is_new
 
 
-def _open(found: Found) -> BinaryIO:
+def _open(found: Walked) -> BinaryIO:
     try:
         return found.source.open("rb")
     except FileNotFoundError as error:

@@ -47,7 +47,7 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Walked:
     """Something to be packaged."""
 
     path: str
@@ -68,7 +68,7 @@ def walk(
     *,
     skip: Path | None = None,
     on_left_out: Callable[[str], object] = lambda _path: None,
-) -> Iterator[Found]:
+) -> Iterator[Walked]:
     """Yield files, links and empty folders, in no promised order.
 
     A link stays a link when it leads to something that is packaged too. One that leads to a file elsewhere becomes that file; one that
@@ -107,14 +107,14 @@ def walk(
             elif stat.S_ISLNK(mode):
                 yield _follow(workdir, path, rules)
             elif stat.S_ISREG(mode):
-                yield Found(path=path, kind=EntryKind.FILE, source=source, stamp=Stamp.of(state))
+                yield Walked(path=path, kind=EntryKind.FILE, source=source, stamp=Stamp.of(state))
             else:
                 raise _refused(path, "is a socket, a pipe or a device, which cannot be packaged")
         if folder and not kept:
-            yield Found(path=folder, kind=EntryKind.FOLDER, source=workdir / folder)
+            yield Walked(path=folder, kind=EntryKind.FOLDER, source=workdir / folder)
 
 
-def _follow(workdir: Path, path: str, rules: IgnoreRules) -> Found:
+def _follow(workdir: Path, path: str, rules: IgnoreRules) -> Walked:
     link = workdir / path
     try:
         end = link.resolve(strict=True)
@@ -124,9 +124,9 @@ def _follow(workdir: Path, path: str, rules: IgnoreRules) -> Found:
         raise _refused(path, f"is a link that {reason}") from error
     if _is_packaged(workdir, end, rules):
         near = step if _is_packaged(workdir, step, rules) and _leads_to(step, end) else end
-        return Found(path=path, kind=EntryKind.LINK, source=link, target=os.path.relpath(near, link.parent))
+        return Walked(path=path, kind=EntryKind.LINK, source=link, target=os.path.relpath(near, link.parent))
     if end.is_file():
-        return Found(path=path, kind=EntryKind.FILE, source=end, stamp=Stamp.of(_state(end, path)))
+        return Walked(path=path, kind=EntryKind.FILE, source=end, stamp=Stamp.of(_state(end, path)))
     what = f"is a link to {end}, which is not packaged with it"
     raise ModelSourceError(
         f"{path!r} {what}", path=path, hint=f"copy the folder to its place, or leave the link out: --exclude '/{path}'"

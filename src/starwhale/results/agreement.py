@@ -14,7 +14,7 @@ ABSOLUTE = 1e-9
 """… or by at most this: near zero, shares say nothing."""
 
 
-class Verdict(StrEnum):
+class AgreementVerdict(StrEnum):
     """How what was found now agrees with what was found before; the later ones are worse."""
 
     IDENTICAL = "identical"
@@ -28,17 +28,17 @@ class Verdict(StrEnum):
     @property
     def is_good(self) -> bool:
         """Whether it counts as reproduced."""
-        return self in {Verdict.IDENTICAL, Verdict.CLOSE}
+        return self in {AgreementVerdict.IDENTICAL, AgreementVerdict.CLOSE}
 
 
-_ORDER = list(Verdict)
+_ORDER = list(AgreementVerdict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """How two values agree, and by how much the numbers in them differ at most."""
 
-    verdict: Verdict = Verdict.IDENTICAL
+    verdict: AgreementVerdict = AgreementVerdict.IDENTICAL
     """The worst that was found."""
     absolute: float = 0.0
     """Largest difference of two numbers."""
@@ -112,7 +112,7 @@ def compare_values(before: Any, now: Any) -> Agreement:  # Any: values of the us
 
 def _compare_numbers(before: float, now: float) -> Agreement:
     if before == now or (before != before and now != now):  # noqa: PLR0124 - NaN is a value
-        return SAME if type(before) is type(now) else Agreement(verdict=Verdict.CLOSE, before=before, now=now)
+        return SAME if type(before) is type(now) else Agreement(verdict=AgreementVerdict.CLOSE, before=before, now=now)
     if isinstance(before, int) and isinstance(now, int):
         return _different(before, now, absolute=float(abs(before - now)))
     if not (math.isfinite(before) and math.isfinite(now)):
@@ -120,7 +120,7 @@ def _compare_numbers(before: float, now: float) -> Agreement:
     absolute = abs(before - now)
     relative = absolute / max(abs(before), abs(now))
     is_close = relative <= RELATIVE or absolute <= ABSOLUTE
-    verdict = Verdict.CLOSE if is_close else Verdict.DIFFERENT
+    verdict = AgreementVerdict.CLOSE if is_close else AgreementVerdict.DIFFERENT
     return Agreement(verdict=verdict, absolute=absolute, relative=relative, before=before, now=now)
 
 
@@ -157,4 +157,4 @@ def _numbers(value: Any) -> list[Any] | None:  # Any: a value of the user's, and
 def _different(before: object, now: object, *, absolute: float = 0.0) -> Agreement:
     largest = max(abs(before), abs(now)) if absolute and isinstance(before, int) and isinstance(now, int) else 0
     relative = absolute / largest if largest else 0.0
-    return Agreement(verdict=Verdict.DIFFERENT, absolute=absolute, relative=relative, before=before, now=now)
+    return Agreement(verdict=AgreementVerdict.DIFFERENT, absolute=absolute, relative=relative, before=before, now=now)

@@ -134,7 +134,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FiguresFound:
     """What was computed of a job when it ended."""
 
     figures: tuple[Figure, ...] = ()
@@ -151,7 +151,7 @@ class Found:
         return found | ({"confusions": [each.to_record() for each in self.confusions]} if self.confusions else {})
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Found:
+    def from_json(cls, data: Mapping[str, Any]) -> FiguresFound:
         """Read what is stored with a job; one of an older program has figures alone.
 
         Raises:
@@ -177,14 +177,14 @@ class Found:
             raise CorruptedError(f"the figures of the job cannot be read: {error}") from error
 
 
-def found_of(record: Mapping[str, Any]) -> Found:  # Any: the record of a job
+def found_of(record: Mapping[str, Any]) -> FiguresFound:  # Any: the record of a job
     """Return what was computed of a job, from its record; nothing where it wanted nothing, or has not ended.
 
     Raises:
         CorruptedError: It cannot be read.
     """
     data = record.get(FIGURES)
-    return Found.from_json(data) if data else Found()
+    return FiguresFound.from_json(data) if data else FiguresFound()
 
 
 def figures_of(record: Mapping[str, Any]) -> tuple[Figure, ...]:  # Any: the record of a job

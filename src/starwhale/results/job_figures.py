@@ -16,7 +16,7 @@ from starwhale.results.compare.distributions import normal_quantile
 from starwhale.results.confusion import MOST_LABELS, Confusion, confusion_of
 from starwhale.results.curve import Curve
 from starwhale.results.estimate import Setting, make_figures
-from starwhale.results.figure import Figure, Found
+from starwhale.results.figure import Figure, FiguresFound
 from starwhale.results.measure_curves import measure_curves
 from starwhale.results.metric_rows import MetricRows, read_metric_rows
 from starwhale.results.metrics.examples import Examples, as_numbers, known_rows, settled
@@ -42,7 +42,7 @@ def wanted_of(step: Step) -> WantedMetrics | None:
     return WantedMetrics.from_json(step.record.metrics) if step.record.metrics else None
 
 
-def compute_figures(stores: Stores, job: JobRecord) -> Found:
+def compute_figures(stores: Stores, job: JobRecord) -> FiguresFound:
     """Compute the figures of a job from what it found, with the curves and the confusion matrix that belong to them.
 
     Rows come in row order whoever computed them, so that figures are equal to the last digit for any number of tasks and any executor.
@@ -60,7 +60,7 @@ def compute_figures(stores: Stores, job: JobRecord) -> Found:
         tail = f"step={step.name.partition(':')[2]}" if len(asking) > 1 else ""
         _add_step(found, stores, job, (step, wanted, tail))
     figures = sorted(found.figures, key=lambda each: bool(each.slice))  # those over all rows first
-    return Found(
+    return FiguresFound(
         figures=tuple(figures or classification_figures(stores, job, digests_of(job))),
         curves=tuple(found.curves),
         confusions=tuple(found.confusions),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.row_id import make_row_id
-from starwhale.results.agreement import Agreement, Verdict, compare_rows, compare_values
+from starwhale.results.agreement import Agreement, AgreementVerdict, compare_rows, compare_values
 from starwhale.results.read import job_scope, summary, table_names
 from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED, RETRIED_ERRORS, TableQuery
 
@@ -32,7 +32,7 @@ class Tally:
 
     name: str
     """What they are: `rows`, `metrics`, or the name of a table."""
-    counts: dict[Verdict, int] = field(default_factory=lambda: dict.fromkeys(Verdict, 0))
+    counts: dict[AgreementVerdict, int] = field(default_factory=lambda: dict.fromkeys(AgreementVerdict, 0))
     """How many there are of each verdict."""
     absolute: float = 0.0
     """Largest difference of two numbers."""
@@ -54,11 +54,11 @@ class Tally:
         return sum(self.counts.values())
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> AgreementVerdict:
         """The worst of all, where something that is missing or new makes a difference."""
         if any(count for each, count in self.counts.items() if not each.is_good):
-            return Verdict.DIFFERENT
-        return Verdict.CLOSE if self.counts[Verdict.CLOSE] else Verdict.IDENTICAL
+            return AgreementVerdict.DIFFERENT
+        return AgreementVerdict.CLOSE if self.counts[AgreementVerdict.CLOSE] else AgreementVerdict.IDENTICAL
 
     def to_json(self) -> dict[str, Any]:  # Any: a JSON object
         """Return counts, largest differences, and the first ones that differ."""
@@ -110,10 +110,10 @@ class Reproduction:
         return tuple(filter(None, (self.rows, self.metrics, *self.tables)))
 
     @property
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> AgreementVerdict | None:
         """The worst of all; None where there was nothing to compare."""
         found = [each.verdict for each in self.tallies if each.total]
-        return max(found, key=list(Verdict).index) if found else None
+        return max(found, key=list(AgreementVerdict).index) if found else None
 
     def to_json(self) -> dict[str, Any]:  # Any: a JSON object
         """Return the shape of `job reproduce -o json`."""
@@ -158,9 +158,9 @@ def _compare_summaries(before: Row, now: Row) -> Tally:
     tally = Tally(name="metrics")
     for name in dict.fromkeys((*before, *now)):
         if name not in now:
-            tally.add(name, Agreement(verdict=Verdict.MISSING, before=before[name]))
+            tally.add(name, Agreement(verdict=AgreementVerdict.MISSING, before=before[name]))
         elif name not in before:
-            tally.add(name, Agreement(verdict=Verdict.ADDED, now=now[name]))
+            tally.add(name, Agreement(verdict=AgreementVerdict.ADDED, now=now[name]))
         else:
             found = compare_values(before[name], now[name])
             tally.add(name, dataclasses.replace(found, before=before[name], now=now[name]))
@@ -173,9 +173,9 @@ def _compare_table(
     tally = Tally(name="rows" if table == RESULTS else table)
     for row_id, one, other in pair_rows(_rows(stores, before, table, ids), _rows(stores, now, table, ids)):
         if other is None:
-            tally.add(row_id, Agreement(verdict=Verdict.MISSING))
+            tally.add(row_id, Agreement(verdict=AgreementVerdict.MISSING))
         elif one is None:
-            tally.add(row_id, Agreement(verdict=Verdict.ADDED))
+            tally.add(row_id, Agreement(verdict=AgreementVerdict.ADDED))
         else:
             tally.add(row_id, compare_rows(one, other))
     return tally

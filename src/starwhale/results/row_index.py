@@ -79,7 +79,7 @@ class TableFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class OpenedTable:
     """A table as of one moment."""
 
     scope: ResultScope
@@ -115,7 +115,7 @@ class RowIndexes:
             found.append(TableFacts(name=name, rows=opened.columns.count, columns=opened.columns.kinds()))
         return found
 
-    def open(self, job: JobRecord, table: str, moment: int | None = None) -> Opened:
+    def open(self, job: JobRecord, table: str, moment: int | None = None) -> OpenedTable:
         """Open a table as of a moment, or now.
 
         Raises:
@@ -129,13 +129,13 @@ class RowIndexes:
         if moment is not None:
             found = self._get((job.id, name, moment))
             if found is not None:
-                return Opened(scope=scope, table=name, moment=moment, columns=found)
+                return OpenedTable(scope=scope, table=name, moment=moment, columns=found)
         taken = reader.moment(scope, name) if moment is None else moment
         columns = self._get((job.id, name, taken))
         if columns is None:
             taken, columns = reader.columns(scope, name, moment)
             self._keep((job.id, name, taken), columns, 12 * columns.count)
-        return Opened(scope=scope, table=name, moment=taken, columns=columns)
+        return OpenedTable(scope=scope, table=name, moment=taken, columns=columns)
 
     def read(
         self,
@@ -274,7 +274,7 @@ class RowIndexes:
         }
         return Series(columns=made, rows=len(chosen), total=total)
 
-    def order(self, opened: Opened, wanted: RowsWanted) -> Numbers | None:
+    def order(self, opened: OpenedTable, wanted: RowsWanted) -> Numbers | None:
         """Return the numbers of the rows that fit, in the order that is asked for; None for all of them in the table's own."""
         if not wanted.where.strip() and not wanted.sort and opened.table not in {ERRORS, RETRIED_ERRORS}:
             return None
@@ -286,7 +286,7 @@ class RowIndexes:
             _give_back()
         return found
 
-    def column(self, opened: Opened, name: str) -> Any:  # Any: an Arrow array
+    def column(self, opened: OpenedTable, name: str) -> Any:  # Any: an Arrow array
         """Return a whole column, kept for the next time; None where it is not simple."""
         key = (*opened.key, name)
         found = self._get(key)
@@ -297,7 +297,7 @@ class RowIndexes:
             self._keep(key, found, found.nbytes)
         return found
 
-    def name_of(self, opened: Opened, name: str) -> str:
+    def name_of(self, opened: OpenedTable, name: str) -> str:
         """Return a column's name as the table has it.
 
         Raises:
@@ -316,7 +316,7 @@ class RowIndexes:
             return name  # rows of the user's own may have it
         raise UsageError(f"table {opened.table!r} has no column {name[:80]!r}", hint=nearest(name, known))
 
-    def _find(self, opened: Opened, wanted: RowsWanted) -> Numbers:
+    def _find(self, opened: OpenedTable, wanted: RowsWanted) -> Numbers:
         import numpy as np
 
         where = parse_where(wanted.where) if wanted.where.strip() else None
@@ -333,14 +333,14 @@ class RowIndexes:
             return self._sorted_by_rows(opened, chosen, sort, is_falling=wanted.descending)
         return _sorted(column, chosen, is_falling=wanted.descending)
 
-    def _in_row_order(self, opened: Opened, chosen: Numbers) -> Numbers:
+    def _in_row_order(self, opened: OpenedTable, chosen: Numbers) -> Numbers:
         """Order failed rows as their datasets do."""
         import numpy as np
 
         rows = list(self._narrow_rows(opened, ["id", "_index"]))
         return np.array(sorted(chosen.tolist(), key=lambda each: row_order(rows[each])), np.int64)
 
-    def _mask(self, opened: Opened, where: Where, names: Mapping[str, str]) -> Mask:
+    def _mask(self, opened: OpenedTable, where: Where, names: Mapping[str, str]) -> Mask:
         """Return which rows fit: column by column where that has a meaning, else row by row."""
         import numpy as np
 
@@ -352,7 +352,7 @@ class RowIndexes:
             mask[number] = where.matches(row)
         return mask
 
-    def _sorted_by_rows(self, opened: Opened, chosen: Numbers, name: str, *, is_falling: bool) -> Numbers:
+    def _sorted_by_rows(self, opened: OpenedTable, chosen: Numbers, name: str, *, is_falling: bool) -> Numbers:
         """Sort by a column whose values are of several kinds, or no numbers and texts."""
         import numpy as np
 
@@ -362,7 +362,7 @@ class RowIndexes:
         with_value.sort(key=lambda each: values[each] or (0, 0), reverse=is_falling)
         return np.array(with_value + without, np.int64)
 
-    def _narrow_rows(self, opened: Opened, names: Sequence[str]) -> Iterator[Row]:
+    def _narrow_rows(self, opened: OpenedTable, names: Sequence[str]) -> Iterator[Row]:
         """Read all rows with some columns, in the table's order."""
         scope = opened.scope
         if opened.table == RESULTS:
@@ -390,7 +390,7 @@ class RowIndexes:
                 return
             page = reader.read_page(scope, TableQuery(table=opened.table), page.next_cursor)
 
-    def _rows(self, opened: Opened, run: range) -> Iterator[Row]:
+    def _rows(self, opened: OpenedTable, run: range) -> Iterator[Row]:
         """Read rows that follow each other; where one cannot be read, each is read for itself and the error stands in its place."""
         reader = self._stores.results.reader
         number = run.start
@@ -416,7 +416,7 @@ class RowIndexes:
                 return
             number += count
 
-    def _without_inputs(self, opened: Opened, number: int, error: CorruptedError) -> Row:
+    def _without_inputs(self, opened: OpenedTable, number: int, error: CorruptedError) -> Row:
         """Read a row without what is joined from its dataset, where that is what is damaged; the error stands in its place."""
         reader = self._stores.results.reader
         try:

@@ -18,7 +18,7 @@ from starwhale.results.thresholds import (
 )
 
 if TYPE_CHECKING:
-    from starwhale.results.row_index import Opened, RowIndexes
+    from starwhale.results.row_index import OpenedTable, RowIndexes
     from starwhale.storage.catalog.records import JobRecord
 
 compute: Any = import_module("pyarrow.compute")  # its functions are made at run time
@@ -117,7 +117,9 @@ def find_thresholds(indexes: RowIndexes, jobs: Sequence[JobRecord], wanted: Scor
     )
 
 
-def _classes(indexes: RowIndexes, opened: Opened, wanted: ScoresWanted) -> tuple[list[str], Any]:  # Any: an Arrow array
+def _classes(
+    indexes: RowIndexes, opened: OpenedTable, wanted: ScoresWanted
+) -> tuple[list[str], Any]:  # Any: an Arrow array
     """Return the names of the classes of a run, and the number of its name for every row."""
     import pyarrow as pa
 
@@ -139,7 +141,7 @@ def _classes(indexes: RowIndexes, opened: Opened, wanted: ScoresWanted) -> tuple
     return [_class_name(each) for each in coded.dictionary.to_pylist()], coded.indices
 
 
-def _item(opened: Opened, wanted: ScoresWanted, classes: Sequence[str], positive: str) -> int | None:
+def _item(opened: OpenedTable, wanted: ScoresWanted, classes: Sequence[str], positive: str) -> int | None:
     """Return which item of a list is the score of a class; None where the column holds no lists."""
     kinds = {name.casefold(): kind for name, kind in opened.columns.kinds().items()}
     if wanted.item is not None or not kinds.get(wanted.score.casefold(), "").startswith("list"):
@@ -151,7 +153,7 @@ def _item(opened: Opened, wanted: ScoresWanted, classes: Sequence[str], positive
 
 
 def _read(
-    indexes: RowIndexes, opened: Opened, wanted: ScoresWanted, positive: str, classes: tuple[list[str], Any]
+    indexes: RowIndexes, opened: OpenedTable, wanted: ScoresWanted, positive: str, classes: tuple[list[str], Any]
 ) -> _Read:
     import numpy as np
 
@@ -166,7 +168,7 @@ def _read(
     return _Read(ScoredRows(scores=scores, positive=is_positive), tuple(names), indexes.column(opened, "id"))
 
 
-def _scores(indexes: RowIndexes, opened: Opened, wanted: ScoresWanted) -> Any:  # Any: an array of floats
+def _scores(indexes: RowIndexes, opened: OpenedTable, wanted: ScoresWanted) -> Any:  # Any: an array of floats
     import numpy as np
     import pyarrow as pa
 

@@ -48,7 +48,7 @@ class Readable(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ArchiveFile:
     """Where one file of an archive comes from."""
 
     path: Path
@@ -60,12 +60,12 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Packed:
+class PackedArchive:
     """What goes into an archive."""
 
     index: ArchiveIndex
     """What it holds."""
-    sources: Iterable[Source]
+    sources: Iterable[ArchiveFile]
     """Its files in the order of the index; asked for one after another."""
 
 
@@ -90,17 +90,17 @@ class Unpacked:
         return tuple(found)
 
 
-def join_members(packed: Packed, members: Iterable[Packed]) -> Packed:
+def join_members(packed: PackedArchive, members: Iterable[PackedArchive]) -> PackedArchive:
     """Put what else goes into an archive behind its own files."""
     from dataclasses import replace
     from itertools import chain
 
     more = tuple(members)
     index = replace(packed.index, members=tuple(each.index for each in more))
-    return Packed(index=index, sources=chain(packed.sources, *(each.sources for each in more)))
+    return PackedArchive(index=index, sources=chain(packed.sources, *(each.sources for each in more)))
 
 
-def write_archive(target: Path, packed: Packed, on_bytes: OnBytes | None = None) -> int:
+def write_archive(target: Path, packed: PackedArchive, on_bytes: OnBytes | None = None) -> int:
     """Write an archive beside its target, sync and rename it; what fails leaves nothing, and a file that is there is replaced.
 
     Args:
@@ -192,7 +192,7 @@ def _check_sums(entries: EntryReader, sums: Mapping[str, str]) -> None:
     raise damaged(entries.path, f"{wrong} differs from its checksum")
 
 
-def _write_entries(tar: tarfile.TarFile, packed: Packed, on_bytes: OnBytes | None) -> None:
+def _write_entries(tar: tarfile.TarFile, packed: PackedArchive, on_bytes: OnBytes | None) -> None:
     index = packed.index
     sums: dict[str, str] = {}
     text = index.to_json()
@@ -220,7 +220,7 @@ def _write_entries(tar: tarfile.TarFile, packed: Packed, on_bytes: OnBytes | Non
     _add(tar, CHECKSUMS, len(text), BytesIO(text), {})
 
 
-def _opened_source(source: Source) -> BinaryIO:
+def _opened_source(source: ArchiveFile) -> BinaryIO:
     try:
         return source.path.open("rb")
     except FileNotFoundError as error:
@@ -325,16 +325,16 @@ def _check_room(folder: Path, needed: int, path: Path) -> None:
         raise NoSpaceError(message, hint="free some space; nothing was written")
 
 
-def _not_exported(source: Source, what: str) -> CorruptedError:
+def _not_exported(source: ArchiveFile, what: str) -> CorruptedError:
     message = f"corrupted file {source.path}: it {what}"
     return CorruptedError(message, path=str(source.path), hint="nothing was exported; restore the file from a copy")
 
 
 __all__ = [
+    "ArchiveFile",
     "ArchiveIndex",
     "OnBytes",
-    "Packed",
-    "Source",
+    "PackedArchive",
     "Unpacked",
     "join_members",
     "read_index",

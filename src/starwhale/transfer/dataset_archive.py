@@ -10,11 +10,11 @@ from starwhale.errors import CorruptedError
 from starwhale.storage.catalog.copies import CopyPlan, tags_to_copy
 from starwhale.storage.catalog.records import BundleRecord, VersionDraft, VersionRecord
 from starwhale.storage.protocols import DatasetCommit
-from starwhale.transfer.archive import ArchiveIndex, Packed, Source, Unpacked
-from starwhale.transfer.places import Place, free_id, make_index, origin
+from starwhale.transfer.archive import ArchiveFile, ArchiveIndex, PackedArchive, Unpacked
+from starwhale.transfer.places import ArchivePlace, free_id, make_index, origin
 
 
-def pack_dataset(place: Place, version: VersionRecord) -> Packed:
+def pack_dataset(place: ArchivePlace, version: VersionRecord) -> PackedArchive:
     """Gather a version with its message, info and tags; every byte of it is verified.
 
     Raises:
@@ -30,10 +30,10 @@ def pack_dataset(place: Place, version: VersionRecord) -> Packed:
         )
     place.rows.keep(version.bundle_id)
     files = tuple((name, (folder / name).stat().st_size) for name in names)
-    return Packed(index=make_index(version, files), sources=[Source(path=folder / name) for name in names])
+    return PackedArchive(index=make_index(version, files), sources=[ArchiveFile(path=folder / name) for name in names])
 
 
-def take_dataset(place: Place, found: Unpacked, plan: CopyPlan, known: VersionRecord | None) -> VersionRecord:
+def take_dataset(place: ArchivePlace, found: Unpacked, plan: CopyPlan, known: VersionRecord | None) -> VersionRecord:
     """Make a version of what an archive held.
 
     Args:
@@ -49,7 +49,9 @@ def take_dataset(place: Place, found: Unpacked, plan: CopyPlan, known: VersionRe
     return _commit(place, found.folder, bundle, found.index, plan)
 
 
-def _commit(place: Place, folder: Path, bundle: BundleRecord, index: ArchiveIndex, plan: CopyPlan) -> VersionRecord:
+def _commit(
+    place: ArchivePlace, folder: Path, bundle: BundleRecord, index: ArchiveIndex, plan: CopyPlan
+) -> VersionRecord:
     stores = place.stores
     tags = tags_to_copy((stores.versions, stores.tags), index.tags, index.content_digest, bundle, plan)
     others = [each.content_digest for each in stores.versions.history(bundle.id, with_removed=True)]

@@ -28,10 +28,10 @@ from starwhale.storage.columns.files import make_folder, sync_folder
 from starwhale.storage.in_use import hold
 from starwhale.storage.result_parts.part_codec import check_batch
 from starwhale.transfer.archive import (
+    ArchiveFile,
     ArchiveIndex,
     OnBytes,
-    Packed,
-    Source,
+    PackedArchive,
     Unpacked,
     join_members,
     read_index,
@@ -41,7 +41,7 @@ from starwhale.transfer.archive import (
 from starwhale.transfer.dataset_archive import pack_dataset
 from starwhale.transfer.job_rows import ROWS, JobText, WholeJob, read_job_text, stretches_of, with_logs, write_job_text
 from starwhale.transfer.listed_archive import pack_listed
-from starwhale.transfer.places import Place, check_kind
+from starwhale.transfer.places import ArchivePlace, check_kind
 from starwhale.transfer.version_archive import take_version
 
 if TYPE_CHECKING:
@@ -72,7 +72,12 @@ class Imported:
 
 
 def export_job(
-    stores: Stores, place: Place, job: JobRecord, target: Path, members: Sequence[str], on_bytes: OnBytes | None = None
+    stores: Stores,
+    place: ArchivePlace,
+    job: JobRecord,
+    target: Path,
+    members: Sequence[str],
+    on_bytes: OnBytes | None = None,
 ) -> int:
     """Write a job as one file, and return its bytes.
 
@@ -101,7 +106,9 @@ def export_job(
         return write_archive(target, join_members(packed, more), on_bytes)
 
 
-def import_job(stores: Stores, place: Place, path: Path, plan: CopyPlan, on_bytes: OnBytes | None = None) -> Imported:
+def import_job(
+    stores: Stores, place: ArchivePlace, path: Path, plan: CopyPlan, on_bytes: OnBytes | None = None
+) -> Imported:
     """Bring a job in, under the id that it had, and first what came with it; whatever fails leaves no half job and no half version.
 
     Args:
@@ -160,7 +167,7 @@ def _members(stores: Stores, job: JobRecord, members: Sequence[str]) -> tuple[li
     return listed, datasets
 
 
-def _pack(stores: Stores, job: JobRecord) -> Packed:
+def _pack(stores: Stores, job: JobRecord) -> PackedArchive:
     with stores.catalog.read() as connection:
         written = write_job_text(connection, job)
     folder = stores.layout.logs(job.id)
@@ -183,15 +190,15 @@ def _pack(stores: Stores, job: JobRecord) -> Packed:
         },
         files=tuple(files),
     )
-    return Packed(index=index, sources=_sources(stores, job, written, logs))
+    return PackedArchive(index=index, sources=_sources(stores, job, written, logs))
 
 
-def _sources(stores: Stores, job: JobRecord, written: JobText, logs: Sequence[Path]) -> Iterator[Source]:
-    yield Source(path=Path(JOB), content=BytesIO(written.text))
+def _sources(stores: Stores, job: JobRecord, written: JobText, logs: Sequence[Path]) -> Iterator[ArchiveFile]:
+    yield ArchiveFile(path=Path(JOB), content=BytesIO(written.text))
     if written.stretches:
-        yield Source(path=stores.results.folder(job.id), content=_Stretches(stores, job.id, written))
+        yield ArchiveFile(path=stores.results.folder(job.id), content=_Stretches(stores, job.id, written))
     for each in logs:
-        yield Source(path=each)
+        yield ArchiveFile(path=each)
 
 
 class _Stretches:

@@ -14,8 +14,8 @@ from starwhale.runtimes.manifest import Bundled, read_manifest
 from starwhale.storage.catalog.copies import CopyPlan, tags_to_copy
 from starwhale.storage.catalog.records import VersionDraft, VersionRecord
 from starwhale.storage.in_use import hold
-from starwhale.transfer.archive import ArchiveIndex, Packed, Source, Unpacked
-from starwhale.transfer.places import Place, free_id, make_index, origin
+from starwhale.transfer.archive import ArchiveFile, ArchiveIndex, PackedArchive, Unpacked
+from starwhale.transfer.places import ArchivePlace, free_id, make_index, origin
 from starwhale.transfer.typed_json import read_typed
 
 LISTING = "listing"
@@ -37,7 +37,7 @@ MAX_LISTING_BYTES = 256 << 20
 """Bytes of a list of files: a million files and more."""
 
 
-def pack_listed(place: Place, version: VersionRecord) -> Packed:
+def pack_listed(place: ArchivePlace, version: VersionRecord) -> PackedArchive:
     """Gather a version with its handlers, message and tags; every byte of it is verified while it is exported.
 
     Raises:
@@ -49,14 +49,14 @@ def pack_listed(place: Place, version: VersionRecord) -> Packed:
     listed = blobs.path(version.content_digest).stat().st_size
     files = ((LISTING, listed), *((f"{_BLOBS}{digest}", sizes[digest]) for digest in sorted(sizes)))
 
-    def sources() -> Iterator[Source]:
+    def sources() -> Iterator[ArchiveFile]:
         for digest in (version.content_digest, *sorted(sizes)):
-            yield Source(path=blobs.place(digest), digest=digest)
+            yield ArchiveFile(path=blobs.place(digest), digest=digest)
 
-    return Packed(index=make_index(version, files), sources=sources())
+    return PackedArchive(index=make_index(version, files), sources=sources())
 
 
-def take_listed(place: Place, found: Unpacked, plan: CopyPlan, known: VersionRecord | None) -> VersionRecord:
+def take_listed(place: ArchivePlace, found: Unpacked, plan: CopyPlan, known: VersionRecord | None) -> VersionRecord:
     """Make a version of what an archive held, once its files are those of its list and what it says of them can be read.
 
     Args:

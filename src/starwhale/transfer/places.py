@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ArchivePlace:
     """Where versions lie on this machine."""
 
     stores: DatasetStores
@@ -64,7 +64,7 @@ def make_index(version: VersionRecord, files: tuple[tuple[str, int], ...]) -> Ar
     )
 
 
-def find_version(place: Place, index: ArchiveIndex, plan: CopyPlan) -> VersionRecord | None:
+def find_version(place: ArchivePlace, index: ArchiveIndex, plan: CopyPlan) -> VersionRecord | None:
     """Return the version of an archive if its dataset or model has it already.
 
     Raises:
@@ -103,4 +103,4 @@ def origin(index: ArchiveIndex) -> str:
     return f"{index.project}/{index.name}/{index.version}"
 
 
-__all__ = ["Place", "check_kind", "find_version", "free_id", "make_index", "origin"]
+__all__ = ["ArchivePlace", "check_kind", "find_version", "free_id", "make_index", "origin"]

@@ -11,7 +11,7 @@ from starwhale.storage.in_use import hold
 from starwhale.transfer.archive import OnBytes, read_index, unpacked_archive, write_archive
 from starwhale.transfer.dataset_archive import pack_dataset, take_dataset
 from starwhale.transfer.listed_archive import pack_listed, take_listed
-from starwhale.transfer.places import Place, check_kind, find_version
+from starwhale.transfer.places import ArchivePlace, check_kind, find_version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starwhale.transfer.archive import ArchiveIndex, Unpacked
 
 
-def export_version(place: Place, version: VersionRecord, target: Path, on_bytes: OnBytes | None = None) -> int:
+def export_version(place: ArchivePlace, version: VersionRecord, target: Path, on_bytes: OnBytes | None = None) -> int:
     """Write a version as one file, and return its bytes.
 
     Raises:
@@ -33,7 +33,9 @@ def export_version(place: Place, version: VersionRecord, target: Path, on_bytes:
         return write_archive(target, pack_listed(place, version), on_bytes)
 
 
-def import_version(place: Place, path: Path, kind: str, plan: CopyPlan, on_bytes: OnBytes | None = None) -> Copied:
+def import_version(
+    place: ArchivePlace, path: Path, kind: str, plan: CopyPlan, on_bytes: OnBytes | None = None
+) -> Copied:
     """Make a version of an archive, with the id that it had where that is free; whatever fails leaves no version behind.
 
     Args:
@@ -59,7 +61,7 @@ def import_version(place: Place, path: Path, kind: str, plan: CopyPlan, on_bytes
         return take_version(place, found, plan)
 
 
-def take_version(place: Place, found: Unpacked, plan: CopyPlan) -> Copied:
+def take_version(place: ArchivePlace, found: Unpacked, plan: CopyPlan) -> Copied:
     """Make a version of what an archive held; see `import_version`."""
     plan, known = _find(place, found.index, plan)
     if known is not None and not plan.force:
@@ -68,7 +70,7 @@ def take_version(place: Place, found: Unpacked, plan: CopyPlan) -> Copied:
     return Copied(version=take(place, found, plan, known), is_new=known is None)
 
 
-def _find(place: Place, index: ArchiveIndex, plan: CopyPlan) -> tuple[CopyPlan, VersionRecord | None]:
+def _find(place: ArchivePlace, index: ArchiveIndex, plan: CopyPlan) -> tuple[CopyPlan, VersionRecord | None]:
     """Return the plan with the name that the version gets, and the version where it is there already."""
     plan = dataclasses.replace(plan, name=check_name(index.kind, plan.name or index.name))
     return plan, find_version(place, index, plan)

@@ -38,11 +38,11 @@ def make_board(clock: Callable[[], float] = time.monotonic) -> Board | None:
     """Return what draws in this cell; None where there is no notebook."""
     if not in_notebook():
         return None
-    speed = Speed(clock)
+    speed = StepSpeed(clock)
     return Bars(speed) if importlib.util.find_spec("ipywidgets") else Table(speed)
 
 
-class Speed:
+class StepSpeed:
     """Rows per second of each step, since it was seen first."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -57,7 +57,7 @@ class Speed:
         return f"{(step.done - done) / (now - began):,.0f} rows/s"
 
 
-def _words(step: StepView, speed: Speed) -> str:
+def _words(step: StepView, speed: StepSpeed) -> str:
     """Say how far one step is, in words."""
     if not step.total:
         return str(step.status)
@@ -73,7 +73,7 @@ def _short(step: StepView) -> str:
 class Table:
     """An HTML table that is drawn anew: every front end of notebooks can show it."""
 
-    def __init__(self, speed: Speed) -> None:
+    def __init__(self, speed: StepSpeed) -> None:
         self._speed = speed
         self._handle: Any = None  # Any: IPython ships no types
 
@@ -87,7 +87,7 @@ class Table:
             self._handle.update(shown)
 
 
-def table_html(job: JobProgress, note: str, speed: Speed) -> str:
+def table_html(job: JobProgress, note: str, speed: StepSpeed) -> str:
     """Draw the steps as a table; everything that users wrote is escaped."""
     rows = "".join(
         f'<tr><td style="text-align:left">{escape(_short(step))}</td>'
@@ -104,7 +104,7 @@ def table_html(job: JobProgress, note: str, speed: Speed) -> str:
 class Bars:
     """Bars of ipywidgets."""
 
-    def __init__(self, speed: Speed) -> None:
+    def __init__(self, speed: StepSpeed) -> None:
         self._speed = speed
         self._widgets: Any = importlib.import_module("ipywidgets")  # Any: it ships no types
         self._bars: dict[str, tuple[Any, Any]] = {}  # Any: widgets

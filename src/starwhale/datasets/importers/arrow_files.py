@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from starwhale.datasets.importers.arrow_blocks import BlockMaker, pick_columns, unreadable
 from starwhale.datasets.importers.blocks import RowBlock
-from starwhale.datasets.importers.place import Place, is_address, list_places, open_binary
+from starwhale.datasets.importers.place import SourcePlace, is_address, list_places, open_binary
 from starwhale.datasets.importers.registry import Importer
 from starwhale.errors import DatasetSourceError
 
@@ -25,7 +25,7 @@ class ArrowOptions:
     """Names of the columns; none means all."""
 
 
-def read_arrow(places: Place | Sequence[Place], options: ArrowOptions | None = None) -> Iterator[RowBlock]:
+def read_arrow(places: SourcePlace | Sequence[SourcePlace], options: ArrowOptions | None = None) -> Iterator[RowBlock]:
     """Yield the rows of Arrow IPC files and streams, Feather files, directories of them (and below) and http(s) addresses.
 
     Keys count from 0 over all of them.

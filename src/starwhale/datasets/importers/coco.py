@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from starwhale.datasets.importers.json_stream import JsonStream, Piece
-from starwhale.datasets.importers.place import Place, Row, TextPlace, is_address, list_places, open_binary
+from starwhale.datasets.importers.place import Row, SourcePlace, TextPlace, is_address, list_places, open_binary
 from starwhale.datasets.importers.registry import Importer
 from starwhale.errors import DatasetSourceError, UnsupportedValueError, nearest
 from starwhale.media import COCOObjectAnnotation, Image
@@ -43,7 +43,7 @@ class _Index:
     """Image id → line of its first annotation."""
 
 
-def read_coco(places: Place | Sequence[Place], options: CocoOptions | None = None) -> Iterator[Row]:
+def read_coco(places: SourcePlace | Sequence[SourcePlace], options: CocoOptions | None = None) -> Iterator[Row]:
     """Yield a row for each image, under its `file_name`.
 
     Features: `file_name`, `file` (the Image), `image_id`, `width`, `height`, `annotations` (a list of COCOObjectAnnotation, whose

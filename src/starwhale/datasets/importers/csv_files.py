@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from starwhale.datasets.importers.place import HTTP_TIMEOUT_S, Place, Row, TextPlace, list_places
+from starwhale.datasets.importers.place import HTTP_TIMEOUT_S, Row, SourcePlace, TextPlace, list_places
 from starwhale.datasets.importers.registry import Importer
 from starwhale.errors import DatasetSourceError, nearest
 
@@ -40,7 +40,7 @@ class CsvOptions:
     """For addresses."""
 
 
-def read_csv(paths: Place | Sequence[Place], options: CsvOptions | None = None) -> Iterator[Row]:
+def read_csv(paths: SourcePlace | Sequence[SourcePlace], options: CsvOptions | None = None) -> Iterator[Row]:
     """Yield the rows of CSV files, directories of them (and below) and http(s) addresses; keys count from 0 over all of them.
 
     The first line names the features. Lines without anything are left out.

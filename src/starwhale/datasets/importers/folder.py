@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from starwhale.datasets.importers.csv_files import CsvOptions, read_csv_file
-from starwhale.datasets.importers.place import Place, Row, TextPlace, files_below
+from starwhale.datasets.importers.place import Row, SourcePlace, TextPlace, files_below
 from starwhale.datasets.importers.registry import Importer
 from starwhale.errors import DatasetSourceError, UsageError, nearest
 from starwhale.media import Audio, BaseArtifact, Image, MIMEType, Video
@@ -48,7 +48,7 @@ class _Metadata:
     features: dict[str, object]
 
 
-def read_folder(folder: Place, kind: FolderKind, *, auto_label: bool = True) -> Iterator[Row]:
+def read_folder(folder: SourcePlace, kind: FolderKind, *, auto_label: bool = True) -> Iterator[Row]:
     """Yield a row for each file of a kind in and below a folder; the key is its path relative to the folder, with `/`.
 
     Features: `file_name` (the same path), `file`, `label` (the name of the directory it lies in, except directly in the folder),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from starwhale.datasets.importers.json_stream import JsonStream, unique_object
-from starwhale.datasets.importers.place import HTTP_TIMEOUT_S, Place, Row, TextPlace, list_places
+from starwhale.datasets.importers.place import HTTP_TIMEOUT_S, Row, SourcePlace, TextPlace, list_places
 from starwhale.datasets.importers.registry import Importer
 from starwhale.errors import DatasetSourceError, nearest
 
@@ -19,7 +19,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=unique_object)
 
 
 def read_json(
-    paths: Place | Sequence[Place],
+    paths: SourcePlace | Sequence[SourcePlace],
     *,
     field_selector: str = "",
     encoding: str | None = None,

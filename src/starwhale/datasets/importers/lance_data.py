@@ -10,7 +10,7 @@ from typing import Any
 
 from starwhale.datasets.importers.arrow_blocks import BLOCK_ROWS, BlockMaker, pick_columns, unreadable
 from starwhale.datasets.importers.blocks import RowBlock
-from starwhale.datasets.importers.place import Place, each_place, near_names
+from starwhale.datasets.importers.place import SourcePlace, each_place, near_names
 from starwhale.datasets.importers.registry import Importer
 from starwhale.errors import DatasetSourceError, MissingDependencyError
 
@@ -31,7 +31,7 @@ class LanceOptions:
     """Version of a data set; 0 means the newest."""
 
 
-def read_lance(places: Place | Sequence[Place], options: LanceOptions | None = None) -> Iterator[RowBlock]:
+def read_lance(places: SourcePlace | Sequence[SourcePlace], options: LanceOptions | None = None) -> Iterator[RowBlock]:
     """Yield the rows of Lance data sets (folders), in the order in which they were added; keys count from 0 over all of them.
 
     Raises:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from starwhale.datasets.importers.arrow_blocks import BlockMaker, pick_columns, rows_that_fit, unreadable
 from starwhale.datasets.importers.blocks import RowBlock
-from starwhale.datasets.importers.place import Place, each_place, is_address, list_places, open_binary
+from starwhale.datasets.importers.place import SourcePlace, each_place, is_address, list_places, open_binary
 from starwhale.datasets.importers.registry import Importer
 from starwhale.errors import DatasetSourceError
 
@@ -31,7 +31,9 @@ class ParquetOptions:
     """Names of the columns; none means all."""
 
 
-def read_parquet(places: Place | Sequence[Place], options: ParquetOptions | None = None) -> Iterator[RowBlock]:
+def read_parquet(
+    places: SourcePlace | Sequence[SourcePlace], options: ParquetOptions | None = None
+) -> Iterator[RowBlock]:
     """Yield the rows of Parquet files, directories of them (and below) and http(s) addresses; keys count from 0 over all of them.
 
     Folders called `name=value` below a directory that is given add the column `name`, with integers where all values of it are.
@@ -85,7 +87,7 @@ def _picked_schema(schema: Any, picked: list[str] | None) -> Any:
     return schema if picked is None else pa.schema([schema.field(name) for name in picked], metadata=schema.metadata)
 
 
-def _files(places: Place | Sequence[Place]) -> list[tuple[str, dict[str, object]]]:
+def _files(places: SourcePlace | Sequence[SourcePlace]) -> list[tuple[str, dict[str, object]]]:
     """Return the files, each with the columns that its folders name."""
     given = each_place(places)
     found: list[tuple[str, dict[str, str]]] = []

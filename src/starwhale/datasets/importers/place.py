@@ -15,7 +15,7 @@ from starwhale.errors import DatasetSourceError
 
 Row = tuple[int | str, dict[str, object]]
 """A key and the features."""
-Place = str | os.PathLike[str]
+SourcePlace = str | os.PathLike[str]
 """A file, a directory or an http(s) address."""
 
 HTTP_TIMEOUT_S = 30.0
@@ -95,7 +95,7 @@ def is_address(name: str) -> bool:
     return name.lower().startswith(("http://", "https://"))
 
 
-def list_places(places: Place | Sequence[Place], suffixes: tuple[str, ...]) -> list[str]:
+def list_places(places: SourcePlace | Sequence[SourcePlace], suffixes: tuple[str, ...]) -> list[str]:
     """Return the files and addresses that are meant, directories replaced by the matching files in and below them, in order.
 
     Raises:
@@ -107,7 +107,7 @@ def list_places(places: Place | Sequence[Place], suffixes: tuple[str, ...]) -> l
     return [name for place in given for name in _expand(place, suffixes)]
 
 
-def each_place(places: Place | Sequence[Place]) -> list[str]:
+def each_place(places: SourcePlace | Sequence[SourcePlace]) -> list[str]:
     """Return one place or several as a list of texts."""
     given = [places] if isinstance(places, str | os.PathLike) else places
     return [os.fspath(place) for place in given]

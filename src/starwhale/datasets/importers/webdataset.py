@@ -13,7 +13,7 @@ from typing import Any
 
 from starwhale.datasets.importers.json_stream import RepeatedNameError, unique_object
 from starwhale.datasets.importers.media_values import make_media
-from starwhale.datasets.importers.place import Place, Row, each_place, list_places, open_binary
+from starwhale.datasets.importers.place import Row, SourcePlace, each_place, list_places, open_binary
 from starwhale.datasets.importers.registry import Importer
 from starwhale.errors import DatasetSourceError
 from starwhale.media import Binary
@@ -45,7 +45,9 @@ class WebDatasetOptions:
     """Put the name of the shard before each key, for shards that use the same keys."""
 
 
-def read_webdataset(places: Place | Sequence[Place], options: WebDatasetOptions | None = None) -> Iterator[Row]:
+def read_webdataset(
+    places: SourcePlace | Sequence[SourcePlace], options: WebDatasetOptions | None = None
+) -> Iterator[Row]:
     """Yield a row for each sample of tar shards, under its name; one feature for each of its extensions.
 
     `json` is decoded, `cls` and the like are integers, `txt` and the like text, pictures, sounds and videos media as they are, `npy`

@@ -35,7 +35,7 @@ _DECODED_BYTES = 4 << 20
 """Bytes of mixed values that are Python values at one time, about; as such they take many times as much."""
 
 
-class Column:
+class ColumnGatherer:
     """Gathers one column, or one field of a struct.
 
     Args:
@@ -104,14 +104,14 @@ class Structs:
     def __init__(self, source_of: SourceOf) -> None:
         self._source_of = source_of
         self._rows = 0
-        self._fields: dict[str, Column] = {}
+        self._fields: dict[str, ColumnGatherer] = {}
         self._again: set[str] = set()
 
     def add(self, values: Any, kind: str) -> None:
         for name, array, field_kind in _fields_of(values):
             known = self._fields.get(name)
             if known is None or known.kind == "null":  # the first rows may have nothing in a field
-                known = self._fields[name] = Column(name, field_kind, self._source_of)
+                known = self._fields[name] = ColumnGatherer(name, field_kind, self._source_of)
                 known.add(pa.nulls(self._rows), "null")
             known.add(array, field_kind if field_kind != "null" else "null")
         self._rows += len(values)
@@ -136,7 +136,7 @@ class Mixed:
     def __init__(self, source_of: SourceOf) -> None:
         self._source_of = source_of
         self._types: Counter[str] = Counter()
-        self._columns: dict[str, Column] = {}
+        self._columns: dict[str, ColumnGatherer] = {}
         self._again: set[str] = set()
 
     def add(self, values: Any, kind: str) -> None:
@@ -144,7 +144,7 @@ class Mixed:
             self._types[name] += len(array)
             if name in _GATHERED:
                 if name not in self._columns:
-                    self._columns[name] = Column(name, name, self._source_of)
+                    self._columns[name] = ColumnGatherer(name, name, self._source_of)
                 self._columns[name].add(array, made)
 
     def needs_bins(self) -> bool:
@@ -231,4 +231,4 @@ def _type_name(kind: str) -> str:
     return "list" if kind.startswith("list<") else "dict" if kind.startswith("struct<") else kind
 
 
-__all__ = ["Column", "make_part"]
+__all__ = ["ColumnGatherer", "make_part"]

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from starwhale.datasets.reading import own_columns
-from starwhale.datasets.statistics.columns import Column
+from starwhale.datasets.statistics.columns import ColumnGatherer
 from starwhale.datasets.statistics.facts import ColumnStatistics, DatasetStatistics, OnProgress
 from starwhale.storage.columns.encode import escape_name, kind_of
 from starwhale.storage.protocols import DatasetReader
@@ -48,7 +48,7 @@ def compute_statistics(
 
 
 def _compute_column(reader: DatasetReader, name: str, told: Callable[[int], None]) -> ColumnStatistics:
-    column = Column(name, reader.columns[name], reader.source_of)
+    column = ColumnGatherer(name, reader.columns[name], reader.source_of)
     done = 0
     for array, kind in _batches(reader, name):
         column.add(array, kind)

@@ -32,7 +32,7 @@ _PROC = Path("/proc/driver/nvidia/gpus")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundAccelerator:
     """An accelerator as the driver knows it."""
 
     position: int
@@ -69,7 +69,7 @@ def find_accelerators() -> tuple[Accelerator, ...]:
     return ()
 
 
-def choose(found: Sequence[Found], visible: str | None) -> tuple[Accelerator, ...]:
+def choose(found: Sequence[FoundAccelerator], visible: str | None) -> tuple[Accelerator, ...]:
     """Leave those that CUDA_VISIBLE_DEVICES lets this process see.
 
     As in CUDA, positions and beginnings of UUIDs name them, and whatever stands behind a name that fits nothing is not seen.
@@ -102,17 +102,17 @@ def accelerator_environment(ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def read_listing(text: str) -> list[Found]:
+def read_listing(text: str) -> list[FoundAccelerator]:
     """Read what `nvidia-smi -L` prints.
 
     Example:
         >>> [each.name for each in read_listing("GPU 0: NVIDIA L4 (UUID: GPU-1f2e)")]
         ['NVIDIA L4']
     """
-    found: list[Found] = []
+    found: list[FoundAccelerator] = []
     for line in text.splitlines():
         if match := _GPU.match(line):
-            found.append(Found(int(match[1]), match[3], match[2]))
+            found.append(FoundAccelerator(int(match[1]), match[3], match[2]))
         elif found and (match := _MIG.match(line)):
             whole = found[-1]
             piece = match[2], f"{whole.name} {' '.join(match[1].split())}"
@@ -124,7 +124,7 @@ def _words(visible: str) -> list[str]:
     return [each.strip() for each in visible.split(",") if each.strip()]
 
 
-def _name_of(word: str, found: Sequence[Found]) -> str | None:
+def _name_of(word: str, found: Sequence[FoundAccelerator]) -> str | None:
     """Find what a word of CUDA_VISIBLE_DEVICES means."""
     if word.isdecimal():
         return next((each.name for each in found if each.position == int(word)), None)
@@ -133,7 +133,7 @@ def _name_of(word: str, found: Sequence[Found]) -> str | None:
     return fits[0] if len(fits) == 1 else None
 
 
-def _ask_program() -> list[Found]:
+def _ask_program() -> list[FoundAccelerator]:
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -147,7 +147,7 @@ def _ask_program() -> list[Found]:
     return read_listing(done.stdout)
 
 
-def _ask_library() -> list[Found]:
+def _ask_library() -> list[FoundAccelerator]:
     """Ask NVML, which containers often have without the program."""
     if sys.platform != "linux":
         return []
@@ -163,11 +163,11 @@ def _ask_library() -> list[Found]:
         library.nvmlShutdown()
 
 
-def _ask_devices(library: ctypes.CDLL) -> list[Found]:
+def _ask_devices(library: ctypes.CDLL) -> list[FoundAccelerator]:
     count = ctypes.c_uint()
     if library.nvmlDeviceGetCount_v2(ctypes.byref(count)) != 0:
         return []
-    found: list[Found] = []
+    found: list[FoundAccelerator] = []
     for position in range(count.value):
         device = ctypes.c_void_p()
         if library.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(position), ctypes.byref(device)) != 0:
@@ -177,20 +177,20 @@ def _ask_devices(library: ctypes.CDLL) -> list[Found]:
             buffer = ctypes.create_string_buffer(96)
             return buffer.value.decode(errors="replace") if ask(device, buffer, ctypes.c_uint(96)) == 0 else ""
 
-        found.append(Found(position, text(library.nvmlDeviceGetUUID), text(library.nvmlDeviceGetName)))
+        found.append(FoundAccelerator(position, text(library.nvmlDeviceGetUUID), text(library.nvmlDeviceGetName)))
     return found
 
 
-def _read_driver() -> list[Found]:
+def _read_driver() -> list[FoundAccelerator]:
     """Read the driver's own files: one folder per accelerator, named by its place on the bus."""
-    found: list[Found] = []
+    found: list[FoundAccelerator] = []
     for path in sorted(_PROC.glob("*/information")):
         try:
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             continue
         facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        found.append(Found(len(found), facts.get("GPU UUID", ""), facts.get("Model", "")))
+        found.append(FoundAccelerator(len(found), facts.get("GPU UUID", ""), facts.get("Model", "")))
     return found
 
 

@@ -20,7 +20,7 @@ from starwhale.handlers.calls.range_part import RangePart, RowFailed, Rules
 from starwhale.handlers.calls.retry import Patience, Tried, Wait
 from starwhale.handlers.calls.row_clock import RowTimeoutError
 from starwhale.handlers.context import Context, set_runtime_context
-from starwhale.handlers.failures import Place, exception_text, waiting_place
+from starwhale.handlers.failures import FailurePlace, exception_text, waiting_place
 from starwhale.handlers.log_buffer import LogBranch, LogBuffer
 from starwhale.media.weight import LIGHT, weigh
 from starwhale.storage.part import PartDraft, RangeLease
@@ -249,7 +249,7 @@ class AsyncRunner:
     ) -> Any:  # Any: a row or batch, and what the user returns
         limit = asyncio.timeout(self._record.timeout_s or None)
         began = time.monotonic()
-        places: list[Place | None] = []
+        places: list[FailurePlace | None] = []
         try:
             async with limit:
                 found = self._function(data) if external is None else self._with_external(data, external)  # pyright: ignore[reportOptionalCall] - external is None where it is
@@ -272,7 +272,7 @@ class AsyncRunner:
             check_batch(self._record, result, len(data))
         return result
 
-    def _look_later(self, call: object, places: list[Place | None]) -> asyncio.TimerHandle:
+    def _look_later(self, call: object, places: list[FailurePlace | None]) -> asyncio.TimerHandle:
         """Take note of the line at which a call waits just before its time is up; later it may be anywhere."""
         after_s = max(self._record.timeout_s - _LOOK_BEFORE_S, 0.0)
         return asyncio.get_running_loop().call_later(after_s, lambda: places.append(waiting_place(call)))

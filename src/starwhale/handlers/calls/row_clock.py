@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from starwhale.handlers.failures import Place
+from starwhale.handlers.failures import FailurePlace
 
 _LOOK_S = 0.1
 
@@ -17,7 +17,7 @@ _LOOK_S = 0.1
 class RowTimeoutError(TimeoutError):
     """A call of predict took longer than its handler allows; it is not retried, whatever the handler declares."""
 
-    place: Place | None = None
+    place: FailurePlace | None = None
     """Where it was when the time was up, for a call whose traceback does not say."""
 
 

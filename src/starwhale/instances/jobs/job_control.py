@@ -27,7 +27,7 @@ _DONE = {Wish.PAUSE: "paused", Wish.CANCEL: "canceled", Wish.FORCE: "canceled"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class WaitLimits:
     """How long a wish is waited for."""
 
     timeout_s: float | None = None
@@ -38,7 +38,7 @@ class Patience:
     """End a driver that does not answer to force after so long."""
 
 
-def stop_job(stores: Stores, found: JobRecord, wish: Wish, patience: Patience) -> JobRecord:
+def stop_job(stores: Stores, found: JobRecord, wish: Wish, patience: WaitLimits) -> JobRecord:
     """Stop a job and return it when nobody works on it any more.
 
     Raises:

@@ -33,7 +33,7 @@ class LogChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskLog:
+class TaskLogLines:
     """What one attempt of a task printed, or what native code of one worker process did."""
 
     step: str
@@ -61,7 +61,7 @@ class TaskLog:
         return f"{self.step}, task {self.task}, attempt {self.attempt}"
 
 
-def read_logs(stores: Stores, job: JobRecord, choice: LogChoice, *, limit: int) -> list[TaskLog]:
+def read_logs(stores: Stores, job: JobRecord, choice: LogChoice, *, limit: int) -> list[TaskLogLines]:
     """Return the logs that are meant and have lines, in the order in which the attempts started; worker processes last.
 
     Args:
@@ -77,11 +77,11 @@ def read_logs(stores: Stores, job: JobRecord, choice: LogChoice, *, limit: int) 
     return [each for each in found if each.lines]
 
 
-def list_logs(stores: Stores, job: JobRecord) -> list[TaskLog]:
+def list_logs(stores: Stores, job: JobRecord) -> list[TaskLogLines]:
     """Return the logs of all attempts of a job that hold something, without their lines; worker processes last."""
     folder = stores.layout.logs(job.id)
     every = [
-        TaskLog(
+        TaskLogLines(
             step=each.step,
             task=each.task_index,
             attempt=each.number,
@@ -114,16 +114,16 @@ def find_log(stores: Stores, job: JobRecord, choice: LogChoice) -> Path:
     return Path(found.path)
 
 
-def _worker_logs(folder: Path) -> list[TaskLog]:
+def _worker_logs(folder: Path) -> list[TaskLogLines]:
     return [
-        TaskLog(step="", task=int(path.stem.partition("-")[2]), attempt=0, status="", path=str(path))
+        TaskLogLines(step="", task=int(path.stem.partition("-")[2]), attempt=0, status="", path=str(path))
         for path in sorted(folder.glob("worker-*.txt"))
     ]
 
 
 def follow_logs(
     stores: Stores, job: JobRecord, choice: LogChoice, *, limit: int, poll_s: float = 0.2
-) -> Iterator[TaskLog]:
+) -> Iterator[TaskLogLines]:
     """Return the last lines of the logs that are meant, then what comes, until nobody works on the job any more.
 
     Each value holds whole lines that are new; the last one of a log may be a line without its end.
@@ -146,7 +146,7 @@ def follow_logs(
         time.sleep(poll_s)
 
 
-def _find(stores: Stores, job: JobRecord, choice: LogChoice, *, is_patient: bool = False) -> list[TaskLog]:
+def _find(stores: Stores, job: JobRecord, choice: LogChoice, *, is_patient: bool = False) -> list[TaskLogLines]:
     """Return the logs that are meant, without their lines."""
     folder = stores.layout.logs(job.id)
     attempts = list(stores.catalog.jobs.attempts(job.id))
@@ -162,7 +162,7 @@ def _find(stores: Stores, job: JobRecord, choice: LogChoice, *, is_patient: bool
     if not chosen and not is_patient and (choice.task is not None or choice.attempt is not None):
         raise _nothing(job, choice, attempts)
     logs = [
-        TaskLog(
+        TaskLogLines(
             step=each.step,
             task=each.task_index,
             attempt=each.number,
@@ -209,13 +209,13 @@ def _nothing(job: JobRecord, choice: LogChoice, attempts: Sequence[AttemptRecord
     return NotFoundError(f"job {short} has no {what}", hint=f"there are: {'; '.join(shown[:8])}{more}")
 
 
-def _read(log: TaskLog, limit: int) -> TaskLog:
+def _read(log: TaskLogLines, limit: int) -> TaskLogLines:
     path = Path(log.path)
     start = tail_start(path, limit) if path.exists() else 0
     return _with(log, _lines(_from(path, start)), has_more=start > 0)
 
 
-def _with(log: TaskLog, lines: Sequence[str], *, has_more: bool = False) -> TaskLog:
+def _with(log: TaskLogLines, lines: Sequence[str], *, has_more: bool = False) -> TaskLogLines:
     return dataclasses.replace(log, lines=tuple(lines), has_more=has_more)
 
 

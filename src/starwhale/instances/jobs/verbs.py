@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starwhale.execution.run_options import RunOptions
     from starwhale.instances.jobs.job_compare import CompareOptions
     from starwhale.instances.jobs.job_gate import GateOptions
-    from starwhale.instances.jobs.job_logs import LogChoice, TaskLog
+    from starwhale.instances.jobs.job_logs import LogChoice, TaskLogLines
     from starwhale.instances.jobs.log_lines import LinesFound, LinesWanted
     from starwhale.instances.jobs.reproduce import Repeated, ReproduceOptions
     from starwhale.results.compare.findings import Comparison
@@ -122,9 +122,9 @@ class JobVerbs(JobReading):
             JobTimeoutError: It has not stopped in that time; it still will.
         """
         from starwhale.domain.wish import Wish
-        from starwhale.instances.jobs.job_control import Patience, stop_job
+        from starwhale.instances.jobs.job_control import WaitLimits, stop_job
 
-        return stop_job(self._stores, self.get(job), Wish.PAUSE, Patience(timeout_s=timeout_s))
+        return stop_job(self._stores, self.get(job), Wish.PAUSE, WaitLimits(timeout_s=timeout_s))
 
     def cancel(self, job: str, *, force: bool = False, timeout_s: float | None = None) -> JobRecord:
         """Stop a job for good, whichever process runs it, and return it when it has stopped; what was done is kept.
@@ -140,12 +140,12 @@ class JobVerbs(JobReading):
             ConflictError: Its driver does not answer, and is a notebook or on another machine.
         """
         from starwhale.domain.wish import Wish
-        from starwhale.instances.jobs.job_control import Patience, stop_job
+        from starwhale.instances.jobs.job_control import WaitLimits, stop_job
 
         wish = Wish.FORCE if force else Wish.CANCEL
-        return stop_job(self._stores, self.get(job), wish, Patience(timeout_s=timeout_s))
+        return stop_job(self._stores, self.get(job), wish, WaitLimits(timeout_s=timeout_s))
 
-    def logs(self, job: str, choice: LogChoice | None = None, *, limit: int = 0) -> Sequence[TaskLog]:
+    def logs(self, job: str, choice: LogChoice | None = None, *, limit: int = 0) -> Sequence[TaskLogLines]:
         """Return what the tasks of a job have printed, as far as they printed anything.
 
         Args:
@@ -160,7 +160,7 @@ class JobVerbs(JobReading):
 
         return read_logs(self._stores, self.get(job), choice or LogChoice(), limit=limit)
 
-    def follow_logs(self, job: str, choice: LogChoice | None = None, *, limit: int = 0) -> Iterator[TaskLog]:
+    def follow_logs(self, job: str, choice: LogChoice | None = None, *, limit: int = 0) -> Iterator[TaskLogLines]:
         """Return the last lines of the logs, then what comes, until nobody works on the job any more.
 
         Raises:
@@ -170,7 +170,7 @@ class JobVerbs(JobReading):
 
         return follow_logs(self._stores, self.get(job), choice or LogChoice(), limit=limit)
 
-    def list_logs(self, job: str) -> Sequence[TaskLog]:
+    def list_logs(self, job: str) -> Sequence[TaskLogLines]:
         """Return the logs of all attempts that hold something, without their lines; worker processes last."""
         from starwhale.instances.jobs.job_logs import list_logs
 

@@ -40,7 +40,7 @@ PROGRAMS = (
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)*")
 
 
-class Verdict(StrEnum):
+class CheckOutcome(StrEnum):
     """How a check came out."""
 
     OK = "ok"
@@ -56,7 +56,7 @@ class Check:
 
     name: str
     """What was looked at."""
-    verdict: Verdict
+    verdict: CheckOutcome
     """How it came out."""
     found: str
     """What is there."""
@@ -82,7 +82,7 @@ def check_machine(settings: Settings) -> tuple[Check, ...]:
     except StarwhaleError as error:  # without the one, the other cannot be looked at
         found.append(_failed("configuration", error))
     except OSError as error:
-        found.append(Check(name="root", verdict=Verdict.WRONG, found=f"cannot be looked at: {error}"))
+        found.append(Check(name="root", verdict=CheckOutcome.WRONG, found=f"cannot be looked at: {error}"))
     found.extend(map(_extra, EXTRAS))
     found.extend(_program(*each) for each in PROGRAMS)
     return tuple(found)
@@ -94,21 +94,23 @@ def _python() -> Check:
     first, last = (".".join(map(str, each)) for each in TESTED)
     return Check(
         name="python",
-        verdict=Verdict.OK if is_tested else Verdict.NOTE,
+        verdict=CheckOutcome.OK if is_tested else CheckOutcome.NOTE,
         found=f"{platform.python_version()} ({sys.executable})",
         hint="" if is_tested else f"{first} to {last} are tested",
     )
 
 
 def _ours() -> Check:
-    return Check(name="starwhale-evaluation", verdict=Verdict.OK, found=f"{VERSION} ({Path(__file__).parent.parent})")
+    return Check(
+        name="starwhale-evaluation", verdict=CheckOutcome.OK, found=f"{VERSION} ({Path(__file__).parent.parent})"
+    )
 
 
 def _configuration(configuration: Configuration) -> Check:
     where = (
         str(configuration.path) if configuration.path.exists() else f"{configuration.path} (not there; none is needed)"
     )
-    return Check(name="configuration", verdict=Verdict.OK, found=where)
+    return Check(name="configuration", verdict=CheckOutcome.OK, found=where)
 
 
 def _check_root(root: Path, *, allow_network: bool) -> Iterator[Check]:
@@ -119,11 +121,13 @@ def _check_root(root: Path, *, allow_network: bool) -> Iterator[Check]:
         yield _failed("root", error)
     else:
         is_made = Layout(root).marker.exists()
-        yield Check(name="root", verdict=Verdict.OK, found=f"{root}" if is_made else f"{root} (made when first used)")
+        yield Check(
+            name="root", verdict=CheckOutcome.OK, found=f"{root}" if is_made else f"{root} (made when first used)"
+        )
     is_writable = os.access(there, os.W_OK | os.X_OK)
     yield Check(
         name="root writable",
-        verdict=Verdict.OK if is_writable else Verdict.WRONG,
+        verdict=CheckOutcome.OK if is_writable else CheckOutcome.WRONG,
         found="yes" if is_writable else f"{there} cannot be written",
         hint="" if is_writable else "mend its permissions, or choose another directory with SW_LOCAL_STORAGE",
     )
@@ -138,15 +142,15 @@ def _file_system(root: Path, *, allow_network: bool) -> Check:
     try:
         check_local(root)
     except RootError as error:
-        verdict = Verdict.NOTE if allow_network else Verdict.WRONG
+        verdict = CheckOutcome.NOTE if allow_network else CheckOutcome.WRONG
         return Check(name="file system", verdict=verdict, found=found, hint=error.hint)
-    return Check(name="file system", verdict=Verdict.OK, found=found)
+    return Check(name="file system", verdict=CheckOutcome.OK, found=found)
 
 
 def _space(folder: Path) -> Check:
     free = shutil.disk_usage(folder).free
-    verdict = Verdict.WRONG if free < TOO_FULL else Verdict.NOTE if free < NEARLY_FULL else Verdict.OK
-    hint = "" if verdict is Verdict.OK else "free some: swcli gc --dry-run shows what can go"
+    verdict = CheckOutcome.WRONG if free < TOO_FULL else CheckOutcome.NOTE if free < NEARLY_FULL else CheckOutcome.OK
+    hint = "" if verdict is CheckOutcome.OK else "free some: swcli gc --dry-run shows what can go"
     return Check(name="free space", verdict=verdict, found=f"{free / 1e9:.1f} GB", hint=hint)
 
 
@@ -155,53 +159,55 @@ def _catalog(path: Path) -> Check:
 
     newest = OURS.revisions[-1]
     if not path.exists():
-        return Check(name="catalog", verdict=Verdict.OK, found=f"made when first used, with schema {newest}")
+        return Check(name="catalog", verdict=CheckOutcome.OK, found=f"made when first used, with schema {newest}")
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error as error:
         hint = f"look with: sqlite3 {path} 'PRAGMA integrity_check'"
-        return Check(name="catalog", verdict=Verdict.WRONG, found=f"cannot be read: {error}", hint=hint)
+        return Check(name="catalog", verdict=CheckOutcome.WRONG, found=f"cannot be read: {error}", hint=hint)
     schema = str(row[0]) if row else "none"
     if schema not in OURS.revisions:
         hint = "use a newer starwhale-evaluation, or another root with SW_LOCAL_STORAGE"
         found = f"schema {schema}, and this program knows up to {newest}"
-        return Check(name="catalog", verdict=Verdict.WRONG, found=found, hint=hint)
+        return Check(name="catalog", verdict=CheckOutcome.WRONG, found=found, hint=hint)
     behind = "" if schema == newest else f", brought to {newest} when next used, after a backup"
-    return Check(name="catalog", verdict=Verdict.OK, found=f"schema {schema}{behind}")
+    return Check(name="catalog", verdict=CheckOutcome.OK, found=f"schema {schema}{behind}")
 
 
 def _extra(name: str) -> Check:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return Check(name=name, verdict=Verdict.OK, found=version(name))
+        return Check(name=name, verdict=CheckOutcome.OK, found=version(name))
     except PackageNotFoundError:
         install = f"starwhale-evaluation[{EXTRAS[name]}]" if EXTRAS[name] else name
         hint = f"if you need it: pip install '{install}'"
-        return Check(name=name, verdict=Verdict.NOTE, found="not installed", hint=hint)
+        return Check(name=name, verdict=CheckOutcome.NOTE, found="not installed", hint=hint)
 
 
 def _program(name: str, command: tuple[str, ...], oldest: tuple[int, int], purpose: str) -> Check:
     if shutil.which(command[0]) is None:
-        return Check(name=name, verdict=Verdict.NOTE, found="not installed", hint=f"only for {purpose}")
+        return Check(name=name, verdict=CheckOutcome.NOTE, found="not installed", hint=f"only for {purpose}")
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Check(name=name, verdict=Verdict.NOTE, found=f"does not answer: {error}", hint=f"only for {purpose}")
+        return Check(
+            name=name, verdict=CheckOutcome.NOTE, found=f"does not answer: {error}", hint=f"only for {purpose}"
+        )
     version = _VERSION.search(done.stdout)
     if done.returncode or version is None:
-        return Check(name=name, verdict=Verdict.NOTE, found="not usable", hint=f"only for {purpose}")
+        return Check(name=name, verdict=CheckOutcome.NOTE, found="not usable", hint=f"only for {purpose}")
     if (int(version[1]), int(version[2])) < oldest:
         hint = f"{oldest[0]}.{oldest[1]} or newer is needed for {purpose}"
-        return Check(name=name, verdict=Verdict.NOTE, found=version[0], hint=hint)
-    return Check(name=name, verdict=Verdict.OK, found=version[0])
+        return Check(name=name, verdict=CheckOutcome.NOTE, found=version[0], hint=hint)
+    return Check(name=name, verdict=CheckOutcome.OK, found=version[0])
 
 
 def _failed(name: str, error: StarwhaleError) -> Check:
-    return Check(name=name, verdict=Verdict.WRONG, found=error.message, hint=error.hint)
+    return Check(name=name, verdict=CheckOutcome.WRONG, found=error.message, hint=error.hint)
 
 
-__all__ = ["Check", "Verdict", "check_machine"]
+__all__ = ["Check", "CheckOutcome", "check_machine"]

@@ -17,7 +17,7 @@ from starwhale.results.classification_figures import confusion_counts
 from starwhale.results.compare.intervals import Interval, wilson
 from starwhale.results.confusion import Confusion, confusion_of
 from starwhale.results.curve import Curve
-from starwhale.results.figure import Figure, Found, found_of
+from starwhale.results.figure import Figure, FiguresFound, found_of
 from starwhale.results.read import job_scope, read_rows, summary, table_names
 from starwhale.results.reports.logged_curves import logged_curves
 from starwhale.results.reports.manifest import job_manifest
@@ -213,7 +213,7 @@ def _logged_classes(stores: Stores, job: JobRecord, tables: Sequence[str]) -> _C
     )
 
 
-def _counted_classes(found: Found) -> _Classes:
+def _counted_classes(found: FiguresFound) -> _Classes:
     """Tell the counts that were kept with the figures as `@multi_classification` tells its own: each row as shares of its true label."""
     if len(found.confusions) != 1:
         return _Classes(labels={}, matrix=(), matrix_labels=(), confusions=found.confusions)

@@ -11,7 +11,7 @@ from starwhale.storage.dataset_rows.limits import LIMITS, Limits
 CACHE_BYTES = 32 << 20
 """Bytes of decoded columns, and of indexes of wide ones, that one dataset keeps in memory."""
 
-Place = tuple[str, int, str]
+ColumnPlace = tuple[str, int, str]
 """Fragment, row group and column."""
 
 
@@ -28,13 +28,13 @@ class ColumnCache:
 
     def __init__(self, max_bytes: int = CACHE_BYTES, limits: Limits = LIMITS) -> None:
         self._limits = limits
-        self._arrays: OrderedDict[Place, Any] = OrderedDict()
+        self._arrays: OrderedDict[ColumnPlace, Any] = OrderedDict()
         self._bytes = 0
         self._max_bytes = max_bytes
         self._open: OrderedDict[Closable, None] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, place: Place) -> Any:
+    def get(self, place: ColumnPlace) -> Any:
         """Return a column, or None."""
         with self._lock:
             found = self._arrays.get(place)
@@ -42,7 +42,7 @@ class ColumnCache:
                 self._arrays.move_to_end(place)
             return found
 
-    def put(self, place: Place, array: Any) -> None:
+    def put(self, place: ColumnPlace, array: Any) -> None:
         """Keep a column: anything that says with `nbytes` how large it is."""
         with self._lock:
             if place not in self._arrays:

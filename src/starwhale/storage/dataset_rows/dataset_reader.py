@@ -22,8 +22,7 @@ from starwhale.storage.dataset_rows.fragments import FragmentReader
 from starwhale.storage.dataset_rows.limits import LIMITS, Limits
 from starwhale.storage.dataset_rows.manifest import Layer, Manifest
 from starwhale.storage.dataset_rows.packs import Packs, PackSource
-from starwhale.storage.dataset_rows.places import Places
-from starwhale.storage.dataset_rows.places import Span as PlaceSpan
+from starwhale.storage.dataset_rows.places import FileSpan, Places
 from starwhale.storage.dataset_rows.row_digests import digest_rows
 from starwhale.storage.dataset_rows.row_order import LayerCells, RowOrder
 from starwhale.storage.dataset_rows.verify_files import damages_of
@@ -348,7 +347,7 @@ class LocalDatasetReader:
         stored = [codec.escape_name(name) for name in names]
         places.fetch([(name, file.first_span) for name, file in files.items() if not file.is_opened])
         places.fetch([(name, span) for name, file in files.items() for span in file.index_spans(stored)])
-        wanted: list[tuple[str, PlaceSpan]] = []
+        wanted: list[tuple[str, FileSpan]] = []
         for reader, first, last in slices:
             needed = [*stored, KEY_COLUMN] if with_keys and not reader.fragment.is_contiguous else stored
             wanted.extend((reader.file.name, span) for span in reader.file.spans(first, last, needed))
@@ -373,7 +372,7 @@ def join_ranks(ranks: Sequence[int]) -> list[tuple[int, int]]:
 def bring_layers(places: Places, layers: Sequence[Layer]) -> None:
     """Fetch the small files of layers at once."""
     parts = [part for layer in layers for part in layer.fragments if part.size <= GROUP_BYTES]
-    places.fetch([(fragment_name(part), PlaceSpan(0, part.size)) for part in parts])
+    places.fetch([(fragment_name(part), FileSpan(0, part.size)) for part in parts])
 
 
 class KeepRefs:

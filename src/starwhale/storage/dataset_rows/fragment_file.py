@@ -16,7 +16,7 @@ from starwhale.storage.columns.files import damaged, digest_of
 from starwhale.storage.dataset_rows.blocks import BlockColumn, ValueIndex
 from starwhale.storage.dataset_rows.column_cache import ColumnCache
 from starwhale.storage.dataset_rows.manifest import Fragment
-from starwhale.storage.dataset_rows.places import Image, LocalImage, Places, Span
+from starwhale.storage.dataset_rows.places import FileImage, FileSpan, LocalImage, Places
 from starwhale.storage.dataset_rows.sums import MAGIC, Tail
 
 TOGETHER_BYTES = 128 << 10
@@ -36,7 +36,7 @@ class FragmentFile:
         self._places = places
         self._cache = cache
         self._lock = threading.Lock()
-        self._image: Image | None = None
+        self._image: FileImage | None = None
         self._tail: Tail | None = None
         self._parquet: Any = None  # of a local fragment only: an image of one that lies elsewhere comes and goes
         self._names: list[str] = []  # of a fragment without a tail
@@ -55,10 +55,10 @@ class FragmentFile:
         return bool(self._starts)
 
     @property
-    def first_span(self) -> Span:
+    def first_span(self) -> FileSpan:
         """What opening it reads."""
         part = self.fragment
-        return Span(part.size - part.tail, part.tail) if part.tail else Span(0, part.size)
+        return FileSpan(part.size - part.tail, part.tail) if part.tail else FileSpan(0, part.size)
 
     @property
     def starts(self) -> Sequence[int]:
@@ -87,7 +87,7 @@ class FragmentFile:
         self._open()
         return self._tail.group_of(key) if self._tail else None
 
-    def spans(self, start: int, stop: int, names: Sequence[str]) -> list[Span]:
+    def spans(self, start: int, stop: int, names: Sequence[str]) -> list[FileSpan]:
         """Say which stretches hold stored columns of the rows [start, stop), without those in the cache."""
         self._open()
         if self._tail is None or stop <= start:
@@ -99,18 +99,18 @@ class FragmentFile:
             for name in names
             if name in self._tail and self._cache.get((self.fragment.digest, group, name)) is None
         ]
-        found = [Span(chunk.offset, chunk.size) for chunk in chunks]
+        found = [FileSpan(chunk.offset, chunk.size) for chunk in chunks]
         for column in filter(None, map(self._tail.blocks.get, names)):
             stretches = self._index(column).stretches([(start, stop)])
-            found.extend(Span(column.offset + low, high - low) for low, high in stretches)
+            found.extend(FileSpan(column.offset + low, high - low) for low, high in stretches)
         return found
 
-    def index_spans(self, names: Sequence[str]) -> list[Span]:
+    def index_spans(self, names: Sequence[str]) -> list[FileSpan]:
         """Say where the indexes of wide columns lie that are not in the cache; `spans` has to know them."""
         self._open()
         columns = filter(None, map(self._tail.blocks.get, names)) if self._tail else ()
         return [
-            Span(column.index_offset, column.index_size)
+            FileSpan(column.index_offset, column.index_size)
             for column in columns
             if self._cache.get((self.fragment.digest, _INDEX, column.name)) is None
         ]
@@ -150,7 +150,7 @@ class FragmentFile:
         index = self._index(column)
 
         def read(low: int, high: int) -> memoryview:
-            content = self._bytes(Span(column.offset + low, high - low))
+            content = self._bytes(FileSpan(column.offset + low, high - low))
             self._check_blocks(column, index, low, content)
             return content
 
@@ -204,7 +204,7 @@ class FragmentFile:
             view = None
             if self._tail is not None:
                 chunks = [self._tail.chunk(group, name) for group in groups]
-                view = self._show([Span(chunk.offset, chunk.size) for chunk in chunks])
+                view = self._show([FileSpan(chunk.offset, chunk.size) for chunk in chunks])
                 for group, chunk in zip(groups, chunks, strict=True):
                     if not chunk.is_intact(view):
                         raise self._damaged(f"column {name!r} of row group {group} differs from its checksum")
@@ -248,7 +248,7 @@ class FragmentFile:
         place = self.fragment.digest, _INDEX, column.name
         index = self._cache.get(place)
         if index is None:
-            index = self._read_index(column, self._bytes(Span(column.index_offset, column.index_size)))
+            index = self._read_index(column, self._bytes(FileSpan(column.index_offset, column.index_size)))
             self._cache.put(place, index)
         return index
 
@@ -262,7 +262,7 @@ class FragmentFile:
         if block is not None:
             raise self._damaged(f"block {block} of column {column.name!r} differs from its checksum")
 
-    def _bytes(self, span: Span) -> memoryview:
+    def _bytes(self, span: FileSpan) -> memoryview:
         """Read a stretch; of a local file these very bytes, not a map, which could change between a look and the next."""
         image = self._opened_image()
         if isinstance(image, LocalImage):
@@ -270,10 +270,10 @@ class FragmentFile:
             return memoryview(image.read(span))
         return image.show([span], size=self.fragment.size)[span.offset : span.offset + span.size]
 
-    def _show(self, spans: Sequence[Span] | None) -> memoryview:
+    def _show(self, spans: Sequence[FileSpan] | None) -> memoryview:
         return self._opened_image().show(spans, size=self.fragment.size)[: self.fragment.size]
 
-    def _opened_image(self) -> Image:
+    def _opened_image(self) -> FileImage:
         image = self._image
         if image is None:
             image = self._image = self._places.open(self.name, what=_WHAT)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from starwhale.errors import NotFoundError
 from starwhale.storage.columns.files import damaged
-from starwhale.storage.dataset_rows.places import Span
+from starwhale.storage.dataset_rows.places import FileSpan
 
 if TYPE_CHECKING:
     from starwhale.storage.objects import Bucket
@@ -88,10 +88,10 @@ class ObjectImage:
         """Bytes that are in memory."""
         return self._there.total
 
-    def show(self, spans: Iterable[Span] | None = None, *, size: int) -> memoryview:
+    def show(self, spans: Iterable[FileSpan] | None = None, *, size: int) -> memoryview:
         if size > self.size:
             raise damaged(self._places.address(self.name), f"it has {self.size} bytes, and should have {size}")
-        wanted = [Span(0, size)] if spans is None else list(spans)
+        wanted = [FileSpan(0, size)] if spans is None else list(spans)
         self._places.fetch([(self.name, self._with_ahead(span)) for span in wanted])
         with self._lock:
             view = self._buffer
@@ -99,7 +99,7 @@ class ObjectImage:
                 return view
         return self._alone(wanted)
 
-    def missing(self, span: Span) -> list[tuple[int, int]]:
+    def missing(self, span: FileSpan) -> list[tuple[int, int]]:
         """Return what of a stretch is not there."""
         with self._lock:
             return self._missing(span)
@@ -117,17 +117,17 @@ class ObjectImage:
         with self._lock:
             self._buffer, self._there = None, Stretches()
 
-    def _missing(self, span: Span) -> list[tuple[int, int]]:
+    def _missing(self, span: FileSpan) -> list[tuple[int, int]]:
         return self._there.missing(span.offset, span.offset + span.size)
 
-    def _alone(self, wanted: list[Span]) -> memoryview:
+    def _alone(self, wanted: list[FileSpan]) -> memoryview:
         """Fetch what another thread had forgotten in between, into memory of its own."""
         buffer = _empty(self.size)
         for span in wanted:
             buffer[span.offset : span.offset + span.size] = self._places.read_span(self.name, span)
         return buffer
 
-    def _with_ahead(self, span: Span) -> Span:
+    def _with_ahead(self, span: FileSpan) -> FileSpan:
         """Ask for more than is wanted where a pack is read in order."""
         if not self.name.startswith("packs/"):
             return span
@@ -136,7 +136,7 @@ class ObjectImage:
             self._ahead = min(PIECE_BYTES, self._ahead * 2 or FIRST_AHEAD) if is_in_order else 0
             if not self._ahead or not self._missing(span):
                 return span
-            return Span(span.offset, min(span.size + self._ahead, self.size - span.offset))
+            return FileSpan(span.offset, min(span.size + self._ahead, self.size - span.offset))
 
 
 class ObjectPlaces:
@@ -180,7 +180,7 @@ class ObjectPlaces:
         except NotFoundError as error:
             raise damaged(self.address(name), f"{what} is missing") from error
 
-    def read_span(self, name: str, span: Span) -> bytes:
+    def read_span(self, name: str, span: FileSpan) -> bytes:
         """Read a stretch of a file, whole.
 
         Raises:
@@ -198,7 +198,7 @@ class ObjectPlaces:
             )
         return content
 
-    def fetch(self, wanted: Iterable[tuple[str, Span]]) -> None:
+    def fetch(self, wanted: Iterable[tuple[str, FileSpan]]) -> None:
         by_name: dict[str, list[tuple[int, int]]] = {}
         for name, span in wanted:
             image = self.open(name, what="a file of the dataset")
@@ -211,7 +211,7 @@ class ObjectPlaces:
             for done in [self._pool.submit(self._fetch_one, *job) for job in jobs]:
                 done.result()
 
-    def _fetch_one(self, name: str, piece: Span) -> None:
+    def _fetch_one(self, name: str, piece: FileSpan) -> None:
         self.open(name, what="a file of the dataset").fill(piece.offset, self.read_span(name, piece))
 
     def _make_room(self, more: int, used: set[str]) -> None:
@@ -231,7 +231,7 @@ class ObjectPlaces:
         return f"{self._prefix}/{name}"
 
 
-def join_near(missing: Iterable[tuple[int, int]]) -> list[Span]:
+def join_near(missing: Iterable[tuple[int, int]]) -> list[FileSpan]:
     """Join stretches that are near each other, and cut long ones into pieces.
 
     Example:
@@ -245,7 +245,7 @@ def join_near(missing: Iterable[tuple[int, int]]) -> list[Span]:
         else:
             joined.append((start, stop))
     return [
-        Span(first, min(PIECE_BYTES, stop - first))
+        FileSpan(first, min(PIECE_BYTES, stop - first))
         for start, stop in joined
         for first in range(start, stop, PIECE_BYTES)
     ]

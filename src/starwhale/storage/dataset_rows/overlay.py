@@ -19,7 +19,7 @@ Write = Callable[[Sequence[Any]], Fragment]
 
 
 @dataclass(slots=True)
-class Entry:
+class OverlayEntry:
     """What is said of one key."""
 
     is_below: bool
@@ -39,7 +39,7 @@ class Entry:
 class Overlay:
     """Entries by key."""
 
-    entries: dict[Any, Entry] = field(default_factory=dict[Any, Entry])
+    entries: dict[Any, OverlayEntry] = field(default_factory=dict[Any, OverlayEntry])
     """What is said of each key."""
     weight: int = 0
     """Bytes that wait, about."""
@@ -48,7 +48,7 @@ class Overlay:
         """Write cells of a row."""
         entry = self.entries.get(key)
         if entry is None:
-            entry = self.entries[key] = Entry(is_below)
+            entry = self.entries[key] = OverlayEntry(is_below)
         entry.patch = {**(entry.patch or {}), **row}
         self.weight += weight
 
@@ -56,7 +56,7 @@ class Overlay:
         """Delete a row."""
         entry = self.entries.get(key)
         if entry is None:
-            entry = self.entries[key] = Entry(is_below)
+            entry = self.entries[key] = OverlayEntry(is_below)
         entry.is_killed, entry.patch = True, None
 
     def write(self, write: Write, sink: Sink) -> Layer | None:
@@ -87,4 +87,4 @@ class Overlay:
         return batch.append_column(field, arrays.text_lists(hidden))
 
 
-__all__ = ["Entry", "Overlay", "Write"]
+__all__ = ["Overlay", "OverlayEntry", "Write"]

@@ -34,7 +34,7 @@ from starwhale.storage.dataset_rows.pack_index import (
     refs_of,
     streamed_sum,
 )
-from starwhale.storage.dataset_rows.places import Image, LocalImage, LocalPlaces, Places, Span
+from starwhale.storage.dataset_rows.places import FileImage, FileSpan, LocalImage, LocalPlaces, Places
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ MAX_KNOWN_PACKS = 512
 class _OpenPack:
     """A pack that is being read."""
 
-    image: Image
+    image: FileImage
     """Its bytes."""
     pack: Pack | None
     """What a manifest says of it; None where only BLAKE3 verifies its values, or the sums were looked for in vain."""
@@ -144,7 +144,7 @@ class Packs:
             CorruptedError: The bytes differ from their digest.
         """
         opened = self._opened(ref["pack"])
-        span = Span(ref["offset"], ref["size"])
+        span = FileSpan(ref["offset"], ref["size"])
         if isinstance(opened.image, LocalImage):
             content = opened.image.read(span)  # these very bytes are verified, not a map, which could change in between
         else:
@@ -158,7 +158,7 @@ class Packs:
         """Show the bytes of a value, not verified."""
         end = ref["offset"] + ref["size"]
         image = self._opened(ref["pack"]).image
-        return image.show([Span(ref["offset"], ref["size"])], size=end)[ref["offset"] : end]
+        return image.show([FileSpan(ref["offset"], ref["size"])], size=end)[ref["offset"] : end]
 
     def check(self, ref: PackRef, content: bytes | memoryview, *, by_sum: bool = True) -> None:
         """Compare the bytes of a value with its sum, if it has one, and with its BLAKE3 where that does not say that they are whole.

@@ -15,7 +15,7 @@ from starwhale.errors import CorruptedError
 from starwhale.storage.columns.files import damaged, map_file, open_file, read_file
 
 
-class Span(NamedTuple):
+class FileSpan(NamedTuple):
     """A stretch of a file."""
 
     offset: int
@@ -24,10 +24,10 @@ class Span(NamedTuple):
     """Bytes."""
 
 
-class Image(Protocol):
+class FileImage(Protocol):
     """One file, seen in memory. Nothing that it shows is verified: that is for whoever reads."""
 
-    def show(self, spans: Iterable[Span] | None = None, *, size: int) -> memoryview:
+    def show(self, spans: Iterable[FileSpan] | None = None, *, size: int) -> memoryview:
         """Return a view of the file that holds its bytes at least within `spans` (None: all of it).
 
         Args:
@@ -56,7 +56,7 @@ class Places(Protocol):
         """Learn from a manifest how large files are; a hint, for those that cannot be looked at."""
         ...
 
-    def open(self, name: str, *, what: str) -> Image:
+    def open(self, name: str, *, what: str) -> FileImage:
         """Open a file.
 
         Args:
@@ -72,7 +72,7 @@ class Places(Protocol):
         """Read a whole small file; same errors."""
         ...
 
-    def fetch(self, wanted: Iterable[tuple[str, Span]]) -> None:
+    def fetch(self, wanted: Iterable[tuple[str, FileSpan]]) -> None:
         """Bring stretches of several files nearer, all at once; a hint, which changes nothing but the time that `show` takes."""
         ...
 
@@ -87,7 +87,7 @@ class LocalImage:
         if not os.path.isfile(path):  # noqa: PTH113  a version may have thousands of files, and a Path costs as much as the look
             raise damaged(path, f"{what} is missing or unreadable")
 
-    def show(self, spans: Iterable[Span] | None = None, *, size: int) -> memoryview:
+    def show(self, spans: Iterable[FileSpan] | None = None, *, size: int) -> memoryview:
         del spans
         view = self._view
         if view is None or len(view) < size:  # a pack that is being written grows
@@ -96,7 +96,7 @@ class LocalImage:
             raise self._too_short(len(view), size)
         return view
 
-    def read(self, span: Span) -> bytes:
+    def read(self, span: FileSpan) -> bytes:
         """Read a stretch: faster than copying it from the map, and it counts for nothing in the memory of the process.
 
         Raises:
@@ -143,8 +143,8 @@ class LocalPlaces:
     def read(self, name: str, *, what: str) -> bytes:
         return read_file(f"{self.folder}/{name}", what=what)
 
-    def fetch(self, wanted: Iterable[tuple[str, Span]]) -> None:
+    def fetch(self, wanted: Iterable[tuple[str, FileSpan]]) -> None:
         del wanted
 
 
-__all__ = ["Image", "LocalImage", "LocalPlaces", "Places", "Span"]
+__all__ = ["FileImage", "FileSpan", "LocalImage", "LocalPlaces", "Places"]

@@ -18,7 +18,7 @@ from starwhale.storage.dataset_rows.places import Places
 from starwhale.storage.protocols import Key
 
 
-class Span(NamedTuple):
+class RankSpan(NamedTuple):
     """Neighbouring ranks that are neighbours in the run too, or that only layers know."""
 
     start: int
@@ -29,7 +29,7 @@ class Span(NamedTuple):
     """Position in the run of the first; None for rows that only layers know."""
 
 
-class Found(NamedTuple):
+class FoundRows(NamedTuple):
     """Rows of one fragment among those that were looked for."""
 
     reader: FragmentReader
@@ -82,7 +82,7 @@ class Run:
             yield self.readers[number], start - first, last - first
             start, number = last, number + 1
 
-    def locate(self, positions: Sequence[int], places: Sequence[int]) -> Iterator[Found]:
+    def locate(self, positions: Sequence[int], places: Sequence[int]) -> Iterator[FoundRows]:
         """Sort rising positions by the fragment in which they lie."""
         index = 0
         while index < len(positions):
@@ -95,7 +95,7 @@ class Run:
                     ranges[-1] = (ranges[-1][0], position - start + 1)
                 else:
                     ranges.append((position - start, position - start + 1))
-            yield Found(self.readers[number], ranges, list(places[index:last]))
+            yield FoundRows(self.readers[number], ranges, list(places[index:last]))
             index = last
 
     def lower_bound(self, key: Any) -> int:
@@ -143,16 +143,16 @@ class RowOrder:
         self.row_count = self.spans[-1].stop if self.spans else 0
         """Rows of the version."""
 
-    def spans_of(self, start: int, stop: int) -> Iterator[Span]:
+    def spans_of(self, start: int, stop: int) -> Iterator[RankSpan]:
         """Split ranks [start, stop) into spans."""
         number = bisect_right(self._span_starts, start) - 1
         while start < stop:
             span = self.spans[number]
             last = min(stop, span.stop)
-            yield Span(start, last, None if span.run_start is None else span.run_start + start - span.start)
+            yield RankSpan(start, last, None if span.run_start is None else span.run_start + start - span.start)
             start, number = last, number + 1
 
-    def locate(self, ranks: Sequence[int]) -> Iterator[Found]:
+    def locate(self, ranks: Sequence[int]) -> Iterator[FoundRows]:
         """Find rising ranks in the fragments of the run; those that only layers know are left out."""
         positions: list[int] = []
         places: list[int] = []
@@ -193,14 +193,14 @@ class RowOrder:
                 for position, key in enumerate(reader.keys(0, layer.patch.rows)):
                     self.changes.setdefault(key, Change()).patches.append(Patch(reader, position))
 
-    def _lay_out(self) -> list[Span]:
-        spans: list[Span] = []
+    def _lay_out(self) -> list[RankSpan]:
+        spans: list[RankSpan] = []
         position = rank = 0  # what of the run, and of the ranks, is laid out
 
         def copy_run(stop: int) -> None:
             nonlocal position, rank
             if stop > position:
-                spans.append(Span(rank, rank + stop - position, position))
+                spans.append(RankSpan(rank, rank + stop - position, position))
                 rank += stop - position
                 position = stop
 
@@ -219,9 +219,9 @@ class RowOrder:
                 self._inserted.append(key)
                 self.patched.append((rank, key))
                 if spans and spans[-1].run_start is None:
-                    spans[-1] = Span(spans[-1].start, rank + 1, None)
+                    spans[-1] = RankSpan(spans[-1].start, rank + 1, None)
                 else:
-                    spans.append(Span(rank, rank + 1, None))
+                    spans.append(RankSpan(rank, rank + 1, None))
                 rank += 1
         copy_run(self.run.rows)
         return spans
@@ -280,4 +280,4 @@ class LayerCells:
         return found
 
 
-__all__ = ["Change", "LayerCells", "Patch", "RowOrder", "Run", "Span"]
+__all__ = ["Change", "LayerCells", "Patch", "RankSpan", "RowOrder", "Run"]

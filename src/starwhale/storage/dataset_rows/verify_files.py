@@ -23,7 +23,7 @@ from starwhale.storage.protocols import Damage, Key
 if TYPE_CHECKING:
     from starwhale.storage.dataset_rows.dataset_reader import DatasetFolder, LocalDatasetReader
 
-Place = tuple[str, int]
+ValuePlace = tuple[str, int]
 """Pack and offset of a value."""
 MAX_SOUGHT = 1000
 """Damaged values whose rows are looked for; of more only the number is said."""
@@ -72,10 +72,10 @@ def _damage(error: CorruptedError, lost: str, cells: Sequence[tuple[Key, str]] =
 
 
 def _cells_at(
-    folder: DatasetFolder, reader: LocalDatasetReader, sought: set[Place]
-) -> Mapping[Place, list[tuple[Key, str]]]:
+    folder: DatasetFolder, reader: LocalDatasetReader, sought: set[ValuePlace]
+) -> Mapping[ValuePlace, list[tuple[Key, str]]]:
     """Find the cells whose values lie at some places, be it inside of a list or dict."""
-    found: defaultdict[Place, list[tuple[Key, str]]] = defaultdict(list)
+    found: defaultdict[ValuePlace, list[tuple[Key, str]]] = defaultdict(list)
     for part in reader.manifest.fragments():
         fragment = FragmentReader(folder.places, part, ColumnCache(1))
         try:
@@ -88,7 +88,9 @@ def _cells_at(
     return found
 
 
-def _places_in(fragment: FragmentReader, packs: Packs, sought: set[Place]) -> Iterator[tuple[Place, int, str]]:
+def _places_in(
+    fragment: FragmentReader, packs: Packs, sought: set[ValuePlace]
+) -> Iterator[tuple[ValuePlace, int, str]]:
     for name, kind in fragment.fragment.columns.items():
         row = 0
         stored = codec.escape_name(name)
@@ -108,9 +110,9 @@ def _places_in(fragment: FragmentReader, packs: Packs, sought: set[Place]) -> It
             row += len(piece)
 
 
-def _inner_places(cell: Any, packs: Packs) -> set[Place]:
+def _inner_places(cell: Any, packs: Packs) -> set[ValuePlace]:
     """Say where a variant lies if it is long, and the large media inside of it."""
-    found: set[Place] = set()
+    found: set[ValuePlace] = set()
 
     def note(ref: Mapping[str, Any]) -> PackSource:
         found.add((ref["pack"], ref["offset"]))
@@ -121,7 +123,7 @@ def _inner_places(cell: Any, packs: Packs) -> set[Place]:
     return found
 
 
-def _refs_of(array: Any) -> list[Place | None]:
+def _refs_of(array: Any) -> list[ValuePlace | None]:
     """Say where the cells of a stored column lie; None for those in the column itself."""
     if not pa.types.is_struct(array.type) or array.type.get_field_index("ref") < 0:
         return []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.storage.columns.encode import KEY_COLUMN, escape_name, kind_of, unescape_name
 from starwhale.storage.protocols import HIDDEN_COLUMNS, RETRIED
-from starwhale.storage.result_parts.result_rows import TAIL, Place, RowsView
+from starwhale.storage.result_parts.result_rows import TAIL, ResultPosition, RowsView
 from starwhale.storage.result_parts.result_table import STORED_ID, TableView
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ class ResultColumns:
         self.is_plain = not view.has_own
         """Whether no row was logged by the user, so that columns are what predict and the datasets gave."""
 
-    def place(self, number: int) -> Place:
+    def place(self, number: int) -> ResultPosition:
         """Return where a row is."""
         if number >= len(self._ranks):
-            return Place(TAIL, number - len(self._ranks))
-        return Place(int(self._positions[number]), int(self._ranks[number]), int(self._steps[number]))
+            return ResultPosition(TAIL, number - len(self._ranks))
+        return ResultPosition(int(self._positions[number]), int(self._ranks[number]), int(self._steps[number]))
 
     def kinds(self) -> dict[str, str]:
         """Return the columns that predict gave and their kinds; empty where rows have several."""
@@ -179,9 +179,9 @@ class LoggedColumns:
         self.count = len(view.ids)
         """Rows of the table."""
 
-    def place(self, number: int) -> Place:
+    def place(self, number: int) -> ResultPosition:
         """Return where a row is."""
-        return Place(0, number)
+        return ResultPosition(0, number)
 
     def kinds(self) -> dict[str, str]:
         """Return the columns and their kinds; empty where rows have several."""

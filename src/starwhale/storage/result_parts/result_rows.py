@@ -47,7 +47,7 @@ class ResultScope:
     """Opens a dataset to join its features; rows come without inputs where it is missing or raises NotFoundError."""
 
 
-class Place(NamedTuple):
+class ResultPosition(NamedTuple):
     """A point in row order; comes before the row that it names."""
 
     position: int
@@ -58,8 +58,8 @@ class Place(NamedTuple):
     """Position of the predict step."""
 
 
-FIRST = Place(0, 0)
-LAST = Place(TAIL, TAIL)
+FIRST = ResultPosition(0, 0)
+LAST = ResultPosition(TAIL, TAIL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class RowsView:
         self._own = TableView(store, scope.owner, RESULTS, parts) if has_own else None
         self._tail = self._only_own() if self._own else []
 
-    def bounds(self, query: TableQuery) -> tuple[Place, Place]:
+    def bounds(self, query: TableQuery) -> tuple[ResultPosition, ResultPosition]:
         """Return the points between which a query's rows lie.
 
         A bound that names a row of a dataset is that row's place; any other is a place among the user's own rows, by value.
@@ -111,7 +111,9 @@ class RowsView:
         last = self._locate(query.end, after=query.end_inclusive)
         return first, max(first, last)
 
-    def page(self, at: Place, end: Place, max_rows: int) -> tuple[Columns, int, Place | None]:
+    def page(
+        self, at: ResultPosition, end: ResultPosition, max_rows: int
+    ) -> tuple[Columns, int, ResultPosition | None]:
         """Read rows from a point on.
 
         Returns:
@@ -119,13 +121,13 @@ class RowsView:
         """
         pages: list[tuple[Columns, int]] = []
         count = 0
-        here: Place | None = self._skip(at, end)
+        here: ResultPosition | None = self._skip(at, end)
         while here is not None and here.position < TAIL:
             left = min(max_rows, self._rows_of_page(here.position)) - count
             steps = self._steps_behind(here)
             if left < (steps if count else 1):
                 break  # a rank is never torn apart: a page may be larger than asked for by the steps that share its last rank
-            window_end = Place(here.position, here.rank + max(left // steps, 1))
+            window_end = ResultPosition(here.position, here.rank + max(left // steps, 1))
             rows = self._window(here, min(window_end, end))
             if rows[1]:
                 pages.append(rows)
@@ -137,7 +139,7 @@ class RowsView:
             if ids and self._own is not None:
                 pages.append(({"id": list(ids), **self._own.rows(ids)}, len(ids)))
                 count += len(ids)
-            here = Place(TAIL, stop) if stop < min(end.rank, len(self._tail)) else None
+            here = ResultPosition(TAIL, stop) if stop < min(end.rank, len(self._tail)) else None
         return (join_columns(pages) if pages else {}), count, here
 
     # --------------------------------------------------------------------------------------- for whole columns (result_columns)
@@ -179,7 +181,7 @@ class RowsView:
 
     # ------------------------------------------------------------------------------------------------ finding the way
 
-    def _skip(self, place: Place, end: Place) -> Place | None:
+    def _skip(self, place: ResultPosition, end: ResultPosition) -> ResultPosition | None:
         """Return the next point at or behind `place` where rows may be; None when there is none before the end."""
         for position in sorted(each for each in self._pieces if each >= place.position):
             rank = place.rank if position == place.position else 0
@@ -189,26 +191,26 @@ class RowsView:
                 if (index := _first_behind(pieces, rank)) < len(pieces)
             ]
             if later:
-                found = max(place, Place(position, min(later)))
+                found = max(place, ResultPosition(position, min(later)))
                 return found if found < end else None
-        tail = max(place, Place(TAIL, 0))
+        tail = max(place, ResultPosition(TAIL, 0))
         return tail if tail < end and tail.rank < len(self._tail) else None
 
-    def _steps_behind(self, here: Place) -> int:
+    def _steps_behind(self, here: ResultPosition) -> int:
         """Count the steps that have rows of this dataset from a point on."""
         return sum(1 for pieces in self._pieces[here.position] if _first_behind(pieces, here.rank) < len(pieces))
 
-    def _locate(self, id: Key, *, after: bool = False) -> Place:
+    def _locate(self, id: Key, *, after: bool = False) -> ResultPosition:
         for position, dataset in enumerate(self._scope.datasets):
             for index, step in enumerate(self._steps):
                 key = find_key(id, dataset, step.id_step)
                 if key is not None and (rank := self._rank(position, key)) is not None:
-                    return Place(position, rank, index + after)
+                    return ResultPosition(position, rank, index + after)
         own = self._tail and self._own
         if not own:
-            return Place(TAIL, 0)
+            return ResultPosition(TAIL, 0)
         query = TableQuery(table=RESULTS, end=id, end_inclusive=after)
-        return Place(TAIL, bisect_left(self._tail, True, key=query.is_behind))
+        return ResultPosition(TAIL, bisect_left(self._tail, True, key=query.is_behind))
 
     def _rank(self, position: int, text: str) -> int | None:
         reader = self._reader(position)
@@ -222,7 +224,7 @@ class RowsView:
 
     # ------------------------------------------------------------------------------------------------- reading rows
 
-    def _window(self, low: Place, high: Place) -> tuple[Columns, int]:
+    def _window(self, low: ResultPosition, high: ResultPosition) -> tuple[Columns, int]:
         """Read the rows between two points of one dataset, merged by rank where several steps have some."""
         pages: list[tuple[Columns, int]] = []
         order: list[tuple[int, int]] = []

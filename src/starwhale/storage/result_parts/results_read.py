@@ -20,7 +20,7 @@ from starwhale.storage.result_parts.result_rows import (
     PAGE_ROWS,
     PREDICTIONS,
     RESULTS,
-    Place,
+    ResultPosition,
     ResultScope,
     RowsView,
 )
@@ -114,7 +114,7 @@ class ResultReader:
         """Return where a table begins, as of a moment."""
         return json.dumps([moment, *FIRST])
 
-    def read_at(self, scope: ResultScope, table: str, moment: int, place: Place, max_rows: int) -> TablePage:
+    def read_at(self, scope: ResultScope, table: str, moment: int, place: ResultPosition, max_rows: int) -> TablePage:
         """Read some rows of a table as of a moment, from a place on that `columns` gave."""
         cursor = json.dumps([moment, *place])
         return self.read_page(scope, TableQuery(table=table), cursor, max_rows=max_rows)
@@ -142,7 +142,7 @@ class ResultReader:
         return merged
 
     def _read_page(
-        self, scope: ResultScope, query: TableQuery, place: tuple[int, Place] | None, max_rows: int
+        self, scope: ResultScope, query: TableQuery, place: tuple[int, ResultPosition] | None, max_rows: int
     ) -> TablePage:
         snapshot, view = self._view(scope, query.table, None if place is None else place[0])
         if isinstance(view, RowsView):
@@ -153,7 +153,7 @@ class ResultReader:
             start = low if place is None else max(low, place[1].rank)
             stop = min(high, start + max_rows)
             columns, count = _read_rows(view, start, stop)
-            following = Place(FIRST.position, start + count) if start + count < high else None
+            following = ResultPosition(FIRST.position, start + count) if start + count < high else None
         cursor = None if following is None else json.dumps([snapshot, *following])
         return TablePage(columns=columns, row_count=count, next_cursor=cursor)
 
@@ -211,10 +211,10 @@ def _read_rows(view: TableView, start: int, stop: int) -> tuple[dict[str, list[V
     return {"id": list(ids), **view.rows(ids)}, len(ids)
 
 
-def _read_cursor(cursor: str) -> tuple[int, Place]:
+def _read_cursor(cursor: str) -> tuple[int, ResultPosition]:
     try:
         snapshot, position, rank, step = json.loads(cursor)
-        return int(snapshot), Place(int(position), int(rank), int(step))
+        return int(snapshot), ResultPosition(int(position), int(rank), int(step))
     except (ValueError, TypeError) as error:
         message = f"{cursor!r} is not a cursor of a table"
         raise ResultsError(message, hint="begin again without one") from error
