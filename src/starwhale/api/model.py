@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from starwhale.api.instance import default_instance
+from starwhale.domain.json_shape import Json
 from starwhale.errors import HandlerError, NotBuiltYetError, UsageError
 from starwhale.handlers.context import find_runtime_context
 from starwhale.handlers.registry import REGISTRY
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Json = dict[str, Any]  # Any: JSON objects
 _WORKER = "starwhale.execution.worker"
 
 

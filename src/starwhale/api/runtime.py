@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starwhale.api.instance import default_instance
+from starwhale.domain.json_shape import Json
 from starwhale.errors import UsageError
 from starwhale.settings import child_environment
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Json = dict[str, Any]  # Any: JSON objects
 FilePath = str | os.PathLike[str]
 
 

@@ -14,7 +14,8 @@ from starwhale.cli.app import CliApp, make_console
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
 from starwhale.cli.render.render_table import show_bytes
-from starwhale.cli.versions import Json, print_pairs
+from starwhale.cli.versions import print_pairs
+from starwhale.domain.json_shape import Json
 
 if TYPE_CHECKING:
     from rich.console import Console

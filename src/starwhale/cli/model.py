@@ -17,6 +17,7 @@ from starwhale.cli.render.render_table import show_bytes
 from starwhale.cli.render.stage_line import StageLine
 from starwhale.cli.versions import VersionKind, add_version_commands
 from starwhale.cli.visible import visible_line
+from starwhale.domain.json_shape import Json
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import NotBuiltYetError
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from starwhale.models.listing import Listing
     from starwhale.storage.catalog.records import VersionRecord
 
-Json = dict[str, Any]  # Any: JSON objects
 _LATER = {"push": "copying a model to a server"}
 _LAZY = {
     "run": LazyCommand("starwhale.cli.model_run:run", "Evaluate a model over datasets."),

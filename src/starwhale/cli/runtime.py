@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +11,7 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import LazyCommand, SwCommand, SwGroup, add_not_built
 from starwhale.cli.complete_names import completes
 from starwhale.cli.versions import VersionKind, add_version_commands
+from starwhale.domain.json_shape import Json
 from starwhale.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from starwhale.instances.runtimes import RuntimeVerbs
     from starwhale.storage.catalog.records import VersionRecord
 
-Json = dict[str, Any]  # Any: JSON objects
 FILTERS = ("basic", "runtime_yaml", "manifest", "lock", "all")
 """Parts of a version that `info` can show."""
 _NOT_BUILT = {"dockerize": "Make an image of a runtime", "quickstart": "Begin a runtime"}

@@ -13,6 +13,7 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup
 from starwhale.cli.complete_names import completes
 from starwhale.cli.render.render_table import Column, Kind, render_table, show_bytes
+from starwhale.domain.json_shape import Json
 from starwhale.domain.uri import parse_uri
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import UsageError, nearest
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from starwhale.instances.versions import VersionVerbs
     from starwhale.storage.catalog.records import VersionRecord
 
-Json = dict[str, Any]  # Any: JSON objects
 FILTERS = ("name", "latest", "owner")
 """Filters of `list`."""
 PAGE_SIZE = 20

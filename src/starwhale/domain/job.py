@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.domain.machine import Demand
 from starwhale.domain.status import Status
 
-Json = dict[str, Any]  # Any: JSON objects of our own types, checked where they are read
 THREAD = "thread"
 """Executor whose tasks are threads of one worker process."""
 PROCESS = "process"

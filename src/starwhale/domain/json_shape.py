@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+Json = dict[str, Any]  # Any: values of JSON, checked where they are read
+"""A JSON object that is being made, or was read."""
+JsonView = Mapping[str, Any]  # Any: the same
+"""A JSON object that is only looked at; its shape belongs to whoever wrote it."""
 Shape = Any  # Any: see the module's docstring; a recursive union of types says less
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-Json = dict[str, Any]  # Any: JSON objects
+from starwhale.domain.json_shape import Json
+
 OLDEST_PYTHON = (3, 11)
 """Workers run on this Python and newer ones."""
 

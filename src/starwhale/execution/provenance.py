@@ -14,15 +14,13 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest
+from starwhale.domain.json_shape import Json
 from starwhale.domain.redaction import REDACTED, fill_in, is_secret_name, redact_json, redact_text, redact_words
 from starwhale.execution.git_state import describe_git
 from starwhale.execution.machine.hardware import describe_hardware
 from starwhale.settings import VERSION, declared_values
-
-Json = dict[str, Any]  # Any: JSON objects
 
 
 class RecordFacts:

@@ -20,10 +20,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from starwhale.domain.job import Task, TaskUpdate
+from starwhale.domain.json_shape import Json
 from starwhale.errors import InterruptedJobError, UserCodeError
 from starwhale.execution.tasks.packages import LoadedPackages
 from starwhale.execution.tasks.task_output import Echo, TaskLog, TaskStream, ThreadLogs
-from starwhale.storage.carriers.frames import Channel, Json, error_to_json
+from starwhale.storage.carriers.frames import Channel, error_to_json
 from starwhale.storage.carriers.lifetime import die_with_parent
 from starwhale.storage.carriers.pipe import PipeClient, PipeTaskStores
 from starwhale.storage.object_accounts import accounts

@@ -13,9 +13,9 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.media.artifact import BaseArtifact
 
-Json = dict[str, Any]  # Any: JSON objects
 MEDIA = "x-media"
 """Word of a schema: the value has content of this family."""
 STEP = "x-step"

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from starwhale.domain.job import HandlerRecord
+from starwhale.domain.json_shape import Json
 from starwhale.errors import HandlerError, UsageError, nearest
-from starwhale.handlers.form import STEP, Json, form_of, hints_of, object_schema, parameters, schema_of, with_default
+from starwhale.handlers.form import STEP, form_of, hints_of, object_schema, parameters, schema_of, with_default
 
 Function = TypeVar("Function", bound=Callable[..., Any])  # Any: what users write takes and returns what they like
 SERVING = "serving"

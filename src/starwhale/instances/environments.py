@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.domain.runtime import OLDEST_PYTHON, Indexes
 from starwhale.errors import RestoreError
 from starwhale.settings import Settings
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 PACKAGED = ".starwhale/runtime/"
 """Where a model has the files of its runtime."""
-Json = dict[str, Any]  # Any: JSON objects
 Say = Callable[[str], None]
 
 

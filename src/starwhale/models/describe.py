@@ -9,10 +9,9 @@ from typing import Any
 
 from starwhale.domain.graph import StepGraph
 from starwhale.domain.job import HandlerRecord
+from starwhale.domain.json_shape import Json
 from starwhale.models.listing import EntryKind, Listing
 from starwhale.storage.catalog.records import VersionRecord
-
-Json = dict[str, Any]  # Any: JSON objects
 
 
 def describe_model(version: VersionRecord, *, path: str = "") -> Json:

@@ -9,12 +9,12 @@ from enum import StrEnum
 from typing import Any
 
 from starwhale.domain.job import HandlerRecord
+from starwhale.domain.json_shape import Json
 from starwhale.errors import CorruptedError, NotFoundError
 from starwhale.models.listing import Entry, EntryKind, Listing
 from starwhale.models.text_diff import MOST_BYTES, TextDiff, diff_texts
 from starwhale.storage.protocols import BlobStore
 
-Json = dict[str, Any]  # Any: JSON objects
 LIMIT = 50
 """Files whose lines are compared when nobody says how many."""
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.storage.catalog.records import VersionRecord
-
-Json = dict[str, Any]  # Any: JSON objects
 
 
 def describe_runtime(version: VersionRecord, *, path: str = "") -> Json:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from starwhale.domain.json_shape import check_shape
+from starwhale.domain.json_shape import Json, check_shape
 from starwhale.domain.runtime import DependencyKind, Indexes, Interpreter, NativeFile, RuntimeSpec, arch_of
 from starwhale.errors import CorruptedError, RestoreError
 from starwhale.runtimes.bundle import resolve_lock
@@ -23,7 +23,6 @@ from starwhale.runtimes.runtime_yaml import RUNTIME_YAML, without_credentials
 MANIFEST = "_manifest.yaml"
 """The file's name; its text is JSON, which YAML reads."""
 _FORMAT = 1
-Json = dict[str, Any]  # Any: JSON objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

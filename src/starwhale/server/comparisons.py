@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.domain.row_id import ids_in_job
 from starwhale.errors import NotFoundError, UsageError
 from starwhale.results.compare.files import is_run_file
@@ -25,7 +26,6 @@ KEPT = 4
 """Comparisons that are kept."""
 MOST_METRICS = 1000
 """Metrics and slices of an answer."""
-Json = dict[str, Any]  # Any: JSON objects
 Change = tuple["Id", float, int]
 """Row, change of the first metric, and its place among the paired rows."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starwhale.domain.job import HandlerRecord
+from starwhale.domain.json_shape import Json
 from starwhale.errors import HandlerError, nearest
 from starwhale.handlers.call import Bound
 from starwhale.handlers.calls.online import PredictCall, call_online, load_api, load_shared
@@ -21,7 +22,6 @@ from starwhale.handlers.service import SERVICES, SPEC_VERSION, DeclaredApi, make
 from starwhale.serving.endpoint import Endpoint, Offer
 from starwhale.serving.values import decode
 
-Json = dict[str, Any]  # Any: JSON objects
 Inputs = Sequence[tuple[str, Json]]
 """Of each request its id, and its body."""
 _ASYNC_CALLS = 32

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
+from starwhale.domain.json_shape import JsonView
 from starwhale.errors import InputError, nearest
 from starwhale.handlers.form import MEDIA
 
-Json = Mapping[str, Any]  # Any: JSON objects
 _SHOWN = 60
 _LISTED = 10
 
@@ -41,7 +41,7 @@ _BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 }
 
 
-def check(schema: Json, value: Any, field: str = "") -> None:  # Any: JSON
+def check(schema: JsonView, value: Any, field: str = "") -> None:  # Any: JSON
     """Refuse what does not fit.
 
     Raises:
@@ -73,8 +73,8 @@ def check(schema: Json, value: Any, field: str = "") -> None:  # Any: JSON
         _check_object(schema, value, field)
 
 
-def _check_object(schema: Json, value: Json, field: str) -> None:
-    known: Mapping[str, Json] = schema["properties"]
+def _check_object(schema: JsonView, value: JsonView, field: str) -> None:
+    known: Mapping[str, JsonView] = schema["properties"]
     prefix = f"{field}." if field else ""
     for name in schema.get("required", ()):
         if name not in value:
@@ -88,7 +88,7 @@ def _check_object(schema: Json, value: Json, field: str) -> None:
             )
 
 
-def _check_any(schemas: Sequence[Json], value: Any, field: str) -> None:  # Any: JSON
+def _check_any(schemas: Sequence[JsonView], value: Any, field: str) -> None:  # Any: JSON
     first: InputError | None = None
     for each in schemas:
         try:

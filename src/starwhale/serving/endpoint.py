@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-Json = dict[str, Any]  # Any: JSON objects
+from starwhale.domain.json_shape import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

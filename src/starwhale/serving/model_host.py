@@ -21,10 +21,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.errors import ModelGoneError, WorkerDiedError
 from starwhale.serving.endpoint import Offer
 from starwhale.settings import child_environment
-from starwhale.storage.carriers.frames import Channel, Json, error_from_json
+from starwhale.storage.carriers.frames import Channel, error_from_json
 from starwhale.storage.carriers.lifetime import describe_exit
 from starwhale.storage.object_accounts import accounts
 

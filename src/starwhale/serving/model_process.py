@@ -25,6 +25,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.errors import HandlerError, InputError, StarwhaleError, UserCodeError
 from starwhale.handlers.calls.online import (
     aiterate_online,
@@ -38,7 +39,7 @@ from starwhale.handlers.context import Context, set_runtime_context
 from starwhale.handlers.failures import details as traceback_of
 from starwhale.serving.callables import Callables, Served, load_callables
 from starwhale.serving.values import encode
-from starwhale.storage.carriers.frames import Channel, Json, error_to_json
+from starwhale.storage.carriers.frames import Channel, error_to_json
 from starwhale.storage.carriers.lifetime import die_with_parent
 from starwhale.storage.object_accounts import accounts
 

@@ -18,6 +18,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.domain.redaction import redact_text
 from starwhale.errors import InputError, MediaError, MissingDependencyError, StarwhaleError
 from starwhale.handlers.form import hints_of, is_row
@@ -32,7 +33,6 @@ from starwhale.media.text import Text
 from starwhale.media.value import MediaValue
 from starwhale.media.video import Video
 
-Json = dict[str, Any]  # Any: JSON objects
 FAMILIES = ("image", "audio", "video", "text", "binary")
 """Values with content, by their `_type`; `bytes` is plain Python bytes."""
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w-]+=[\w.-]+)*;base64,", re.ASCII)

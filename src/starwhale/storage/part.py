@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from starwhale.domain.json_shape import Json
 from starwhale.domain.together import Piece
 from starwhale.storage.protocols import Key, Value
 
-Json = dict[str, Any]  # Any: JSON objects of our own making
 Form = Literal["arrow", "msgpack"]
 """How columns become bytes: an Arrow stream, which is what a segment holds, or the tagged msgpack of `media.codec`, which needs no package."""
 

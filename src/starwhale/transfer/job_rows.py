@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
 from starwhale.domain.job import DatasetInput, RunRequest, Step, TaskError
-from starwhale.domain.json_shape import check_shape
+from starwhale.domain.json_shape import Json, check_shape
 from starwhale.domain.ledger import RangeState
 from starwhale.domain.object_uri import is_object_uri
 from starwhale.domain.status import Status, is_active
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
     from starwhale.storage.catalog.whole_job import Rows
 
-Json = dict[str, Any]  # Any: JSON objects
 ROWS = "rows"
 """The file of the results."""
 _RECORD = {

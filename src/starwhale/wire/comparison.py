@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.wire.page import DOCUMENTED
 from starwhale.wire.rows import RowView
-
-Json = dict[str, Any]  # Any: JSON objects in the shape of `swcli job compare -o json`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.wire.page import DOCUMENTED
 from starwhale.wire.rows import RowView
-
-Json = dict[str, Any]  # Any: JSON objects whose shape belongs to whoever wrote them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.wire.page import DOCUMENTED
-
-Json = dict[str, Any]  # Any: JSON objects whose shape belongs to whoever wrote them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from starwhale.domain.job import HandlerRecord, Task, TaskError, TaskUpdate
+from starwhale.domain.json_shape import Json
 from starwhale.domain.machine import Machine
 from starwhale.domain.status import Status
 from starwhale.errors import WorkerDiedError
@@ -17,7 +18,7 @@ from starwhale.execution.executors.protocol import ExecutorOptions
 from starwhale.execution.executors.worker_process import Events, WorkerProcess, check_python
 from starwhale.execution.machine.capacity import accelerator_environment
 from starwhale.handlers.failures import crash_frame
-from starwhale.storage.carriers.frames import Json, error_from_json
+from starwhale.storage.carriers.frames import error_from_json
 
 logger = logging.getLogger(__name__)
 _STACK = (" ", "Traceback ", "Stack (", "Current thread", "Thread 0x", "Extension modules:")

@@ -18,11 +18,12 @@ import threading
 from pathlib import Path
 
 from starwhale.domain.job import Task
+from starwhale.domain.json_shape import Json
 from starwhale.errors import UsageError
 from starwhale.execution.executors.protocol import ExecutorOptions
 from starwhale.execution.tasks.task_output import TAIL_BYTES, read_tail
 from starwhale.settings import child_environment
-from starwhale.storage.carriers.frames import Channel, Json
+from starwhale.storage.carriers.frames import Channel
 from starwhale.storage.carriers.lifetime import describe_exit, signal_name
 from starwhale.storage.object_accounts import accounts
 

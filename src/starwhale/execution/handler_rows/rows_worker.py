@@ -21,11 +21,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.errors import StarwhaleError
 from starwhale.media import codec
 from starwhale.media.artifact import BaseArtifact
 from starwhale.media.source import FileSource
-from starwhale.storage.carriers.frames import Channel, Json, error_to_json
+from starwhale.storage.carriers.frames import Channel, error_to_json
 from starwhale.storage.carriers.lifetime import die_with_parent
 from starwhale.storage.object_accounts import accounts
 

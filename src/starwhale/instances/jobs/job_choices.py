@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.domain.status import Status, is_active, is_resumable
 from starwhale.instances.jobs.run_again import can_run_again
 from starwhale.results.reproduction import record_differences
@@ -25,7 +26,6 @@ _REQUESTED = (
     "seed",
 )
 """What users ask for that makes runs differ; the rest of a request says how it was carried out."""
-Json = dict[str, Any]  # Any: JSON objects
 
 
 def possible(stores: Stores, job: JobRecord) -> tuple[str, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from starwhale.domain.json_shape import JsonView
 from starwhale.domain.version import SHORT_VERSION, check_name
 from starwhale.errors import UsageError
 from starwhale.storage.catalog.job_facts import NOTE, TAGS
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord, Json
+    from starwhale.storage.catalog.records import JobRecord
     from starwhale.storage.stores import Stores
 
 MOST_TAGS = 50
@@ -39,7 +40,7 @@ def tag_job(stores: Stores, job: JobRecord, *, add: Sequence[str], remove: Seque
         check_name("tag", each)
     found: tuple[str, ...] = ()
 
-    def change(record: Json) -> Json:
+    def change(record: JsonView) -> JsonView:
         nonlocal found
         found = tuple(sorted({*(record.get(TAGS) or ()), *add} - set(remove)))
         if len(found) > MOST_TAGS:

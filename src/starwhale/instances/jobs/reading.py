@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.json_shape import Json
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from starwhale.storage.protocols import TableQuery, Value
     from starwhale.storage.stores import Stores
 
-Json = dict[str, Any]  # Any: JSON objects
 Row = dict[str, "Value"]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from starwhale.domain.json_shape import Json
 from starwhale.settings import VERSION
 from starwhale.wire.problem import PROBLEM_TYPE
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from starwhale.serving.endpoint import Endpoint
     from starwhale.serving.served_model import ServedModel
 
-Json = dict[str, Any]  # Any: JSON objects
 _PROBLEM = {
     "type": "object",
     "properties": {

@@ -6,12 +6,13 @@ import asyncio
 import json
 import logging
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
+from starwhale.domain.json_shape import Json
 from starwhale.errors import InputError, NotFoundError, StarwhaleError
 from starwhale.server.online.answers import answer, refusal
 from starwhale.server.online.state import Here, ModelId, Online
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 router = APIRouter()
 EVENTS = "text/event-stream"
-Json = dict[str, Any]  # Any: JSON objects
 
 
 @router.get("/health")

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from starwhale import errors
+from starwhale.domain.json_shape import Json
 from starwhale.errors import ExecutionError, StarwhaleError
 
-Json = dict[str, Any]  # Any: JSON objects of our own making, checked where they are read
 _HEAD = struct.Struct(">IQ")
 _E = TypeVar("_E", bound=BaseException)
 

@@ -18,10 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from starwhale.domain.job import attempt_key
+from starwhale.domain.json_shape import Json
 from starwhale.errors import ExecutionError, StarwhaleError
 from starwhale.media import codec
 from starwhale.media.source import Source
-from starwhale.storage.carriers.frames import Channel, Json, error_from_json, error_to_json
+from starwhale.storage.carriers.frames import Channel, error_from_json, error_to_json
 from starwhale.storage.part import EncodedPart, PartDraft, RangeLease
 from starwhale.storage.protocols import Rows, TablePage, TableQuery
 from starwhale.storage.task_contract import Fetch, Ref, ServedTaskStores, TaskCodec

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import insert, select
 
+from starwhale.domain.json_shape import JsonView
 from starwhale.storage.catalog.engine import Database
-from starwhale.storage.catalog.records import EventRecord, Json
+from starwhale.storage.catalog.records import EventRecord
 from starwhale.storage.catalog.schema import events
 
 
@@ -18,7 +19,7 @@ class Events:
         self._database = database
         self._clock = clock
 
-    def add(self, kind: str, detail: Json, *, job_id: str | None = None) -> None:
+    def add(self, kind: str, detail: JsonView, *, job_id: str | None = None) -> None:
         """Write an event down."""
         with self._database.write() as connection:
             connection.execute(insert(events).values(job_id=job_id, time=self._clock(), kind=kind, detail=dict(detail)))

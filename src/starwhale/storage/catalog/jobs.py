@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from starwhale.domain.job import DatasetInput, Job, RunRequest, Step, Task, TaskError, TaskUpdate
+from starwhale.domain.json_shape import JsonView
 from starwhale.domain.status import Status, check_transition, is_active
 from starwhale.domain.usage import WALL, Activity
 from starwhale.domain.version import SHORT_VERSION, check_name, is_version
@@ -18,7 +19,7 @@ from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.job_address import find_job
 from starwhale.storage.catalog.parts import Parts
 from starwhale.storage.catalog.projects import ensure_project
-from starwhale.storage.catalog.records import AttemptRecord, Driver, JobRecord, Json, StepRecord
+from starwhale.storage.catalog.records import AttemptRecord, Driver, JobRecord, StepRecord
 from starwhale.storage.catalog.schema import attempts, events, jobs, projects, steps, tasks
 
 
@@ -32,7 +33,7 @@ class Jobs:
         self._clock = clock
         self._is_living = is_living
 
-    def create(self, job: Job, record: Json, driver: Driver | None) -> JobRecord:
+    def create(self, job: Job, record: JsonView, driver: Driver | None) -> JobRecord:
         """Write a job down with its steps.
 
         Args:
@@ -202,7 +203,7 @@ class Jobs:
         packages = dict(sorted({**record.get("packages", {}), **versions}.items()))
         connection.execute(update(jobs).where(own).values(record={**record, "packages": packages}))
 
-    def write_on(self, job_id: str, change: Callable[[Json], Json], *, kind: str, detail: Json) -> None:
+    def write_on(self, job_id: str, change: Callable[[JsonView], JsonView], *, kind: str, detail: JsonView) -> None:
         """Keep in the record of a job what the user writes on it, with an event that says so.
 
         Args:
@@ -218,7 +219,7 @@ class Jobs:
             now = self._clock()
             connection.execute(insert(events).values(job_id=job_id, time=now, kind=kind, detail=dict(detail)))
 
-    def add_to_record(self, job_id: str, change: Callable[[Json], Json]) -> None:
+    def add_to_record(self, job_id: str, change: Callable[[JsonView], JsonView]) -> None:
         """Add to the record of a job what was found out later.
 
         Args:

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.json_shape import JsonView
 from starwhale.domain.uri import Uri
 
 if TYPE_CHECKING:  # opening a dataset needs nothing of jobs
     from starwhale.domain.job import DatasetInput, RunRequest, Step, TaskError
     from starwhale.domain.status import Status
-
-Json = Mapping[str, Any]  # Any: JSON objects whose shape belongs to whoever wrote them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +50,7 @@ class VersionDraft:
 
     content_digest: str
     """Digest of the content; for a dataset the manifest's."""
-    manifest: Json = field(default_factory=dict[str, Any])
+    manifest: JsonView = field(default_factory=dict[str, Any])
     """What `info` shows."""
     version: str = ""
     """Id to use; empty for a new one."""
@@ -91,7 +90,7 @@ class VersionRecord:
     """Rows of a dataset."""
     content_digest: str
     """Digest of the content; for a dataset the manifest's."""
-    manifest: Json
+    manifest: JsonView
     """What `info` shows."""
     is_removed: bool
     """Whether it was removed and may be recovered."""
@@ -138,7 +137,7 @@ class JobRecord:
     """What the user asked for."""
     datasets: tuple[DatasetInput, ...]
     """Pinned versions, in the order of the request."""
-    record: Json
+    record: JsonView
     """What it ran on: versions, platform, git state, argv, seed, source digest."""
     driver: Driver | None
     """The process that runs it, or None."""
@@ -211,5 +210,5 @@ class EventRecord:
     """Seconds since the epoch."""
     kind: str
     """What happened, in a word."""
-    detail: Json
+    detail: JsonView
     """More about it."""

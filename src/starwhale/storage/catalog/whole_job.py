@@ -12,11 +12,11 @@ from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Connection, Float, Integer, Table, insert, select
 
+from starwhale.domain.json_shape import Json
 from starwhale.storage.catalog.part_sums import read_checked_parts, sum_up
 from starwhale.storage.catalog.projects import ensure_project
 from starwhale.storage.catalog.schema import attempts, jobs, part_tables, parts, queues, ranges, steps, tasks
 
-Json = dict[str, Any]  # Any: a JSON object
 Rows = Mapping[str, Sequence[Json]]
 KEPT: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "steps": (steps, ("position", "name", "step", "status", "started_at", "finished_at")),
