@@ -52,6 +52,7 @@ WIDE = {
     "api/job.py Job.compare": "the same",
     "api/job.py Job.gate": "the same",
     "api/model.py build": "0.6 has it so",
+    "api/model.py serve": "as `Job.run`",
     "api/runtime.py build": "as `Job.run`",
     "handlers/decorators.py predict": "0.6 has it so",
     "handlers/decorators.py handler": "0.6 has it so",

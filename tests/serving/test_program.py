@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import signal
 import socket
@@ -103,6 +104,9 @@ def test_other_mistakes_are_told(swcli: Swcli, tmp_path: Path) -> None:
     (tmp_path / "gradio_app.py").write_text("import gradio\n")
     found = swcli("model", "serve", "empty.py")
     assert (found.returncode, "nothing in empty can be served" in found.stderr) == (1, True)
+    if importlib.util.find_spec("gradio") is None:
+        found = swcli("model", "serve", "gradio_app.py")
+        assert (found.returncode, "pip install 'starwhale-evaluation[serve]'" in found.stderr) == (1, True)
     found = swcli("model", "serve", "nothing_like_it")
     assert (found.returncode, "nothing_like_it" in found.stderr) == (1, True)
     found = swcli("model", "serve", "empty.py", "--host", "203.0.113.9")

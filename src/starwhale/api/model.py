@@ -236,6 +236,7 @@ def serve(
     concurrency: int | None = None,
     max_batch_size: int | None = None,
     max_wait_ms: float = 5.0,
+    record: bool = False,
 ) -> Serving:
     """Serve models side by side in processes of their own, and return when they answer requests.
 
@@ -251,6 +252,7 @@ def serve(
         concurrency: Calls at a time; None for one, and of an async function for as many as its handler says.
         max_batch_size: Requests that one call of a batch handler takes; None for its batch_size.
         max_wait_ms: How long the first request of a batch waits for others.
+        record: Whether requests, answers and verdicts are kept, as jobs.
 
     Returns:
         What is served; whoever called this stops it: it is a context manager.
@@ -272,7 +274,7 @@ def serve(
         concurrency=concurrency,
     )
     bounds = Bounds(max_batch_size=max_batch_size, max_wait_ms=max_wait_ms, concurrency=concurrency)
-    return Serving(OnlineOptions(request=request, bounds=bounds, host=host, port=port))
+    return Serving(OnlineOptions(request=request, bounds=bounds, host=host, port=port, record=record))
 
 
 def _describe(version: Any) -> Json:  # Any: a VersionRecord, whose module is heavy

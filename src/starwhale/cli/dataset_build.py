@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwOption
 from starwhale.cli.complete_names import completes
-from starwhale.cli.dataset_source import BuildSource, find_source, pick_name, read_yaml, refuse_bare
+from starwhale.cli.dataset_source import FROM_JOB, BuildSource, find_source, pick_name, read_yaml, refuse_bare
 from starwhale.domain.uri import parse_project_uri
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import NotBuiltYetError
@@ -45,6 +45,13 @@ _about_option = functools.partial(click.option, cls=SwOption, panel="About the s
 )
 @_source_option(
     "--from", "sources", nargs=2, multiple=True, metavar="KIND PLACE", help="Importer by name, as packages add them."
+)
+@_source_option(
+    "--from-job",
+    default="",
+    metavar="JOB",
+    shell_complete=completes("job"),
+    help="What a job recorded, such as requests of model serve --record; what people said is right becomes the label.",
 )
 @click.option("-n", "--name", default="", help="Name of the dataset.")
 @click.option("-p", "--project", default="", help="Project of the dataset.")
@@ -122,6 +129,9 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
 
 def _rows(app: CliApp, source: BuildSource, project: str) -> tuple[Iterable[Any], Mapping[str, Any]]:  # Any: rows, JSON
     """Return the rows, and what the version says of how it was built; the environment of a runtime is made here."""
+    if source.kind == FROM_JOB:
+        found = app.instance().jobs.get(source.places[0])
+        return app.instance().jobs.labelled_rows(found.id), {"job": found.id}
     if source.kind != "handler":
         return source.rows(), {}
     from starwhale.cli.render.stage_line import StageLine

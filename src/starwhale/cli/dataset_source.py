@@ -14,7 +14,10 @@ from starwhale.errors import InvalidNameError, UsageError, nearest
 
 Options = Mapping[str, Any]  # Any: one value per option
 
+FROM_JOB = "job"
+"""Kind of a source that is a job of the instance."""
 PLACES: Mapping[str, str] = {
+    "from_job": FROM_JOB,
     "image": "image",
     "audio": "audio",
     "video": "video",
@@ -49,6 +52,7 @@ KIND_OPTIONS: Mapping[str, Mapping[str, str]] = {
         "cache": "cache",
         "add_hf_info": "add_info",
     },
+    FROM_JOB: {},
     "handler": {"workdir": "workdir", "runtime": "runtime"},
 }
 """Kind → options of the command line that say something about it, with the importer's names for them."""
@@ -56,7 +60,7 @@ ABOUT_SOURCES = frozenset(name for names in KIND_OPTIONS.values() for name in na
 """Options of the command line that say something about some kind."""
 _ALL_SOURCES = (
     "use one of --csv, --json, --parquet, --arrow, --lance, --image, --audio, --video, --coco, --webdataset, --huggingface, "
-    "--python-handler, or write a dataset.yaml"
+    "--python-handler, --from-job, or write a dataset.yaml"
 )
 _SUFFIXES: Mapping[str, str] = {
     ".csv": "csv",
@@ -94,6 +98,8 @@ class BuildSource:
         place = self.places[0]
         if self.kind in {"image", "audio", "video"}:
             return Path(place).absolute().name
+        if self.kind == FROM_JOB:
+            return f"job-{secrets.token_hex(4)}"
         if self.kind == "handler":
             return Path(str(self.options["workdir"])).absolute().name
         if self.kind == "huggingface":

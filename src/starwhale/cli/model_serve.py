@@ -24,6 +24,7 @@ _model_option = functools.partial(click.option, cls=SwOption, panel="Model")
 )
 @click.option("--open", "opens", is_flag=True, help="Open its page in a browser.")
 @click.option("-h", "--handler", default="", metavar="NAME", help="Serve this api or handler alone; all by default.")
+@click.option("--record", "is_recorded", is_flag=True, help="Keep requests, answers and verdicts as jobs.")
 @click.option(
     "-r",
     "--runtime",
@@ -139,6 +140,7 @@ def serve(app: CliApp, /, **given: Any) -> None:  # Any: click's values, typed b
         port=given["port"],
         body_bytes=given["max_body_mb"] << 20,
         drain_s=given["drain_s"],
+        record=given["is_recorded"],
     )
 
     def tell(said: dict[str, Any]) -> None:

@@ -28,6 +28,9 @@ def check_resumable(found: JobRecord, stores: Stores, changes: ResumeChanges) ->
         StatusError: There is nothing to go on with.
         NotFoundError: A dataset cannot be read; names it.
     """
+    if found.record.get("online"):
+        message = f"job {found.id[:12]} is what people tried online: there is nothing to go on with"
+        raise StatusError(message, hint="serve the model again with --record, for a new one")
     has_ended = found.status is Status.SUCCESS and not has_work(found, stores, changes)
     if has_ended or not (found.status is Status.SUCCESS or is_resumable(found.status)):
         message = f"job {found.id[:12]} is {found.status}"

@@ -211,6 +211,8 @@ def _hint(error: BaseException, features: Iterable[str]) -> str:
     """Say what may be meant: of our own errors their hint, of a feature that is not there the nearest one."""
     if isinstance(error, StarwhaleError):
         return error.hint
+    if isinstance(error, ModuleNotFoundError) and error.name == "gradio":
+        return "install it where the model runs: pip install 'starwhale-evaluation[serve]'"
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"install what brings {error.name!r} into this environment: {sys.prefix}"
     if isinstance(error, TypeError) and "'str'" in str(error) and any(kind in str(error) for kind in _NUMBERS):

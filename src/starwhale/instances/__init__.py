@@ -6,7 +6,7 @@ lies: root, configuration, logins.
 
 Behind the nouns: `dataset_handler` and `dataset_stores` (datasets), `environments` and `runtime_choice` (runtimes), `destination` (copies), `archive_place`
 (imports), `hold_blobs`. `change_feed` notices what other processes changed; `console` says where the console is, `online` what models are
-served, `server_process` runs either.
+served (`online_record` keeps what they are asked), `server_process` runs either.
 
 Who may enter: cli, server, api, compat, testing. What it may import: everything below.
 Start reading at `instance.py`.

@@ -71,6 +71,8 @@ class OnlineOptions:
     """Bytes of a request's body, at most."""
     drain_s: float = DRAIN_S
     """How long what has begun is waited for when the server is stopped."""
+    record: bool = False
+    """Whether requests and answers are kept, as jobs."""
     socket: int | None = None
     """Inherited socket of a process that serves functions of its own; None for models that are started."""
 

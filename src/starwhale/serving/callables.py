@@ -40,6 +40,8 @@ class Served:
     """Calls it with the values and ids of one request, or of several where it takes batches."""
     what: str
     """What it is, for messages."""
+    function: Callable[..., Any]  # Any: what users write
+    """The function itself."""
 
     @property
     def is_batch(self) -> bool:
@@ -171,6 +173,7 @@ def _served_api(name: str, declared: DeclaredApi, instances: dict[str, Bound]) -
         ),
         read=read,
         call=lambda _context, values, _keys: function(**values[0]),
+        function=function,
         what=f"api {name!r}",
     )
 
@@ -195,6 +198,7 @@ def _served_predict(name: str, bound: Bound) -> Served:
         ),
         read=read,
         call=call,
+        function=bound.function,
         what=f"handler {record.name!r}",
     )
 

@@ -34,6 +34,7 @@ LONGEST_PAUSE_S = 30.0
 """Between two tries of starting a model that does not start."""
 _FIRST_PAUSE_S = 0.5
 _END_S = 5.0
+_GRADIO_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,10 @@ class ModelHost:
         """How often the process was replaced."""
         self.offer: Offer | None = None
         """What the model offers, since it was ready for the first time."""
+        self.gradio = ""
+        """Where gradio serves its page, if it does."""
+        self._gradio: Json | None = None
+        self._has_gradio = asyncio.Event()
         self._command = tuple(command or (source.python, "-P", "-m", "starwhale.serving.model_process"))
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count()
@@ -171,6 +176,22 @@ class ModelHost:
         self._to_send.put((said, list(bodies)))
         return number, future
 
+    async def open_gradio(self, host: str, title: str) -> str:
+        """Let gradio serve the page of the model, and return its address; empty where it cannot, which is logged.
+
+        A process that replaces this one opens it again, on another port perhaps.
+        """
+        self._gradio = {"op": "gradio", "host": host, "title": title}
+        self._ask_gradio()
+        async with asyncio.timeout(_GRADIO_S):
+            await self._has_gradio.wait()
+        return self.gradio
+
+    def _ask_gradio(self) -> None:
+        if self._gradio is not None and self._to_send is not None:
+            self._has_gradio.clear()
+            self._to_send.put((self._gradio, ()))
+
     def stop(self, number: int) -> None:
         """Ask a call to stop; one that gives out bit by bit stops after the present bit, one that waits is not begun."""
         if self._to_send is not None and number in self._underway:
@@ -219,7 +240,7 @@ class ModelHost:
         process = subprocess.Popen(
             [*self._command, str(theirs.fileno())],
             cwd=self.source.workdir,
-            env=child_environment(self.source.environment),
+            env=child_environment({"GRADIO_ANALYTICS_ENABLED": "False", **self.source.environment}),
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             start_new_session=True,  # Ctrl-C is for us: what is under way is finished first
@@ -291,6 +312,7 @@ class ModelHost:
             case "ready":
                 self.offer = Offer.from_json(said["offer"])
                 self._ready.set()
+                self._ask_gradio()
                 if not self._first.done():
                     self._first.set_result(self.offer)
             case "failed":
@@ -299,6 +321,11 @@ class ModelHost:
                     self._first.set_exception(error)
                 else:
                     logger.error("model=%s: it cannot be started again: %s", self.source.id, error)
+            case "gradio":
+                self.gradio = said["address"]
+                if said["problem"]:
+                    logger.error("model=%s: %s", self.source.id, said["problem"])
+                self._has_gradio.set()
             case "item":
                 found = self._underway.get(said["call"])
                 if found is not None and found.on_item is not None:

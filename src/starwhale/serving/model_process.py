@@ -3,8 +3,8 @@
 It imports the user's modules, calls their functions for requests that arrive as JSON, and gives answers back as JSON. It needs the standard library
 only, so that the user's environment can hold whatever it wants. It ends when its parent does: the socket ends then.
 
-to here:    hello · call {call, endpoint, keys} + a body per request · stop {call} · exit
-from here:  ready {offer} | failed {error} · item {call} + its JSON · done {call, results, seconds} + the JSON of each answer
+to here:    hello · call {call, endpoint, keys} + a body per request · stop {call} · gradio · exit
+from here:  ready {offer} | failed {error} · gradio {address} · item {call} + its JSON · done {call, results, seconds} + the JSON of each answer
 """
 
 from __future__ import annotations
@@ -153,6 +153,8 @@ class ModelProcess:
                     self._take(said, blobs)
                 case "stop":
                     self._stop(said["call"])
+                case "gradio":
+                    self._open_gradio(said)
                 case "exit":
                     for _ in range(self._threads):
                         self._waiting.put(None)
@@ -175,6 +177,16 @@ class ModelProcess:
             call.task = loop.create_task(self._run_async(call))
 
         loop.call_soon_threadsafe(begin)
+
+    def _open_gradio(self, said: Json) -> None:
+        from starwhale.serving.gradio_page import open_gradio
+
+        assert self._callables is not None  # noqa: S101 - it comes after `ready`
+        try:
+            address, problem = open_gradio(self._callables, self._base, host=said["host"], title=said["title"]), ""
+        except StarwhaleError as error:
+            address, problem = "", str(error)
+        self._channel.send({"op": "gradio", "address": address, "problem": problem})
 
     def _stop(self, number: int) -> None:
         call = self._calls.get(number)

@@ -215,6 +215,17 @@ class JobVerbs(JobReading):
 
         return note_job(self._stores, self.get(job), text)
 
+    def labelled_rows(self, job: str) -> Iterator[tuple[str, dict[str, Any]]]:  # Any: cells
+        """Return rows of a dataset made of what a job recorded; what a person said is right is the label.
+
+        Raises:
+            NotFoundError: There is no such job.
+            StatusError: It has no rows.
+        """
+        from starwhale.instances.jobs.labelled_rows import labelled_rows
+
+        return labelled_rows(self._stores, self.get(job))
+
     def metrics(self, *jobs: str) -> Sequence[str]:
         """Return what jobs can be compared by, as `TABLE.COLUMN`: scores by row that all of them have."""
         from starwhale.instances.jobs.job_compare import shared_metrics

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
 from starwhale.server.guard import Guard, Hosts
 from starwhale.server.online.openapi import describe
@@ -41,6 +41,9 @@ def make_app(online: Online, hosts: Hosts, *, body_bytes: int) -> FastAPI:
 
     @app.get("/{path:path}", response_model=None)
     def page(path: str) -> Response:
+        gradio = next(iter(online.models.values())).host.gradio if len(online.models) == 1 else ""
+        if gradio and not path:
+            return RedirectResponse(gradio)
         file = PAGE / (path or "index.html")
         if path.count("/") or file.suffix not in _TYPES or not file.is_file():
             return problem(404, "no_route", f"there is nothing at /{path[:200]}", "see /openapi.json")

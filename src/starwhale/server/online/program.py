@@ -6,7 +6,9 @@ import asyncio
 import logging
 import signal
 import socket
+import sys
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -14,6 +16,7 @@ import uvicorn
 from starwhale.handlers.service import PORT
 from starwhale.instances import open_instance
 from starwhale.instances.online import OnlineOptions, prepare_models
+from starwhale.instances.online_record import OnlineRecord
 from starwhale.server.guard import hosts_of
 from starwhale.server.listening import TellingServer, address_of, listen
 from starwhale.server.online.app import make_app
@@ -48,7 +51,7 @@ def serve_online(settings: Settings, options: OnlineOptions, say: Callable[[Said
     listening = listen(options.host, options.port, first=PORT)
     if options.socket is not None:
         with listening:
-            asyncio.run(_serve((), options, listening, say))
+            asyncio.run(_serve(_Work(options, listening, say)))
         return
     with (
         listening,
@@ -57,20 +60,38 @@ def serve_online(settings: Settings, options: OnlineOptions, say: Callable[[Said
             instance, options.request, lambda text: logger.warning("%s", text) if text else None
         ) as prepared,
     ):
-        asyncio.run(_serve(prepared, options, listening, say))
+        record = OnlineRecord(instance.stores, sys.argv) if options.record else None
+        try:
+            asyncio.run(_serve(_Work(options, listening, say, prepared, record)))
+        finally:
+            if record is not None:
+                record.close()
 
 
-async def _serve(
-    prepared: Sequence[Prepared], options: OnlineOptions, listening: socket.socket, say: Callable[[Said], None]
-) -> None:
+@dataclass(slots=True)
+class _Work:
+    """What is to be served."""
+
+    options: OnlineOptions
+    listening: socket.socket
+    say: Callable[[Said], None]
+    prepared: Sequence[Prepared] = ()
+    record: OnlineRecord | None = None
+
+
+async def _serve(work: _Work) -> None:
+    options, listening = work.options, work.listening
     async with AsyncExitStack() as stack:
         models: dict[str, ServedModel] = {}
         ended = asyncio.Event()
-        for host in _hosts(prepared, options, ended.set):
+        for host in _hosts(work.prepared, options, ended.set):
             model = await ServedModel.of(host, options.bounds)
             stack.push_async_callback(model.close)
             models[model.id] = model
-        online = Online(models=models, title=options.title or " and ".join(models))
+        online = Online(models=models, title=options.title or " and ".join(models), record=work.record)
+        if work.record is not None:
+            for each in work.prepared:
+                work.record.cover(each, models[each.source.id].offer.endpoints)
         port = listening.getsockname()[1]
         app = make_app(online, hosts_of(options.host, [socket.gethostname()], port=port), body_bytes=options.body_bytes)
         config = uvicorn.Config(
@@ -82,8 +103,10 @@ async def _serve(
             timeout_graceful_shutdown=max(int(options.drain_s), 1),
         )
         address = address_of(options.host, port)
+        if len(models) == 1:
+            await _open_gradio(next(iter(models.values())), options.host)
         told = {"address": address, "models": [_told(each) for each in models.values()]}
-        server = _Server(config, lambda: say(told), lambda: None)
+        server = _Server(config, lambda: work.say(told), lambda: None)
         watching = asyncio.ensure_future(_end_with(ended, server))
         await server.serve(sockets=[listening])
         watching.cancel()
@@ -118,5 +141,21 @@ class _Server(TellingServer):
                 loop.remove_signal_handler(each)
 
 
+async def _open_gradio(model: ServedModel, host: str) -> None:
+    """Let gradio serve the page of a model all of whose apis carry its components."""
+    if model.offer.is_gradio and model.offer.gradio:
+        await model.host.open_gradio(host, model.id)
+    elif model.offer.is_gradio:
+        logger.warning(
+            "the apis carry components of gradio, which is not installed where the model runs: pip install 'starwhale-evaluation[serve]'"
+        )
+
+
 def _told(model: ServedModel) -> Said:
-    return {"id": model.id, "uri": model.host.source.uri, "apis": [each.name for each in model.offer.endpoints]}
+    gradio = {"page": model.host.gradio} if model.host.gradio else {}
+    return {
+        **gradio,
+        "id": model.id,
+        "uri": model.host.source.uri,
+        "apis": [each.name for each in model.offer.endpoints],
+    }

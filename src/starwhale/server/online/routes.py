@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 import uuid
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
 from starwhale.domain.json_shape import Json
-from starwhale.errors import InputError, NotFoundError, StarwhaleError
+from starwhale.errors import InputError, NotFoundError, StarwhaleError, StatusError
+from starwhale.instances.online_record import Tried, Verdict
 from starwhale.server.online.answers import answer, refusal
-from starwhale.server.online.state import Here, ModelId, Online
+from starwhale.server.online.state import Here, ModelId, Online, TrialId
 from starwhale.server.online.streaming import Bits, stream
 from starwhale.server.problems import problem
 
 if TYPE_CHECKING:
+    from starwhale.instances.online_record import OnlineRecord
     from starwhale.serving.lanes import Lane
     from starwhale.serving.lanes import Request as Waiting
     from starwhale.serving.model_host import Outcome
@@ -28,6 +33,46 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 router = APIRouter()
 EVENTS = "text/event-stream"
+
+
+class VerdictBody(BaseModel):
+    """What a person says of an answer."""
+
+    model_config = ConfigDict(extra="forbid")
+    verdict: Literal["good", "bad", ""] = ""
+    corrected: Any = None  # Any: JSON, of whatever the function returns
+    note: str = Field(default="", max_length=10_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which function of which model a request is for."""
+
+    here: Online
+    """What is served."""
+    model: ServedModel
+    """The model."""
+    lane: Lane
+    """Where it waits."""
+    api: str
+    """The function."""
+    trial: str
+    """Which requests are of one input."""
+
+    def keep(self, waiting: Waiting, outcome: Outcome, answer: bytes) -> None:
+        """Keep what became of a request, where that is wanted; one that did not fit is no trial of the model."""
+        error = outcome.error or {}
+        if self.here.record is None or error.get("kind") == "input":
+            return
+        tried = Tried(
+            trial=self.trial,
+            body=waiting.body,
+            answer=answer,
+            error=str(error.get("message", "")),
+            latency_s=time.monotonic() - waiting.arrived,
+            seconds=outcome.seconds,
+        )
+        self.here.record.keep(self.model.id, self.api, waiting.key, tried)
 
 
 @router.get("/health")
@@ -57,18 +102,28 @@ def show_spec(here: Here, model: ModelId = "") -> JSONResponse:
 @router.get("/models")
 def list_models(here: Here) -> JSONResponse:
     """Say which models are served side by side, and what each of their functions takes and gives."""
-    return JSONResponse({"title": here.title, "models": [_show(each) for each in here.models.values()]})
+    return JSONResponse(
+        {
+            "title": here.title,
+            "is_recorded": here.record is not None,
+            "models": [_show(each, here.record) for each in here.models.values()],
+        }
+    )
 
 
-def _show(model: ServedModel) -> Json:
+def _show(model: ServedModel, record: OnlineRecord | None) -> Json:
     source = model.host.source
+    jobs = record.jobs(model.id) if record is not None else {}
     return {
         "id": model.id,
         "name": source.name,
         "uri": source.uri,
         "version": source.version,
         "workdir": "" if source.uri else source.workdir,
-        "apis": [{**each.to_json(), "batch_size": model.lanes[each.name].batch_size} for each in model.offer.endpoints],
+        "apis": [
+            {**each.to_json(), "batch_size": model.lanes[each.name].batch_size, "job": jobs.get(each.name, "")}
+            for each in model.offer.endpoints
+        ],
     }
 
 
@@ -83,8 +138,24 @@ def stop_request(here: Here, request_id: str) -> JSONResponse:
     return JSONResponse({"request": request_id, "is_stopped": True})
 
 
+@router.post("/requests/{request_id}/verdict")
+def judge_answer(here: Here, request_id: str, body: VerdictBody) -> JSONResponse:
+    """Keep what a person says of an answer: it is written when this answers. Said again, the last word counts."""
+    if here.record is None:
+        raise StatusError("this server keeps nothing", hint="start it with --record")
+    said = Verdict(
+        verdict=body.verdict or ("bad" if "corrected" in body.model_fields_set else ""),
+        corrected=body.corrected,
+        has_corrected="corrected" in body.model_fields_set,
+        note=body.note,
+    )
+    if not (said.verdict or said.note or said.has_corrected):
+        raise InputError("verdict", "is missing", hint="say verdict (good or bad), corrected or note")
+    return JSONResponse({"request": request_id, "job": here.record.judge(request_id, said), "verdict": said.verdict})
+
+
 @router.post("/api/{name:path}")
-async def ask(here: Here, request: Request, name: str, model: ModelId = "") -> Response:
+async def ask(here: Here, request: Request, name: str, model: ModelId = "", trial: TrialId = "") -> Response:
     """Call a function with a JSON object of its arguments, or with a row; answer with what it returns."""
     key = uuid.uuid4().hex[:16]
     try:
@@ -92,11 +163,10 @@ async def ask(here: Here, request: Request, name: str, model: ModelId = "") -> R
         found.endpoint(name)
         body = await request.body()
         found.check(name, _object(body))
-        lane = found.lanes[name]
+        asked = Asked(here=here, model=found, lane=found.lanes[name], api=name, trial=trial or key)
         if EVENTS in request.headers.get("accept", ""):
-            return _answer_bit_by_bit(here, found, lane, key, body)
-        waiting = lane.put(key, body)
-        return await _answer(here, request, found, lane, waiting)
+            return _answer_bit_by_bit(asked, key, body)
+        return await _answer(asked, request, asked.lane.put(key, body))
     except ClientDisconnect:
         return problem(413, "too_large", "the body is longer than this server takes")
     except StarwhaleError as error:
@@ -119,21 +189,23 @@ def _object(body: bytes) -> object:
         ) from error
 
 
-async def _answer(here: Online, request: Request, model: ServedModel, lane: Lane, waiting: Waiting) -> Response:
+async def _answer(asked: Asked, request: Request, waiting: Waiting) -> Response:
     """Wait for an answer; a request whose client has gone is given up."""
-    here.under_way[waiting.key] = lane, waiting
+    asked.here.under_way[waiting.key] = asked.lane, waiting
     leaving = asyncio.ensure_future(_left(request))
     try:
         await asyncio.wait({waiting.outcome, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not waiting.outcome.done():
-            lane.stop(waiting)
+            asked.lane.stop(waiting)
             return Response(status_code=499)  # nobody reads it
         if waiting.outcome.cancelled():
             return problem(409, "stopped", f"request {waiting.key} was stopped")
-        return answer(waiting, waiting.outcome.result(), model.id)
+        outcome = waiting.outcome.result()
+        asked.keep(waiting, outcome, outcome.answer)
+        return answer(waiting, outcome, asked.model.id)
     finally:
         leaving.cancel()
-        del here.under_way[waiting.key]
+        del asked.here.under_way[waiting.key]
 
 
 async def _left(request: Request) -> None:
@@ -141,12 +213,21 @@ async def _left(request: Request) -> None:
         pass
 
 
-def _answer_bit_by_bit(here: Online, model: ServedModel, lane: Lane, key: str, body: bytes) -> Response:
+def _answer_bit_by_bit(asked: Asked, key: str, body: bytes) -> Response:
     bits = Bits()
-    waiting = lane.put(key, body, bits.put)
-    here.under_way[key] = lane, waiting
+    bits.keeps = asked.here.record is not None
+    waiting = asked.lane.put(key, body, bits.put)
+    asked.here.under_way[key] = asked.lane, waiting
 
-    def end(_outcome: Outcome | None, _given: list[bytes]) -> None:
-        here.under_way.pop(key, None)
+    def end(outcome: Outcome | None, given: list[bytes]) -> None:
+        asked.here.under_way.pop(key, None)
+        if outcome is not None:
+            asked.keep(waiting, outcome, _joined(given))
 
-    return stream(lane, waiting, bits, model.id, end)
+    return stream(asked.lane, waiting, bits, asked.model.id, end)
+
+
+def _joined(given: list[bytes]) -> bytes:
+    """Return the JSON of all that was given out: texts together, everything else as a list."""
+    items = [json.loads(each) for each in given]
+    return json.dumps("".join(items) if items and all(isinstance(each, str) for each in items) else items).encode()

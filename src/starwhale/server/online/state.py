@@ -12,6 +12,7 @@ from starwhale.errors import NotFoundError, nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from starwhale.instances.online_record import OnlineRecord
     from starwhale.serving.lanes import Lane
     from starwhale.serving.lanes import Request as Waiting
     from starwhale.serving.served_model import ServedModel
@@ -25,6 +26,8 @@ class Online:
     """By id, in the order in which they were named."""
     title: str
     """What pages and descriptions are called."""
+    record: OnlineRecord | None = None
+    """What keeps requests and answers; None where nothing is kept."""
     under_way: dict[str, tuple[Lane, Waiting]] = field(default_factory=dict[str, "tuple[Lane, Waiting]"])
     """Requests that are not answered yet, by id."""
 
@@ -50,5 +53,12 @@ def online(request: Request) -> Online:
 
 Here = Annotated[Online, Depends(online)]
 """Parameter of a route: what is served."""
+TrialId = Annotated[
+    str,
+    Query(
+        max_length=64, pattern=r"^[A-Za-z0-9._-]*$", description="Which requests, of several models, are of one input."
+    ),
+]
+"""Parameter of a route: a word of the client's."""
 ModelId = Annotated[str, Query(max_length=300, description="Id of a model; by default the first that has the api.")]
 """Parameter of a route: which model."""

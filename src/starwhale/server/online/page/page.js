@@ -13,7 +13,7 @@ const make = (tag, attributes = {}, ...children) => {
   return element;
 };
 
-const state = { models: [], recording: false, running: new Map(), read: () => ({}) };
+const state = { models: [], isRecorded: false, running: new Map(), read: () => ({}) };
 
 // ---------------------------------------------------------------------------------------------------------- fields
 
@@ -237,6 +237,7 @@ const ask = async (model, api, body, trial) => {
       const model_ms = response.headers.get("server-timing")?.match(/model;dur=([\d.]+)/)?.[1];
       card.status.textContent = `${(performance.now() - began).toFixed(0)} ms, of which the model ${Number(model_ms).toFixed(1)} ms`;
     }
+    if (state.isRecorded && running.request) card.card.append(makeVerdict(running.request));
     document.dispatchEvent(new CustomEvent("answered", { detail: { card: card.card, model, api, request: running.request } }));
   } catch (error) {
     if (error.name === "AbortError") card.status.textContent = "stopped";
@@ -259,6 +260,39 @@ const showStream = async (response, card) => {
     if (event === "done") card.status.textContent = `${data.is_stopped ? "stopped, " : ""}${items.length} pieces in ${((data.seconds || 0) * 1000).toFixed(0)} ms`;
     if (event === "problem") fail(card, data);
   });
+};
+
+// What a person says of an answer: good, bad, or what would have been right; it is kept when the button shows so.
+const makeVerdict = (request) => {
+  const told = make("span", { className: "quiet", role: "status" });
+  const good = make("button", { type: "button", "aria-pressed": "false" }, "Good");
+  const bad = make("button", { type: "button", "aria-pressed": "false" }, "Bad");
+  const right = make("input", { type: "text", placeholder: "the right answer", "aria-label": "the right answer" });
+  const note = make("input", { type: "text", placeholder: "a note", "aria-label": "a note", maxLength: 10000 });
+  const save = make("button", { type: "button" }, "Keep");
+  let verdict = "";
+  const keep = async (said) => {
+    const body = { ...said, ...(note.value ? { note: note.value } : {}) };
+    const response = await fetch(`requests/${request}/verdict`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    const answer = await response.json();
+    told.className = response.ok ? "good" : "problem";
+    told.textContent = response.ok ? "kept" : answer.message;
+    if (!response.ok) return;
+    verdict = answer.verdict || verdict;
+    good.setAttribute("aria-pressed", String(verdict === "good"));
+    bad.setAttribute("aria-pressed", String(verdict === "bad"));
+  };
+  const corrected = () => {
+    try {
+      return JSON.parse(right.value);
+    } catch {
+      return right.value; // text as it is
+    }
+  };
+  good.addEventListener("click", () => keep({ verdict: "good" }));
+  bad.addEventListener("click", () => keep({ verdict: "bad" }));
+  save.addEventListener("click", () => keep(right.value === "" ? { ...(verdict ? { verdict } : {}) } : { corrected: corrected() }));
+  return make("div", { className: "verdict" }, make("span", { className: "buttons" }, good, bad, told), make("span", { className: "buttons" }, right, note, save));
 };
 
 const send = async () => {
@@ -297,6 +331,7 @@ const choose = () => {
 const begin = async () => {
   const said = await (await fetch("models")).json();
   state.models = said.models;
+  state.isRecorded = said.is_recorded;
   document.title = said.title;
   get("title").textContent = said.title;
   const names = [...new Set(said.models.flatMap((model) => model.apis.map((each) => each.name)))];

@@ -1,0 +1,61 @@
+"""Rows of a dataset made of what a job recorded: what went in, what came out, and as label what a person said was right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from starwhale.errors import StatusError
+from starwhale.results.read import read_rows, table_names
+from starwhale.storage.protocols import TableQuery
+
+if TYPE_CHECKING:
+    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.stores import Stores
+
+_INPUT, _OUTPUT, _CORRECTED = "input", "output", "corrected"
+_SAID = ("verdict", "note", "error")
+
+
+def labelled_rows(stores: Stores, job: JobRecord) -> Iterator[tuple[str, dict[str, Any]]]:  # Any: cells
+    """Return the rows of a job: the columns of its inputs, `output`, `verdict`, `note`, and `label`.
+
+    The label is the corrected answer; of an answer that was called good the answer itself; otherwise the row has none, or the label that its input had.
+
+    Raises:
+        StatusError: The job has no rows.
+    """
+    if "results" not in table_names(stores, job):
+        message = f"job {job.id[:12]} has no rows"
+        raise StatusError(message, hint="its table results is empty: look at it with swcli job info")
+    for row in read_rows(stores, job, TableQuery(table="results")):
+        yield str(row["id"]), _features(row)
+
+
+def _features(row: Mapping[str, Any]) -> dict[str, Any]:  # Any: cells
+    features = _below(row, _INPUT)
+    features = dict(features) if isinstance(features, Mapping) else {} if features is None else {"input": features}
+    output, corrected = _below(row, _OUTPUT), _below(row, _CORRECTED)
+    label = corrected if corrected is not None else output if row.get("verdict") == "good" else None
+    found = {"output": output, **{name: row.get(name) for name in _SAID}, "label": label}
+    return {**features, **{name: each for name, each in found.items() if each not in (None, "")}}
+
+
+def _below(row: Mapping[str, Any], name: str) -> Any:  # Any: a cell, or what several cells make together
+    """Return a value that a table holds flat: `output`, or an object of what lies at `output/…`."""
+    if name in row:
+        return row[name]
+    made: dict[str, Any] = {}
+    for column, value in row.items():
+        head, _, rest = column.partition("/")
+        if head != name or not rest:
+            continue
+        *outer, last = rest.split("/")
+        place = made
+        for each in outer:
+            inner = place.setdefault(each, {})
+            if not isinstance(inner, dict):
+                break
+            place = inner
+        place[last] = value
+    return made or None
