@@ -52,7 +52,7 @@ def test_specification_has_the_shape_that_clients_of_0_6_know(served: Server) ->
 def test_signature_and_hints_become_a_form(served: Server) -> None:
     (model,) = served.client.get("/models").json()["models"]
     apis = {each["name"]: each for each in model["apis"]}
-    assert list(apis) == [*NAMES, "predict", "doubles", "is_even"]
+    assert list(apis) == [*NAMES, "predict", "doubles", "is_even", "pixels"]
     assert apis["add"]["form"] == {
         "type": "object",
         "properties": {

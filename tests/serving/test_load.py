@@ -6,13 +6,15 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from tests.serving.conftest import end, start
+from tests.serving.conftest import end, environment, start
 
 from starwhale.instances.online import OnlineOptions, OnlineRequest
 from starwhale.serving.lanes import Bounds
@@ -183,7 +185,6 @@ def test_what_is_tried_becomes_jobs_that_are_compared_and_rows_with_labels(tmp_p
 
 def check_jobs(folder: Path, jobs: list[str]) -> None:
     """Look at what a server has left behind, as a user does."""
-    from tests.serving.conftest import environment
 
     from starwhale.instances import open_instance
     from starwhale.instances.jobs.job_compare import CompareOptions
@@ -200,6 +201,24 @@ def check_jobs(folder: Path, jobs: list[str]) -> None:
         (failed,) = [each for _, each in instance.jobs.labelled_rows(jobs[0]) if each["number"] == 13]
         assert "ValueError: thirteen" in failed["error"]
         assert "label" not in failed
+
+
+def test_rows_of_a_dataset_are_given_in_the_shape_in_which_they_are_sent(served: Server) -> None:
+    make = (
+        "from starwhale import GrayscaleImage, dataset\n"
+        "with dataset('digits') as rows:\n"
+        "    rows.extend([{'number': n, 'image': GrayscaleImage(bytes([n] * 4), shape=(2, 2, 1))} for n in range(3)])\n"
+        "    rows.commit()\n"
+    )
+    subprocess.run([sys.executable, "-c", make], env=environment(served.log.parent), check=True)
+    assert [each["name"] for each in served.client.get("/datasets").json()["datasets"]] == ["digits"]
+    found = served.client.get("/rows", params={"dataset": "digits", "offset": 2, "limit": 5}).json()
+    (row,) = found["rows"]
+    assert (found["row_count"], row["key"], row["row"]["image"]["data"]) == (3, 2, "AgICAg==")
+    assert served.ask("is_even", row["row"]).json() is True
+    assert served.ask("pixels", row["row"]).json() == [[2, 2, 1], 8]
+    for words in ({"dataset": "digit"}, {"dataset": "digits", "offset": 3}):
+        assert served.client.get("/rows", params=words).status_code == 404
 
 
 def test_a_server_that_keeps_nothing_says_so(served: Server) -> None:

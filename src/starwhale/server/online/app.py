@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
 from starwhale.server.guard import Guard, Hosts
+from starwhale.server.online import rows
 from starwhale.server.online.openapi import describe
 from starwhale.server.online.routes import router
 from starwhale.server.problems import add_problems, problem
@@ -33,6 +34,7 @@ def make_app(online: Online, hosts: Hosts, *, body_bytes: int) -> FastAPI:
     app = FastAPI(title=online.title, version=VERSION, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.online = online
     add_problems(app)
+    app.include_router(rows.router)
     app.include_router(router)
 
     @app.get("/openapi.json")

@@ -36,6 +36,23 @@ def describe(title: str, models: Mapping[str, ServedModel]) -> Json:
     paths: Json = {
         "/health": {"get": _plain("health", "Whether every model takes requests.")},
         "/api/spec": {"get": _plain("spec", "The specification of a model.", _model(models))},
+        "/datasets": {"get": _plain("datasets", "The datasets of the current project.")},
+        "/rows": {
+            "get": _plain(
+                "rows",
+                "Rows of a dataset, in the shape in which they are sent.",
+                {"name": "dataset", "in": "query", "required": True, "schema": {"type": "string"}},
+                {"name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0}},
+                {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 20}},
+            )
+        },
+        "/requests/{request_id}/verdict": {
+            "post": _plain(
+                "verdict",
+                "Say what you think of an answer: verdict (good or bad), corrected, note.",
+                {"name": "request_id", "in": "path", "required": True, "schema": {"type": "string"}},
+            )
+        },
         "/models": {"get": _plain("models", "The models and what their functions take and give.")},
         "/requests/{request_id}/stop": {
             "post": _plain(

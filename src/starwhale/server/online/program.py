@@ -27,6 +27,7 @@ from starwhale.serving.served_model import ServedModel
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
+    from starwhale.instances import Instance
     from starwhale.instances.online import Prepared
     from starwhale.settings import Settings
 
@@ -62,7 +63,7 @@ def serve_online(settings: Settings, options: OnlineOptions, say: Callable[[Said
     ):
         record = OnlineRecord(instance.stores, sys.argv) if options.record else None
         try:
-            asyncio.run(_serve(_Work(options, listening, say, prepared, record)))
+            asyncio.run(_serve(_Work(options, listening, say, prepared, record, instance)))
         finally:
             if record is not None:
                 record.close()
@@ -77,6 +78,7 @@ class _Work:
     say: Callable[[Said], None]
     prepared: Sequence[Prepared] = ()
     record: OnlineRecord | None = None
+    instance: Instance | None = None
 
 
 async def _serve(work: _Work) -> None:
@@ -88,7 +90,9 @@ async def _serve(work: _Work) -> None:
             model = await ServedModel.of(host, options.bounds)
             stack.push_async_callback(model.close)
             models[model.id] = model
-        online = Online(models=models, title=options.title or " and ".join(models), record=work.record)
+        online = Online(
+            models=models, title=options.title or " and ".join(models), record=work.record, instance=work.instance
+        )
         if work.record is not None:
             for each in work.prepared:
                 work.record.cover(each, models[each.source.id].offer.endpoints)

@@ -12,6 +12,7 @@ from starwhale.errors import NotFoundError, nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from starwhale.instances import Instance
     from starwhale.instances.online_record import OnlineRecord
     from starwhale.serving.lanes import Lane
     from starwhale.serving.lanes import Request as Waiting
@@ -28,8 +29,20 @@ class Online:
     """What pages and descriptions are called."""
     record: OnlineRecord | None = None
     """What keeps requests and answers; None where nothing is kept."""
+    instance: Instance | None = None
+    """Where datasets lie; None for a script that serves its own functions."""
     under_way: dict[str, tuple[Lane, Waiting]] = field(default_factory=dict[str, "tuple[Lane, Waiting]"])
     """Requests that are not answered yet, by id."""
+
+    def opened(self) -> Instance:
+        """Return the instance that datasets lie in.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        if self.instance is None:
+            raise NotFoundError("a script that serves itself has no datasets", hint="use swcli model serve")
+        return self.instance
 
     def find(self, model: str, api: str = "") -> ServedModel:
         """Return a model by its id; without one the first that has the api, else the first of all.
