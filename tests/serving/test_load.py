@@ -35,6 +35,8 @@ def double(rows):
     if any(row["number"] == -1 for row in rows):
         raise ValueError("one of them")
     time.sleep(0.002)
+    while os.path.exists("hold"):
+        time.sleep(0.001)
     return [(row["number"] * 2, len(rows)) for row in rows]
 
 @api()
@@ -99,14 +101,16 @@ def test_more_than_may_wait_are_told_when_to_come_again(serve: Serve) -> None:
 
 
 @pytest.mark.needs_kills
-def test_a_model_killed_under_load_is_replaced_and_nothing_else_fails(serve: Serve) -> None:
+def test_a_model_killed_under_load_is_replaced_and_nothing_else_fails(serve: Serve, tmp_path: Path) -> None:
     server = serve(CODE, bounds=Bounds(max_waiting=2000))
     pid = server.ask("sleep", {"seconds": 0}).json()
+    (tmp_path / "hold").touch()  # so that the model is at a batch when it dies
     answers: list[httpx.Response] = []
     asking = in_background(lambda: answers.extend(ask_many(server, 300)))
     while not server.client.get("/health").json()["models"][0]["under_way"]:
         time.sleep(0.001)
     os.kill(pid, signal.SIGKILL)
+    (tmp_path / "hold").unlink()
     asking.join()
     lost = [each for each in answers if each.status_code != 200]
     assert len(answers) == 300
@@ -160,6 +164,7 @@ def test_what_is_tried_becomes_jobs_that_are_compared_and_rows_with_labels(tmp_p
             f"    if row['number'] == 13:\n        raise ValueError('thirteen')\n    return row['number'] % {divisor} == 0\n"
         )
     server = start(tmp_path, OnlineOptions(request=OnlineRequest(targets=("first.py", "second.py")), record=True))
+    last = ""
     try:
         for number in range(6):
             for model in ("first", "second"):
@@ -168,6 +173,8 @@ def test_what_is_tried_becomes_jobs_that_are_compared_and_rows_with_labels(tmp_p
                 said = {"verdict": "good"} if is_right else {"corrected": number % 2 == 0, "note": "counted by hand"}
                 told = server.client.post(f"/requests/{answer.headers['x-request-id']}/verdict", json=said)
                 assert (told.status_code, told.json()["verdict"]) == (200, "good" if is_right else "bad")
+                last = answer.headers["x-request-id"]
+        assert server.client.post(f"/requests/{last}/verdict", json={"note": "looked twice"}).status_code == 200
         assert server.ask("divides", {"number": 13}).status_code == 500
         assert server.ask("divides", {}).status_code == 422  # which is no trial
         for body, status in (({"verdict": "fine"}, 422), ({}, 422)):
@@ -198,6 +205,7 @@ def check_jobs(folder: Path, jobs: list[str]) -> None:
         rows = dict(instance.jobs.labelled_rows(jobs[1]))
         assert rows["t3"] == {"number": 3, "output": True, "verdict": "bad", "note": "counted by hand", "label": False}
         assert rows["t0"] == {"number": 0, "output": True, "verdict": "good", "label": True}
+        assert rows["t5"] == {"number": 5, "output": False, "verdict": "good", "note": "looked twice", "label": False}
         (failed,) = [each for _, each in instance.jobs.labelled_rows(jobs[0]) if each["number"] == 13]
         assert "ValueError: thirteen" in failed["error"]
         assert "label" not in failed

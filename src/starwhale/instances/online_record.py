@@ -33,6 +33,7 @@ from starwhale.storage.task_side import JobSide, LocalTaskStores
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from starwhale.instances.instance import Instance
     from starwhale.instances.online import Prepared
     from starwhale.serving.endpoint import Endpoint
     from starwhale.storage.stores import Stores
@@ -130,7 +131,7 @@ class FunctionRecord:
             for row, what in waiting:
                 try:
                     buffer.log(RESULTS, row, self._columns(what))
-                except StarwhaleError as error:  # a name or value that no table can hold
+                except (StarwhaleError, ValueError, RecursionError) as error:  # a name or value that no table can hold
                     logger.warning("request %s cannot be kept: %s", row, error)
             side.commit(PartDraft(tables=buffer.drain()))
             with self._stores.catalog.write() as connection:
@@ -187,7 +188,7 @@ class FunctionRecord:
     def _columns(self, what: Tried | Verdict) -> Json:
         if isinstance(what, Verdict):
             said: Json = {
-                "verdict": what.verdict,
+                "verdict": what.verdict or None,
                 "good": {"good": 1.0, "bad": 0.0}.get(what.verdict),
                 "note": what.note or None,
             }
@@ -204,8 +205,14 @@ class FunctionRecord:
 class OnlineRecord:
     """What is kept of all models that a server serves; writes in a thread of its own until it is closed."""
 
-    def __init__(self, stores: Stores, argv: Sequence[str]) -> None:
-        self._stores, self._argv = stores, argv
+    def __init__(self, instance: Instance, argv: Sequence[str]) -> None:
+        """Begin to write.
+
+        Args:
+            instance: Where the jobs will lie; it stays open for as long as this.
+            argv: How the server was started.
+        """
+        self._stores, self._argv = instance.stores, argv
         self._functions: dict[tuple[str, str], FunctionRecord] = {}
         self._requests: dict[str, tuple[FunctionRecord, str]] = {}
         self._ends = threading.Event()

@@ -139,8 +139,7 @@ class Lane:
             await self._some_wait()
             await self._places.acquire()
             try:
-                await self._host.wait_ready()
-                await self._gather()
+                await self._until_ready()
                 batch = self._take(1 if self._waiting and self._waiting[0].on_item is not None else self.batch_size)
             except BaseException:
                 self._places.release()
@@ -148,7 +147,8 @@ class Lane:
             if not batch:
                 self._places.release()
                 continue
-            call = asyncio.get_running_loop().create_task(self._call(batch))
+            # begun at once: were the process to end before that, these would be lost although it never had them
+            call = asyncio.get_running_loop().create_task(self._finish(batch, self._begin(batch)))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
 
@@ -156,6 +156,14 @@ class Lane:
         while not self._waiting:
             self._came.clear()
             await self._came.wait()
+
+    async def _until_ready(self) -> None:
+        """Wait until there is a process, and a batch for it; the process may end meanwhile, and then the next one is waited for."""
+        while True:
+            await self._host.wait_ready()
+            await self._gather()
+            if self._host.is_ready:
+                return
 
     async def _gather(self) -> None:
         """Wait until a batch is full, or the first of it has waited long enough."""
@@ -182,17 +190,20 @@ class Lane:
                 taken.append(request)
         return taken
 
-    async def _call(self, batch: list[Request]) -> None:
+    def _begin(self, batch: list[Request]) -> asyncio.Future[list[Outcome]]:
+        """Send requests to the process, and return what becomes of them."""
         self._load.under_way += len(batch)
-        began = time.monotonic()
-        on_item = batch[0].on_item
         number, outcomes = self._host.call(
-            self._endpoint.name, [each.key for each in batch], [each.body for each in batch], on_item
+            self._endpoint.name, [each.key for each in batch], [each.body for each in batch], batch[0].on_item
         )
+        began = time.monotonic()
         for each in batch:
             each.began = began
             if len(batch) == 1:
                 each.stop = lambda: self._host.stop(number)
+        return outcomes
+
+    async def _finish(self, batch: list[Request], outcomes: asyncio.Future[list[Outcome]]) -> None:
         try:
             found = await outcomes
         except ModelGoneError as error:
@@ -200,7 +211,7 @@ class Lane:
                 if not each.outcome.done():
                     each.outcome.set_exception(error)
         else:
-            self._learn((time.monotonic() - began) / len(batch))
+            self._learn((time.monotonic() - batch[0].began) / len(batch))
             for each, outcome in zip(batch, found, strict=True):
                 if not each.outcome.done():
                     each.outcome.set_result(outcome)

@@ -61,7 +61,7 @@ def serve_online(settings: Settings, options: OnlineOptions, say: Callable[[Said
             instance, options.request, lambda text: logger.warning("%s", text) if text else None
         ) as prepared,
     ):
-        record = OnlineRecord(instance.stores, sys.argv) if options.record else None
+        record = OnlineRecord(instance, sys.argv) if options.record else None
         try:
             asyncio.run(_serve(_Work(options, listening, say, prepared, record, instance)))
         finally:

@@ -37,7 +37,7 @@ def show_rows(
 
     instance = here.opened()
     found = instance.datasets.resolve(dataset)
-    reader = instance.stores.datasets.open_version(found.bundle_id, found.content_digest)
+    reader = instance.datasets.reader(found)
     if offset and offset >= reader.row_count:
         raise NotFoundError(f"dataset {found.name!r} has {reader.row_count} rows, and none at {offset}")
     rows = read_forgiving(reader, offset, min(offset + limit, reader.row_count), None)
