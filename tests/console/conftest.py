@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.console.roots import CLONE, Root, add_answers, add_digits, add_hostile, add_scenes, add_slow
+from tests.console.roots import CLONE, Root, add_answers, add_digits, add_hostile, add_scenes, add_slow, add_versions
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -76,6 +76,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     add_hostile(root)
     add_slow(root)
     add_scenes(root)
+    add_versions(root)
     data = Path(os.environ.get("STARWHALE_TEST_DATA") or "there-is-none")
     if data.is_dir():
         add_answers(root, data)

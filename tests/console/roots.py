@@ -239,3 +239,17 @@ def add_scenes(root: Root) -> None:
     root.python("scenes.py")
     for name, shift in (("near", "0"), ("far", "4")):
         root.swcli("model", "run", "scenes.py", "-d", "scenes", "--name", name, SHIFT=shift)
+
+
+def add_versions(root: Root) -> None:
+    """Two versions of a model and of a runtime, for what differs between them. Nothing is locked: that needs an index of packages."""
+    folder = root.folder / "tiny"
+    folder.mkdir()
+    for answer, package, cuda in (("1", "six", "11.8"), ("2", "idna", "12.1")):
+        code = f"from starwhale import evaluation\n\n@evaluation.predict\ndef answer(row):\n    return {answer}\n"
+        (folder / "evaluation.py").write_text(code, encoding="utf-8")
+        root.swcli("model", "build", folder, "-m", "evaluation", "--name", "tiny")
+        asked = f"name: env\nmode: venv\ndependencies:\n  - pip:\n    - {package}\n"
+        (folder / "runtime.yaml").write_text(asked, encoding="utf-8")
+        root.swcli("runtime", "build", "--disable-env-lock", "--cuda", cuda, "--yaml", folder / "runtime.yaml")
+        (folder / "runtime.yaml").unlink()

@@ -81,6 +81,7 @@ def test_a_job_is_removed_and_recovered_however_often_it_is_asked(own: Root) -> 
             assert post(address, f"{path}/remove", {}).json()["is_removed"] is True
         assert [each["id"] for each in httpx.get(f"{address}/api/v1/jobs").json()["items"]] == [own.jobs[1]]
         assert httpx.get(f"{address}/api/v1/{path}").json()["can"] == ["recover"]
+        assert httpx.get(f"{address}/api/v1/{path[:13]}").json()["job"]["id"] == own.jobs[0]  # by its beginning too
         for _ in range(2):
             assert post(address, f"{path}/recover", {}).json()["is_removed"] is False
 

@@ -93,9 +93,12 @@ class Shown:
             if each not in (None, "", [])
         }
         shown["mime_type"] = shown.pop("_mime_type", "")
-        shown["size_bytes"] = value.size_bytes
         if value.link is not None and value.carried_source is None:
-            return {**shown, "link": self._plain(value.link.asdict())}  # nothing is fetched from elsewhere
+            return {
+                **shown,
+                "link": self._plain(value.link.asdict()),
+            }  # nothing is fetched from elsewhere, not even its size
+        shown["size_bytes"] = value.size_bytes
         shown["href"] = self.href(column, at)
         if isinstance(value, Text) and (value.size_bytes or 0) <= 4 * SHOWN_CHARACTERS:
             try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Query
 
+from starwhale.errors import NotFoundError
 from starwhale.server.cells import Shown
 from starwhale.server.paging import page_of, read_cursor, write_cursor
 from starwhale.server.state import ITEMS, After, Here, Limit, Served
@@ -109,7 +111,7 @@ def list_job_events(here: Here, job: JobAddress, *, after: After = "", limit: Li
 
 
 def find_job(here: Served, job: str) -> JobRecord:
-    """Return a job by what stands in an address, also a removed one by its whole id.
+    """Return a job by what stands in an address, also a removed one where no other fits.
 
     Raises:
         NotFoundError: Nothing fits; the nearest names are said.
@@ -118,7 +120,12 @@ def find_job(here: Served, job: str) -> JobRecord:
 
     if is_version(job):
         return here.instance.jobs.find(job)
-    return here.instance.jobs.get(job)
+    try:
+        return here.instance.jobs.get(job)
+    except NotFoundError:
+        with contextlib.suppress(NotFoundError):
+            return here.instance.jobs.get(job, removed=True)
+        raise
 
 
 def view_job(here: Served, found: JobRecord) -> JobView:

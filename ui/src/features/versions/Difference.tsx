@@ -37,7 +37,42 @@ function Shown({ kind, found }: { kind: VersionKind; found: Row }): ReactNode {
   if (found.same === true || found.is_same === true) return <Empty title="Nothing differs" />;
   if (kind === "dataset") return <DatasetDifference found={found} />;
   if (kind === "model") return <ModelDifference found={found} />;
-  return <Tree value={plain(found)} />;
+  return <RuntimeDifference found={found} />;
+}
+
+/** Packages that one lock has and the other has not, or in another version; then Python, CUDA and the rest. */
+function RuntimeDifference({ found }: { found: Row }): ReactNode {
+  const packages = isObject(found.packages) ? found.packages : {};
+  const of = (cell: Cell | undefined): [string, Cell][] => (isObject(cell) ? Object.entries(cell) : []);
+  const sides = (cell: Cell): [string, string] => (Array.isArray(cell) ? [asText(cell[0]), asText(cell[1])] : isObject(cell) ? [asText(cell.old ?? cell.base), asText(cell.new ?? cell.compare)] : ["", asText(cell)]);
+  const lines: [string, string, string][] = [
+    ...of(packages.removed).map(([name, cell]): [string, string, string] => [name, asText(cell), ""]),
+    ...of(packages.added).map(([name, cell]): [string, string, string] => [name, "", asText(cell)]),
+    ...of(packages.changed).map(([name, cell]): [string, string, string] => [name, ...sides(cell)]),
+    ...of(found.facts).map(([name, cell]): [string, string, string] => [name, ...sides(cell)]),
+  ];
+  return (
+    <div className="table-scroll" tabIndex={0} role="region" aria-label="What differs">
+      <table className="plain full">
+        <thead>
+          <tr>
+            <th>What</th>
+            <th>Was</th>
+            <th>Is</th>
+          </tr>
+        </thead>
+        <tbody>
+          {lines.map(([name, was, is]) => (
+            <tr key={name}>
+              <th scope="row">{name}</th>
+              <td className="diff mono">{was && <del>{was}</del>}</td>
+              <td className="diff mono">{is && <ins>{is}</ins>}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
 }
 
 function DatasetDifference({ found }: { found: Row }): ReactNode {
@@ -66,7 +101,7 @@ function DatasetDifference({ found }: { found: Row }): ReactNode {
         ) : null;
       })}
       <p className="muted">
-        Columns: {["added", "removed"].map((name) => `${name} ${Array.isArray(columns[name]) ? columns[name].map(asText).join(", ") || "none" : asText(columns[name]) || "none"}`).join("; ")}
+        Columns: {["added", "removed"].map((name) => `${name} ${namesIn(columns[name]) || "none"}`).join("; ")}
       </p>
       {details.length > 0 && (
         <div className="table-scroll" tabIndex={0} role="region" aria-label="Changed cells">
@@ -96,6 +131,11 @@ function DatasetDifference({ found }: { found: Row }): ReactNode {
       )}
     </>
   );
+}
+
+/** Names in a list, or of the fields of an object. */
+function namesIn(cell: Cell | undefined): string {
+  return (Array.isArray(cell) ? cell.map(asText) : isObject(cell) ? Object.keys(cell) : []).join(", ");
 }
 
 function ModelDifference({ found }: { found: Row }): ReactNode {
