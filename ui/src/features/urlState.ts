@@ -14,13 +14,18 @@ export interface UrlState {
   text: string;
 }
 
+/** The words of the address as it stands, also where the page has not been drawn with them yet. */
+export function wordsNow(): URLSearchParams {
+  return new URLSearchParams(window.location.search);
+}
+
 export function useUrlState(): UrlState {
   const [words, setWords] = useSearchParams();
   const set = useCallback(
     (changes: UrlChanges, isStep = false) =>
       setWords(
-        (before) => {
-          const next = new URLSearchParams(before);
+        () => {
+          const next = wordsNow(); // what was rendered last may be older than two quick keys
           for (const [name, value] of Object.entries(changes)) {
             next.delete(name);
             if (typeof value === "boolean") {

@@ -12,7 +12,7 @@ import { count } from "../../lib/format";
 import { useKept } from "../kept";
 import { ColumnChooser } from "../rows/ColumnChooser";
 import { FilterBox } from "../rows/FilterBox";
-import { useUrlState } from "../urlState";
+import { useUrlState, wordsNow } from "../urlState";
 import { AFTER, BEFORE, FACTS, jobColumns, METRICS_SHOWN, NARROW } from "./columns";
 import { metricTitle, rankMetrics } from "./metrics";
 import { SearchBox } from "./SearchBox";
@@ -40,8 +40,10 @@ export function JobList({ project }: { project: string }): ReactNode {
   const custom = url.all("col");
   const shown = custom.length > 0 ? custom : firstColumns(metrics.slice(0, METRICS_SHOWN));
   const chosen = url.all("run");
-  const toggle = (job: JobRow): void =>
-    url.set({ run: chosen.includes(job.id) ? chosen.filter((each) => each !== job.id) : [...chosen, job.id] });
+  const toggle = (job: JobRow): void => {
+    const now = wordsNow().getAll("run");
+    url.set({ run: now.includes(job.id) ? now.filter((each) => each !== job.id) : [...now, job.id] });
+  };
 
   const onSight = useCallback(
     (_first: number, end: number) => {
