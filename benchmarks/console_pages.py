@@ -1,0 +1,201 @@
+"""How long the pages of the console take in a browser over a run of a million rows and ten thousand runs, and what the page and the server weigh.
+
+    python benchmarks/console_pages.py [ROWS] [JOBS]
+
+Needs chromium and playwright, and `make ui` before. The limits are those of the console's issue: 1 s for first rows, sorting and filtering, 300 MB
+for the page, 500 MB for the server.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from console_api import make_jobs, make_rows, memory_mb
+
+from starwhale.instances import open_instance
+from starwhale.settings import read_settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+LIMIT_S, PAGE_MB, SERVER_MB = 1.0, 300, 500
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+LIVE = """
+import time
+from starwhale import dataset, evaluation
+
+@evaluation.predict(batch_size=1)
+def answer(row):
+    time.sleep(0.5)
+    return {"told": time.time()}
+
+if __name__ == "__main__":
+    with dataset("live") as rows:
+        rows.extend([{"n": n} for n in range(60)])
+        rows.commit()
+"""
+
+
+class Watched:
+    """Prints what steps of a page take, and what page and server weigh then."""
+
+    def __init__(self, page: Page, server: int) -> None:
+        self.page, self.server = page, server
+        self.is_within = True
+
+    def __call__(
+        self, title: str, act: Callable[[], object], seen: Callable[[], object], limit_s: float = LIMIT_S
+    ) -> None:
+        """Do something, wait until it is to be seen, and print."""
+        began = time.monotonic()
+        act()
+        seen()
+        seconds = time.monotonic() - began
+        page, (_, server) = renderer_mb(), memory_mb(self.server)
+        is_within = seconds <= limit_s and page <= PAGE_MB and server <= SERVER_MB
+        self.is_within &= is_within
+        mark = "" if is_within else "   over the limit"
+        print(f"{title:<46} {seconds:6.2f} s   page {page:4.0f} MB   server {server:4.0f} MB{mark}", flush=True)
+
+
+def renderer_mb() -> float:
+    """Return the memory of the heaviest page process of the browsers that this process has started."""
+    heaviest = 0.0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes()
+            if b"--type=renderer" in words and _is_ours(int(folder.name)):
+                heaviest = max(heaviest, memory_mb(int(folder.name))[0])
+        except (OSError, KeyError, ValueError):
+            continue  # it has ended
+    return heaviest
+
+
+def _is_ours(pid: int) -> bool:
+    while pid > 1:
+        if pid == os.getpid():
+            return True
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return False
+
+
+def watch_all(watch: Watched, job: str) -> None:
+    """Go through the pages as a user does."""
+    page = watch.page
+    row = page.get_by_role("row").nth(1)
+    watch("runs: first rows, just after the start", lambda: page.goto("/"), row.wait_for, 5)
+    watch("runs: first rows", lambda: page.goto("/?"), row.wait_for)
+    head = page.get_by_role("columnheader", name="f1").get_by_role("button")
+    watch("runs: sorted by a metric", lambda: answered(page, head, "/jobs?"), row.wait_for)
+    few = page.get_by_text(re.compile(r"^1,?\d{2,3} evaluations"))
+    watch("runs: filtered", lambda: page.goto("/projects/self/jobs?where=summary%2Faccuracy+%3E+0.89"), few.wait_for)
+    rows = f"/jobs/{job}/rows"
+    watch("rows: first rows", lambda: page.goto(rows), page.get_by_text(re.compile("pictures_#@#_0$")).first.wait_for)
+    sort = page.get_by_role("columnheader", name="score").get_by_role("button")
+    watch("rows: sorted", lambda: answered(page, sort, "sort=score"), row.wait_for)
+    watch(
+        "rows: filtered",
+        lambda: page.goto(f"{rows}?where=output+%21%3D+input%2Flabel"),
+        page.get_by_text(re.compile(r"\d{3},\d{3} rows")).first.wait_for,
+    )
+    page.goto(rows)
+    row.wait_for()
+    scroll_all(watch)
+
+
+def answered(page: Page, button: Locator, words: str) -> None:
+    """Press something, and wait for the answer that it asks for; what was there before stays to be seen until then."""
+    with page.expect_response(lambda answer: words in answer.url and "sort=" in answer.url):
+        button.click()
+
+
+def scroll_all(watch: Watched) -> None:
+    """Scroll from the first row to the last in two hundred steps; every place where nothing is drawn is a gap."""
+    page = watch.page
+    gaps = 0
+    began = time.monotonic()
+    for step in range(200):
+        page.evaluate(
+            "share => { const at = document.querySelector('.vt'); at.scrollTop = share * at.scrollHeight; }", step / 199
+        )
+        page.wait_for_timeout(20)
+        gaps += page.evaluate("document.querySelectorAll('.vt-row').length < 5")
+    watch(
+        f"rows: scrolled to the end, {gaps} gaps",
+        lambda: None,
+        page.get_by_text(re.compile("pictures_#@#_9+$")).first.wait_for,
+        5,
+    )
+    print(f"{'':<46} {time.monotonic() - began:6.2f} s for 200 steps", flush=True)
+
+
+def watch_live(watch: Watched, folder: str, env: dict[str, str]) -> None:
+    """Say how long a committed row takes to its place on the page of a run in progress."""
+    page = watch.page
+    Path(folder, "live.py").write_text(LIVE, encoding="utf-8")
+    swcli = [sys.executable, "-m", "starwhale.cli", "model", "run", "live.py", "-d", "live", "--name", "live"]
+    subprocess.run([sys.executable, "live.py"], cwd=folder, env=env, check=True)
+    run = subprocess.Popen(swcli, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        page.goto("/")
+        page.get_by_role("link", name="live").click(timeout=60_000)
+        page.get_by_role("link", name="Rows", exact=True).click()
+        late: list[float] = []
+        for n in range(8, 14):
+            page.get_by_text(re.compile(f"live_#@#_{n}$")).first.wait_for(timeout=60_000)
+            shown = time.time()
+            told = page.request.get(
+                f"{page.url.split('/jobs/')[0]}/api/v1/jobs/{page.url.split('/jobs/')[1][:40]}/row?id=self/live_%23%40%23_{n}"
+            ).json()
+            late.append(shown - float(told.get("output/told") or told["output"]["told"]))
+        print(
+            f"{'a committed row shows after':<46} {sorted(late)[len(late) // 2]:6.2f} s (median), {max(late):.2f} s at most",
+            flush=True,
+        )
+    finally:
+        run.terminate()
+        run.wait()
+
+
+def main(rows: int = 1_000_000, jobs: int = 10_000) -> int:
+    """Make, serve, look, print; 1 where a limit was passed."""
+    from playwright.sync_api import sync_playwright
+
+    program = next(found for name in ("chromium", "google-chrome") if (found := shutil.which(name)))
+    with tempfile.TemporaryDirectory() as name:
+        env = {**os.environ, "SW_LOCAL_STORAGE": f"{name}/root", "SW_CLI_CONFIG": f"{name}/config.yaml"}
+        with open_instance(dataclasses.replace(read_settings(env))) as instance:
+            job = make_rows(instance, rows)
+            make_jobs(instance, jobs)
+        print(f"made {rows:,} rows with pictures and {jobs:,} runs", flush=True)
+        command = [sys.executable, "-m", "starwhale.server", "--say-json", "--port", "0"]
+        server = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+        try:
+            assert server.stdout is not None
+            address = json.loads(server.stdout.readline())["address"]
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+                page = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=address).new_page()
+                watch = Watched(page, server.pid)
+                watch_all(watch, job)
+                watch_live(watch, name, env)
+                browser.close()
+        finally:
+            server.terminate()
+            server.wait()
+    return 0 if watch.is_within else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))
