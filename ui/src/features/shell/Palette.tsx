@@ -21,9 +21,9 @@ export function Palette({ project, actions, onClose }: { project: string; action
   const navigate = useNavigate();
   const [typed, setTyped] = useState("");
   const [at, setAt] = useState(0);
-  const jobs = useRecentJobs(true).data;
-  const datasets = useBundles("dataset", project).data;
-  const models = useBundles("model", project).data;
+  const asked = [useRecentJobs(true), useBundles("dataset", project), useBundles("model", project)] as const;
+  const [jobs, datasets, models] = [asked[0].data, asked[1].data, asked[2].data];
+  const isOnItsWay = asked.some((each) => each.isPending);
   const all = useMemo(() => {
     const go = (title: string, kind: string, to: string): Action => ({ title, kind, run: () => void navigate(to) });
     return [
@@ -79,7 +79,7 @@ export function Palette({ project, actions, onClose }: { project: string; action
             <span className="muted nowrap">{each.kind}</span>
           </li>
         ))}
-        {found.length === 0 && <li role="option" aria-selected="false" aria-disabled="true" className="muted">Nothing fits “{typed}”</li>}
+        {found.length === 0 && <li role="option" aria-selected="false" aria-disabled="true" className="muted">{isOnItsWay ? "Looking…" : `Nothing fits “${typed}”`}</li>}
       </ul>
     </Modal>
   );
