@@ -24,6 +24,8 @@ StarwhaleError
 ├── CorruptedError (1)             stored bytes differ from their checksum
 ├── NoSpaceError (1)               the disk is full
 ├── ObjectStoreError (1)           an object store cannot be reached, or refuses
+├── ServerError (1)                a server cannot be reached, or answers as none does
+├── LoginError (1)                 a server wants a token, or another one
 ├── PortError (1)                  a port cannot be listened on
 ├── RootError (1)                  the storage root cannot be used
 ├── RestoreError (1)               an environment cannot be locked, made or used
@@ -278,6 +280,25 @@ class ObjectStoreError(StarwhaleError, OSError):
         super().__init__(message, hint=hint)
         self.address = address
         """Of the store."""
+
+
+class ServerError(StarwhaleError, OSError):
+    """A server of this program cannot be reached, or answers as none does."""
+
+    http_status = 502
+    code = "server"
+
+    def __init__(self, message: str, *, address: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.address = address
+        """Of the server."""
+
+
+class LoginError(StarwhaleError, PermissionError):
+    """A server wants a token, or another one."""
+
+    http_status = 401
+    code = "login"
 
 
 class PortError(StarwhaleError, OSError):

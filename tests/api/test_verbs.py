@@ -97,7 +97,7 @@ OTHER_NAMES = {
     "dataset tag": "old scripts say tags.add",
 }
 """Verbs whose call has another name, and why."""
-OF_THE_TERMINAL = frozenset({"check", "completion", "config", "gc", "init", "ui"})
+OF_THE_TERMINAL = frozenset({"check", "completion", "config", "gc", "init", "server", "ui"})
 """Groups and commands that care for the machine rather than for a noun."""
 
 

@@ -38,7 +38,7 @@ def test_the_first_page_fits_one_screen_and_shows_what_works(capsys: pytest.Capt
         "model",
         "job",
     ]
-    assert "server" in " ".join(lines).partition("Not built yet:")[2]
+    assert "board" in " ".join(lines).partition("Not built yet:")[2]
 
 
 def test_model_run_shows_what_is_for_every_day_first(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,8 +78,8 @@ def test_help_for_what_is_not_there_names_what_is_close(
 
 
 def test_what_is_not_built_is_named_only_where_it_is_close(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["servr"]) == 2
-    assert "did you mean 'server'" in capsys.readouterr().err
+    assert run(["bord"]) == 2
+    assert "did you mean 'board'" in capsys.readouterr().err
     assert run(["zzz"]) == 2
     said = capsys.readouterr().err
     assert "'dataset'" in said

@@ -63,7 +63,7 @@ def test_what_is_called_not_built_raises_the_error_that_says_so(generator: Modul
 
 
 def test_a_command_that_is_not_built_says_so_and_exits_with_1(swcli: Callable[..., Any]) -> None:
-    done = swcli("server", "start")
+    done = swcli("board")
     assert done.returncode == 1
     assert "not built yet" in done.stderr
     assert "Traceback" not in done.stderr

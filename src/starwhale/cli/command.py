@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -134,6 +135,11 @@ class SwGroup(click.Group):
         if wanted and not wanted.startswith("-") and self.get_command(ctx, wanted) is None:
             ctx.fail(f"no command {wanted!r} in {ctx.command_path!r}; {self._nearest(ctx, wanted)}")
         return super().resolve_command(ctx, args)
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what it is for right below the usage: the first page has to fit 24 lines."""
+        with formatter.indentation():
+            formatter.write_text(inspect.cleandoc(self.help or ""))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by panels with one line each, without importing the lazy ones."""

@@ -29,6 +29,7 @@ COMMANDS = {
     ),
     "project": LazyCommand("starwhale.cli.project:project", "Make, choose, remove and recover projects.", _KEEP),
     "instance": LazyCommand("starwhale.cli.instance:instance", "See which instance commands work on.", _KEEP),
+    "server": LazyCommand("starwhale.cli.server:server", "Serve the local instance, with a token.", _KEEP),
     "config": LazyCommand("starwhale.cli.config:config", "Show or edit the configuration file.", _KEEP),
     "completion": LazyCommand("starwhale.cli.completion:completion", "Complete commands in the shell.", _KEEP),
 }
@@ -36,7 +37,6 @@ COMMANDS = {
 ALIASES = {"ds": "dataset", "mp": "model", "rt": "runtime", "prj": "project", "svr": "server"}
 """Other words for the same commands."""
 NOT_BUILT = {
-    "server": "Serve an instance",
     "assistance": "Share a terminal",
     "debug": "Look at raw tables",
     "board": "Terminal interface",

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import json
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starwhale.errors import NotFoundError
-from starwhale.storage.catalog.driver import is_alive, this_driver
-from starwhale.storage.catalog.records import Driver
+from starwhale.instances.running import find_running, forget_running, note_running
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from starwhale.storage.stores import Stores
 
 
@@ -27,8 +20,8 @@ class Console:
     @property
     def address(self) -> str:
         """Address of the console that runs for this root; empty where none does."""
-        found = _read(self._path)
-        return found[0] if found is not None and is_alive(found[1]) else ""
+        found = find_running(self._path)
+        return found.address if found is not None else ""
 
     def job_page(self, job_id: str) -> str:
         """Return the address of a job's page.
@@ -43,22 +36,8 @@ class Console:
 
     def note(self, address: str) -> None:
         """Write down that this process serves the console at an address; the latest one counts."""
-        said = json.dumps({"address": address, "process": dataclasses.asdict(this_driver())})
-        draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        draft.write_text(said, encoding="utf-8")
-        draft.replace(self._path)
+        note_running(self._path, address)
 
     def forget(self) -> None:
         """Take back what this process has written down; what another one wrote since stays."""
-        found = _read(self._path)
-        if found is not None and found[1] == this_driver():
-            with contextlib.suppress(FileNotFoundError):
-                self._path.unlink()
-
-
-def _read(path: Path) -> tuple[str, Driver] | None:
-    try:
-        said: Any = json.loads(path.read_text(encoding="utf-8"))  # Any: JSON, checked here
-        return str(said["address"]), Driver(**said["process"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        forget_running(self._path)

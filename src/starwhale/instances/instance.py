@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starwhale.instances.jobs.verbs import JobVerbs
     from starwhale.instances.models import ModelVerbs
     from starwhale.instances.runtimes import RuntimeVerbs
+    from starwhale.instances.server import ServerVerbs
     from starwhale.storage.catalog.catalog import SqlCatalog
     from starwhale.storage.catalog.records import ProjectRecord
 
@@ -92,6 +93,13 @@ class Instance:
         from starwhale.instances.console import Console  # rarer than listing jobs
 
         return Console(self.stores)
+
+    @cached_property
+    def server(self) -> ServerVerbs:
+        """What can be done with the server of this root."""
+        from starwhale.instances.server import ServerVerbs  # rarer than listing jobs
+
+        return ServerVerbs(self.stores)
 
     @property
     def garbage(self) -> GarbageVerbs:

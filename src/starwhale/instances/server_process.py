@@ -12,7 +12,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from starwhale.errors import ExecutionError, told_error
@@ -24,17 +25,28 @@ Said = dict[str, Any]  # Any: JSON
 class ServerProcess:
     """A running server. Whoever starts it stops it."""
 
-    def __init__(self, module: str, words: Sequence[str], *, pass_fds: Sequence[int] = ()) -> None:
+    def __init__(
+        self, module: str, words: Sequence[str], *, pass_fds: Sequence[int] = (), log: Path | None = None
+    ) -> None:
         """Start it.
 
         Args:
             module: Its program.
             words: What it is given.
             pass_fds: Descriptors that it inherits.
+            log: File for what it says later; then it runs in the background, and goes on when the caller ends.
         """
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *words], stdout=subprocess.PIPE, text=True, pass_fds=tuple(pass_fds)
-        )
+        with ExitStack() as stack:
+            errors = None if log is None else stack.enter_context(log.open("ab"))
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, *words],
+                stdin=None if log is None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                pass_fds=tuple(pass_fds),
+                start_new_session=log is not None,
+            )
 
     def started(self) -> Said:
         """Wait until it answers requests, and return what it says of itself: its `address`.
@@ -55,6 +67,12 @@ class ServerProcess:
         raise ExecutionError(
             f"the server ended with exit code {code} before it answered", hint="what it wrote says why"
         )
+
+    def leave(self) -> None:
+        """Let it run on without the caller."""
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._process.returncode = 0  # it is not waited for: whoever inherits it does
 
     @property
     def is_running(self) -> bool:

@@ -1,4 +1,4 @@
-"""The program `python -m starwhale.server`: serves the local instance until Ctrl-C. `swcli ui` starts it.
+"""The program `python -m starwhale.server`: serves the local instance until Ctrl-C. `swcli ui` and `swcli server start` start it.
 
 Its last words go to stderr; with `--say-json` they are one JSON object, for whoever started it: `{"address": …}`, or `{"error": {…}}`.
 """
@@ -20,6 +20,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m starwhale.server", description="Serve the local instance.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=None, help="port; the first free one from 8848 on by default")
+    parser.add_argument("--login", action="store_true", help="ask everybody for the token of this root")
+    parser.add_argument("--name", action="append", default=[], help="another name that browsers reach it under")
     parser.add_argument("--say-json", action="store_true", help="say address and errors as JSON on stdout")
     given = parser.parse_args(words)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
@@ -29,7 +31,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
         serve(
             read_settings(),
-            ServeOptions(host=given.host, port=given.port),
+            ServeOptions(host=given.host, port=given.port, has_login=given.login, names=tuple(given.name)),
             lambda address: _say(given.say_json, address),
         )
     except StarwhaleError as error:
@@ -44,7 +46,7 @@ def _check_packages() -> None:
         try:
             __import__(name)
         except ImportError as error:
-            raise MissingDependencyError(name, purpose="the console") from error
+            raise MissingDependencyError(name, purpose="serving") from error
 
 
 def _say(is_json: bool, address: str) -> None:

@@ -10,7 +10,8 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from starwhale.server.console import add_console
-from starwhale.server.guard import Guard, Hosts
+from starwhale.server.door import LOGIN, LOGOUT, Door
+from starwhale.server.guard import Bodies, Guard, Hosts
 from starwhale.server.problems import add_problems
 from starwhale.server.routes import comparison, datasets, instance, job_control, jobs, logs, models, runtimes, tables
 from starwhale.settings import VERSION
@@ -18,20 +19,25 @@ from starwhale.wire.instance import Change
 from starwhale.wire.problem import PROBLEM_TYPE, Problem
 
 if TYPE_CHECKING:
+    from starwhale.server.door import Lock
     from starwhale.server.state import Served
 
 ADDRESS = "/api/v1"
 """Where the API begins."""
+_FORM = frozenset({"application/x-www-form-urlencoded"})
+BODIES = (Bodies(prefix=LOGIN, kinds=_FORM, most_bytes=4096), Bodies(prefix=LOGOUT, kinds=_FORM, most_bytes=4096))
+"""Addresses that take other bodies than JSON, where there is a login."""
 _DESCRIPTION = """What the console and programs ask an instance. Errors are `application/problem+json` with a stable `code`; lists are paged
 by key: give `next` of a page as `after`. What a cell may be is said in docs/reference/http-api.md."""
 
 
-def make_app(served: Served | None, hosts: Hosts | None = None) -> FastAPI:
+def make_app(served: Served | None, hosts: Hosts | None = None, lock: Lock | None = None) -> FastAPI:
     """Make the application.
 
     Args:
         served: What is served, for as long as the application runs; None for describing the API alone.
         hosts: Names under which it may be asked for.
+        lock: What lets people and programs in; None lets in everybody, for a server of one user on loopback.
     """
     app = FastAPI(
         title="Starwhale Model Evaluation",
@@ -53,7 +59,9 @@ def make_app(served: Served | None, hosts: Hosts | None = None) -> FastAPI:
         api.include_router(each.router)
     app.include_router(api)
     add_console(app, ADDRESS)
-    app.add_middleware(Guard, hosts=hosts or Hosts())
+    if lock is not None:
+        app.add_middleware(Door, lock=lock)
+    app.add_middleware(Guard, hosts=hosts or Hosts(), bodies=BODIES if lock else (), has_login=lock is not None)
     _describe(app)
     return app
 

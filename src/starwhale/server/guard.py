@@ -1,7 +1,8 @@
 """Who may talk to the server, and how much: checks of Host and Origin, a bound for bodies, and headers for every answer.
 
-There is no login, so that another web page in the same browser must not reach it. A page that has its own name pointed at this machine (DNS
-rebinding) gives that name as Host; a page that sends a form here gives its own as Origin, and no JSON. Both are refused.
+Another web page in the same browser must not reach it: there is no login (`swcli ui`), or the browser has one already (`door`). A page that has
+its own name pointed at this machine (DNS rebinding) gives that name as Host; a page that sends a form here gives its own as Origin, and no
+JSON. Both are refused. Where there is a login, a program that sends its token may use any Host: no page knows the token.
 """
 
 from __future__ import annotations
@@ -76,6 +77,23 @@ def hosts_of(host: str, names: Iterable[str] = (), *, port: int | None = None) -
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bodies:
+    """What bodies some addresses take."""
+
+    prefix: str
+    """What the addresses begin with."""
+    kinds: frozenset[str] = frozenset({"application/json"})
+    """Their media types."""
+    most_bytes: int = BODY_BYTES
+    """Bytes of one, at most."""
+
+    @property
+    def word(self) -> str:
+        """What kinds there are, for messages."""
+        return " or ".join("JSON" if each == "application/json" else each for each in sorted(self.kinds))
+
+
 @dataclass(slots=True)
 class Guard:
     """ASGI middleware around everything else."""
@@ -88,6 +106,10 @@ class Guard:
     """Bytes of a request's body, at most."""
     page: str = "the console"
     """What a person is to open."""
+    bodies: tuple[Bodies, ...] = ()
+    """Addresses with other bodies; the first that fits counts."""
+    has_login: bool = False
+    """Whether a token or a session is asked for behind it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what is not meant for us, and pass the rest on."""
@@ -99,15 +121,15 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, _with_headers(send))
             return
-        bounded = _Bounded(receive, self.body_bytes)
+        bounded = _Bounded(receive, self._bodies(scope["path"]).most_bytes)
         await self.app(scope, bounded, _with_headers(send))
 
     def _refuse(self, method: str, path: str, headers: dict[str, str]) -> Response | None:
         host = headers.get("host", "")
-        if not self.hosts.allow(host):
-            return problem(
-                421, "host", f"this server is not {host[:100]!r}", "open it under the address that it printed"
-            )
+        if not self.hosts.allow(host) and not (self.has_login and "authorization" in headers):
+            more = ", or start it with --name <host>" if self.has_login else ""
+            hint = f"open it under the address that it printed{more}"
+            return problem(421, "host", f"this server is not {host[:100]!r}", hint)
         origin = headers.get("origin")
         if origin is not None and not self._is_ours(origin):
             return problem(
@@ -119,14 +141,22 @@ class Guard:
             return problem(403, "origin", "a page of another site may not ask this server", f"open {self.page} itself")
         if method in {"GET", "HEAD", "OPTIONS"}:
             return None
+        return self._refuse_body(self._bodies(path), headers)
+
+    def _bodies(self, path: str) -> Bodies:
+        """Return what bodies an address takes."""
+        plain = Bodies(prefix="", most_bytes=self.body_bytes)
+        return next((each for each in self.bodies if path.startswith(each.prefix)), plain)
+
+    @staticmethod
+    def _refuse_body(bodies: Bodies, headers: dict[str, str]) -> Response | None:
         kind = headers.get("content-type", "").partition(";")[0].strip().casefold()
         length = headers.get("content-length", "0")
-        if length != "0" and kind != "application/json":
-            return problem(
-                415, "content_type", f"a body is JSON, not {kind[:80]!r}", "send content-type: application/json"
-            )
-        if not length.isdecimal() or int(length) > self.body_bytes:
-            return problem(413, "too_large", f"a body has {self.body_bytes:,} bytes at most")
+        if length != "0" and kind not in bodies.kinds:
+            hint = f"send content-type: {' or '.join(sorted(bodies.kinds))}"
+            return problem(415, "content_type", f"a body is {bodies.word}, not {kind[:80]!r}", hint)
+        if not length.isdecimal() or int(length) > bodies.most_bytes:
+            return problem(413, "too_large", f"a body has {bodies.most_bytes:,} bytes at most")
         return None
 
     def _is_ours(self, origin: str) -> bool:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from dataclasses import dataclass
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from starwhale.errors import StarwhaleError
+from starwhale.errors import PortError, StarwhaleError
 from starwhale.instances import open_instance
 from starwhale.instances.change_feed import ChangeFeed
 from starwhale.instances.jobs.job_table import JobTable
 from starwhale.server.app import make_app
 from starwhale.server.comparisons import Comparisons
-from starwhale.server.guard import hosts_of
+from starwhale.server.door import Lock
+from starwhale.server.guard import Hosts, hosts_of
 from starwhale.server.listening import TellingServer, address_of, listen
 from starwhale.server.live import Changes
 from starwhale.server.state import Served
@@ -40,6 +42,10 @@ class ServeOptions:
     """Address to listen on."""
     port: int | None = None
     """The port; None for the first free one from `PORT` on."""
+    has_login: bool = False
+    """Whether a token is asked for: then it is the server of its root, of which there is one."""
+    names: tuple[str, ...] = ()
+    """More names under which browsers reach it."""
 
 
 def make_served(instance: Instance) -> Served:
@@ -65,14 +71,23 @@ def serve(settings: Settings, options: ServeOptions, say: Callable[[str], None])
     Raises:
         PortError: The port is taken, or the address is none of this machine's.
         RootError: The root cannot be used.
+        ConflictError: A server with a login runs for the root already.
     """
-    listening = listen(options.host, options.port, first=PORT)
+    try:
+        listening = listen(options.host, options.port, first=PORT)
+    except PortError as error:
+        if options.has_login:  # its port is asked for: logins name it
+            error.hint = "give another one with --port, or 0 for a free one"
+        raise
     port = listening.getsockname()[1]
-    with open_instance(settings) as instance, listening:
+    with ExitStack() as stack:
+        instance = stack.enter_context(open_instance(settings))
+        stack.enter_context(listening)
         served = make_served(instance)
         threading.Thread(target=_warm, args=(served,), name="starwhale-warm", daemon=True).start()
-        hosts = hosts_of(options.host, [socket.gethostname()], port=port)
-        app = make_app(served, hosts)
+        lock = Lock(access=instance.server.access, cookie=f"starwhale_{port}") if options.has_login else None
+        stack.enter_context(instance.server.alone() if lock else nullcontext())
+        app = make_app(served, _hosts(options, port), lock)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3, lifespan="on"
         )
@@ -80,12 +95,21 @@ def serve(settings: Settings, options: ServeOptions, say: Callable[[str], None])
 
         def started() -> None:
             instance.console.note(address)
+            if lock:
+                instance.server.note(address)
             say(address)
 
         try:
             TellingServer(config, started, served.changes.end).run(sockets=[listening])
         finally:
             instance.console.forget()
+            if lock:
+                instance.server.forget()
+
+
+def _hosts(options: ServeOptions, port: int) -> Hosts:
+    found = hosts_of(options.host, [socket.gethostname()], port=port)
+    return replace(found, names=found.names | {each.casefold() for each in options.names})
 
 
 def _warm(served: Served) -> None:

@@ -11,6 +11,8 @@
 ├── runtimes/               environments/<key>, one per lock; cache/ of packages; tools/ (pip); ours/, links to this program
 ├── jobs/<2>/<job>/         whatever else belongs to one job (snapshot, sockets)
 ├── console.json            address and process of the console that runs, or ran last
+├── server.json             the same of the server; .lock-server is held while it runs, server.log is what it said in the background
+├── access.json             digest of the administrator's token, and what signs sessions; mode 0600
 ├── seen/                   what the files of work directories were when they were packaged last; disposable
 └── tmp/                    files being written; swept when a root is opened
 """
@@ -50,6 +52,26 @@ class Layout:
     def console(self) -> Path:
         """Where the console of this root is, while one runs."""
         return self.root / "console.json"
+
+    @property
+    def server(self) -> Path:
+        """Where the server of this root is, while one runs."""
+        return self.root / "server.json"
+
+    @property
+    def server_lock(self) -> Path:
+        """Held by the server that runs."""
+        return self.root / ".lock-server"
+
+    @property
+    def server_log(self) -> Path:
+        """What a server in the background says."""
+        return self.root / "server.log"
+
+    @property
+    def access(self) -> Path:
+        """Who may ask the server."""
+        return self.root / "access.json"
 
     @property
     def datasets(self) -> Path:

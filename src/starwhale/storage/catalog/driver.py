@@ -27,10 +27,14 @@ def is_alive(driver: Driver) -> bool:
     return bool(started) and started == driver.start_time
 
 
-def end_driver(driver: Driver) -> None:
+def end_driver(driver: Driver, number: signal.Signals = signal.SIGKILL) -> None:
     """Kill the process that drives a job, once it is proven to be that very process; one that has ended is left alone.
 
     On Linux the process is held by a descriptor before it is looked at, so that its number cannot pass to another meanwhile.
+
+    Args:
+        driver: The process.
+        number: The signal that it gets.
 
     Raises:
         ConflictError: It is on another machine, or belongs to another user.
@@ -41,12 +45,12 @@ def end_driver(driver: Driver) -> None:
     try:
         if sys.platform != "linux":
             if is_alive(driver):
-                os.kill(driver.pid, signal.SIGKILL)
+                os.kill(driver.pid, number)
             return
         descriptor = os.pidfd_open(driver.pid)
         try:
             if is_alive(driver):
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                signal.pidfd_send_signal(descriptor, number)
         finally:
             os.close(descriptor)
     except ProcessLookupError:
