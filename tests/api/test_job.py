@@ -38,6 +38,7 @@ from starwhale.execution.executors.caller_threads import CallerThreads
 from starwhale.execution.run import JobProgress, StepView
 from starwhale.handlers.registry import REGISTRY
 from starwhale.settings import read_settings
+from starwhale.storage.protocols import StepProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -502,7 +503,9 @@ def test_a_job_shows_itself(cell: Callable[[str], ModuleType]) -> None:
 PROGRESS = JobProgress(
     job_id="k" * 40,
     steps=(
-        StepView(name="m:predict", status=Status.RUNNING, done=120, failed=2, total=1000),
+        StepView(
+            name="m:predict", status=Status.RUNNING, rows=StepProgress(step="m:predict", done=120, failed=2, total=1000)
+        ),
         StepView(name="m:evaluate", status=Status.CREATED),
     ),
 )

@@ -10,6 +10,7 @@ import pytest
 from starwhale.api.notebook.job_board import StepSpeed, make_board, table_html
 from starwhale.domain.status import Status
 from starwhale.execution.run import JobProgress, StepView
+from starwhale.storage.protocols import StepProgress
 
 if TYPE_CHECKING:
     from tests.end_to_end.project import Project
@@ -19,7 +20,8 @@ HOSTILE = "<script>alert(1)</script>"
 
 def test_a_running_job_is_drawn_with_its_rows() -> None:
     def job(done: int) -> JobProgress:
-        predict = StepView(name=f"m:{HOSTILE}", status=Status.RUNNING, done=done, failed=2, total=1000)
+        rows = StepProgress(step=f"m:{HOSTILE}", done=done, failed=2, total=1000)
+        predict = StepView(name=f"m:{HOSTILE}", status=Status.RUNNING, rows=rows)
         return JobProgress(job_id="k" * 40, steps=(predict, StepView(name="m:evaluate", status=Status.CREATED)))
 
     seconds = iter((10.0, 12.0))

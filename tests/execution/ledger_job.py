@@ -19,7 +19,7 @@ from starwhale.domain.ledger import RangeState, RowRange
 from starwhale.domain.status import Status
 from starwhale.execution.run_options import RunOptions
 from starwhale.instances.instance import Instance, open_instance
-from starwhale.results.read import read_rows
+from starwhale.results.read import JobTables
 from starwhale.settings import read_settings
 from starwhale.storage.protocols import StepProgress, TableQuery
 
@@ -160,7 +160,7 @@ class LedgerJob:
         with self.instance() as opened:
             record = opened.jobs.get(job_id)
             return {
-                name: list(read_rows(opened.stores, record, TableQuery(table=name)))
+                name: list(JobTables(opened.stores, record).rows(TableQuery(table=name)))
                 for name in ("results", "seen", "again", "summary", *more)
             }
 

@@ -21,7 +21,7 @@ from starwhale.execution.run import JobOutcome
 from starwhale.execution.run_options import RunOptions
 from starwhale.instances.instance import Instance, open_instance
 from starwhale.instances.jobs.pinning import pin_dataset
-from starwhale.results.read import read_rows, summary, table_names
+from starwhale.results.read import JobTables, summary, table_names
 from starwhale.settings import read_settings
 from starwhale.storage.catalog.records import JobRecord
 from starwhale.storage.protocols import TableQuery
@@ -79,7 +79,7 @@ class Workshop:
     def rows(self, outcome: JobOutcome, table: str = "results") -> list[dict[str, object]]:
         """Rows of a table of a run."""
         stores, job = self.instance.stores, self.job(outcome)
-        return list(read_rows(stores, job, TableQuery(table=table))) if table in table_names(stores, job) else []
+        return list(JobTables(stores, job).rows(TableQuery(table=table))) if table in table_names(stores, job) else []
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from starwhale.domain.status import Status
 from starwhale.errors import ExecutionError, NotFoundError, UsageError
 from starwhale.execution.retry import RETRY_STEPS
 from starwhale.execution.run import END_STEPS
-from starwhale.results.read import read_rows
+from starwhale.results.read import JobTables
 from starwhale.results.reports.job_report import make_report
 from starwhale.storage.catalog.driver import this_driver
 from starwhale.storage.protocols import TableQuery
@@ -194,7 +194,7 @@ def test_pages_and_bounds_go_through_what_was_tried_again(batched: Kind) -> None
             for last in (first, first + 1, first + 13, ROWS - 1):
                 stop = min(last, ROWS - 1)
                 query = TableQuery(table="results", start=whole[first], end=whole[stop], end_inclusive=True)
-                found = [row["id"] for row in read_rows(opened.stores, record, query)]
+                found = [row["id"] for row in JobTables(opened.stores, record).rows(query)]
                 assert found == whole[first : stop + 1]
 
 

@@ -17,7 +17,7 @@ import starwhale
 from starwhale.domain.status import Status
 from starwhale.errors import UsageError
 from starwhale.media import Image
-from starwhale.results.read import read_rows
+from starwhale.results.read import JobTables
 from starwhale.runtimes.ours import link_ours
 from starwhale.storage.protocols import TableQuery
 
@@ -127,8 +127,8 @@ def test_media_reach_a_worker_without_packages(job: LedgerJob, bare_python: str)
             outcome = opened.jobs.run(request, dataclasses.replace(undisturbed(), python=python))
             assert outcome.status is Status.SUCCESS, outcome.error
             record = opened.jobs.get(outcome.job_id)
-            rows = list(read_rows(opened.stores, record, TableQuery(table="results")))
-            summary = list(read_rows(opened.stores, record, TableQuery(table="summary")))
+            rows = list(JobTables(opened.stores, record).rows(TableQuery(table="results")))
+            summary = list(JobTables(opened.stores, record).rows(TableQuery(table="summary")))
         for row in rows:
             del row["duration_seconds"]
             row |= {name: value.to_bytes() for name, value in row.items() if isinstance(value, Image)}
@@ -154,7 +154,7 @@ INSTALLED = """
     from starwhale.domain.job import RunRequest
     from starwhale.execution.run_options import RunOptions
     from starwhale.instances import open_instance
-    from starwhale.results.read import read_rows
+    from starwhale.results.read import JobTables
     from starwhale.settings import read_settings
     from starwhale.storage.protocols import TableQuery
 
@@ -162,7 +162,7 @@ INSTALLED = """
         request = RunRequest(workdir=sys.argv[2], modules=("looks_around",), datasets=("numbers",), dataset_head=1)
         for python in sys.argv[3:]:
             outcome = opened.jobs.run(request, RunOptions(python=python))
-            rows = read_rows(opened.stores, opened.jobs.get(outcome.job_id), TableQuery(table="results"))
+            rows = JobTables(opened.stores, opened.jobs.get(outcome.job_id)).rows(TableQuery(table="results"))
             print(next(rows)["output"])
 """
 

@@ -34,7 +34,7 @@ from starwhale.errors import (
 )
 from starwhale.instances import Instance, open_instance
 from starwhale.results.agreement import AgreementVerdict
-from starwhale.results.read import read_rows, summary, table_names
+from starwhale.results.read import JobTables, summary, table_names
 from starwhale.results.reports.job_report import make_report
 from starwhale.settings import Settings
 from starwhale.storage.protocols import TableQuery
@@ -107,7 +107,7 @@ def everything(instance: Instance, job: str) -> dict[str, Any]:
     report = make_report(stores, record).to_json()
     report["manifest"] = {key: value for key, value in report["manifest"].items() if key != "imported"}
     tables = {
-        name: list(read_rows(stores, record, TableQuery(table=name), keep_none=True))
+        name: list(JobTables(stores, record).rows(TableQuery(table=name), keep_none=True))
         for name in ("results", *table_names(stores, record))
     }
     error = None if record.error is None else {**record.error.to_json(), "log": ""}
@@ -209,11 +209,11 @@ def test_rows_have_their_inputs_once_the_dataset_is_there(origin: Path, here: In
     here.jobs.export("good", origin / "alone.swjob", force=True)
     job = there.jobs.import_archive(origin / "alone.swjob").job
     results = TableQuery(table="results")
-    assert "input/x" not in next(read_rows(there.stores, job, results))
+    assert "input/x" not in next(JobTables(there.stores, job).rows(results))
     here.datasets.export("numbers", origin / "numbers.swds", force=True)
     there.datasets.import_archive(origin / "numbers.swds")
     with opened(there.stores.layout.root) as later:
-        assert next(read_rows(later.stores, job, results))["input/x"] == 0
+        assert next(JobTables(later.stores, job).rows(results))["input/x"] == 0
 
 
 def test_another_job_of_that_id_is_not_replaced(origin: Path, here: Instance, there: Instance) -> None:

@@ -53,12 +53,8 @@ class StepView:
     """Name of the step."""
     status: Status
     """Where it stands."""
-    done: int = 0
-    """Rows that were tried and committed, failed ones included."""
-    failed: int = 0
-    """Rows whose error was recorded."""
-    total: int = 0
-    """Rows of the step; 0 when it consumes none."""
+    rows: StepProgress | None = None
+    """How many rows are done; None when it consumes none."""
     note: str = ""
     """What its tasks are waiting for, or empty."""
 
@@ -406,11 +402,7 @@ class JobRun:
         notes = self._attempts.notes()
         for name in self._steps:
             status = schedule.step_status(self._state, name)
-            view = StepView(name=name, status=status, note=notes.get(name, ""))
-            if name in rows:
-                each = rows[name]
-                view = dataclasses.replace(view, done=each.done, failed=each.failed, total=each.total)
-            views.append(view)
+            views.append(StepView(name=name, status=status, rows=rows.get(name), note=notes.get(name, "")))
         self._on_progress(JobProgress(job_id=self._job.id, steps=tuple(views)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from starwhale.domain.job import DatasetInput
@@ -11,15 +12,20 @@ from starwhale.errors import NotFoundError, ObjectStoreError
 from starwhale.storage.protocols import DatasetReader, TableQuery, Value, shown_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.records import JobRecord, StepRecord
     from starwhale.storage.result_parts.result_rows import ResultScope
     from starwhale.storage.stores import Stores
 
 
-def job_scope(stores: Stores, job: JobRecord) -> ResultScope:
+def job_scope(stores: Stores, job: JobRecord, steps: Sequence[StepRecord] | None = None) -> ResultScope:
     """Say how the results of a job are read, with its inputs where the datasets are still there.
+
+    Args:
+        stores: Where they lie.
+        job: Whose they are.
+        steps: Its steps, where somebody has read them already.
 
     Raises:
         NotFoundError: While an input is read: its dataset lies on an object store that does not answer.
@@ -35,8 +41,10 @@ def job_scope(stores: Stores, job: JobRecord) -> ResultScope:
         except ObjectStoreError as error:
             raise NotFoundError(f"the data of {dataset.uri} cannot be read: {error.message}") from error
 
-    steps = tuple(each.step for each in stores.catalog.jobs.steps(job.id))
-    return ResultScope(owner=job.id, steps=steps, datasets=job.datasets, open_dataset=open_dataset)
+    steps = stores.catalog.jobs.steps(job.id) if steps is None else steps
+    return ResultScope(
+        owner=job.id, steps=tuple(each.step for each in steps), datasets=job.datasets, open_dataset=open_dataset
+    )
 
 
 def _find_here(stores: Stores, dataset: DatasetInput) -> str:
@@ -48,28 +56,48 @@ def _find_here(stores: Stores, dataset: DatasetInput) -> str:
     raise NotFoundError(f"the data of {dataset.uri} is gone")
 
 
-def read_rows(
-    stores: Stores, job: JobRecord, query: TableQuery, *, keep_none: bool = False
-) -> Iterator[dict[str, Value]]:
-    """Read a table of a job row by row, without the system's own columns.
+class JobTables:
+    """The tables of one job, opened once for several looks at them."""
 
-    Args:
-        stores: Where it lies.
-        job: Whose it is.
-        query: Which rows.
-        keep_none: Whether every row has every column.
-    """
-    for row in stores.results.reader.rows(job_scope(stores, job), query):
-        yield shown_cells(row, keep_none=keep_none)
+    def __init__(self, stores: Stores, job: JobRecord, steps: Sequence[StepRecord] | None = None) -> None:
+        """Open them.
+
+        Args:
+            stores: Where they lie.
+            job: Whose they are.
+            steps: Its steps, where somebody has read them already.
+        """
+        self.reader = stores.results.reader
+        self.scope = job_scope(stores, job, steps)
+        self._job = job
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """Their names, without the summary."""
+        return self.reader.table_names(self.scope)
+
+    def rows(self, query: TableQuery, *, keep_none: bool = False) -> Iterator[dict[str, Value]]:
+        """Read a table row by row, without the system's own columns; an unknown table has none.
+
+        Args:
+            query: Which rows.
+            keep_none: Whether every row has every column.
+        """
+        for row in self.reader.rows(self.scope, query):
+            yield shown_cells(row, keep_none=keep_none)
+
+    def summary(self) -> dict[str, Value]:
+        """Return what the job logged as its summary, and its figures over all rows; `{}` when there is none."""
+        from starwhale.results.figure import figure_values, figures_of
+
+        return {**figure_values(figures_of(self._job.record)), **self.reader.summary(self.scope)}
 
 
-def table_names(stores: Stores, job: JobRecord) -> list[str]:
+def table_names(stores: Stores, job: JobRecord) -> Sequence[str]:
     """Return the names of a job's tables, without the summary."""
-    return stores.results.reader.table_names(job_scope(stores, job))
+    return JobTables(stores, job).names
 
 
 def summary(stores: Stores, job: JobRecord) -> dict[str, Value]:
     """Return the summary of a job: what it logged, and its figures over all rows; `{}` when there is none."""
-    from starwhale.results.figure import figure_values, figures_of
-
-    return {**figure_values(figures_of(job.record)), **stores.results.reader.summary(job_scope(stores, job))}
+    return JobTables(stores, job).summary()

@@ -50,20 +50,27 @@ class StepSpeed:
         self._first: dict[str, tuple[float, int]] = {}
 
     def text(self, step: StepView) -> str:
-        now = self._clock()
-        began, done = self._first.setdefault(step.name, (now, step.done))
-        if step.done <= done or now - began < 1 or step.status in _ENDED:
+        now, so_far = self._clock(), 0 if step.rows is None else step.rows.done
+        began, done = self._first.setdefault(step.name, (now, so_far))
+        if so_far <= done or now - began < 1 or step.status in _ENDED:
             return ""
-        return f"{(step.done - done) / (now - began):,.0f} rows/s"
+        return f"{(so_far - done) / (now - began):,.0f} rows/s"
 
 
 def _words(step: StepView, speed: StepSpeed) -> str:
     """Say how far one step is, in words."""
-    if not step.total:
+    if step.rows is None or not step.rows.total:
         return str(step.status)
-    failed = f"{step.failed} failed" if step.failed else ""
-    found = [f"{step.done:,} of {step.total:,} rows", failed, step.note, speed.text(step)]
+    failed = f"{step.rows.failed} failed" if step.rows.failed else ""
+    found = [f"{step.rows.done:,} of {step.rows.total:,} rows", failed, step.note, speed.text(step)]
     return ", ".join(filter(None, found))
+
+
+def _bar(step: StepView) -> tuple[int, int]:
+    """Return how full its bar is, and how long; a step without rows is full when it has succeeded."""
+    if step.rows is None or not step.rows.total:
+        return int(step.status is Status.SUCCESS), 1
+    return step.rows.done, step.rows.total
 
 
 def _short(step: StepView) -> str:
@@ -91,9 +98,9 @@ def table_html(job: JobProgress, note: str, speed: StepSpeed) -> str:
     """Draw the steps as a table; everything that users wrote is escaped."""
     rows = "".join(
         f'<tr><td style="text-align:left">{escape(_short(step))}</td>'
-        f'<td><progress max="{step.total or 1}" value="{step.done if step.total else int(step.status is Status.SUCCESS)}"></progress></td>'
+        f'<td><progress max="{size}" value="{done}"></progress></td>'
         f'<td style="text-align:left">{escape(_words(step, speed))}</td></tr>'
-        for step in job.steps
+        for step, (done, size) in ((step, _bar(step)) for step in job.steps)
     )
     told = f"<div>{escape(note)}</div>" if note else ""
     return (
@@ -116,8 +123,8 @@ class Bars:
             self._show(job)
         for step in job.steps:
             bar, text = self._bars[step.name]
-            bar.max = step.total or 1
-            bar.value = step.done if step.total else int(step.status is Status.SUCCESS)
+            done, bar.max = _bar(step)
+            bar.value = done
             bar.bar_style = _LABELS.get(step.status, "")
             text.value = _words(step, self._speed)
         self._note.value = note

@@ -107,10 +107,10 @@ def progress_text(job: JobProgress) -> str:
     shown: list[str] = []
     for step in job.steps:
         name = step.name.rpartition(":")[2]
-        if not step.total:
+        if step.rows is None or not step.rows.total:
             shown.append(f"{name} {step.status}")
             continue
-        failed = f", {step.failed} failed" if step.failed else ""
+        failed = f", {step.rows.failed} failed" if step.rows.failed else ""
         note = f", {step.note}" if step.note else ""
-        shown.append(f"{name} {step.done}/{step.total} rows{failed}{note}")
+        shown.append(f"{name} {step.rows.done}/{step.rows.total} rows{failed}{note}")
     return f"job {job.job_id[:12]}: {' · '.join(shown)}"

@@ -75,8 +75,10 @@ class ProgressLines:
         if self._progress is None:
             self._progress = self._begin()
         for step in job.steps:
+            done, failed, total = (
+                (0, 0, 0) if step.rows is None else (step.rows.done, step.rows.failed, step.rows.total)
+            )
             if step.name not in self._lines:
-                self._lines[step.name] = self._progress.add_task(step.name, total=step.total or None, note="")
-            failed = f"{step.failed} failed" if step.failed else ""
-            note = ", ".join(filter(None, (str(step.status), failed, step.note)))
-            self._progress.update(self._lines[step.name], completed=step.done, total=step.total or None, note=note)
+                self._lines[step.name] = self._progress.add_task(step.name, total=total or None, note="")
+            note = ", ".join(filter(None, (str(step.status), f"{failed} failed" if failed else "", step.note)))
+            self._progress.update(self._lines[step.name], completed=done, total=total or None, note=note)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from starwhale.errors import StatusError
-from starwhale.results.read import read_rows, table_names
+from starwhale.results.read import JobTables
 from starwhale.storage.protocols import TableQuery
 
 if TYPE_CHECKING:
@@ -25,10 +25,11 @@ def labelled_rows(stores: Stores, job: JobRecord) -> Iterator[tuple[str, dict[st
     Raises:
         StatusError: The job has no rows.
     """
-    if "results" not in table_names(stores, job):
+    tables = JobTables(stores, job)
+    if "results" not in tables.names:
         message = f"job {job.id[:12]} has no rows"
         raise StatusError(message, hint="its table results is empty: look at it with swcli job info")
-    for row in read_rows(stores, job, TableQuery(table="results")):
+    for row in tables.rows(TableQuery(table="results")):
         yield str(row["id"]), _features(row)
 
 

@@ -130,9 +130,9 @@ class JobReading:
             query: Which rows.
             keep_none: Whether every row has every column.
         """
-        from starwhale.results.read import read_rows
+        from starwhale.results.read import JobTables
 
-        return read_rows(self._stores, job, query, keep_none=keep_none)
+        return JobTables(self._stores, job).rows(query, keep_none=keep_none)
 
     def results(
         self,

@@ -18,7 +18,7 @@ from starwhale.results.compare.intervals import Interval, wilson
 from starwhale.results.confusion import Confusion, confusion_of
 from starwhale.results.curve import Curve
 from starwhale.results.figure import Figure, FiguresFound, found_of
-from starwhale.results.read import job_scope, read_rows, summary, table_names
+from starwhale.results.read import JobTables
 from starwhale.results.reports.logged_curves import logged_curves
 from starwhale.results.reports.manifest import job_manifest
 from starwhale.results.reports.usage import StepUsage, step_usage
@@ -26,7 +26,7 @@ from starwhale.results.scan import row_order
 from starwhale.storage.protocols import ERRORS, StepProgress, TableQuery, Value
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import AttemptRecord, JobRecord
+    from starwhale.storage.catalog.records import AttemptRecord, JobRecord, StepRecord
     from starwhale.storage.stores import Stores
 
 CONFUSION = "confusion_matrix/binarylabel"
@@ -157,12 +157,13 @@ class JobReport:
 
 def make_report(stores: Stores, job: JobRecord) -> JobReport:
     """Gather the report of a job as it stands now."""
-    tables = table_names(stores, job)
-    logged = summary(stores, job)
+    records = stores.catalog.jobs.steps(job.id)
+    tables = JobTables(stores, job, records)
+    logged = tables.summary()
     progress = tuple(stores.catalog.ledger.progress(job.id))
     found = found_of(job.record)
     is_classification = logged.get("kind") == "multi_classification"
-    drawn = _logged_classes(stores, job, tables) if is_classification else _counted_classes(found)
+    drawn = _logged_classes(tables) if is_classification else _counted_classes(found)
     return JobReport(
         manifest=job_manifest(job),
         summary=logged,
@@ -176,12 +177,12 @@ def make_report(stores: Stores, job: JobRecord) -> JobReport:
             for each in job.datasets
         ),
         progress=progress,
-        errors=tuple(nsmallest(SHOWN_ERRORS, _rows(stores, job, tables, ERRORS, READ_ERRORS), key=row_order)),
-        steps=make_steps(stores, job, progress),
+        errors=tuple(nsmallest(SHOWN_ERRORS, _rows(tables, ERRORS, READ_ERRORS), key=row_order)),
+        steps=make_steps(stores, job, records, progress),
         figures=found.figures,
         matrix_labels=drawn.matrix_labels,
         confusions=drawn.confusions,
-        curves=(*found.curves, *(logged_curves(stores, job, tables) if is_classification else ())),
+        curves=(*found.curves, *(logged_curves(tables) if is_classification else ())),
     )
 
 
@@ -195,15 +196,15 @@ class _Classes:
     confusions: tuple[Confusion, ...]
 
 
-def _rows(stores: Stores, job: JobRecord, tables: Sequence[str], name: str, limit: int | None = None) -> list[Row]:
-    return list(islice(read_rows(stores, job, TableQuery(table=name)), limit)) if name in tables else []
+def _rows(tables: JobTables, name: str, limit: int | None = None) -> list[Row]:
+    return list(islice(tables.rows(TableQuery(table=name)), limit)) if name in tables.names else []
 
 
-def _logged_classes(stores: Stores, job: JobRecord, tables: Sequence[str]) -> _Classes:
+def _logged_classes(tables: JobTables) -> _Classes:
     """Read what `@multi_classification` logged, and find the counts again."""
-    by_label = {str(row["id"]): row for row in _rows(stores, job, tables, "labels")}
-    matrix = _rows(stores, job, tables, CONFUSION)
-    names = _matrix_labels(stores, job) if matrix else ()
+    by_label = {str(row["id"]): row for row in _rows(tables, "labels")}
+    matrix = _rows(tables, CONFUSION)
+    names = _matrix_labels(tables) if matrix else ()
     counts: list[list[int]] = []
     if names and set(names) == set(by_label):
         counts = confusion_counts(matrix, [by_label[each] for each in names])
@@ -226,18 +227,29 @@ def _counted_classes(found: FiguresFound) -> _Classes:
     return _Classes(labels=by_label, matrix=tuple(shares), matrix_labels=only.labels, confusions=found.confusions)
 
 
-def _matrix_labels(stores: Stores, job: JobRecord) -> tuple[str, ...]:
+def _matrix_labels(tables: JobTables) -> tuple[str, ...]:
     """Return the labels of the confusion matrix by number; none where one of them was not kept."""
-    rows = stores.results.reader.rows(job_scope(stores, job), TableQuery(table=CONFUSION))
+    rows = tables.reader.rows(tables.scope, TableQuery(table=CONFUSION))
     labels = [str(row.get("__label") or "") for row in rows]
     return tuple(labels) if all(labels) else ()
 
 
 def make_steps(
-    stores: Stores, job: JobRecord, progress: tuple[StepProgress, ...] | None = None
+    stores: Stores,
+    job: JobRecord,
+    records: Sequence[StepRecord] | None = None,
+    progress: Sequence[StepProgress] | None = None,
 ) -> tuple[StepReport, ...]:
-    """Say how each step of a job stands; `progress` is what the ledger says, where somebody has asked it already."""
-    progress = tuple(stores.catalog.ledger.progress(job.id)) if progress is None else progress
+    """Say how each step of a job stands.
+
+    Args:
+        stores: Where it lies.
+        job: Whose steps.
+        records: What the catalog says of them, where somebody has asked it already.
+        progress: What the ledger says of them, likewise.
+    """
+    records = stores.catalog.jobs.steps(job.id) if records is None else records
+    progress = stores.catalog.ledger.progress(job.id) if progress is None else progress
     counted = {each.step: each for each in progress}
     attempts: defaultdict[str, list[AttemptRecord]] = defaultdict(list)
     for attempt in stores.catalog.jobs.attempts(job.id):
@@ -247,7 +259,7 @@ def make_steps(
     resumes = job.record.get("resumes") or [{}]
     tasks: Mapping[str, int] = resumes[-1].get(TASKS) or {}
     found: list[StepReport] = []
-    for each in stores.catalog.jobs.steps(job.id):
+    for each in records:
         rows = counted.get(each.step.name) if each.step.consumes_rows else None
         is_left = is_active(each.status) and not is_active(job.status)  # nobody wrote down how it ended
         found.append(

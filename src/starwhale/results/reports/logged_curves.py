@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from starwhale.results.curve import MOST_CURVES, Curve, CurveKind, thinned
-from starwhale.results.read import job_scope
 from starwhale.storage.protocols import TableQuery
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
-    from starwhale.storage.stores import Stores
+    from starwhale.results.read import JobTables
 
 _PREFIX = "roc_auc/"
 
 
-def logged_curves(stores: Stores, job: JobRecord, tables: Sequence[str]) -> Iterator[Curve]:
+def logged_curves(tables: JobTables) -> Iterator[Curve]:
     """Read the curves that a job logged; those with a label that all rows have, or none, are left out."""
-    scope = job_scope(stores, job)
-    for table in [each for each in tables if each.startswith(_PREFIX)][:MOST_CURVES]:
+    for table in [each for each in tables.names if each.startswith(_PREFIX)][:MOST_CURVES]:
         points: list[tuple[float, float]] = []
-        for page in stores.results.reader.pages(scope, TableQuery(table=table)):
+        for page in tables.reader.pages(tables.scope, TableQuery(table=table)):
             columns = (page.columns.get(name, ()) for name in ("fpr", "tpr"))
             points += [
                 (x, y)
