@@ -294,6 +294,17 @@ def s3(s3_endpoint: str) -> S3Server:
     return server
 
 
+@pytest.fixture(scope="session")
+def podman_variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What makes podman work here, with an image for tests; who uses it is marked `needs_podman`."""
+    from tests import podman
+
+    folder = tmp_path_factory.mktemp("podman")
+    variables = podman.configure(folder)
+    podman.make_image(folder, variables)
+    return variables
+
+
 @pytest.fixture(autouse=True)
 def _same_folder() -> Iterator[None]:
     """Fail a test that leaves the working directory changed."""

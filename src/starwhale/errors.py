@@ -40,6 +40,7 @@ StarwhaleError
 ├── ResultsError (1)               results cannot be read or written
 │   └── PairingError               rows of two jobs cannot be brought together
 ├── ExecutionError (1)             a job could not be carried out
+│   ├── ContainerError             nothing here runs containers, or what does refused
 │   ├── LeaseLostError             a late commit of a lease that has ended
 │   └── WorkerDiedError            a worker process ended on its own
 ├── StatusError (1)                a status change that the rules do not allow
@@ -478,6 +479,10 @@ class ExecutionError(StarwhaleError, RuntimeError):
     """A job could not be carried out."""
 
     code = "execution"
+
+
+class ContainerError(ExecutionError):
+    """Nothing on this machine runs containers, or what does refused."""
 
 
 class LeaseLostError(ExecutionError):

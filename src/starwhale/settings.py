@@ -118,6 +118,22 @@ class RuntimeSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSettings:
+    """What the environment says of containers on this machine."""
+
+    engine: str = ""
+    """`podman` or `docker`, or the path of one, from SW_CONTAINER_ENGINE; empty takes the first that works."""
+    network: str = "none"
+    """What the engine calls the network of a container, from SW_CONTAINER_NETWORK."""
+    python: str = "python3"
+    """Interpreter of the image, from SW_CONTAINER_PYTHON."""
+    options: tuple[str, ...] = ()
+    """More options of the engine's `run`, from SW_CONTAINER_OPTIONS, split as a shell does."""
+    is_writable: bool = False
+    """Whether user code may write to its working directory, which is the one outside then; from SW_CONTAINER_WRITABLE."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the environment and the configuration file say."""
 
@@ -157,6 +173,8 @@ class Settings:
     """What environments of runtimes depend on."""
     s3: S3Accounts = S3Accounts()
     """Object stores, from SW_S3_* and AWS_*."""
+    containers: ContainerSettings = ContainerSettings()
+    """Where and how tasks run in containers."""
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -192,6 +210,13 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         shell=Path(env.get("SHELL", "")).name,
         runtimes=_read_runtimes(env, home),
         s3=_read_s3(env),
+        containers=ContainerSettings(
+            engine=env.get("SW_CONTAINER_ENGINE", ""),
+            network=env.get("SW_CONTAINER_NETWORK") or "none",
+            python=env.get("SW_CONTAINER_PYTHON") or "python3",
+            options=tuple(_split(env.get("SW_CONTAINER_OPTIONS", ""))),
+            is_writable=env.get("SW_CONTAINER_WRITABLE") == "1",
+        ),
     )
 
 
@@ -265,6 +290,18 @@ def _read_runtimes(env: Mapping[str, str], home: Path) -> RuntimeSettings:
             Path(env.get("UV_PYTHON_INSTALL_DIR") or home / ".local" / "share" / "uv" / "python"),
         ),
     )
+
+
+def _split(text: str) -> list[str]:
+    """Split words as a shell does; a quote that is not closed ends with the text."""
+    if not text:
+        return []
+    import shlex
+
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()  # whoever starts a container is told by its engine what is wrong
 
 
 def declared_values(names: Iterable[str], environ: Mapping[str, str] | None = None) -> dict[str, str | None]:

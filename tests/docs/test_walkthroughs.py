@@ -50,6 +50,8 @@ def test_a_reader_who_does_what_the_page_says_sees_what_it_shows(
     needs = _NEEDS.findall(page.read_text(encoding="utf-8"))
     if "venv" in needs:
         environment |= request.getfixturevalue("package_index")
+    if "podman" in needs:  # the reader has an image of this name
+        environment |= request.getfixturevalue("podman_variables")
     if "s3" in needs:  # the reader has a store with a bucket of this name
         server = replace(request.getfixturevalue("s3"), bucket="my-bucket")
         server.client().create_bucket(Bucket=server.bucket)

@@ -95,9 +95,13 @@ def test_as_many_tasks_as_fit_are_chosen_and_told(project: Project, two: dict[st
 def test_an_unknown_executor_is_answered_with_those_that_are_there(project: Project) -> None:
     project.write("gpu.py", MODEL)
     words = ["model", "run", str(project.folder / "gpu.py"), "-d", "numbers", "--executor"]
-    told = ("there are process, thread", "did you mean 'process'", "entry points of the group 'starwhale.executor'")
+    told = (
+        "there are container, process, thread",
+        "did you mean 'process'",
+        "entry points of the group 'starwhale.executor'",
+    )
     assert_one_clear_message(project.swcli(*words, "proces"), *told, exit_code=2)
-    for planned in ("ray", "container", "kubernetes"):
+    for planned in ("ray", "kubernetes"):
         assert_one_clear_message(
             project.swcli(*words, planned), f"no executor '{planned}' yet", told[0], told[2], exit_code=2
         )

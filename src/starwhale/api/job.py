@@ -65,6 +65,7 @@ class Job(JobVerbs):
         name: str = "",
         arguments: Sequence[str] = (),
         runtime: str = "",
+        image: str = "",
         resume: bool | None = None,
     ) -> Job:
         """Run a handler over datasets, with what it needs, and return the job when it has ended.
@@ -78,7 +79,7 @@ class Job(JobVerbs):
                 no other needs.
             model: Folder, `.py` file or URI of a packaged model; None for functions.
             datasets: Datasets to evaluate on; without any, those that the handlers name.
-            executor: `thread` (the default) or `process`; the latter needs code in a file.
+            executor: `thread` (the default), `process` or `container`; the latter two need code in a file.
             replicas: Tasks that share the rows, instead of what the handlers say; "auto" for as many as fit this machine.
             concurrency: Calls of an async predict that each task has in flight, instead of what the handler says.
             dataset_head: Only the first rows of each dataset; 0 means all.
@@ -91,7 +92,7 @@ class Job(JobVerbs):
             name: Name by which the job can be addressed.
             arguments: Options of the handlers, as they stand after `--` on the command line.
             runtime: URI of a runtime in whose environment the workers run; empty for the one that is active, or that the model carries.
-
+            image: With the executor `container`, the image of its containers; empty for the one that the runtime names.
             resume: Whether a job goes on that was interrupted, asked for the same and has the same code, instead of a new one; None does that
                 where somebody types: in a notebook or at a prompt.
 
@@ -115,6 +116,7 @@ class Job(JobVerbs):
             "name": name,
             "arguments": tuple(str(each) for each in arguments),
             "runtime_uri": str(runtime),
+            "image": image,
         }
         return cls(run_or_go_on(make_request(handler, model, executor, options), resume=resume))
 

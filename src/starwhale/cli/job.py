@@ -215,7 +215,10 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
 
 @job.command(cls=WordsAfterCommand)
 @click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
-@click.option("--executor", default=None, metavar="NAME", help="Another executor than the job had: thread or process.")
+@click.option(
+    "--executor", default=None, metavar="NAME", help="Another executor than the job had: thread, process or container."
+)
+@click.option("--image", default="", metavar="IMAGE", help="Another image, with --executor container.")
 @click.option(
     "--replicas",
     default=None,
@@ -241,6 +244,7 @@ def resume(  # noqa: PLR0917 - click passes them by name
     app: CliApp,
     job_address: str,
     executor: str | None,
+    image: str,
     replicas: Replicas | None,
     concurrency: int | None,
     max_errors: str,
@@ -262,6 +266,7 @@ def resume(  # noqa: PLR0917 - click passes them by name
     count, fits = split_replicas(replicas)
     changes = ResumeChanges(
         executor=executor,
+        image=image,
         replicas=count,
         fits_replicas=fits,
         concurrency=concurrency,

@@ -20,15 +20,11 @@ from starwhale.cli.run_words import (
     suspecting_typing_errors,
     words_after,
 )
-from starwhale.domain.job import RunRequest
+from starwhale.domain.job import CONTAINER, THREAD, RunRequest
 from starwhale.errors import NotBuiltYetError, UsageError
 from starwhale.instances.jobs.target import Target, find_target
 
-_LATER = {
-    "validation_dataset": "fine-tuning",
-    "in_container": "running in a container",
-    "image": "running in a container",
-}
+_LATER = {"validation_dataset": "fine-tuning"}
 
 
 _model_option = functools.partial(click.option, cls=SwOption, panel="Model")
@@ -54,7 +50,11 @@ _rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and pla
 )
 @click.option("--name", "job_name", default="", metavar="NAME", help="Name by which the job can be addressed.")
 @click.option(
-    "--executor", default="thread", show_default=True, metavar="NAME", help="Where tasks run: thread or process."
+    "--executor",
+    default=None,
+    show_default="thread",
+    metavar="NAME",
+    help="Where tasks run: thread, process or container.",
 )
 @click.option(
     "--replicas",
@@ -145,8 +145,14 @@ _rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and pla
     shell_complete=completes("runtime"),
     help="Run your code in the environment of this runtime.",
 )
-@click.option("--in-container", is_flag=True, hidden=True)
-@click.option("-i", "--image", hidden=True)
+@_rows_option("--in-container", is_flag=True, help="The same as --executor container.")
+@_rows_option(
+    "-i",
+    "--image",
+    default="",
+    metavar="IMAGE",
+    help="Image of the containers; default: the one that the runtime names.",
+)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, shell_complete=completes("target"))
 @click.pass_obj
 def run(app: CliApp, /, **given: Any) -> None:  # Any: click's values, typed by the options above
@@ -202,7 +208,8 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
         datasets=tuple(given["datasets"]) or app.settings.datasets,
         loose_options=given["loose_options"],
         arguments=given["arguments"],
-        executor=given["executor"],
+        executor=_executor(given),
+        image=given["image"],
         replicas=replicas,
         fits_replicas=fits_replicas,
         concurrency=given["concurrency"],
@@ -220,6 +227,17 @@ def make_request(app: CliApp, given: dict[str, Any]) -> RunRequest:
         task_index=given["task_index"],
         task_count=given["task_count"],
     )
+
+
+def _executor(given: dict[str, Any]) -> str:
+    """Return where tasks run."""
+    said: str | None = given["executor"]
+    if given["in_container"]:
+        if said not in {None, CONTAINER}:
+            message = f"--in-container and --executor {said} are two places"
+            raise UsageError(message, hint="leave one of them out")
+        return CONTAINER
+    return said or THREAD
 
 
 def _target(given: dict[str, Any]) -> Target:

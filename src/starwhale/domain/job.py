@@ -19,6 +19,8 @@ THREAD = "thread"
 """Executor whose tasks are threads of one worker process."""
 PROCESS = "process"
 """Executor whose tasks are worker processes of their own."""
+CONTAINER = "container"
+"""Executor whose tasks are containers on this machine."""
 CALLER = "caller"
 """Executor whose tasks are threads of the caller's own process: what runs functions of a script or a notebook. Nobody asks for it by name."""
 THREADS = frozenset({THREAD, CALLER})
@@ -101,6 +103,8 @@ class RunRequest:
     """Try only so many rows, drawn at random, with the batches that they lie in; 0 means all."""
     sample_seed: int = 0
     """From which the rows of `sample` are drawn."""
+    image: str = ""
+    """With the executor `container`: the image of its containers; empty for the one that the runtime names."""
 
     @property
     def handler_arguments(self) -> tuple[str, ...]:
@@ -123,6 +127,8 @@ class ResumeChanges:
 
     executor: str | None = None
     """Another executor; None keeps the job's."""
+    image: str = ""
+    """Another container image; empty keeps the job's."""
     replicas: int | None = None
     """Another number of tasks for the steps that consume rows; None keeps the job's."""
     fits_replicas: bool = False

@@ -48,6 +48,10 @@ def open_place(
             open_stores=attempts.open,
             is_verbose=options.is_verbose,
             is_debug=request.is_debug,
+            job_id=job_id,
+            image=options.image or request.image,
+            container=options.container,
+            variables=request.envs,
         ),
     )
     try:

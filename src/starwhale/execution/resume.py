@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starwhale.domain.job import HandlerRecord, Job, ResumeChanges, RunRequest, Step
+from starwhale.domain.job import CONTAINER, HandlerRecord, Job, ResumeChanges, RunRequest, Step
 from starwhale.domain.status import Status
 from starwhale.domain.usage import TASKS
 from starwhale.errors import StatusError, UsageError
@@ -59,7 +59,7 @@ def resume_job(
     """
     options = options or RunOptions()
     changes = changes or ResumeChanges()
-    plan.check_request(_changed(RunRequest(workdir="", modules=()), changes))
+    plan.check_request(changed_request(RunRequest(workdir="", modules=()), changes))
     if changes.executor:
         check_executor(changes.executor)  # also of a job that has nothing left to do
     found = stores.catalog.jobs.get(job_id)
@@ -81,7 +81,7 @@ def _go_on(found: JobRecord, stores: Stores, changes: ResumeChanges, options: Ru
     catalog = stores.catalog
     steps = [each.step.record for each in catalog.jobs.steps(found.id)]
     plan.check_concurrency(changes.concurrency, steps)
-    request = with_secrets(_changed(found.request, changes), changes.arguments, steps)
+    request = with_secrets(changed_request(found.request, changes), changes.arguments, steps)
     if not Path(request.workdir).is_dir():
         message = f"the work directory {request.workdir} of job {found.id[:12]} is gone"
         raise UsageError(message, hint="bring it back, or start a new job")
@@ -106,17 +106,25 @@ def _go_on(found: JobRecord, stores: Stores, changes: ResumeChanges, options: Ru
         raise
 
 
-def _changed(request: RunRequest, changes: ResumeChanges) -> RunRequest:
+def changed_request(request: RunRequest, changes: ResumeChanges) -> RunRequest:
+    """Return what a job is asked for from now on."""
     limit = changes.time_limit_s
     return dataclasses.replace(
         request,
         executor=changes.executor or request.executor,
+        image=_image_of(request, changes),
         replicas=request.replicas if changes.replicas is None else changes.replicas,
         fits_replicas=changes.fits_replicas or (request.fits_replicas and changes.replicas is None),
         concurrency=request.concurrency if changes.concurrency is None else changes.concurrency,
         max_errors=changes.max_errors or request.max_errors,
         time_limit_s=request.time_limit_s if limit is None else limit,
     )
+
+
+def _image_of(request: RunRequest, changes: ResumeChanges) -> str:
+    """Return the image of a job that goes on; one that leaves its containers has none."""
+    is_inside = (changes.executor or request.executor) == CONTAINER
+    return changes.image or (request.image if is_inside else "")
 
 
 def _job_of(found: JobRecord, request: RunRequest, stores: Stores, changes: ResumeChanges) -> Job:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from starwhale.execution.fit import Notices
+from starwhale.settings import ContainerSettings
 from starwhale.storage.task_side import CrashPoint, no_crash
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ class RunOptions:
     """Interpreter of the workers."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     """What workers find in their environment beside what this process has."""
+    container: ContainerSettings = field(default_factory=ContainerSettings)
+    """How containers are run, for executors that run some."""
+    image: str = ""
+    """Image of those, as it was found for the request."""
     argv: tuple[str, ...] = ()
     """What the user typed, for the record."""
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON

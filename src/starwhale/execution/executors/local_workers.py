@@ -37,6 +37,7 @@ class LocalWorkers:
         self._waiting: deque[Task] = deque()
         self._updates: list[TaskUpdate] = []
         self._started = 0
+        self._last: WorkerProcess | None = None
         self._worker_bytes = 0
 
     @property
@@ -109,7 +110,7 @@ class LocalWorkers:
                 return
             task, grant = chosen
             self._waiting.remove(task)
-            worker = self._worker_for(grant)
+            worker = self._worker_for(task, grant)
             own = grant.accelerators or ()
             seen = own if self._shares_workers else tuple(range(len(own)))  # a process of its own sees no others
             worker.run(dataclasses.replace(task, accelerators=seen if task.demand != NOTHING else ()))
@@ -123,8 +124,9 @@ class LocalWorkers:
     def _idle_accelerators(self) -> list[Positions]:
         return [] if self._shares_workers else [each.accelerators for each in self._idle() if each.accelerators]
 
-    def _worker_for(self, grant: Grant) -> WorkerProcess:
+    def _worker_for(self, task: Task, grant: Grant) -> WorkerProcess:
         """Return a worker that sees what a task was given, started if need be."""
+        del task  # workers of this kind are all alike
         if self._shares_workers:
             return self._workers[0] if self._workers else self._start()
         for worker in self._idle():
@@ -145,7 +147,11 @@ class LocalWorkers:
             options = dataclasses.replace(options, environment={**options.environment, **accelerator_environment(ids)})
         uses_threads = self._shares_workers and not self._options.is_debug
         worker = WorkerProcess(options, self._events, number=self._started, uses_threads=uses_threads)
+        return self._add(worker, accelerators)
+
+    def _add(self, worker: WorkerProcess, accelerators: Positions | None) -> WorkerProcess:
         worker.accelerators = accelerators
+        self._last = worker
         self._started += 1
         self._workers.append(worker)
         logger.debug("started worker pid=%s", worker.pid)

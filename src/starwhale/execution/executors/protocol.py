@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from starwhale.domain.job import HandlerRecord, Task, TaskUpdate
 from starwhale.domain.machine import MOST_TASKS, Machine
 from starwhale.execution.machine.capacity import find_machine
+from starwhale.settings import ContainerSettings
 
 if TYPE_CHECKING:
     from starwhale.storage.task_contract import TaskStores
@@ -54,6 +55,14 @@ class ExecutorOptions:
     """Whether the one worker shares our terminal and runs user code in its main thread."""
     max_workers: int = MOST_TASKS
     """Tasks that run at the same time, at most."""
+    job_id: str = ""
+    """Job whose tasks run; empty where there is none yet."""
+    image: str = ""
+    """Image of containers; empty for executors that have none."""
+    container: ContainerSettings = field(default_factory=ContainerSettings)
+    """How containers are run on this machine."""
+    variables: tuple[str, ...] = ()
+    """Environment variables that the model declares, by name: passed on where workers do not have all that this process has."""
     find_machine: Callable[[], Machine] = find_machine
     """Says what there is for tasks: asked once, and only when a task asks for something."""
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starwhale import plugins
-from starwhale.domain.job import CALLER, PROCESS, THREAD
+from starwhale.domain.job import CALLER, CONTAINER, PROCESS, THREAD
 from starwhale.errors import UsageError, nearest
 from starwhale.execution.executors.protocol import Executor, ExecutorOptions
 
 BUILTIN = {
     THREAD: "starwhale.execution.executors.thread:ThreadExecutor",
     PROCESS: "starwhale.execution.executors.process:ProcessExecutor",
+    CONTAINER: "starwhale.execution.executors.container:ContainerExecutor",
     CALLER: "starwhale.execution.executors.caller_threads:CallerThreads",
 }
 """Name → where the class is; imported when it is asked for."""
 GROUP = "executor"
-_PLANNED = frozenset({"ray", "kubernetes", "container"})
+_PLANNED = frozenset({"ray", "kubernetes"})
 
 
 def open_executor(name: str, options: ExecutorOptions) -> Executor:

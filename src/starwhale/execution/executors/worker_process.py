@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from starwhale.domain.job import Task
@@ -49,26 +50,15 @@ class WorkerProcess:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         control, control_theirs = socket.socketpair()
         stores, stores_theirs = socket.socketpair()
-        descriptors = control_theirs.fileno(), stores_theirs.fileno()
+        self._channel = Channel(control)
         self._is_attached = options.is_debug
         self._native_log = options.log_folder / f"worker-{number}.txt"
         self._native_start = self._native_log.stat().st_size if self._native_log.exists() else 0
         self._echoed: int | None = None
         if options.is_verbose and not self._is_attached:
             self._echoed = self._native_start
-        self._process = subprocess.Popen(
-            [options.python, "-P", "-m", "starwhale.execution.worker", *map(str, descriptors)],
-            env=child_environment(options.environment),
-            stdin=None if self._is_attached else subprocess.DEVNULL,
-            stdout=None if self._is_attached else self._output,
-            stderr=None if self._is_attached or options.is_verbose else self._output,
-            pass_fds=descriptors,
-            # Ctrl-C is for the parent, which decides; in a debugger it is for the worker, in the terminal's foreground group.
-            start_new_session=not self._is_attached,
-        )
-        control_theirs.close()
-        stores_theirs.close()
-        self._channel = Channel(control)
+        self._log_inside = str(self._native_log)
+        self._process = self._launch(options, (control_theirs, stores_theirs))
         self._served = options.serve(stores)
         self._send(
             {
@@ -79,7 +69,7 @@ class WorkerProcess:
                 "uses_threads": uses_threads,
                 "is_verbose": options.is_verbose,
                 "is_debug": options.is_debug,
-                "log": str(self._native_log),
+                "log": self._log_inside,
                 "link_auths": accounts.pass_on(),
             }
         )
@@ -87,6 +77,23 @@ class WorkerProcess:
         self._receiver.start()
         self._watcher = threading.Thread(target=self._watch, name=f"worker-{number}-end", daemon=True)
         self._watcher.start()
+
+    def _launch(self, options: ExecutorOptions, theirs: Sequence[socket.socket]) -> subprocess.Popen[bytes]:
+        """Start the process that gets the other ends of the control socket and of the stores, which are closed here."""
+        descriptors = [each.fileno() for each in theirs]
+        process = subprocess.Popen(
+            [options.python, "-P", "-m", "starwhale.execution.worker", *map(str, descriptors)],
+            env=child_environment(options.environment),
+            stdin=None if self._is_attached else subprocess.DEVNULL,
+            stdout=None if self._is_attached else self._output,
+            stderr=None if self._is_attached or options.is_verbose else self._output,
+            pass_fds=descriptors,
+            # Ctrl-C is for the parent, which decides; in a debugger it is for the worker, in the terminal's foreground group.
+            start_new_session=not self._is_attached,
+        )
+        for each in theirs:
+            each.close()
+        return process
 
     @property
     def pid(self) -> int:

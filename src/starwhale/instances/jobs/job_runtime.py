@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
+from starwhale.domain.job import CALLER, CONTAINER
 from starwhale.errors import UsageError
 from starwhale.instances.runtime_choice import choose_runtime
 
@@ -39,12 +40,18 @@ def enter_runtime(
         RestoreError: Its environment cannot be made.
         UsageError: The job runs in the process of a notebook or script.
     """
-    from starwhale.domain.job import CALLER
     from starwhale.execution.run_options import RunOptions
     from starwhale.instances.environments import restore
 
     options = options or RunOptions()
+    if request.image and request.executor != CONTAINER:
+        message = f"--image {request.image} is for containers, and this job runs with --executor {request.executor}"
+        raise UsageError(message, hint="add --in-container, or leave --image out")
     found = _find(stores, settings, request, is_settled=is_begun or bool(request.reproduces))
+    if request.executor == CONTAINER:
+        from starwhale.instances.jobs.job_container import enter_container
+
+        return enter_container(stores, settings, request, options, found)
     if found is None:
         return request, options
     if request.executor == CALLER:
@@ -70,7 +77,10 @@ def _find(stores: Stores, settings: Settings, request: RunRequest, *, is_settled
     versions = stores.catalog.versions
     if request.runtime_version or is_settled:
         return versions.get(request.runtime_version) if request.runtime_version else None
-    if (found := choose_runtime(stores, settings, request.runtime_uri, project=request.project)) is not None:
+    is_inside = request.executor == CONTAINER  # the environment that the shell has activated is outside
+    if (request.runtime_uri or not is_inside) and (
+        found := choose_runtime(stores, settings, request.runtime_uri, project=request.project)
+    ) is not None:
         return found
     if request.model_version and not request.forbids_packaged_runtime:
         model = versions.get(request.model_version)

@@ -331,7 +331,8 @@ class JobVerbs(JobReading):
             StatusError: It was a debug run, of which nothing is kept.
             UsageError: A secret is missing that the job was given as an argument.
         """
-        from starwhale.execution.resume import resume_job
+        from starwhale.domain.job import ResumeChanges
+        from starwhale.execution.resume import changed_request, resume_job
         from starwhale.instances.jobs.job_runtime import enter_runtime
         from starwhale.storage.catalog.jobs import refuse_imported
 
@@ -343,7 +344,8 @@ class JobVerbs(JobReading):
                 from starwhale.instances.jobs.snapshots import bring_back_snapshot
 
                 bring_back_snapshot(self._stores, job.request, job.id)
-            return enter_runtime(self._stores, self._settings, job.request, options, is_begun=True)[1]
+            request = changed_request(job.request, changes or ResumeChanges())
+            return enter_runtime(self._stores, self._settings, request, options, is_begun=True)[1]
 
         outcome = resume_job(found.id, self._stores, changes, options=options, prepare=prepare)
         self._tidy(dataclasses.replace(found.request, job_id=found.id), outcome)

@@ -63,6 +63,8 @@ def about_lines(report: JobReport, *, is_whole: bool = False) -> Iterator[tuple[
     for text, name in (("Python", "python_version"), ("starwhale", "starwhale_version"), ("", "platform")):
         if manifest.get(name):
             found.append(f"{text} {manifest[name]}".strip())
+    if image := (manifest.get("container") or {}).get("image"):
+        found.insert(1, f"image {image}")
     yield "ran on", ", ".join(found)
     yield "error", str(manifest["error_message"] or "")
 
