@@ -1,8 +1,8 @@
 """How long the pages of the console take in a browser over a run of a million rows and ten thousand runs, and what the page and the server weigh.
 
-    python benchmarks/console_pages.py [ROWS] [JOBS]
+    python benchmarks/console_pages.py [ROWS] [JOBS] [FOLDER]
 
-Needs chromium and playwright, and `make ui` before. The limits are those of the console's issue: 1 s for first rows, sorting and filtering, 300 MB
+What is looked at is made in FOLDER, and found there the next time; without one it is made anew and thrown away. Needs chromium and playwright, and `make ui` before. The limits are those of the console's issue: 1 s for first rows, sorting and filtering, 300 MB
 for the page, 500 MB for the server.
 """
 
@@ -62,7 +62,7 @@ class Watched:
         act()
         seen()
         seconds = time.monotonic() - began
-        page, (_, server) = renderer_mb(), memory_mb(self.server)
+        page, (_, server) = renderer_mb(), memory_mb(self.server)  # what the server has had at most
         is_within = seconds <= limit_s and page <= PAGE_MB and server <= SERVER_MB
         self.is_within &= is_within
         mark = "" if is_within else "   over the limit"
@@ -140,16 +140,17 @@ def scroll_all(watch: Watched) -> None:
     print(f"{'':<46} {time.monotonic() - began:6.2f} s for 200 steps", flush=True)
 
 
-def watch_live(watch: Watched, folder: str, env: dict[str, str]) -> None:
+def watch_live(watch: Watched, folder: Path, env: dict[str, str]) -> None:
     """Say how long a committed row takes to its place on the page of a run in progress."""
     page = watch.page
-    Path(folder, "live.py").write_text(LIVE, encoding="utf-8")
-    swcli = [sys.executable, "-m", "starwhale.cli", "model", "run", "live.py", "-d", "live", "--name", "live"]
+    (folder / "live.py").write_text(LIVE, encoding="utf-8")
+    name = f"live-{os.getpid()}"
+    swcli = [sys.executable, "-m", "starwhale.cli", "model", "run", "live.py", "-d", "live", "--name", name]
     subprocess.run([sys.executable, "live.py"], cwd=folder, env=env, check=True)
     run = subprocess.Popen(swcli, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         page.goto("/")
-        page.get_by_role("link", name="live").click(timeout=60_000)
+        page.get_by_role("link", name=name).click(timeout=60_000)
         page.get_by_role("link", name="Rows", exact=True).click()
         late: list[float] = []
         for n in range(8, 14):
@@ -168,34 +169,51 @@ def watch_live(watch: Watched, folder: str, env: dict[str, str]) -> None:
         run.wait()
 
 
-def main(rows: int = 1_000_000, jobs: int = 10_000) -> int:
-    """Make, serve, look, print; 1 where a limit was passed."""
-    from playwright.sync_api import sync_playwright
-
-    program = next(found for name in ("chromium", "google-chrome") if (found := shutil.which(name)))
-    with tempfile.TemporaryDirectory() as name:
-        env = {**os.environ, "SW_LOCAL_STORAGE": f"{name}/root", "SW_CLI_CONFIG": f"{name}/config.yaml"}
+def make_all(folder: Path, env: dict[str, str], rows: int, jobs: int) -> str:
+    """Make the runs, where they have not been made yet, and return the id of the long one."""
+    made = folder / "job"
+    if not made.exists():
         with open_instance(dataclasses.replace(read_settings(env))) as instance:
             job = make_rows(instance, rows)
             make_jobs(instance, jobs)
         print(f"made {rows:,} rows with pictures and {jobs:,} runs", flush=True)
-        command = [sys.executable, "-m", "starwhale.server", "--say-json", "--port", "0"]
-        server = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
-        try:
-            assert server.stdout is not None
-            address = json.loads(server.stdout.readline())["address"]
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-                page = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=address).new_page()
-                watch = Watched(page, server.pid)
-                watch_all(watch, job)
-                watch_live(watch, name, env)
-                browser.close()
-        finally:
-            server.terminate()
-            server.wait()
-    return 0 if watch.is_within else 1
+        made.write_text(job)
+    return made.read_text()
+
+
+def look(folder: Path, rows: int, jobs: int) -> bool:
+    """Serve, look and print; whether all was within the limits."""
+    from playwright.sync_api import sync_playwright
+
+    program = next(found for name in ("chromium", "google-chrome") if (found := shutil.which(name)))
+    env = {**os.environ, "SW_LOCAL_STORAGE": f"{folder}/root", "SW_CLI_CONFIG": f"{folder}/config.yaml"}
+    job = make_all(folder, env, rows, jobs)
+    command = [sys.executable, "-m", "starwhale.server", "--say-json", "--port", "0"]
+    server = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        address = json.loads(server.stdout.readline())["address"]
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+            page = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=address).new_page()
+            watch = Watched(page, server.pid)
+            watch_all(watch, job)
+            watch_live(watch, folder, env)
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait()
+    return watch.is_within
+
+
+def main(rows: str = "1000000", jobs: str = "10000", folder: str = "") -> int:
+    """Look at what is in a folder, or at what is thrown away; 1 where a limit was passed."""
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        return 0 if look(Path(folder), int(rows), int(jobs)) else 1
+    with tempfile.TemporaryDirectory() as name:
+        return 0 if look(Path(name), int(rows), int(jobs)) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])))
+    sys.exit(main(*sys.argv[1:]))

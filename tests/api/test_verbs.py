@@ -74,6 +74,7 @@ SDK = {
     "runtime activate": "starwhale.api.runtime:activate",
     "runtime build": "starwhale.api.runtime:build",
     "runtime copy": "starwhale.api.runtime:copy",
+    "runtime diff": "starwhale.api.runtime:diff",
     "runtime export": "starwhale.api.runtime:export",
     "runtime extract": "starwhale.api.runtime:extract",
     "runtime history": "starwhale.api.runtime:history",

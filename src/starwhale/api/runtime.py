@@ -18,6 +18,7 @@ from starwhale.settings import child_environment
 if TYPE_CHECKING:
     from starwhale.instances.environments import Environment
     from starwhale.instances.runtimes import RuntimeSource
+    from starwhale.runtimes.diff import RuntimeDiff
 
 logger = logging.getLogger(__name__)
 
@@ -227,6 +228,22 @@ def import_archive(path: FilePath, name: str = "", force: bool = False) -> str:
 def remove(uri: str) -> str:
     """Hide a version (of a name alone: the newest) until it is recovered, and return its URI."""
     return default_instance().runtimes.remove(uri).uri.full
+
+
+def diff(base: str, compare: str) -> RuntimeDiff:
+    """Say what makes the second version of the first: pinned packages, Python, processors, image.
+
+    Args:
+        base: URI of a version; a name means its newest.
+        compare: URI of another, of the same runtime or of another.
+
+    Returns:
+        Packages added, removed and changed, and other facts that differ; `to_json()` gives plain objects.
+
+    Raises:
+        NotFoundError: There is no such version.
+    """
+    return default_instance().runtimes.diff(base, compare)
 
 
 def recover(uri: str) -> str:

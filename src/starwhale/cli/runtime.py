@@ -27,6 +27,7 @@ _LAZY = {
     "export": LazyCommand("starwhale.cli.version_archive:runtime_export", "Write a version to one file."),
     "import": LazyCommand("starwhale.cli.version_archive:runtime_import", "Make a version of an archive."),
     "copy": LazyCommand("starwhale.cli.version_copy:runtime_copy", "Copy a version to another name or project."),
+    "diff": LazyCommand("starwhale.cli.runtime_diff:diff", "Compare two versions: packages, Python, image."),
     "build": LazyCommand("starwhale.cli.runtime_build:build", "Lock an environment as a new version."),
     "lock": LazyCommand("starwhale.cli.runtime_build:lock", "Write a lock, without keeping a version."),
     "run": LazyCommand("starwhale.cli.runtime_use:run", "Run a command in the environment of a version."),

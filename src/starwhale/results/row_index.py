@@ -106,6 +106,13 @@ class RowIndexes:
         self._kept_bytes = kept_bytes
         self._lock = threading.Lock()
 
+    @staticmethod
+    def get_ready() -> None:
+        """Load what the first table would load otherwise, which takes a moment: Arrow, and what it looks for when it makes an array."""
+        import pyarrow as pa
+
+        pa.array([0])
+
     def tables(self, job: JobRecord) -> list[TableFacts]:
         """Return the tables of a job that have rows, `results` first, without the summary."""
         names = table_names(self._stores, job)

@@ -103,6 +103,7 @@ def serve(settings: Settings, options: ServeOptions, say: Callable[[str], None])
             TellingServer(config, started, served.changes.end).run(sockets=[listening])
         finally:
             instance.console.forget()
+            served.jobs.keep()
             if lock:
                 instance.server.forget()
 
@@ -117,3 +118,4 @@ def _warm(served: Served) -> None:
         served.jobs.warm()
     except StarwhaleError as error:
         logger.warning("the summaries of jobs cannot be read: %s", error)
+    served.rows.get_ready()

@@ -11,6 +11,7 @@
 ├── runtimes/               environments/<key>, one per lock; cache/ of packages; tools/ (pip); ours/, links to this program
 ├── jobs/<2>/<job>/         whatever else belongs to one job (snapshot, sockets)
 ├── console.json            address and process of the console that runs, or ran last
+├── summaries.json         what jobs logged as their summaries, for lists of many; disposable
 ├── server.json             the same of the server; .lock-server is held while it runs, server.log is what it said in the background
 ├── access.json             digest of the administrator's token, and what signs sessions; mode 0600
 ├── seen/                   what the files of work directories were when they were packaged last; disposable
@@ -72,6 +73,11 @@ class Layout:
     def access(self) -> Path:
         """Who may ask the server."""
         return self.root / "access.json"
+
+    @property
+    def summaries(self) -> Path:
+        """Summaries of jobs that were read before."""
+        return self.root / "summaries.json"
 
     @property
     def datasets(self) -> Path:

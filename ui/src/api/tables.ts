@@ -13,6 +13,9 @@ export interface RowsWanted {
   descending: boolean;
 }
 
+/** Pages that are out of sight are forgotten after so long: what is scrolled through would fill the memory else. */
+const FORGET_MS = 10_000;
+
 /** Rows of a page; pages are kept by their place, so that any part of a long table can be shown at once. */
 export const PAGE = 100;
 
@@ -31,7 +34,7 @@ export function useRowPages(path: string, key: readonly unknown[], query: object
       queryFn: ({ signal }: { signal: AbortSignal }) =>
         get<RowsView>(path, { ...query, offset: page * PAGE, limit: PAGE }, signal),
       staleTime: 30_000,
-      gcTime: 60_000,
+      gcTime: FORGET_MS,
     })),
   });
 }

@@ -1,6 +1,6 @@
 """The table of all jobs with their metrics: filtered, sorted and paged in memory, and kept up to date by what changes.
 
-A row is a few hundred bytes, so that ten thousand jobs are a few megabytes. Summaries lie in files and are read once.
+A row is a few hundred bytes, so that ten thousand jobs are a few megabytes. Summaries lie in files and are read once (`kept_summaries`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 from starwhale.errors import NotFoundError, StarwhaleError, UsageError, nearest
+from starwhale.instances.jobs.kept_summaries import Known, keep, read_kept
 from starwhale.results.where import parse_where
 from starwhale.storage.catalog.job_facts import JobFacts
 
@@ -32,6 +33,8 @@ COLUMNS = (
 """What jobs can be sorted and filtered by, beside their metrics."""
 _PATIENCE_S = 20.0
 """A list that is sorted by a metric waits so long for the summaries of all jobs."""
+_CHUNK = 500
+"""Summaries that are read together."""
 Key = tuple[Any, ...]  # Any: what orders jobs
 
 
@@ -76,8 +79,9 @@ class JobTable:
         self._instance = instance
         self._feed = feed
         self._rows: dict[str, JobFacts] = {}
-        self._summaries: dict[str, tuple[int, Mapping[str, Any]]] = {}
+        self._summaries: dict[str, Known] = {}
         self._intervals: dict[str, tuple[Any, Mapping[str, tuple[float, float]]]] = {}
+        self._kept: Mapping[str, Known] = {}
         self._stale: set[str] | None = None
         self._lock = threading.Lock()
         self._is_whole = threading.Event()
@@ -170,14 +174,37 @@ class JobTable:
         return found
 
     def warm(self) -> None:
-        """Read the summaries of all jobs; lists that are sorted by a metric wait for it."""
+        """Learn the summaries of all jobs: those that were kept, and the others from the results. Lists that are sorted by a metric wait for it."""
+        kept = read_kept(self._instance.stores.layout.summaries)
         self._feed.look()
         self._refresh()
         try:
-            for job_id, last in self._instance.catalog.job_facts.summaries().items():
-                self._know_summary(job_id, last)
+            written = self._instance.catalog.job_facts.summaries()
+            with self._lock:
+                self._summaries = {
+                    **{job: pair for job, pair in kept.items() if written.get(job) == pair[0]},
+                    **self._summaries,
+                }
+                missing = [job for job, last in written.items() if self._summaries.get(job, (0,))[0] != last]
+            for at in range(0, len(missing), _CHUNK):
+                self._learn(missing[at : at + _CHUNK], written)
         finally:
             self._is_whole.set()
+        self._kept = kept
+        self.keep()
+
+    def keep(self) -> None:
+        """Keep the summaries that are known for the next start, where there are other ones than were kept already."""
+        with self._lock:
+            known = {job: pair for job, pair in self._summaries.items() if pair[0]}
+        if self._is_whole.is_set() and known != self._kept:
+            self._kept = known
+            keep(self._instance.stores.layout.summaries, known)
+
+    def _learn(self, jobs: Sequence[str], written: Mapping[str, int]) -> None:
+        for job, found in self._instance.stores.results.reader.summaries(jobs):
+            with self._lock:
+                self._summaries[job] = written[job], _shown(job, found)
 
     def _refresh(self) -> None:
         """Read what has changed since the last time."""
@@ -211,11 +238,9 @@ class JobTable:
         from starwhale.storage.result_parts.result_rows import ResultScope
 
         try:
-            found = self._instance.stores.results.reader.summary(ResultScope(owner=job_id))
-        except StarwhaleError as error:  # a damaged one is shown as what it is, and hides no other job
-            logger.warning("job=%s: its summary cannot be read: %s", job_id, error)
-            return {"error": error}
-        return {name: value for name, value in found.items() if name != "id"}
+            return self._instance.stores.results.reader.summary(ResultScope(owner=job_id))
+        except StarwhaleError as error:
+            return _shown(job_id, error)
 
     def _project(self, given: str) -> str:
         current = self._instance.projects.current
@@ -226,6 +251,14 @@ class JobTable:
         else:
             projects.get(home)
         return home
+
+
+def _shown(job_id: str, found: Mapping[str, Any] | StarwhaleError) -> Mapping[str, Any]:
+    """Return a summary; a damaged one is shown as what it is, and hides no other job."""
+    if isinstance(found, StarwhaleError):
+        logger.warning("job=%s: its summary cannot be read: %s", job_id, found)
+        return {"error": found}
+    return found
 
 
 class _Cells(Mapping[str, Any]):  # Any: cells

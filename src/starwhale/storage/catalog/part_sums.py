@@ -72,4 +72,4 @@ def read_checked_parts(connection: Connection, *chosen: ColumnElement[bool]) -> 
     return found
 
 
-__all__ = ["FIELDS", "SUMMED", "TABLE_FIELDS", "part_sum", "read_checked_parts", "set_sum", "sum_up"]
+__all__ = ["FIELDS", "SUMMED", "TABLE_FIELDS", "Facts", "part_sum", "read_checked_parts", "set_sum", "sum_up"]

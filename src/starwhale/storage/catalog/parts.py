@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 from starwhale.domain.status import Status
 from starwhale.errors import LeaseLostError, ResultsError
 from starwhale.storage.catalog.engine import Database
-from starwhale.storage.catalog.part_sums import FIELDS, SUMMED, TABLE_FIELDS, read_checked_parts, set_sum, sum_up
+from starwhale.storage.catalog.part_sums import FIELDS, SUMMED, TABLE_FIELDS, Facts, read_checked_parts, set_sum, sum_up
 from starwhale.storage.catalog.schema import attempts, part_tables, parts
 from starwhale.storage.part import PartRecord, PartTable
 
@@ -61,16 +61,21 @@ class Parts:
         """
         with self._database.read_checked(SUMMED) as connection:
             found = read_checked_parts(connection, parts.c.owner == owner, parts.c.id > after)
-        return [
-            PartRecord(
-                id=row["id"],
-                created_at=row["created_at"],
-                tables=tuple(PartTable(**{name: each[name] for name in TABLE_FIELDS}) for each in tables),
-                **{name: row[name] for name in FIELDS},
-            )
-            for row, tables in found
-            if row["visible"]
-        ]
+        return [_record(row, tables) for row, tables in found if row["visible"]]
+
+    def visible_with(self, table: str, owners: Sequence[str]) -> dict[str, list[PartRecord]]:
+        """Return the parts of several owners that have rows of a table and that readers see, in the order of their commits.
+
+        Raises:
+            CorruptedError: What the catalog says of a part is not what was written.
+        """
+        with_rows = select(part_tables.c.part_id).where(part_tables.c.table_name == table)
+        found: dict[str, list[PartRecord]] = {}
+        with self._database.read_checked(SUMMED) as connection:
+            for row, tables in read_checked_parts(connection, parts.c.owner.in_(owners), parts.c.id.in_(with_rows)):
+                if row["visible"]:
+                    found.setdefault(row["owner"], []).append(_record(row, tables))
+        return found
 
     def finalize_attempt(self, task_id: str, attempt: int) -> None:
         """Make the provisional parts of an attempt final, and hide those of the other attempts of its task."""
@@ -148,6 +153,15 @@ class Parts:
             read_checked_parts(connection, own)  # what is damaged is not summed up as if it were right
             connection.execute(update(parts).where(own).values(**values))
             sum_up(connection, own)
+
+
+def _record(row: Facts, tables: Sequence[Facts]) -> PartRecord:
+    return PartRecord(
+        id=row["id"],
+        created_at=row["created_at"],
+        tables=tuple(PartTable(**{name: each[name] for name in TABLE_FIELDS}) for each in tables),
+        **{name: row[name] for name in FIELDS},
+    )
 
 
 def _table_values(part_id: int, table: PartTable) -> dict[str, object]:

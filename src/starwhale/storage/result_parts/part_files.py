@@ -76,6 +76,10 @@ class PartRows(Protocol):
         """Return the parts that readers see, in the order of their commits."""
         ...
 
+    def visible_with(self, table: str, owners: Sequence[str]) -> dict[str, list[PartRecord]]:
+        """Return the parts of several owners that have rows of a table and that readers see."""
+        ...
+
     def replace_locations(self, owner: str, locations: Mapping[int, Sequence[PartTable]]) -> None:
         """Say where the tables of parts lie now."""
         ...

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from starwhale.errors import CorruptedError, ResultsError
+from starwhale.errors import CorruptedError, ResultsError, StarwhaleError
 from starwhale.media.weight import weigh
 from starwhale.storage.part import PartRecord
 from starwhale.storage.protocols import TablePage, TableQuery, Value
@@ -136,10 +136,28 @@ class ResultReader:
 
     def summary(self, scope: ResultScope) -> dict[str, Value]:
         """Return the merged summary without its id and without empty cells; `{}` when there is none."""
-        merged: dict[str, Value] = {}
-        for row in self.rows(scope, TableQuery(table=SUMMARY)):
-            merged.update((name, value) for name, value in row.items() if name != "id" and value is not None)
-        return merged
+        return _merged(self.rows(scope, TableQuery(table=SUMMARY)))
+
+    def summaries(self, owners: Sequence[str]) -> Iterator[tuple[str, dict[str, Value] | StarwhaleError]]:
+        """Give the summaries of many owners, asking the catalog once for all; in place of one that cannot be read, why.
+
+        Raises:
+            CorruptedError: What the catalog says of a part is not what was written.
+        """
+        parts = self._store.parts.visible_with(SUMMARY, owners)
+        for owner in owners:
+            try:
+                yield owner, self._summary(owner, parts.get(owner, ()))
+            except StarwhaleError as error:
+                yield owner, error
+
+    def _summary(self, owner: str, parts: Sequence[PartRecord]) -> dict[str, Value]:
+        try:
+            view = TableView(self._store, owner, SUMMARY, parts)
+            columns = view.rows(view.ids)
+        except FileNotFoundError:  # a compaction has moved it meanwhile
+            return self.summary(ResultScope(owner=owner))
+        return _merged(dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
 
     def _read_page(
         self, scope: ResultScope, query: TableQuery, place: tuple[int, ResultPosition] | None, max_rows: int
@@ -198,6 +216,13 @@ class ResultReader:
         tables = sum(len(part.tables) for part in self._store.parts.visible(scope.owner))
         shown = "; ".join(lost[:3]) + (f"; and {len(lost) - 3} more" if len(lost) > 3 else "")
         return f"lost: {shown or 'unknown'}; still readable: {tables - len(lost)} of {tables} stored pieces of {scope.owner}"
+
+
+def _merged(rows: Iterable[Mapping[str, Value]]) -> dict[str, Value]:
+    merged: dict[str, Value] = {}
+    for row in rows:
+        merged.update((name, value) for name, value in row.items() if name != "id" and value is not None)
+    return merged
 
 
 def _read_rows(view: TableView, start: int, stop: int) -> tuple[dict[str, list[Value]], int]:
