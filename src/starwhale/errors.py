@@ -257,6 +257,7 @@ class CorruptedError(StarwhaleError, OSError):
 
     http_status = 500
     code = "corrupted"
+    path: str = ""  # of one that came from a server nothing more is known
 
     def __init__(self, message: str, *, path: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -319,6 +320,7 @@ class RestoreError(StarwhaleError, RuntimeError):
     """An environment cannot be locked, made or used."""
 
     code = "restore"
+    details: str = ""  # as above
 
     def __init__(self, message: str, *, details: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)

@@ -175,6 +175,12 @@ class Settings:
     """Object stores, from SW_S3_* and AWS_*."""
     containers: ContainerSettings = ContainerSettings()
     """Where and how tasks run in containers."""
+    server_address: str = ""
+    """A server that needs no login of its own, from SW_INSTANCE_URI."""
+    server_token: str = field(default="", repr=False)
+    """Its token, from SW_TOKEN; also the token of `instance login` where none is given."""
+    server_attempts: int = 5
+    """Tries of a request to a server in all, from SW_CLIENT_RETRY_ATTEMPTS."""
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -217,6 +223,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             options=tuple(_split(env.get("SW_CONTAINER_OPTIONS", ""))),
             is_writable=env.get("SW_CONTAINER_WRITABLE") == "1",
         ),
+        server_address=env.get("SW_INSTANCE_URI", "").strip(),
+        server_token=env.get("SW_TOKEN", "").strip(),
+        server_attempts=int(_positive(env.get("SW_CLIENT_RETRY_ATTEMPTS", ""), 5)) or 1,
     )
 
 

@@ -10,13 +10,16 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from starwhale.instances.instance import Instance, open_instance
 from starwhale.settings import read_settings
+
+if TYPE_CHECKING:
+    from tests.server.lab import Lab
 
 Answer = dict[str, Any]  # Any: JSON
 CODE = """
@@ -151,3 +154,12 @@ def ask(web: httpx.Client) -> Callable[..., Answer]:
         return found
 
     return get
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A server with a token, and a client that has logged in."""
+    from tests.server.lab import open_lab
+
+    with open_lab(tmp_path_factory.mktemp("lab")) as found:
+        yield found

@@ -58,7 +58,7 @@ class Dataset(BuiltDataset):
         if page_index < 1 or page_size < 1:
             message = f"page_index is {page_index} and page_size {page_size}"
             raise UsageError(message, hint="both count from 1")
-        verbs = default_instance().datasets
+        verbs = default_instance().at(project_uri or "").datasets
         found = verbs.list(project_uri or None, name_prefix=name_prefix, with_removed=show_removed)
         page = found[(page_index - 1) * page_size : page_index * page_size]
         return [describe_version(each, path=verbs.folder(each)) for each in page], {"total": len(found)}
@@ -205,16 +205,16 @@ class Dataset(BuiltDataset):
         dest_uri: str,
         dest_local_project_uri: str = "",
         force: bool = False,
-        mode: str = "patch",
+        mode: str = "",
         ignore_tags: Sequence[str] | None = None,
     ) -> Uri:
-        """Copy the version within the instance, sharing its files, and return the URI of the copy.
+        """Copy the version to another name, project or instance, and return the URI of the copy; only what is not there is sent.
 
         Args:
             dest_uri: `.` for the same name, a new name, the URI of a project, or a whole URI without a version.
             dest_local_project_uri: Project of a destination that names none; the current one by default.
             force: Move tags that point at another version there.
-            mode: "patch" merges rows into a dataset that is there, "overwrite" replaces them.
+            mode: Within an instance, "patch" (the default) merges rows into a dataset that is there, "overwrite" replaces them.
             ignore_tags: Tags that stay behind.
 
         Raises:
@@ -224,15 +224,15 @@ class Dataset(BuiltDataset):
         if not self.exists():
             message = f"dataset {self.name!r} has no version to copy"
             raise NothingToCommitError(message, hint="call commit() first")
-        copied = default_instance().datasets.copy(
-            self.uri,
-            dest_uri,
+        from starwhale.instances.copy_across import CopyOptions
+
+        options = CopyOptions(
             project=dest_local_project_uri,
             mode=str(getattr(mode, "value", mode)),
             ignore_tags=tuple(ignore_tags or ()),
             force=force,
         )
-        return copied.version.uri
+        return default_instance().copy("dataset", self.uri, dest_uri, options).version.uri
 
     def diff(
         self, compare: str | Resource | opened.Dataset, show_details: bool = False, limit: int = LIMIT
@@ -271,7 +271,7 @@ class Dataset(BuiltDataset):
         if not self.exists():
             message = f"dataset {self.name!r} has no version to export"
             raise NothingToCommitError(message, hint="call commit() first")
-        default_instance().datasets.export(self.uri, Path(path), form=format, force=force)
+        default_instance().at(self.uri).datasets.export(self.uri, Path(path), form=format, force=force)
         return Path(path)
 
     @classmethod
@@ -300,7 +300,7 @@ class Dataset(BuiltDataset):
         if not self.exists():
             message = f"dataset {self.name!r} has no version to verify"
             raise NothingToCommitError(message, hint="call commit() first")
-        return default_instance().datasets.verify(self.uri)
+        return default_instance().at(self.uri).datasets.verify(self.uri)
 
     def rehash(self) -> NoReturn:
         """Hash the content again (not built yet)."""
@@ -309,12 +309,12 @@ class Dataset(BuiltDataset):
     def remove(self, force: bool = False) -> None:
         """Hide the version until it is recovered."""
         del force
-        default_instance().datasets.remove(self.uri)
+        default_instance().at(self.uri).datasets.remove(self.uri)
 
     def recover(self, force: bool = False) -> None:
         """Bring the removed version back."""
         del force
-        default_instance().datasets.recover(self.uri)
+        default_instance().at(self.uri).datasets.recover(self.uri)
 
 
 def dataset(uri: str | Resource, create: str = "auto", readonly: bool = False) -> Dataset:
@@ -339,7 +339,7 @@ def dataset(uri: str | Resource, create: str = "auto", readonly: bool = False) -
     if not isinstance(uri, str):
         message = f"the URI of a dataset is a str, not {type(uri).__name__}"
         raise ArgumentTypeError(message)
-    return default_instance().datasets.open(uri, Dataset, create=create, readonly=readonly)
+    return default_instance().at(uri).datasets.open(uri, Dataset, create=create, readonly=readonly)
 
 
 def _leased(context: Context, shared: SharedRows, reader: DatasetReader) -> Iterator[DataRow]:

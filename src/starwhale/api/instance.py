@@ -7,7 +7,7 @@ import builtins
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from starwhale.errors import NEEDED_BEYOND_HANDLERS, StatusError, tell_lacking
+from starwhale.errors import NEEDED_BEYOND_HANDLERS, StatusError, UsageError, tell_lacking
 from starwhale.settings import Settings, SettingsReader
 
 if TYPE_CHECKING:
@@ -31,54 +31,67 @@ def default_instance() -> Instance:
 
 
 def list() -> builtins.list[dict[str, Any]]:  # Any: JSON objects
-    """Return the instances that there are: the local one, until servers are built."""
-    return [default_instance().describe()]
+    """Return this machine's instance, and the servers that the user has logged in to."""
+    return [*default_instance().list_instances()]
 
 
 def info(name: str = "local") -> dict[str, Any]:  # Any: a JSON object
-    """Say where an instance keeps things.
+    """Say where an instance keeps things; a server is asked whether it answers.
 
     Raises:
         NotFoundError: There is none of that name.
+        ServerError: It cannot be reached.
     """
     return default_instance().describe(name)
 
 
 def select(name: str) -> dict[str, Any]:  # Any: a JSON object
-    """Make an instance the one that calls work on.
+    """Make an instance the one of URIs that name none.
 
     Raises:
         NotFoundError: There is none of that name.
     """
-    return default_instance().describe(name)
+    return default_instance().select_instance(name)
 
 
 def login(instance: str, alias: str = "", username: str = "", password: str = "", token: str = "") -> None:
-    """Log in to a server.
+    """Log in to a server by its address, and keep its token in a file that only the user may read.
+
+    Args:
+        instance: Its address, such as `http://host:8082`.
+        alias: Name for it in URIs; the host's name by default.
+        username: Servers have no users yet.
+        password: As above.
+        token: What lets in; from SW_TOKEN by default.
 
     Raises:
         StatusError: It is the local instance, which needs no login; a RuntimeError too.
-        UsageError: A token and a username are given; a ValueError too.
-        NotBuiltYetError: It is a server: those are not built yet.
+        UsageError: A username is given, or the address is none; a ValueError too.
+        LoginError: The token is not good.
+        ServerError: The server cannot be reached.
     """
-    from starwhale.instances.place.servers import LOCAL
-    from starwhale.instances.place.servers import login as log_in
+    from starwhale.instances.place import servers
 
-    if instance == LOCAL:
+    if instance == servers.LOCAL:
         message = "the local instance needs no login"
         raise StatusError(message, hint="leave the call out")
-    log_in(instance, alias=alias, username=username, password=password, token=token)
+    if username or password:
+        message = "servers have no users yet" if not token else "a token and a username are two ways to log in"
+        raise UsageError(message, hint="give the token alone")
+    settings = _settings.read()
+    servers.login(settings, instance, token=token or settings.server_token, alias=alias)
 
 
 def logout(instance: str) -> None:
-    """Log out of a server; the local instance has no login.
+    """Forget a server and its token; the local instance has no login.
 
     Raises:
-        NotBuiltYetError: It is a server: those are not built yet.
+        NotFoundError: Nobody logged in there.
     """
-    from starwhale.instances.place.servers import logout as log_out
+    from starwhale.instances.place import servers
 
-    log_out(instance)
+    if instance != servers.LOCAL:
+        servers.logout(_settings.read(), instance)
 
 
 @atexit.register

@@ -91,7 +91,9 @@ def build(  # noqa: PLR0917 - the order that scripts rely on
 
 def list(project: str = "", name_prefix: str = "", with_removed: bool = False) -> Sequence[Json]:
     """Return the newest version of each model, the newest first."""
-    found = default_instance().models.list(project or None, name_prefix=name_prefix, with_removed=with_removed)
+    found = (
+        default_instance().at(project).models.list(project or None, name_prefix=name_prefix, with_removed=with_removed)
+    )
     return [_describe(each) for each in found]
 
 
@@ -103,7 +105,7 @@ def info(uri: str) -> Json:
     """
     from starwhale.models.describe import describe_details, describe_files, describe_handlers
 
-    verbs = default_instance().models
+    verbs = default_instance().at(uri).models
     found = verbs.info(uri)
     return {
         **_describe(found),
@@ -116,12 +118,12 @@ def info(uri: str) -> Json:
 
 def history(uri: str) -> Sequence[Json]:
     """Return the versions of a model, the newest first."""
-    return [_describe(each) for each in default_instance().models.history(uri)]
+    return [_describe(each) for each in default_instance().at(uri).models.history(uri)]
 
 
 def tag(uri: str, tags: Sequence[str] = (), remove: bool = False) -> Sequence[str]:
     """Add tags to a version, or take them away, and return those that it has then."""
-    verbs = default_instance().models
+    verbs = default_instance().at(uri).models
     if not tags:
         return verbs.tags(uri)
     return (verbs.remove_tags if remove else verbs.add_tags)(uri, tags).tags
@@ -140,7 +142,7 @@ def export(uri: str, path: str | os.PathLike[str], force: bool = False) -> Path:
         AlreadyExistsError: The file is there.
         CorruptedError: A file of the version is damaged.
     """
-    default_instance().models.export(uri, Path(path), force=force)
+    default_instance().at(uri).models.export(uri, Path(path), force=force)
     return Path(path)
 
 
@@ -161,12 +163,12 @@ def import_archive(path: str | os.PathLike[str], name: str = "", force: bool = F
 
 def remove(uri: str) -> str:
     """Hide a version (of a name alone: the newest) until it is recovered, and return its URI."""
-    return default_instance().models.remove(uri).uri.full
+    return default_instance().at(uri).models.remove(uri).uri.full
 
 
 def recover(uri: str) -> str:
     """Bring a removed version back, and return its URI."""
-    return default_instance().models.recover(uri).uri.full
+    return default_instance().at(uri).models.recover(uri).uri.full
 
 
 def diff(base: str, compare: str, show_details: bool = False, limit: int = LIMIT) -> ModelDiff:
@@ -184,7 +186,7 @@ def diff(base: str, compare: str, show_details: bool = False, limit: int = LIMIT
     Raises:
         NotFoundError: There is no such version.
     """
-    return default_instance().models.diff(base, compare, show_details=show_details, limit=limit)
+    return default_instance().at(base).models.diff(base, compare, show_details=show_details, limit=limit)
 
 
 def extract(uri: str, target_dir: str | Path = ".", force: bool = False) -> None:
@@ -199,7 +201,7 @@ def extract(uri: str, target_dir: str | Path = ".", force: bool = False) -> None
         AlreadyExistsError: Files are there already; the names are said, and nothing was written.
         CorruptedError: A file's content is damaged; nothing was overwritten.
     """
-    default_instance().models.extract(uri, Path(target_dir), force=force)
+    default_instance().at(uri).models.extract(uri, Path(target_dir), force=force)
 
 
 def copy(
@@ -209,10 +211,10 @@ def copy(
     dest_local_project_uri: str = "",
     ignore_tags: Sequence[str] | None = None,
 ) -> str:
-    """Copy a version within the instance, sharing its files, and return the URI of the copy.
+    """Copy a version to another name, project or instance, and return the URI of the copy; only what is not there is sent.
 
     Args:
-        src: A version; a name means its newest.
+        src: A version, here or on a server; a name means its newest.
         dest: `.` for the same name, a new name, the URI of a project, or a whole URI without a version.
         force: Move tags that point at another version there.
         dest_local_project_uri: Project of a destination that names none; the current one by default.
@@ -221,9 +223,10 @@ def copy(
     Raises:
         AlreadyExistsError: A tag points at another version there.
     """
-    verbs = default_instance().models
-    copied = verbs.copy(src, dest, project=dest_local_project_uri, ignore_tags=tuple(ignore_tags or ()), force=force)
-    return copied.version.uri.full
+    from starwhale.instances.copy_across import CopyOptions
+
+    options = CopyOptions(project=dest_local_project_uri, ignore_tags=tuple(ignore_tags or ()), force=force)
+    return default_instance().copy("model", src, dest, options).version.uri.full
 
 
 def serve(
@@ -280,7 +283,7 @@ def serve(
 def _describe(version: Any) -> Json:  # Any: a VersionRecord, whose module is heavy
     from starwhale.models.describe import describe_model
 
-    return describe_model(version, path=default_instance().models.path(version))
+    return describe_model(version, path=default_instance().at(version.uri.full).models.path(version))
 
 
 def _is_being_imported() -> bool:

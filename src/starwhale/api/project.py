@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from starwhale.api.instance import default_instance
+from starwhale.domain.uri import as_instance
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import ProjectRecord
@@ -18,12 +19,12 @@ def create(name: str) -> ProjectRecord:
         AlreadyExistsError: There is one whose name is the same or differs only in case, perhaps a removed one.
         InvalidNameError: The name breaks the naming rule.
     """
-    return default_instance().projects.create(name)
+    return default_instance().at(name).projects.create(name)
 
 
-def list(page: int = 1, size: int = 20) -> Sequence[ProjectRecord]:
-    """Return a page of projects, the oldest first."""
-    return default_instance().projects.list(limit=size, offset=(max(page, 1) - 1) * size)
+def list(page: int = 1, size: int = 20, instance: str = "") -> Sequence[ProjectRecord]:
+    """Return a page of the projects of an instance, the oldest first."""
+    return default_instance().at(as_instance(instance)).projects.list(limit=size, offset=(max(page, 1) - 1) * size)
 
 
 def select(uri: str) -> ProjectRecord:
@@ -41,7 +42,7 @@ def info(uri: str) -> ProjectRecord:
     Raises:
         NotFoundError: There is none of that name; the nearest are said.
     """
-    return default_instance().projects.info(uri)
+    return default_instance().at(uri).projects.info(uri)
 
 
 def remove(uri: str) -> ProjectRecord:
@@ -50,7 +51,7 @@ def remove(uri: str) -> ProjectRecord:
     Raises:
         ConflictError: It is the default or the current one, or a job in it is running.
     """
-    return default_instance().projects.remove(uri)
+    return default_instance().at(uri).projects.remove(uri)
 
 
 def recover(uri: str) -> ProjectRecord:
@@ -59,7 +60,7 @@ def recover(uri: str) -> ProjectRecord:
     Raises:
         NotFoundError: No removed project has that name.
     """
-    return default_instance().projects.recover(uri)
+    return default_instance().at(uri).projects.recover(uri)
 
 
 __all__ = ["create", "info", "list", "recover", "remove", "select"]

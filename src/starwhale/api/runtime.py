@@ -91,7 +91,11 @@ def lock(
 
 def list(project: str = "", name_prefix: str = "", with_removed: bool = False) -> Sequence[Json]:
     """Return the newest version of each runtime, the newest first."""
-    found = default_instance().runtimes.list(project or None, name_prefix=name_prefix, with_removed=with_removed)
+    found = (
+        default_instance()
+        .at(project)
+        .runtimes.list(project or None, name_prefix=name_prefix, with_removed=with_removed)
+    )
     return [_describe(each) for each in found]
 
 
@@ -101,7 +105,7 @@ def info(uri: str) -> Json:
     Raises:
         NotFoundError: There is no such version.
     """
-    verbs = default_instance().runtimes
+    verbs = default_instance().at(uri).runtimes
     found = verbs.info(uri)
     return {
         **_describe(found),
@@ -114,12 +118,12 @@ def info(uri: str) -> Json:
 
 def history(uri: str) -> Sequence[Json]:
     """Return the versions of a runtime, the newest first."""
-    return [_describe(each) for each in default_instance().runtimes.history(uri)]
+    return [_describe(each) for each in default_instance().at(uri).runtimes.history(uri)]
 
 
 def tag(uri: str, tags: Sequence[str] = (), remove: bool = False) -> Sequence[str]:
     """Add tags to a version, or take them away, and return those that it has then."""
-    verbs = default_instance().runtimes
+    verbs = default_instance().at(uri).runtimes
     if not tags:
         return verbs.tags(uri)
     return (verbs.remove_tags if remove else verbs.add_tags)(uri, tags).tags
@@ -176,7 +180,7 @@ def extract(uri: str, target_dir: FilePath, force: bool = False) -> Path:
         AlreadyExistsError: The folder holds something, and `force` is not given.
         CorruptedError: A file's content is damaged.
     """
-    return default_instance().runtimes.extract(uri, Path(target_dir), force=force)[1]
+    return default_instance().at(uri).runtimes.extract(uri, Path(target_dir), force=force)[1]
 
 
 def copy(
@@ -186,10 +190,10 @@ def copy(
     dest_local_project_uri: str = "",
     ignore_tags: Sequence[str] | None = None,
 ) -> str:
-    """Copy a version within the instance, sharing its files, and return the URI of the copy.
+    """Copy a version to another name, project or instance, and return the URI of the copy; only what is not there is sent.
 
     Args:
-        src: A version; a name means its newest.
+        src: A version, here or on a server; a name means its newest.
         dest: `.` for the same name, a new name, the URI of a project, or a whole URI without a version.
         force: Move tags that point at another version there.
         dest_local_project_uri: Project of a destination that names none; the current one by default.
@@ -198,9 +202,10 @@ def copy(
     Raises:
         AlreadyExistsError: A tag points at another version there.
     """
-    verbs = default_instance().runtimes
-    copied = verbs.copy(src, dest, project=dest_local_project_uri, ignore_tags=tuple(ignore_tags or ()), force=force)
-    return copied.version.uri.full
+    from starwhale.instances.copy_across import CopyOptions
+
+    options = CopyOptions(project=dest_local_project_uri, ignore_tags=tuple(ignore_tags or ()), force=force)
+    return default_instance().copy("runtime", src, dest, options).version.uri.full
 
 
 def export(uri: str, path: FilePath, force: bool = False) -> Path:
@@ -211,7 +216,7 @@ def export(uri: str, path: FilePath, force: bool = False) -> Path:
         AlreadyExistsError: The file is there, and `force` is not given.
         CorruptedError: A file of the version is damaged.
     """
-    default_instance().runtimes.export(uri, Path(path), force=force)
+    default_instance().at(uri).runtimes.export(uri, Path(path), force=force)
     return Path(path)
 
 
@@ -227,7 +232,7 @@ def import_archive(path: FilePath, name: str = "", force: bool = False) -> str:
 
 def remove(uri: str) -> str:
     """Hide a version (of a name alone: the newest) until it is recovered, and return its URI."""
-    return default_instance().runtimes.remove(uri).uri.full
+    return default_instance().at(uri).runtimes.remove(uri).uri.full
 
 
 def diff(base: str, compare: str) -> RuntimeDiff:
@@ -248,7 +253,7 @@ def diff(base: str, compare: str) -> RuntimeDiff:
 
 def recover(uri: str) -> str:
     """Bring a removed version back, and return its URI."""
-    return default_instance().runtimes.recover(uri).uri.full
+    return default_instance().at(uri).runtimes.recover(uri).uri.full
 
 
 def _source(yaml: FilePath | None, venv: FilePath | None, *, shell: bool, image: str) -> RuntimeSource:
@@ -267,7 +272,7 @@ def _source(yaml: FilePath | None, venv: FilePath | None, *, shell: bool, image:
 def _restored(uri: str, *, force: bool) -> Environment:
     from starwhale.api.notebook.job_progress import ProgressLine
 
-    instance = default_instance()
+    instance = default_instance().at(uri)
     with ProgressLine(is_wanted=instance.settings.progress) as line:
         return instance.runtimes.restore(uri, logger.info, is_forced=force, on_stage=line.on_stage)
 
@@ -275,4 +280,4 @@ def _restored(uri: str, *, force: bool) -> Environment:
 def _describe(version: Any) -> Json:  # Any: a VersionRecord, whose module is heavy
     from starwhale.runtimes.describe import describe_runtime
 
-    return describe_runtime(version, path=default_instance().runtimes.path(version))
+    return describe_runtime(version, path=default_instance().at(version.uri.full).runtimes.path(version))

@@ -35,12 +35,16 @@ class CliApp:
         self._instance: Instance | None = None
 
     def instance(self) -> Instance:
-        """Open the instance at the first call; the same one afterwards."""
+        """Open this machine's instance at the first call; the same one afterwards."""
         if self._instance is None:
             from starwhale.instances import open_instance
 
             self._instance = open_instance(self.settings)
         return self._instance
+
+    def at(self, uri: object) -> Instance:
+        """Return the instance that a URI names; the selected one where it names none."""
+        return self.instance().at(uri)
 
     def close(self) -> None:
         """Close what was opened."""

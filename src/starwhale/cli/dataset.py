@@ -44,7 +44,7 @@ def _row(app: CliApp, version: Any) -> dict[str, Any]:  # Any: a VersionRecord, 
 _KIND = VersionKind(
     noun="dataset",
     columns=("name", "version", "tags", "rows", "size", "created_at"),
-    verbs=lambda app: app.instance().datasets,
+    verbs=lambda instance: instance.datasets,
     row=_row,
 )
 add_version_commands(dataset, _KIND)
@@ -59,7 +59,7 @@ def head(app: CliApp, uri: str, rows: int, show_types: bool) -> None:
     """Show the first rows."""
     from starwhale.datasets.dataset import Dataset
 
-    with app.instance().datasets.open(uri, Dataset, create="forbid", readonly=True) as opened:
+    with app.at(uri).datasets.open(uri, Dataset, create="forbid", readonly=True) as opened:
         found = opened.head(rows)
     value = [{"index": row.index, "features": dict(row.features)} for row in found]
 

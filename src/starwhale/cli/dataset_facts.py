@@ -37,7 +37,7 @@ def info(app: CliApp, uri: str) -> None:
 
     The first call reads the version once; the statistics are kept beside it.
     """
-    verbs = app.instance().datasets
+    verbs = app.at(uri).datasets
     version = verbs.info(uri)
     facts = describe(app, version)
     found, state = _try_statistics(app, version.uri)
@@ -61,7 +61,7 @@ def summary(app: CliApp, uri: str, column: str | None) -> None:
     """
     from starwhale.datasets.commit import SUMMARY_KEYS
 
-    version = app.instance().datasets.info(uri)
+    version = app.at(uri).datasets.info(uri)
     found_counts = version.manifest["dataset_summary"]
     counts = {name: found_counts[name] for name in SUMMARY_KEYS}  # from an object store they come by name
     if column is not None:
@@ -81,7 +81,7 @@ def describe(app: CliApp, version: Any) -> Json:  # Any: a VersionRecord, whose 
     """Return what the catalog knows of a version."""
     from starwhale.datasets.describe import describe_version
 
-    return describe_version(version, path=app.instance().datasets.folder(version))
+    return describe_version(version, path=app.at(version.uri.full).datasets.folder(version))
 
 
 class ReadingProgress:
@@ -120,7 +120,7 @@ class ReadingProgress:
 
 def _statistics(app: CliApp, uri: Uri, columns: Sequence[str] | None = None) -> DatasetStatistics:
     with ReadingProgress(app) as progress:
-        return app.instance().datasets.statistics(uri, columns, on_progress=progress)
+        return app.at(uri).datasets.statistics(uri, columns, on_progress=progress)
 
 
 def _try_statistics(app: CliApp, uri: Uri) -> tuple[DatasetStatistics | None, Json]:

@@ -37,7 +37,7 @@ def verify(ctx: click.Context, uri: str) -> None:
         if shows:
             click.echo(f"\r{show_bytes(done)} of {show_bytes(total)}\x1b[K", err=True, nl=False)
 
-    found = app.instance().datasets.verify(uri, progress)
+    found = app.at(uri).datasets.verify(uri, progress)
     if shows:
         click.echo("\r\x1b[K", err=True, nl=False)
     app.emit(found.to_json(), lambda console: _render(console, found))

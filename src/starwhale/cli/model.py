@@ -55,13 +55,13 @@ def model() -> None:
 def _row(app: CliApp, version: VersionRecord) -> Json:
     from starwhale.models.describe import describe_model
 
-    return describe_model(version, path=app.instance().models.path(version))
+    return describe_model(version, path=app.at(version.uri.full).models.path(version))
 
 
 _KIND = VersionKind(
     noun="model",
     columns=("name", "version", "tags", "size", "created_at"),
-    verbs=lambda app: app.instance().models,
+    verbs=lambda instance: instance.models,
     row=_row,
 )
 add_version_commands(model, _KIND)
@@ -145,7 +145,7 @@ def info(app: CliApp, uri: str, output_filter: str) -> None:
     """Show a version: its handlers, with the numbers that `model run --handler` takes, and its files."""
     from starwhale.models.describe import describe_details
 
-    verbs = app.instance().models
+    verbs = app.at(uri).models
     version = verbs.info(uri)
     value = _info(app, verbs, version, output_filter)
 

@@ -39,7 +39,7 @@ def diff(app: CliApp, base: str, compare: str, *, show_details: bool, limit: int
 
     Under -o json every file is listed, with its state: unchanged, added, updated or deleted.
     """
-    found = app.instance().models.diff(base, compare, show_details=show_details, limit=limit)
+    found = app.at(base).models.diff(base, compare, show_details=show_details, limit=limit)
     app.emit(found.to_json(), lambda console: _render(console, found, limit))
 
 

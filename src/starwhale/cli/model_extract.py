@@ -23,7 +23,7 @@ def extract(app: CliApp, uri: str, target_dir: str, *, force: bool) -> None:
     Every byte is verified before anything is overwritten. Folders are not replaced, and links in TARGET_DIR are not followed.
     """
     target = Path(target_dir)
-    verbs = app.instance().models
+    verbs = app.at(uri).models
     version = verbs.extract(uri, target, force=force)
     count = len(verbs.files(version).entries)
     value = {

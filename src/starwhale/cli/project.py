@@ -9,6 +9,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwGroup
 from starwhale.cli.render.render_table import Column, Kind, render_table
+from starwhale.domain.uri import as_instance
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,24 +29,19 @@ def project() -> None:
 @click.pass_obj
 def create(app: CliApp, name: str) -> None:
     """Make a project."""
-    made = app.instance().projects.create(name).name
+    made = app.at(name).projects.create(name).name
     app.tell({"created": made}, f"created project {made}; make it the current one with: swcli project select {made}")
 
 
 @project.command("list", cls=SwCommand)
-@click.option("-i", "--instance", "instance_name", default="local", help="The instance; only local is built.")
+@click.option("-i", "--instance", "instance_name", default="", help="The instance.")
 @click.option("--show-removed", is_flag=True, help="Show the removed ones instead.")
 @click.option("--page", default=1, show_default=True, type=click.IntRange(min=1), help="Page, from 1.")
 @click.option("--size", default=20, show_default=True, type=click.IntRange(min=1), help="Projects per page.")
 @click.pass_obj
 def list_(app: CliApp, instance_name: str, show_removed: bool, page: int, size: int) -> None:
     """List projects, the oldest first."""
-    from starwhale.errors import NotFoundError
-
-    if instance_name != "local":
-        message = f"no instance {instance_name!r}"
-        raise NotFoundError(message, hint="leave --instance out: only the local instance is built")
-    verbs = app.instance().projects
+    verbs = app.at(as_instance(instance_name)).projects
     found = verbs.list(limit=size + 1, offset=(page - 1) * size, removed=show_removed)
     rows = [verbs.describe(each) for each in found[:size]]
 
@@ -67,7 +63,7 @@ def list_(app: CliApp, instance_name: str, show_removed: bool, page: int, size: 
 @click.pass_obj
 def select(app: CliApp, uri: str) -> None:
     """Make a project the current one."""
-    chosen = app.instance().projects.select(uri).name
+    chosen = app.instance().select_project(uri).name
     app.tell({"selected": chosen}, f"project {chosen} is the current one now")
 
 
@@ -76,7 +72,7 @@ def select(app: CliApp, uri: str) -> None:
 @click.pass_obj
 def info(app: CliApp, uri: str) -> None:
     """Show a project."""
-    verbs = app.instance().projects
+    verbs = app.at(uri).projects
     described = verbs.describe(verbs.info(uri))
     value = {name: described[name] for name in _INFO}
 
@@ -92,7 +88,7 @@ def info(app: CliApp, uri: str) -> None:
 @click.pass_obj
 def remove(app: CliApp, uri: str) -> None:
     """Hide a project with everything in it; `recover` brings it back."""
-    removed = app.instance().projects.remove(uri).name
+    removed = app.at(uri).projects.remove(uri).name
     text = f"removed project {removed} with everything in it; bring it back with: swcli project recover {removed}"
     app.tell({"removed": removed}, text)
 
@@ -102,5 +98,5 @@ def remove(app: CliApp, uri: str) -> None:
 @click.pass_obj
 def recover(app: CliApp, uri: str) -> None:
     """Bring a removed project back."""
-    recovered = app.instance().projects.recover(uri).name
+    recovered = app.at(uri).projects.recover(uri).name
     app.tell({"recovered": recovered}, f"recovered project {recovered} with everything in it")

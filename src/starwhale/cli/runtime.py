@@ -45,13 +45,13 @@ def runtime() -> None:
 def _row(app: CliApp, version: VersionRecord) -> Json:
     from starwhale.runtimes.describe import describe_runtime
 
-    return describe_runtime(version, path=app.instance().runtimes.path(version))
+    return describe_runtime(version, path=app.at(version.uri.full).runtimes.path(version))
 
 
 _KIND = VersionKind(
     noun="runtime",
     columns=("name", "version", "tags", "python", "size", "created_at"),
-    verbs=lambda app: app.instance().runtimes,
+    verbs=lambda instance: instance.runtimes,
     row=_row,
 )
 add_version_commands(runtime, _KIND)
@@ -71,7 +71,7 @@ add_not_built(runtime, _NOT_BUILT)
 @click.pass_obj
 def info(app: CliApp, uri: str, output_filter: str) -> None:
     """Show a version: its Python, what it pins, and the files that it was built from."""
-    verbs = app.instance().runtimes
+    verbs = app.at(uri).runtimes
     version = verbs.info(uri)
     parts = _parts(verbs, version)
     value = parts if output_filter in {"basic", "all"} else {"data": parts[_PART[output_filter]]}
@@ -142,7 +142,7 @@ def extract(app: CliApp, uri: str, target: str | None, target_dir: str | None, *
     """Write the files of a version: runtime.yaml, its lock, wheels and native files."""
     if target and target_dir:
         raise UsageError("TARGET and --target-dir are two ways to name the folder", hint="give one of them")
-    verbs = app.instance().runtimes
+    verbs = app.at(uri).runtimes
     named = target or target_dir
     place = Path(named) if named else Path(verbs.info(uri).name)
     version, written = verbs.extract(uri, place, force=force)

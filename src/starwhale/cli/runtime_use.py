@@ -109,7 +109,7 @@ def activate(app: CliApp, uri: str, *, force_restore: bool) -> None:
 @click.pass_obj
 def restore(app: CliApp, uri: str, *, force_restore: bool, is_verified: bool) -> None:
     """Make the environment of a version, or mend it, and say where it is."""
-    verbs = app.instance().runtimes
+    verbs = app.at(uri).runtimes
     found = _restore(app, uri, is_forced=force_restore)
     damage: list[str] = []
     if is_verified and not force_restore:
@@ -124,7 +124,7 @@ def restore(app: CliApp, uri: str, *, force_restore: bool, is_verified: bool) ->
 
 def _restore(app: CliApp, uri: str, *, is_forced: bool) -> Environment:
     with StageLine(app) as line:
-        return app.instance().runtimes.restore(uri, line.say, is_forced=is_forced, on_stage=line.on_stage)
+        return app.at(uri).runtimes.restore(uri, line.say, is_forced=is_forced, on_stage=line.on_stage)
 
 
 def _say(text: str) -> None:

@@ -17,6 +17,7 @@ from starwhale.cli.version_copy import tell_copied
 from starwhale.cli.versions import make_command
 
 if TYPE_CHECKING:
+    from starwhale.instances import Instance
     from starwhale.instances.datasets import DatasetVerbs
     from starwhale.instances.listed_versions import ListedVerbs
 
@@ -36,7 +37,7 @@ class _Archived:
     """One kind of version, as the two commands see it."""
 
     noun: str
-    verbs: Callable[[CliApp], DatasetVerbs | ListedVerbs]
+    verbs: Callable[[Instance], DatasetVerbs | ListedVerbs]
     holds: str
     """What an archive holds, for people."""
     promise: str = "Everything is verified before anything is kept."
@@ -47,7 +48,7 @@ class _Archived:
 def _export(kind: _Archived) -> click.Command:
     def run(app: CliApp, *, uri: str, file: Path, **given: Any) -> None:  # Any: one value per option
         with shown_bytes(app) as on_bytes:
-            size = kind.verbs(app).export(uri, file, **given, on_bytes=on_bytes)
+            size = kind.verbs(app.at(uri)).export(uri, file, **given, on_bytes=on_bytes)
         tell_written(app, kind.noun, file, size, form=given.get("form"))
 
     return make_command(
@@ -79,7 +80,7 @@ def tell_written(app: CliApp, noun: str, file: Path, size: int, *, form: str | N
 def _import(kind: _Archived) -> click.Command:
     def run(app: CliApp, *, file: Path, name: str, **given: Any) -> None:  # Any: one value per option
         with shown_bytes(app) as on_bytes:
-            made = kind.verbs(app).import_archive(file, name, **given, on_bytes=on_bytes)
+            made = kind.verbs(app.instance()).import_archive(file, name, **given, on_bytes=on_bytes)
         size = "" if kind.noun == "dataset" else f" ({show_bytes(made.version.size_bytes)})"
         tell_copied(app, made, "imported", "import", after=size)
 
@@ -114,19 +115,19 @@ def import_options(noun: str, ignored: str) -> tuple[click.Option, ...]:
 
 _DATASET = _Archived(
     noun="dataset",
-    verbs=lambda app: app.instance().datasets,
+    verbs=lambda instance: instance.datasets,
     holds="rows, info, message and tags",
     forms=(_FORMAT,),
 )
 _MODEL = _Archived(
     noun="model",
-    verbs=lambda app: app.instance().models,
+    verbs=lambda instance: instance.models,
     holds="files, handlers, message and tags",
     promise="Everything is verified before anything is kept, and no code of the model runs.",
 )
 _RUNTIME = _Archived(
     noun="runtime",
-    verbs=lambda app: app.instance().runtimes,
+    verbs=lambda instance: instance.runtimes,
     holds="lock, wheels, files and tags",
     promise="Everything is verified before anything is kept. No environment is made, and no command of the runtime runs.",
 )

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.complete_names import completes
+from starwhale.cli.render.archive_progress import shown_bytes
 from starwhale.cli.versions import make_command
 from starwhale.domain.object_uri import is_object_uri
 from starwhale.errors import UsageError
 
 if TYPE_CHECKING:
-    from starwhale.instances.listed_versions import ListedVerbs
     from starwhale.storage.catalog.copies import Copied
 
 _WHERE = (
     "DEST is a new name, the URI of a project (local/project/<project>), both, or '.' for the same name in the current project or the "
-    "one of -dlp. Your tags travel. The copy has a version id of its own"
+    "one of -dlp. Your tags travel. The copy has a version id of its own; between instances (cloud://<alias>/project/<project>) it "
+    "keeps its id, and only what is not there yet is sent"
 )
 
 
-def _listed(noun: str, verbs: Callable[[CliApp], ListedVerbs], summary: str, after: str = ".") -> click.Command:
+def _listed(noun: str, summary: str, after: str = ".") -> click.Command:
     def run(app: CliApp, *, src: str, dest: str, **given: Any) -> None:  # Any: one value per option
-        tell_copied(app, verbs(app).copy(src, dest, **given), "copied to", "copy")
+        _copy(app, noun, src, dest, given)
 
     return make_command("copy", f"{summary}\n\n{_WHERE}{after}", run, *_params(noun))
 
@@ -37,8 +37,7 @@ def _dataset() -> click.Command:
         if (patch or overwrite) and is_object_uri(dest):
             message = f"nothing is merged or replaced in {dest}: a version is copied there as it is"
             raise UsageError(message, hint="leave --patch and --overwrite out")
-        mode = "overwrite" if overwrite else "patch"
-        tell_copied(app, app.instance().datasets.copy(src, dest, mode=mode, **given), "copied to", "copy")
+        _copy(app, "dataset", src, dest, {**given, "mode": "overwrite" if overwrite else "patch" if patch else ""})
 
     text = (
         f"Copy a version to another name or project, sharing its files, or to and from an object store.\n\n{_WHERE}.\n\n"
@@ -64,6 +63,14 @@ def _params(noun: str) -> tuple[click.Parameter, ...]:
         click.Option(["-dlp", "--dest-local-project", "project"], default="", help=project),
         click.Option(["-i", "--ignore-tag", "ignore_tags"], multiple=True, help="Tag that stays behind."),
     )
+
+
+def _copy(app: CliApp, noun: str, src: str, dest: str, given: dict[str, Any]) -> None:
+    from starwhale.instances.copy_across import CopyOptions
+
+    with shown_bytes(app) as on_bytes:
+        made = app.instance().copy(noun, src, dest, CopyOptions(**given, on_bytes=on_bytes))
+    tell_copied(app, made, "copied to", "copy")
 
 
 def tell_copied(app: CliApp, made: Copied, did: str, verb: str, *, after: str = "") -> None:
@@ -95,12 +102,10 @@ def tell_copied(app: CliApp, made: Copied, did: str, verb: str, *, after: str = 
 dataset_copy = _dataset()
 model_copy = _listed(
     "model",
-    lambda app: app.instance().models,
     "Copy a version to another name or project; the files are shared and take no space.",
 )
 runtime_copy = _listed(
     "runtime",
-    lambda app: app.instance().runtimes,
     "Copy a version to another name or project, sharing its files.",
     ", and the same environment.",
 )

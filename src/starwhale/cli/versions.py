@@ -21,6 +21,7 @@ from starwhale.errors import UsageError, nearest
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from starwhale.instances import Instance
     from starwhale.instances.versions import VersionVerbs
     from starwhale.storage.catalog.records import VersionRecord
 
@@ -46,8 +47,8 @@ class VersionKind:
     """`dataset` or `model`: the word for people, and the group's name."""
     columns: tuple[str, ...]
     """What `list` shows to people."""
-    verbs: Callable[[CliApp], VersionVerbs]
-    """What can be done with it."""
+    verbs: Callable[[Instance], VersionVerbs]
+    """What can be done with it on an instance."""
     row: Callable[[CliApp, VersionRecord], Json]
     """A version as `list` gives it to programs."""
 
@@ -70,7 +71,7 @@ def _list(kind: VersionKind) -> click.Command:
         filters: Sequence[str],
     ) -> None:
         prefix, only_latest = _read_filters(filters)
-        found = kind.verbs(app).list(project, name_prefix=prefix, with_removed=show_removed)
+        found = kind.verbs(app.at(project or "")).list(project, name_prefix=prefix, with_removed=show_removed)
         if only_latest:
             found = [each for each in found if "latest" in each.tags and not each.is_removed]
         if size is not None or page > 1:
@@ -113,7 +114,7 @@ def _read_filters(filters: Sequence[str]) -> tuple[str, bool]:
 
 def _history(kind: VersionKind) -> click.Command:
     def run(app: CliApp, *, uri: str, fullname: bool) -> None:
-        versions = kind.verbs(app).history(uri)
+        versions = kind.verbs(app.at(uri)).history(uri)
         rows = [{**kind.row(app, each), "runtime": _runtime_of(each)} for each in versions]
         shown = [{name: row.get(name, "") for name in HISTORY} for row in rows]
         if not fullname:
@@ -134,7 +135,7 @@ def _tag(kind: VersionKind) -> click.Command:
         from starwhale.errors import StarwhaleError
 
         del force_add
-        verbs = kind.verbs(app)
+        verbs = kind.verbs(app.at(uri))
         if not tags:
             found = list(verbs.tags(uri))
             app.emit(found, lambda console: console.print(",".join(found), markup=False))
@@ -163,7 +164,7 @@ def _tag(kind: VersionKind) -> click.Command:
 
 def _remove(kind: VersionKind) -> click.Command:
     def run(app: CliApp, *, uri: str, force: bool, all_versions: bool) -> None:
-        verbs = kind.verbs(app)
+        verbs = kind.verbs(app.at(uri))
         found = verbs.resolve(uri)
         parsed = verbs.parse(uri)
         if all_versions and (parsed.version or parsed.name.casefold() != found.name.casefold()):
@@ -177,6 +178,8 @@ def _remove(kind: VersionKind) -> click.Command:
             verbs.remove(each.uri)
         uris = [each.uri.full for each in doomed]
         newest = f"{doomed[0].name}/version/{doomed[0].version[:SHORT_VERSION]}"
+        if doomed[0].instance != "local":
+            newest = uris[0]
         app.tell(
             {"removed": uris if all_versions else uris[0]},
             f"removed {what}; bring {'one' if len(doomed) > 1 else 'it'} back with: swcli {kind.noun} recover {newest}",
@@ -197,7 +200,7 @@ def _remove(kind: VersionKind) -> click.Command:
 def _recover(kind: VersionKind) -> click.Command:
     def run(app: CliApp, *, uri: str, force: bool) -> None:
         del force
-        recovered = kind.verbs(app).recover(uri).uri.full
+        recovered = kind.verbs(app.at(uri)).recover(uri).uri.full
         app.tell({"recovered": recovered}, f"recovered {recovered}")
 
     return make_command(

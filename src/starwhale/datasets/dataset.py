@@ -75,7 +75,15 @@ class Dataset(ReadableRows):
         """URI of the version that was opened, and of the committed one after a commit."""
         shown = self._shown()
         version = shown.version if shown else ""
-        return Uri(project=self.project, kind="dataset", name=self.name, version=version, place=self._opened.place)
+        instance = self._stores.ref.instance
+        return Uri(
+            instance=instance,
+            project=self.project,
+            kind="dataset",
+            name=self.name,
+            version=version,
+            place=self._opened.place,
+        )
 
     @property
     def loading_version(self) -> str:

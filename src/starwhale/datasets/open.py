@@ -43,7 +43,7 @@ def find_dataset(
     if create not in CREATE_MODES:
         message = f"create is {create!r}"
         raise UsageError(message, hint=f"use one of {', '.join(map(repr, CREATE_MODES))}")
-    parsed = parse_uri(uri, kind="dataset", default_project=default_project)
+    parsed = parse_uri(uri, kind="dataset", default_project=default_project, instances=stores.ref.names)
     opened = _find(stores, parsed, check_project, names_only=create != "forbid" and not readonly)
     if opened.version is not None:
         if create == "empty":

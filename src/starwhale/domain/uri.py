@@ -68,6 +68,16 @@ class Uri:
         return self.full
 
 
+def as_instance(name: str) -> str:
+    """Return the URI of an instance that is named by its alias or address; nothing where none is.
+
+    Example:
+        >>> [as_instance(each) for each in ("", "local", "lab", "http://lab:8082")]
+        ['', 'cloud://local', 'cloud://lab', 'http://lab:8082']
+    """
+    return f"cloud://{name}" if name and "://" not in name else name
+
+
 def parse_uri(
     text: str, *, kind: str | None = None, default_project: str = "self", instances: Sequence[str] = ("local",)
 ) -> Uri:
@@ -136,7 +146,7 @@ def _split(text: str) -> tuple[str, list[str]]:
             raise InvalidUriError(message, hint=_FORMS)
     if remote is None:
         return "", segments
-    return (remote[2] if remote[1] == "cloud" else f"{remote[1]}://{remote[2]}"), segments
+    return (remote[2] if remote[1] == "cloud" else f"{remote[1]}://{remote[2].lower()}"), segments
 
 
 def _place(text: str, alias: str, segments: list[str], instances: Sequence[str]) -> tuple[str, str, list[str]]:

@@ -43,7 +43,9 @@ class DatasetVerbs(VersionVerbs):
         super().__init__(stores, project, "dataset", settings)
 
     def folder(self, version: VersionRecord) -> str:
-        """Return the folder with the rows of a dataset."""
+        """Return the folder with the rows of a dataset, or the address of the server that has it."""
+        if self._stores.ref.server:
+            return f"{self._stores.ref.server}/{version.bundle_id}"
         return version.bundle_id if version.place else str(self._stores.layout.datasets / version.bundle_id)
 
     def reader(self, version: VersionRecord) -> DatasetReader:

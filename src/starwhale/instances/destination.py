@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from starwhale.domain.uri import DEFAULT_PROJECT, Uri, parse_project_uri, parse_uri
@@ -15,7 +16,9 @@ SAME_NAME = "."
 """The same name, in the current project or the one that is given beside it."""
 
 
-def parse_destination(text: str, kind: str, *, name: str, current: str, project: str = "") -> Uri:
+def parse_destination(
+    text: str, kind: str, *, name: str, current: str, project: str = "", instances: Sequence[str] = ("local",)
+) -> Uri:
     """Read where a copy goes.
 
     Args:
@@ -24,6 +27,7 @@ def parse_destination(text: str, kind: str, *, name: str, current: str, project:
         name: Name of the original.
         current: The current project.
         project: Project of a destination that names none; empty for the current one.
+        instances: What URIs call the instance that it is on.
 
     Raises:
         InvalidUriError: The text has another form.
@@ -36,8 +40,8 @@ def parse_destination(text: str, kind: str, *, name: str, current: str, project:
         return Uri(project=home, kind=kind, name=name)
     if _is_project(text):
         _refuse_twice(text, project)
-        return Uri(project=parse_project_uri(text).project, kind=kind, name=name)
-    found = parse_uri(text, kind=kind, default_project=home)
+        return Uri(project=parse_project_uri(text, instances=instances).project, kind=kind, name=name)
+    found = parse_uri(text, kind=kind, default_project=home, instances=instances)
     if found.version or not found.name:
         raise _names_a_version(text, kind, found)
     if "/project/" in text:

@@ -6,32 +6,42 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from starwhale.errors import NotFoundError
 from starwhale.instances.place.configuration import Configuration, read_configuration
 from starwhale.instances.place.root import choose_root, prepare_root
-from starwhale.instances.place.servers import LOCAL
+from starwhale.instances.place.servers import LOCAL, ask_server, describe_login, select
 from starwhale.instances.projects import ProjectVerbs
 from starwhale.settings import VERSION, Settings
+from starwhale.storage.remote.logins import Login, access_of, read_logins
 from starwhale.storage.stores import Stores, StoresRef, open_stores
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from starwhale.domain.uri import Uri
     from starwhale.instances.console import Console
+    from starwhale.instances.copy_across import CopyOptions
     from starwhale.instances.datasets import DatasetVerbs
     from starwhale.instances.garbage.collect import GarbageVerbs
     from starwhale.instances.jobs.verbs import JobVerbs
     from starwhale.instances.models import ModelVerbs
     from starwhale.instances.runtimes import RuntimeVerbs
+    from starwhale.instances.served_stores import ServedStores
     from starwhale.instances.server import ServerVerbs
     from starwhale.storage.catalog.catalog import SqlCatalog
+    from starwhale.storage.catalog.copies import Copied
     from starwhale.storage.catalog.records import ProjectRecord
 
 
 class Instance:
-    """A Standalone instance. Whoever opens it closes it."""
+    """An instance: this machine's, or a server's. Whoever opens it closes it, and with it the others that were asked for through it."""
 
-    def __init__(self, settings: Settings, configuration: Configuration, stores: Stores) -> None:
+    def __init__(
+        self, settings: Settings, configuration: Configuration, stores: Stores, login: Login | None = None
+    ) -> None:
+        self.login = login
+        """The server that it is on; None for this machine."""
+        self._others: dict[str, Instance] = {}
         self.settings = settings
         """What the environment says."""
         self.configuration = configuration
@@ -47,12 +57,56 @@ class Instance:
     @property
     def project(self) -> str:
         """The current project: of URIs that name none."""
-        return self.configuration.current_project
+        return self.login.project if self.login is not None else self.configuration.current_project
+
+    @property
+    def name(self) -> str:
+        """What URIs call it."""
+        return self.stores.ref.instance
+
+    def at(self, uri: object) -> Instance:
+        """Return the instance that a URI names, opened when it is first asked for; the selected one where it names none.
+
+        Raises:
+            NotFoundError: It names a server by an alias that is not known.
+            LoginError: It names a server that nobody logged in to.
+        """
+        login = read_logins(self.settings).named_by(str(uri))
+        if login is None or (self.login is not None and login.address == self.login.address):
+            return self
+        if login.alias not in self._others:
+            self._others[login.alias] = self._open_server(login)
+        return self._others[login.alias]
+
+    def copy(self, kind: str, source: str | Uri, destination: str, options: CopyOptions | None = None) -> Copied:
+        """Copy a version: within an instance, between two, or to and from an object store.
+
+        Args:
+            kind: `dataset`, `model` or `runtime`.
+            source: A version, on any instance; a name means its newest.
+            destination: `.` for the same name here, a name, a project or a whole URI without a version, on any instance.
+            options: How; see `CopyOptions`.
+
+        Raises:
+            NotFoundError: There is no such version, project or server; the nearest names are said.
+            AlreadyExistsError: A tag points at another version there.
+            UsageError: The destination or mode makes no sense.
+            CorruptedError: A file of the version is damaged.
+            ServerError: A server cannot be reached; the next try goes on where this one stopped.
+        """
+        from starwhale.instances.copy_across import copy_version
+
+        return copy_version(self, kind, source, destination, options)
+
+    def _open_server(self, login: Login) -> Instance:
+        ref = StoresRef(root=self.stores.ref.root, server=login.address, instance=login.alias)
+        stores = open_stores(ref, access=lambda address: access_of(address, self.settings))
+        return Instance(self.settings, self.configuration, stores, login)
 
     @cached_property
     def projects(self) -> ProjectVerbs:
         """What can be done with projects."""
-        return ProjectVerbs(self.stores, self.configuration)
+        return ProjectVerbs(self.stores, self.configuration, self.settings, self.login)
 
     @cached_property
     def datasets(self) -> DatasetVerbs:
@@ -101,6 +155,12 @@ class Instance:
 
         return ServerVerbs(self.stores)
 
+    def served(self) -> ServedStores:
+        """Return its stores as they are served to other programs."""
+        from starwhale.instances.served_stores import ServedStores  # of the server alone
+
+        return ServedStores(self.stores)
+
     @property
     def garbage(self) -> GarbageVerbs:
         """What can be done with what was removed, and with files that nothing refers to."""
@@ -114,33 +174,56 @@ class Instance:
         Raises:
             NotFoundError: There is none of that name; the nearest are said.
         """
-        found = self.projects.select(uri)
+        found = self.at(uri).projects.select(uri)
+        self._drop_others()
         self.configuration = read_configuration(self.configuration.path)
         for noun in ("projects", "datasets", "models", "runtimes", "jobs"):  # they know the current project
             self.__dict__.pop(noun, None)
         return found
 
     def describe(self, name: str = LOCAL) -> dict[str, Any]:  # Any: a JSON object
-        """Say where an instance keeps things; there is one, `local`, until servers are built.
+        """Say where an instance keeps things; a server is asked.
 
         Raises:
-            NotFoundError: There is none of that name.
+            NotFoundError: There is none of that name; the nearest are said.
+            ServerError: It cannot be reached.
         """
-        if name.casefold() != LOCAL:
-            message = f"no instance {name!r}: servers are not built yet"
-            raise NotFoundError(message, hint=f"there is {LOCAL!r}")
-        return {
-            "name": LOCAL,
-            "type": "standalone",
-            "uri": str(self.root),
-            "current_project": self.project,
-            "configuration": str(self.configuration.path),
-            "in_use": True,
-            "version": VERSION,
-        }
+        logins = read_logins(self.settings)
+        if name.casefold() == LOCAL:
+            return {
+                "name": LOCAL,
+                "type": "standalone",
+                "uri": str(self.root),
+                "current_project": self.project,
+                "configuration": str(self.configuration.path),
+                "in_use": logins.selected == LOCAL,
+                "version": VERSION,
+            }
+        found = logins.get(name)
+        said = ask_server(self.settings, found.address, found.token)
+        return {**describe_login(found, logins), "version": said["version"], "root": said.get("root", "")}
+
+    def list_instances(self) -> Sequence[dict[str, Any]]:  # Any: JSON objects
+        """Return this machine's instance, and the servers that the user has logged in to; no server is asked."""
+        logins = read_logins(self.settings)
+        return [self.describe(), *(describe_login(each, logins) for each in logins.servers)]
+
+    def select_instance(self, name: str) -> dict[str, Any]:  # Any: a JSON object
+        """Make an instance the one of URIs that name none, for every later call of the program.
+
+        Raises:
+            NotFoundError: There is none of that name; the nearest are said.
+        """
+        alias = select(self.settings, name)
+        return next(each for each in self.list_instances() if each["name"] == alias)
+
+    def _drop_others(self) -> None:
+        while self._others:
+            self._others.popitem()[1].close()
 
     def close(self) -> None:
         """Close the stores."""
+        self._drop_others()
         self.stores.close()
 
     def __enter__(self) -> Self:

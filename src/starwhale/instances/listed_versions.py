@@ -40,8 +40,10 @@ class ListedVerbs(VersionVerbs):
         return self._stores.blobs.get(digest)
 
     def path(self, version: VersionRecord) -> str:
-        """Return the file that lists the files of a version."""
+        """Return the file that lists the files of a version, or the address of the server that has it."""
         digest = version.content_digest
+        if self._stores.ref.server:
+            return f"{self._stores.ref.server}/{digest}"
         return str(self._stores.layout.blobs / digest[:2] / digest)
 
     def export(self, uri: str | Uri, target: Path, *, force: bool = False, on_bytes: OnBytes | None = None) -> int:

@@ -9,22 +9,29 @@ from typing import TYPE_CHECKING, Any
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 from starwhale.errors import ConflictError, NotFoundError
 from starwhale.instances.place.configuration import Configuration, read_configuration, write_current_project
+from starwhale.instances.place.servers import select_project
 
 if TYPE_CHECKING:
+    from starwhale.settings import Settings
     from starwhale.storage.catalog.records import ProjectRecord
+    from starwhale.storage.remote.logins import Login
     from starwhale.storage.stores import Stores
 
 
 class ProjectVerbs:
     """Verbs of projects. Names keep their case and are matched in any."""
 
-    def __init__(self, stores: Stores, configuration: Configuration) -> None:
+    def __init__(self, stores: Stores, configuration: Configuration, settings: Settings, login: Login | None) -> None:
         self._stores = stores
         self._configuration = configuration
+        self._settings = settings
+        self._login = login
 
     @property
     def current(self) -> str:
-        """The project of URIs that name none, as the configuration file has it now."""
+        """The project of URIs that name none, as the configuration file has it now; of a server, as it was when it was opened."""
+        if self._login is not None:
+            return self._login.project
         return read_configuration(self._configuration.path).current_project
 
     def create(self, name: str) -> ProjectRecord:
@@ -35,7 +42,7 @@ class ProjectVerbs:
             InvalidNameError: The name breaks the naming rule.
         """
         self._stores.catalog.projects.ensure(DEFAULT_PROJECT)  # the oldest, whatever is asked for first
-        return self._stores.catalog.projects.create(_name(name))
+        return self._stores.catalog.projects.create(self._name(name))
 
     def list(self, *, limit: int | None = None, offset: int = 0, removed: bool = False) -> Sequence[ProjectRecord]:
         """Return projects, the oldest first; the default and the current one are made when they are not there.
@@ -59,7 +66,7 @@ class ProjectVerbs:
         Raises:
             NotFoundError: There is none of that name; the nearest are said.
         """
-        name = _name(uri)
+        name = self._name(uri)
         if name.casefold() == DEFAULT_PROJECT:
             return self._stores.catalog.projects.ensure(DEFAULT_PROJECT)
         return self._stores.catalog.projects.get(name)
@@ -75,7 +82,10 @@ class ProjectVerbs:
             NotFoundError: There is none of that name.
         """
         found = self.get(uri)
-        write_current_project(self._configuration.path, found.name)
+        if self._login is not None:
+            select_project(self._settings, self._login.alias, found.name)
+        else:
+            write_current_project(self._configuration.path, found.name)
         return found
 
     def remove(self, uri: str) -> ProjectRecord:
@@ -97,18 +107,17 @@ class ProjectVerbs:
         Raises:
             NotFoundError: No removed project has that name.
         """
-        return self._stores.catalog.projects.recover(_name(uri))
+        return self._stores.catalog.projects.recover(self._name(uri))
 
     def describe(self, project: ProjectRecord) -> dict[str, Any]:  # Any: a JSON object
         """Return a row of `swcli project list`."""
         return {
             "name": project.name,
-            "location": str(self._stores.layout.root),
+            "location": self._login.address if self._login is not None else str(self._stores.layout.root),
             "owner": "",
             "in_use": not project.is_removed and project.name.casefold() == self.current.casefold(),
             "created_at": time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(project.created_at)),
         }
 
-
-def _name(uri: str) -> str:
-    return parse_project_uri(uri).project
+    def _name(self, uri: str) -> str:
+        return parse_project_uri(uri, instances=self._stores.names).project

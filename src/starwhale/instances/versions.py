@@ -35,7 +35,7 @@ class VersionVerbs:
         Raises:
             InvalidUriError: The text is no URI of this kind.
         """
-        return parse_uri(uri, kind=self.kind, default_project=self._project)
+        return parse_uri(uri, kind=self.kind, default_project=self._project, instances=self._stores.names)
 
     def resolve(self, uri: str | Uri) -> VersionRecord:
         """Find the version that a URI means.
@@ -62,7 +62,7 @@ class VersionVerbs:
         Raises:
             NotFoundError: There is no such project.
         """
-        home = self._project if project is None else parse_project_uri(project).project
+        home = self._project if project is None else parse_project_uri(project, instances=self._stores.names).project
         self._check_project(home)
         found = self._stores.catalog.versions.list_newest(home, self.kind, with_removed=with_removed)
         return [each for each in found if each.name.casefold().startswith(name_prefix.casefold())]
@@ -159,6 +159,8 @@ class VersionVerbs:
 
     def _destination(self, text: str, found: VersionRecord, project: str) -> Uri:
         """Read where a copy of a version goes; the project is there."""
-        target = parse_destination(text, self.kind, name=found.name, current=self._project, project=project)
+        target = parse_destination(
+            text, self.kind, name=found.name, current=self._project, project=project, instances=self._stores.names
+        )
         self._check_project(target.project)
         return target

@@ -13,7 +13,20 @@ from starwhale.server.console import add_console
 from starwhale.server.door import LOGIN, LOGOUT, Door
 from starwhale.server.guard import Bodies, Guard, Hosts
 from starwhale.server.problems import add_problems
-from starwhale.server.routes import comparison, datasets, instance, job_control, jobs, logs, models, runtimes, tables
+from starwhale.server.routes import (
+    comparison,
+    datasets,
+    instance,
+    job_control,
+    jobs,
+    logs,
+    models,
+    runtimes,
+    store_blobs,
+    store_catalog,
+    store_datasets,
+    tables,
+)
 from starwhale.settings import VERSION
 from starwhale.wire.instance import Change
 from starwhale.wire.problem import PROBLEM_TYPE, Problem
@@ -25,8 +38,20 @@ if TYPE_CHECKING:
 ADDRESS = "/api/v1"
 """Where the API begins."""
 _FORM = frozenset({"application/x-www-form-urlencoded"})
-BODIES = (Bodies(prefix=LOGIN, kinds=_FORM, most_bytes=4096), Bodies(prefix=LOGOUT, kinds=_FORM, most_bytes=4096))
+BODIES = (
+    Bodies(prefix=LOGIN, kinds=_FORM, most_bytes=4096),
+    Bodies(prefix=LOGOUT, kinds=_FORM, most_bytes=4096),
+    Bodies(
+        prefix=f"{ADDRESS}/stores/",
+        kinds=frozenset({"application/json", store_blobs.BYTES_TYPE}),
+        most_bytes=store_blobs.PIECE_BYTES,
+    ),
+)
 """Addresses that take other bodies than JSON, where there is a login."""
+PAGES = (instance, datasets, models, runtimes, jobs, job_control, tables, logs, comparison)
+"""What pages of the console and people's programs ask."""
+STORES = (store_catalog, store_blobs, store_datasets)
+"""What other instances ask."""
 _DESCRIPTION = """What the console and programs ask an instance. Errors are `application/problem+json` with a stable `code`; lists are paged
 by key: give `next` of a page as `after`. What a cell may be is said in docs/reference/http-api.md."""
 
@@ -55,7 +80,10 @@ def make_app(served: Served | None, hosts: Hosts | None = None, lock: Lock | Non
     app.state.served = served
     add_problems(app)
     api = APIRouter(prefix=ADDRESS)
-    for each in (instance, datasets, models, runtimes, jobs, job_control, tables, logs, comparison):
+    is_shared = (
+        lock is not None or served is None
+    )  # without a door, nobody but the console and programs of this machine asks
+    for each in (*PAGES, *(STORES if is_shared else ())):
         api.include_router(each.router)
     app.include_router(api)
     add_console(app, ADDRESS)

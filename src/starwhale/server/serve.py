@@ -53,6 +53,7 @@ def make_served(instance: Instance) -> Served:
     feed = ChangeFeed(instance.catalog.changes())
     return Served(
         instance=instance,
+        stores=instance.served(),
         jobs=JobTable(instance, feed),
         rows=instance.jobs.row_indexes(),
         comparisons=Comparisons(instance),

@@ -10,6 +10,7 @@ from fastapi import Depends, Query, Request
 if TYPE_CHECKING:
     from starwhale.instances import Instance
     from starwhale.instances.jobs.job_table import JobTable
+    from starwhale.instances.served_stores import ServedStores
     from starwhale.results.row_index import RowIndexes
     from starwhale.server.comparisons import Comparisons
     from starwhale.server.live import Changes
@@ -26,6 +27,8 @@ class Served:
 
     instance: Instance
     """The instance; its verbs are those of the command line."""
+    stores: ServedStores
+    """Its stores, for other instances."""
     jobs: JobTable
     """All jobs with their summaries, kept up to date."""
     rows: RowIndexes

@@ -1,4 +1,4 @@
-"""All stores of one root together, and the small value from which any process opens them."""
+"""All stores of one instance together, and the small value from which any process opens them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from starwhale.settings import S3Accounts
 from starwhale.storage import object_accounts
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from starwhale.storage.blobs.local import LocalBlobStore
     from starwhale.storage.catalog.catalog import SqlCatalog
     from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
+    from starwhale.storage.remote.connection import ServerAccess, ServerConnection
     from starwhale.storage.result_parts.results import LocalResultStore
 
 
@@ -27,33 +28,71 @@ class StoresRef:
     """Where stores are: goes to another process as JSON and opens the same ones there."""
 
     root: str
-    """Absolute path of the Standalone root."""
+    """Absolute path of the Standalone root; of a server's stores, where this machine keeps what it needs itself."""
+    server: str = ""
+    """Address of the server that has them; empty where they lie below the root. What lets in is never here: each process finds it itself."""
+    instance: str = "local"
+    """Alias of the instance."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What URIs call the instance."""
+        return (self.instance, self.server) if self.server else (self.instance,)
 
     def to_json(self) -> dict[str, str]:
         """Return a JSON object from which `from_json` makes an equal value."""
-        return {"root": self.root}
+        if not self.server:
+            return {"root": self.root}
+        return {"root": self.root, "server": self.server, "instance": self.instance}
 
     @classmethod
     def from_json(cls, data: dict[str, str]) -> StoresRef:
         """Read what `to_json` wrote."""
-        return cls(root=data["root"])
+        return cls(**data)
 
 
 class Stores:
-    """The stores of one root, each opened when it is first used. Whoever opened them closes them."""
+    """The stores of one instance, each opened when it is first used. Whoever opened them closes them.
 
-    def __init__(self, ref: StoresRef, accounts: Callable[[], S3Accounts] | None = None) -> None:
+    Those of a server are the same contracts over HTTP: each meets what the class that is said here promises of its contract, and no more.
+    """
+
+    def __init__(
+        self,
+        ref: StoresRef,
+        accounts: Callable[[], S3Accounts] | None = None,
+        access: Callable[[str], ServerAccess] | None = None,
+    ) -> None:
         self.ref = ref
         """Opens the same stores elsewhere."""
         self._accounts = accounts or object_accounts.accounts
+        self._access = access
         self.layout = Layout(Path(ref.root))
         """Where everything lies."""
         self._opened: dict[str, Any] = {}  # Any: stores of different classes, by name
         self._lock = threading.RLock()
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What URIs call the instance."""
+        return self.ref.names
+
+    @property
+    def connection(self) -> ServerConnection:
+        """Asks the server that has them."""
+        from starwhale.storage.remote.connection import ServerConnection
+        from starwhale.storage.remote.logins import access_of
+
+        return self._once("connection", lambda: ServerConnection((self._access or access_of)(self.ref.server)))
+
+    @property
     def catalog(self) -> SqlCatalog:
         """What exists, and the ledger."""
+        if self.ref.server:
+            from starwhale.storage.remote.remote_catalog import RemoteCatalog
+
+            found = self._once("catalog", lambda: RemoteCatalog(self.connection, self.ref.instance))
+            return cast("SqlCatalog", found)  # cast: see the class
         from starwhale.storage.catalog.catalog import open_catalog
 
         return self._once("catalog", lambda: open_catalog(self.layout.catalog, self.layout.root / ".lock"))
@@ -61,6 +100,11 @@ class Stores:
     @property
     def datasets(self) -> LocalDatasetStore:
         """Rows of datasets."""
+        if self.ref.server:
+            from starwhale.storage.remote.remote_datasets import RemoteDatasetStore
+
+            found = self._once("datasets", lambda: RemoteDatasetStore(self.connection))
+            return cast("LocalDatasetStore", found)  # cast: see the class
         from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 
         return self._once("datasets", lambda: LocalDatasetStore(self.layout.datasets, accounts=self._accounts))
@@ -75,6 +119,11 @@ class Stores:
     @property
     def blobs(self) -> LocalBlobStore:
         """Content-addressed bytes."""
+        if self.ref.server:
+            from starwhale.storage.remote.remote_blobs import RemoteBlobStore
+
+            found = self._once("blobs", lambda: RemoteBlobStore(self.connection))
+            return cast("LocalBlobStore", found)  # cast: see the class
         from starwhale.storage.blobs.local import LocalBlobStore
 
         return self._once("blobs", lambda: LocalBlobStore(self.layout.blobs))
@@ -87,19 +136,24 @@ class Stores:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("results", "datasets", "blobs", "catalog"):
+        for name in ("results", "datasets", "blobs", "catalog", "connection"):
             store = self._opened.pop(name, None)
             close = getattr(store, "close", None)
             if close is not None:
                 close()
 
 
-def open_stores(ref: StoresRef, accounts: Callable[[], S3Accounts] | None = None) -> Stores:
-    """Open the stores of a root that is there: `instances.open_instance` made it.
+def open_stores(
+    ref: StoresRef,
+    accounts: Callable[[], S3Accounts] | None = None,
+    access: Callable[[str], ServerAccess] | None = None,
+) -> Stores:
+    """Open the stores of a root that is there, which `instances.open_instance` made, or of a server.
 
     Args:
         ref: Where they are.
         accounts: Gives the keys of object stores, when the first one is needed; None takes them from the environment, as in a process
             that got nothing but the reference.
+        access: Gives what lets in to a server, when it is first asked; None takes the user's logins, or the environment.
     """
-    return Stores(ref, accounts)
+    return Stores(ref, accounts, access)

@@ -56,6 +56,16 @@ def pack_listed(place: ArchivePlace, version: VersionRecord) -> PackedArchive:
     return PackedArchive(index=make_index(version, files), sources=sources())
 
 
+def check_told(version: VersionRecord) -> None:
+    """Refuse a model of another instance of which what is done with it later cannot be read.
+
+    Raises:
+        CorruptedError: It cannot.
+    """
+    if version.kind == "model":
+        _check_model(make_index(version, ()))
+
+
 def take_listed(place: ArchivePlace, found: Unpacked, plan: CopyPlan, known: VersionRecord | None) -> VersionRecord:
     """Make a version of what an archive held, once its files are those of its list and what it says of them can be read.
 
@@ -152,4 +162,4 @@ def _refused(reason: str) -> CorruptedError:
     )
 
 
-__all__ = ["pack_listed", "take_listed"]
+__all__ = ["check_told", "pack_listed", "take_listed"]

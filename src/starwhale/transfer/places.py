@@ -25,9 +25,9 @@ class ArchivePlace:
     stores: DatasetStores
     """Names, versions and tags in the catalog, of every kind of version."""
     rows: LocalDatasetStore
-    """Files of datasets."""
+    """Files of datasets; of a server's instance the store that stands for it."""
     blobs: LocalBlobStore
-    """Files of models."""
+    """Files of models; as above."""
     tmp: Path
     """Folder for files being written."""
 

@@ -98,11 +98,20 @@ class VersionRecord:
     """`latest`, its `v<k>` and the user's, sorted with the user's first."""
     place: str = ""
     """Address of the folder that it lies in where no catalog knows it: `s3://<bucket>/<prefix>`."""
+    instance: str = "local"
+    """Alias of the instance whose catalog knows it."""
 
     @property
     def uri(self) -> Uri:
         """Its URI with the whole version."""
-        return Uri(project=self.project, kind=self.kind, name=self.name, version=self.version, place=self.place)
+        return Uri(
+            instance=self.instance,
+            project=self.project,
+            kind=self.kind,
+            name=self.name,
+            version=self.version,
+            place=self.place,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

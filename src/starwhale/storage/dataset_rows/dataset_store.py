@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_uri
 from starwhale.settings import S3Accounts
-from starwhale.storage.columns.files import make_folder, no_space
+from starwhale.storage.columns.files import damaged, make_folder, no_space
 from starwhale.storage.dataset_rows.column_cache import ColumnCache
 from starwhale.storage.dataset_rows.dataset_reader import DatasetFolder, LocalDatasetReader
 from starwhale.storage.dataset_rows.dataset_writer import LocalDatasetWriter
@@ -60,7 +60,7 @@ class LocalDatasetStore:
         self._lock = threading.Lock()
 
     def open_version(self, dataset_id: str, manifest_digest: str) -> LocalDatasetReader:
-        folder = self._folder(dataset_id)
+        folder = self.folder(dataset_id)
         manifest = load_manifest(folder.places, manifest_digest)
         if not folder.places.is_local:
             folder.places.know(sizes_of(manifest))
@@ -69,18 +69,33 @@ class LocalDatasetStore:
 
     def begin(self, dataset_id: str, base: str | None) -> LocalDatasetWriter:
         make_folder(self.root / dataset_id)
-        folder = self._folder(dataset_id)
+        folder = self.folder(dataset_id)
         manifest = Manifest() if base is None else load_manifest(folder.places, base)
         return LocalDatasetWriter(folder, manifest, self._new_id)
 
     def files_of(self, dataset_id: str, manifest_digest: str) -> frozenset[str]:
-        manifest = load_manifest(self._folder(dataset_id).places, manifest_digest)
+        manifest = load_manifest(self.folder(dataset_id).places, manifest_digest)
         return frozenset(names_of(manifest, manifest_digest))
+
+    def check_present(self, dataset_id: str, manifest_digest: str) -> None:
+        """Refuse a version of which a file is missing or has another size; what is in them is verified when it is read.
+
+        Raises:
+            CorruptedError: Names the file.
+        """
+        folder = self.folder(dataset_id)
+        manifest = load_manifest(folder.places, manifest_digest)
+        sizes = sizes_of(manifest)
+        for name in names_of(manifest, manifest_digest):
+            path = folder.path / name
+            size = path.stat().st_size if path.is_file() else None
+            if size is None or size != sizes.get(name, size):
+                raise damaged(path, "a file of the version is missing, or has another size")
 
     def share(self, source_id: str, manifest_digest: str, target_id: str) -> LocalDatasetReader:
         if source_id != target_id:
             make_folder(self.root / target_id)
-            source, target = self._folder(source_id), self._folder(target_id)
+            source, target = self.folder(source_id), self.folder(target_id)
             if source.places.is_local:
                 share_version(source, target, load_manifest(source.places, manifest_digest), manifest_digest)
             else:
@@ -105,15 +120,45 @@ class LocalDatasetStore:
             NoSpaceError: The disk is full; nothing half-made is left.
         """
         make_folder(self.root / target_id)
-        source, target = _open_local(folder, self.limits), self._folder(target_id)
+        source, target = _open_local(folder, self.limits), self.folder(target_id)
         manifest = load_manifest(source.places, manifest_digest)
         refuse_taken_names(target, manifest, others)
         share_version(source, target, manifest, manifest_digest)
         return self.open_version(target_id, manifest_digest)
 
+    def receive(
+        self,
+        source: Places,
+        version: tuple[Manifest, str],
+        target_id: str,
+        others: Sequence[str],
+        on_file: Callable[[int], None] | None = None,
+    ) -> LocalDatasetReader:
+        """Fetch what a dataset lacks of the files of a version that is elsewhere; each is verified.
+
+        Args:
+            source: Where they are.
+            version: Its manifest, and the digest of that.
+            target_id: The dataset.
+            others: Manifest digests of the versions that it has.
+            on_file: Told the bytes of each file that is there then.
+
+        Raises:
+            CorruptedError: A file is missing or damaged; nothing of it is kept.
+            ConflictError: A file has the name of another one that a version of the dataset needs.
+            NoSpaceError: The disk is full; what was fetched stays, and the next try goes on.
+        """
+        from starwhale.storage.dataset_rows.object_copies import download_version
+
+        make_folder(self.root / target_id)
+        target = self.folder(target_id)
+        refuse_taken_names(target, version[0], others)
+        download_version(source, target, *version, on_file)
+        return self.open_version(target_id, version[1])
+
     def keep(self, dataset_id: str) -> None:
         """Hold a dataset open until this store is closed, so that nothing of it is collected meanwhile."""
-        self._kept[dataset_id] = self._folder(dataset_id)
+        self._kept[dataset_id] = self.folder(dataset_id)
 
     def elsewhere(self, uri: ObjectUri) -> ObjectDataset:
         """Return a dataset on an object store; nothing is sent yet."""
@@ -126,7 +171,7 @@ class LocalDatasetStore:
         from starwhale.storage.dataset_rows.object_copies import upload_version
 
         reader = self.open_version(dataset_id, manifest_digest)
-        return upload_version(self._folder(dataset_id).places, target, reader.manifest, manifest_digest)
+        return upload_version(self.folder(dataset_id).places, target, reader.manifest, manifest_digest)
 
     def close(self) -> None:
         """Let go what was kept; readers and writers hold what they need themselves."""
@@ -134,7 +179,8 @@ class LocalDatasetStore:
         for bucket in self._buckets.values():
             bucket.close()
 
-    def _folder(self, dataset_id: str) -> DatasetFolder:
+    def folder(self, dataset_id: str) -> DatasetFolder:
+        """Return where the files of a dataset are."""
         with self._lock:
             folder = self._folders.get(dataset_id)
             if folder is None:
@@ -148,7 +194,7 @@ class LocalDatasetStore:
 
             uri = parse_object_uri(dataset_id)
             path, places = Path(dataset_id), ObjectPlaces(self._bucket(uri.bucket), uri.folder)
-            return _open_folder(path, places, None, self.limits)
+            return open_folder(path, places, None, self.limits)
         return _open_local(self.root / dataset_id, self.limits)
 
     def _bucket(self, name: str) -> Bucket:
@@ -167,10 +213,18 @@ def sizes_of(manifest: Manifest) -> dict[str, int]:
 
 
 def _open_local(path: Path, limits: Limits) -> DatasetFolder:
-    return _open_folder(path, LocalPlaces(path), _hold(path), limits)
+    return open_folder(path, LocalPlaces(path), _hold(path), limits)
 
 
-def _open_folder(path: Path, places: Places, kept: Hold | None, limits: Limits) -> DatasetFolder:
+def open_folder(path: Path, places: Places, kept: Hold | None, limits: Limits) -> DatasetFolder:
+    """Open the folder of a dataset, wherever its files are.
+
+    Args:
+        path: The folder, or what stands for it in messages.
+        places: Where its files are.
+        kept: Keeps them from being collected.
+        limits: How much is held at a time.
+    """
     packs = Packs(path / "packs", kept, places=places, limits=limits)
     return DatasetFolder(path, places, packs, ColumnCache(limits=limits), limits=limits)
 
@@ -188,4 +242,4 @@ def _random_id() -> str:
     return os.urandom(8).hex()
 
 
-__all__ = ["LocalDatasetStore"]
+__all__ = ["LocalDatasetStore", "open_folder", "sizes_of"]

@@ -6,7 +6,7 @@ one with the same name and size is the same; one on this disk is verified before
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
+class VersionFile:
     """One file of a version."""
 
     name: str
@@ -49,6 +49,8 @@ class _File:
     """Bytes of it; None where only reading tells."""
     read: Callable[[Places], memoryview]
     """Reads it whole, verified."""
+    is_manifest: bool = False
+    """Whether it names all the others."""
 
 
 def upload_version(source: Places, target: ObjectDataset, manifest: Manifest, digest: str) -> Sent:
@@ -70,27 +72,55 @@ def upload_version(source: Places, target: ObjectDataset, manifest: Manifest, di
         for folder in ("fragments", "packs", "manifests")
         for each in target.bucket.list(f"{prefix}{folder}/")
     }
-    files = list(_files(manifest, digest))
+    files = list(files_of_version(manifest, digest))
     lacking = [each for each in files if each.name not in there or there[each.name] != (each.size or there[each.name])]
+    total = send_files(source, lacking, lambda name, content: target.bucket.put(f"{prefix}{name}", content))
+    return Sent(files=len(lacking), bytes=total, known=len(files) - len(lacking))
 
-    def send(file: _File) -> int:
+
+def send_files(source: Places, files: Sequence[VersionFile], put: Callable[[str, memoryview], object]) -> int:
+    """Send files of a version, each verified on the way, several at a time; return their bytes.
+
+    Args:
+        source: Where they lie.
+        files: Which; the manifest goes last, when all that it names is there.
+        put: Takes the name and the content of one.
+
+    Raises:
+        CorruptedError: One is missing or damaged; it is not sent.
+    """
+
+    def send(file: VersionFile) -> int:
         content = file.read(source)
-        target.bucket.put(f"{prefix}{file.name}", content)
+        put(file.name, content)
         return len(content)
 
+    last = [each for each in files if each.is_manifest]
     with ThreadPoolExecutor(SENDERS, thread_name_prefix="starwhale-send") as pool:
-        running = [pool.submit(send, each) for each in lacking if each is not files[-1]]
+        running = [pool.submit(send, each) for each in files if not each.is_manifest]
         try:
             total = sum(each.result() for each in running)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    total += send(files[-1]) if files[-1] in lacking else 0  # the manifest, when all that it names is there
-    return Sent(files=len(lacking), bytes=total, known=len(files) - len(lacking))
+    return total + sum(map(send, last))
 
 
-def download_version(source: Places, target: DatasetFolder, manifest: Manifest, digest: str) -> None:
+def download_version(
+    source: Places,
+    target: DatasetFolder,
+    manifest: Manifest,
+    digest: str,
+    on_file: Callable[[int], None] | None = None,
+) -> None:
     """Fetch the files of a version that a local dataset lacks; durable when this returns.
+
+    Args:
+        source: Where they are.
+        target: The dataset.
+        manifest: What the version consists of.
+        digest: Digest of the manifest.
+        on_file: Told the bytes of each file that is there then.
 
     Raises:
         CorruptedError: What the store has is not what was written; nothing of it is kept.
@@ -98,13 +128,14 @@ def download_version(source: Places, target: DatasetFolder, manifest: Manifest, 
     """
     here = LocalPlaces(target.path)
     made: list[Path] = []
-    for file in _files(manifest, digest):
+    for file in files_of_version(manifest, digest):
         path = target.path / file.name
         make_folder(path.parent)
-        if path.exists() and _is_intact(file, here):
-            continue
-        write_new(path, file.read(source), sync=False)
-        made.append(path)
+        if not (path.exists() and _is_intact(file, here)):
+            write_new(path, file.read(source), sync=False)
+            made.append(path)
+        if on_file is not None:
+            on_file(path.stat().st_size)
     sync_files(made)
     sync_files([target.path, target.path.parent])
 
@@ -130,20 +161,24 @@ def read_pack(places: Places, pack: Pack) -> memoryview:
     return places.open(pack_file(pack.name), what="a pack of large values").show(None, size=pack.size)[: pack.size]
 
 
-def _files(manifest: Manifest, digest: str) -> Iterator[_File]:
+def files_of_version(manifest: Manifest, digest: str) -> Iterator[VersionFile]:
     """Every file of a version, its manifest last."""
     for part in manifest.fragments():
-        yield _File(
+        yield VersionFile(
             name=fragment_name(part), size=part.size, read=lambda places, part=part: read_fragment(places, part)
         )
     for pack in manifest.packs:
         index = pack_file(pack.name, ending="idx")
-        yield _File(name=pack_file(pack.name), size=pack.size, read=lambda places, pack=pack: read_pack(places, pack))
-        yield _File(name=index, size=index_size(pack), read=_small(index, pack.index, "the index of a pack"))
+        yield VersionFile(
+            name=pack_file(pack.name), size=pack.size, read=lambda places, pack=pack: read_pack(places, pack)
+        )
+        yield VersionFile(name=index, size=index_size(pack), read=_small(index, pack.index, "the index of a pack"))
     for each in manifest.pack_lists:
-        yield _File(name=each.name, size=None, read=_small(each.name, each.digest, "a list of packs"))
+        yield VersionFile(name=each.name, size=None, read=_small(each.name, each.digest, "a list of packs"))
     name = f"manifests/{digest}.json"
-    yield _File(name=name, size=None, read=_small(name, digest, "the manifest of a dataset version"))
+    yield VersionFile(
+        name=name, size=None, read=_small(name, digest, "the manifest of a dataset version"), is_manifest=True
+    )
 
 
 def _small(name: str, digest: str, what: str) -> Callable[[Places], memoryview]:
@@ -156,7 +191,7 @@ def _small(name: str, digest: str, what: str) -> Callable[[Places], memoryview]:
     return read
 
 
-def _is_intact(file: _File, here: Places) -> bool:
+def _is_intact(file: VersionFile, here: Places) -> bool:
     try:
         file.read(here)
     except CorruptedError:
@@ -164,4 +199,13 @@ def _is_intact(file: _File, here: Places) -> bool:
     return True
 
 
-__all__ = ["Sent", "download_version", "read_fragment", "read_pack", "upload_version"]
+__all__ = [
+    "Sent",
+    "VersionFile",
+    "download_version",
+    "files_of_version",
+    "read_fragment",
+    "read_pack",
+    "send_files",
+    "upload_version",
+]

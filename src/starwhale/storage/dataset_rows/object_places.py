@@ -13,14 +13,11 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from starwhale.errors import NotFoundError
 from starwhale.storage.columns.files import damaged
 from starwhale.storage.dataset_rows.places import FileSpan
-
-if TYPE_CHECKING:
-    from starwhale.storage.objects import Bucket
 
 CACHE_BYTES = 64 << 20
 """Bytes of one dataset that are kept in memory, about."""
@@ -139,8 +136,20 @@ class ObjectImage:
             return FileSpan(span.offset, min(span.size + self._ahead, self.size - span.offset))
 
 
+class Bucket(Protocol):
+    """What files are read from: an object store, or a server."""
+
+    def uri(self, key: str) -> str:
+        """Name a file for messages."""
+        ...
+
+    def read(self, key: str, offset: int = 0, size: int = -1) -> bytes:
+        """Return the bytes [offset, offset + size) of a file, or up to its end; NotFoundError where there is none."""
+        ...
+
+
 class ObjectPlaces:
-    """The files of one dataset on an object store.
+    """The files of one dataset on an object store, or a server.
 
     Args:
         bucket: Where.

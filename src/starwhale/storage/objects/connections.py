@@ -1,4 +1,4 @@
-"""Connections to one object store, kept open between requests; a request that fails for a while is tried again."""
+"""Connections to one HTTP server, kept open between requests; a request that fails for a while is tried again."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from starwhale.errors import ObjectStoreError
-from starwhale.settings import S3Access
+from starwhale.errors import ObjectStoreError, StarwhaleError
 
 RETRIED = frozenset({429, 500, 502, 503, 504})
 """Answers after which the same request may succeed."""
@@ -21,6 +20,25 @@ FIRST_PAUSE_S = 0.1
 """Before the second try; doubled for each further one."""
 LONGEST_PAUSE_S = 5.0
 """Before any try."""
+
+
+class Patience(Protocol):
+    """How long somebody waits, and how often they try."""
+
+    @property
+    def connect_timeout_s(self) -> float:
+        """How long making a connection may take."""
+        ...
+
+    @property
+    def read_timeout_s(self) -> float:
+        """How long an answer may be silent."""
+        ...
+
+    @property
+    def attempts(self) -> int:
+        """Tries of a request in all."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +76,10 @@ class Connections:
         sleep: Waits between tries.
     """
 
-    def __init__(self, address: str, access: S3Access, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    retried = RETRIED
+    """Answers after which the same request may succeed."""
+
+    def __init__(self, address: str, access: Patience, *, sleep: Callable[[float], None] = time.sleep) -> None:
         parts = urlsplit(address)
         self.address = address
         """Where they lead."""
@@ -83,7 +104,7 @@ class Connections:
                 if attempt == attempts:
                     raise self._unreachable(error, attempts) from error
             else:
-                if answer.status not in RETRIED or attempt == attempts:
+                if answer.status not in self.retried or attempt == attempts:
                     return answer
             pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (attempt - 1))
             self._sleep(pause * (0.5 + random.random() / 2))
@@ -135,7 +156,7 @@ class Connections:
         kind = http.client.HTTPSConnection if self._is_secure else http.client.HTTPConnection
         return kind(self._host, self._port, timeout=self._access.connect_timeout_s)
 
-    def _unreachable(self, error: Exception, attempts: int) -> ObjectStoreError:
+    def _unreachable(self, error: Exception, attempts: int) -> StarwhaleError:
         if isinstance(error, http.client.IncompleteRead):
             reason = "an answer broke off in the middle"
         elif isinstance(error, TimeoutError):
@@ -147,11 +168,15 @@ class Connections:
         else:
             reason = str(error) or type(error).__name__
         tries = f"tried {attempts} times" if attempts > 1 else "tried once"
+        return self.failure(f"{reason} ({tries})")
+
+    def failure(self, reason: str) -> StarwhaleError:
+        """Return the error that says so: a subclass speaks of another kind of server."""
         return ObjectStoreError(
-            f"the object store at {self.address} cannot be read: {reason} ({tries})",
+            f"the object store at {self.address} cannot be read: {reason}",
             address=self.address,
             hint="is it running, and is SW_S3_ENDPOINT right? SW_S3_TOTAL_MAX_ATTEMPTS tries more often",
         )
 
 
-__all__ = ["Answer", "Connections", "Request"]
+__all__ = ["Answer", "Connections", "Patience", "Request"]

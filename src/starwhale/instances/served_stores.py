@@ -1,0 +1,180 @@
+"""What of an instance's stores is served to other programs: the catalog's contract, and contents by digest.
+
+Whatever is sent twice changes nothing the second time: contents are named by what they are, and an operation that changes the catalog is
+answered from memory when it comes again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from blake3 import blake3
+
+from starwhale.errors import AlreadyExistsError, CorruptedError
+from starwhale.instances.hold_blobs import hold_blobs
+from starwhale.instances.served_datasets import ServedDatasets
+from starwhale.instances.uploads import Uploads
+from starwhale.models.listing import read_listing
+from starwhale.storage.catalog.contract import Operation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starwhale.storage.catalog.contract import BundlesContract, ProjectsContract, TagsContract, VersionsContract
+    from starwhale.storage.catalog.records import BundleRecord, VersionDraft, VersionRecord
+    from starwhale.storage.stores import Stores
+
+REMEMBERED = 10_000
+"""Answers that are kept for requests that come again."""
+
+
+class ServedStores:
+    """The stores of a root, as others ask for them; safe to use from several threads."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._replays = Replays()
+        self.uploads = Uploads(stores.layout.tmp)
+        """Contents that are on their way."""
+        self.datasets = ServedDatasets(stores, self.uploads)
+        """Files of datasets."""
+
+    @cached_property
+    def _parts(self) -> Mapping[str, Any]:  # Any: contracts of several classes
+        catalog = self._stores.catalog
+        projects: ProjectsContract = catalog.projects
+        bundles: BundlesContract = catalog.bundles
+        versions: VersionsContract = catalog.versions
+        tags: TagsContract = catalog.tags
+        return {"projects": projects, "bundles": bundles, "versions": versions, "tags": tags}
+
+    def ask_catalog(self, operation: Operation, given: Mapping[str, Any], key: str = "") -> Any:  # Any: as the contract
+        """Do an operation of the catalog.
+
+        Args:
+            operation: Which.
+            given: Values of its parameters, by name.
+            key: Names the request; one that comes again is answered as it was.
+
+        Raises:
+            StarwhaleError: As the catalog says.
+        """
+
+        def make() -> Any:
+            if (operation.part, operation.name) == ("versions", "add"):
+                return self._add_version(**given)
+            return getattr(self._parts[operation.part], operation.name)(**given)
+
+        return self._replays.answer(key, make) if key and operation.changes else make()
+
+    def lacking(self, digests: Sequence[str]) -> list[str]:
+        """Return those digests that nothing has, or nothing that is what it was; what is there counts as new."""
+        with hold_blobs(self._stores):
+            return [each for each in digests if not self._stores.blobs.is_intact(each)]
+
+    def blob_path(self, digest: str) -> Path:
+        """Return the file of a blob.
+
+        Raises:
+            NotFoundError: Nothing has that digest.
+            UsageError: It is no digest.
+        """
+        return self._stores.blobs.path(digest)
+
+    def blob_size(self, digest: str) -> int | None:
+        """Return the bytes of a blob; None when nothing has that digest."""
+        return self._stores.blobs.size_of(digest)
+
+    def put_blob(self, digest: str, content: bytes) -> None:
+        """Keep a content that came whole.
+
+        Raises:
+            CorruptedError: It has another digest; nothing is kept.
+        """
+        found = blake3(content).hexdigest()
+        if found != digest:
+            raise differs(digest, found)
+        self._stores.blobs.put(content)
+
+    def finish_blob(self, digest: str) -> None:
+        """Keep a content that was uploaded.
+
+        Raises:
+            CorruptedError: It has another digest; nothing of it is kept.
+            NotFoundError: Nothing was uploaded.
+        """
+        if self._stores.blobs.is_intact(digest):  # it was kept, and the answer was lost
+            self.uploads.drop(digest)
+            return
+        with self.uploads.finished(digest) as path:
+            self._stores.blobs.take_in(path, digest)
+
+    def _add_version(
+        self, bundle: BundleRecord, draft: VersionDraft, *, expected_latest: str | None = None
+    ) -> VersionRecord:
+        """Commit a version whose content is there; one that is there already is the answer."""
+        with hold_blobs(self._stores):
+            self._check_content(bundle, draft)
+            versions: VersionsContract = self._parts["versions"]
+            try:
+                return versions.add(bundle, draft, expected_latest=expected_latest)
+            except AlreadyExistsError:
+                there = versions.get(draft.version)
+                if (there.bundle_id, there.content_digest) != (bundle.id, draft.content_digest):
+                    raise
+                return there
+
+    def _check_content(self, bundle: BundleRecord, draft: VersionDraft) -> None:
+        """Refuse a version of which something is not there: every byte was verified when it came, or is when it is read."""
+        if bundle.kind == "dataset":
+            self._stores.datasets.check_present(bundle.id, draft.content_digest)
+            return
+        blobs = self._stores.blobs
+        for entry in read_listing(blobs, draft.content_digest).files:
+            if blobs.size_of(entry.digest) != entry.size:
+                message = f"the content of {entry.path!r} is not on the server"
+                raise CorruptedError(
+                    message, path=entry.path, hint="copy the version again: only what is missing is sent"
+                )
+
+
+class Replays:
+    """Answers of requests that may come again, by the names of the requests."""
+
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self._most = most
+        self._answers: OrderedDict[str, Any] = OrderedDict()  # Any: whatever was answered
+        self._busy: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def answer(self, key: str, make: Callable[[], Any]) -> Any:
+        """Return what was answered to a request of that name, else make the answer; an error is no answer."""
+        with self._lock:
+            busy = self._busy.setdefault(key, threading.Lock())
+        with busy:
+            with self._lock:
+                if key in self._answers:
+                    return self._answers[key]
+            try:
+                found = make()
+                with self._lock:
+                    self._answers[key] = found
+                    while len(self._answers) > self._most:
+                        self._answers.popitem(last=False)
+            finally:
+                with self._lock:
+                    self._busy.pop(key, None)
+            return found
+
+
+def differs(digest: str, found: str) -> CorruptedError:
+    """Say that what came is not what was said."""
+    message = f"what came has the digest {found[:12]}…, and should have {digest[:12]}…"
+    return CorruptedError(message, hint="it is not kept; send it again")
+
+
+__all__ = ["Replays", "ServedStores", "differs"]
