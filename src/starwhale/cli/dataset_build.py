@@ -24,7 +24,8 @@ _LATER = {
     "push": "carry the version over with: swcli dataset export, and import there",
 }
 _source_option = functools.partial(click.option, cls=SwOption, panel="Source (one of them)")
-_about_option = functools.partial(click.option, cls=SwOption, panel="About the source")
+_ABOUT = "About the source"
+_about_option = functools.partial(click.option, cls=SwOption, panel=_ABOUT)
 
 
 @click.command("build", cls=SwCommand, context_settings={"allow_extra_args": True})
@@ -100,7 +101,7 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
             raise NotBuiltYetError(message, hint=hint)
     typed = frozenset(name for name in options if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE)
     options = read_yaml(options)
-    source = find_source(options, typed)
+    source = find_source(options, _about_sources(ctx.command), typed)
     name = pick_name(options, source)
     app.say(f"building a version of dataset {name} from {source.shown}")
     rows, facts = _rows(app, source, options["project"])
@@ -125,6 +126,12 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
     short = made.committed_version[:SHORT_VERSION]
     value = {"uri": str(made.uri), "name": made.name, "version": made.committed_version, "updated_rows": count}
     app.tell(value, f"done; see: swcli dataset info {made.name}/version/{short}")
+
+
+def _about_sources(command: click.Command) -> frozenset[str]:
+    """Return the names of the options that say something about a source; `--option` goes to the importers of packages as it is."""
+    panels = {str(each.name): each.panel for each in command.params if isinstance(each, SwOption)}
+    return frozenset(name for name, panel in panels.items() if panel == _ABOUT) - {"source_options"}
 
 
 def _rows(app: CliApp, source: BuildSource, project: str) -> tuple[Iterable[Any], Mapping[str, Any]]:  # Any: rows, JSON

@@ -31,47 +31,15 @@ PLACES: Mapping[str, str] = {
     "huggingface": "huggingface",
 }
 """Option that names places → kind of importer."""
-_COLUMNS = {"columns": "columns"}
-_FOLDER = {"auto_label": "auto_label"}
-_CSV = ("dialect", "delimiter", "quotechar", "skipinitialspace", "strict", "encoding")
-KIND_OPTIONS: Mapping[str, Mapping[str, str]] = {
-    "image": _FOLDER,
-    "audio": _FOLDER,
-    "video": _FOLDER,
-    "csv": {name: name for name in _CSV},
-    "json": {"field_selector": "field_selector", "encoding": "encoding"},
-    "parquet": _COLUMNS,
-    "arrow": _COLUMNS,
-    "lance": _COLUMNS,
-    "coco": {"coco_images": "images"},
-    "webdataset": {"shard_keys": "shard_keys"},
-    "huggingface": {
-        "subset": "subsets",
-        "split": "split",
-        "revision": "revision",
-        "cache": "cache",
-        "add_hf_info": "add_info",
-    },
-    FROM_JOB: {},
-    "handler": {"workdir": "workdir", "runtime": "runtime"},
-}
-"""Kind → options of the command line that say something about it, with the importer's names for them."""
-ABOUT_SOURCES = frozenset(name for names in KIND_OPTIONS.values() for name in names)
-"""Options of the command line that say something about some kind."""
+_OTHER_NAMES: Mapping[str, str] = {"coco_images": "images", "subset": "subsets", "add_hf_info": "add_info"}
+"""Option of the command line → the importer's name for it, where that is another one."""
+_OF_HANDLERS = {"workdir": "workdir", "runtime": "runtime"}
 _ALL_SOURCES = (
     "use one of --csv, --json, --parquet, --arrow, --lance, --image, --audio, --video, --coco, --webdataset, --huggingface, "
     "--python-handler, --from-job, or write a dataset.yaml"
 )
-_SUFFIXES: Mapping[str, str] = {
-    ".csv": "csv",
-    ".tsv": "dialect excel-tab --csv",
-    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
-    **dict.fromkeys((".parquet", ".pq", ".parq"), "parquet"),
-    **dict.fromkeys((".arrow", ".arrows", ".feather", ".ipc"), "arrow"),
-    **dict.fromkeys((".tar", ".tgz"), "webdataset"),
-    **dict.fromkeys((".yaml", ".yml"), "dataset-yaml"),
-    ".lance": "lance",
-}
+_SUFFIXES: Mapping[str, str] = {".tsv": "dialect excel-tab --csv", **dict.fromkeys((".yaml", ".yml"), "dataset-yaml")}
+"""Ending of a file → options that read it, where no importer says that its files end so."""
 YAML_KEYS = ("name", "handler", "desc", "version", "attr", "project_uri", "runtime_uri")
 """What a dataset.yaml can say; other keys are left alone."""
 
@@ -116,11 +84,12 @@ class BuildSource:
         return open_source(self.kind, self.places, self.options)
 
 
-def find_source(options: Options, typed: frozenset[str]) -> BuildSource:
+def find_source(options: Options, about: frozenset[str], typed: frozenset[str]) -> BuildSource:
     """Return the one source that the options name.
 
     Args:
         options: Values of all options.
+        about: Those that say something about a source, whatever its kind.
         typed: Those that stand on the command line.
 
     Raises:
@@ -137,14 +106,24 @@ def find_source(options: Options, typed: frozenset[str]) -> BuildSource:
     if given[0] == "sources":
         return _named_source(value, options["source_options"])
     kind = PLACES.get(given[0], "handler")
-    own = KIND_OPTIONS[kind]
-    strangers = sorted(name for name in typed if name in ABOUT_SOURCES and name not in own)
+    own = _own_options(kind, about)
+    strangers = sorted(name for name in typed if name in about | _OF_HANDLERS.keys() and name not in own)
     strangers += ["source_options"] if options["source_options"] else []
     if strangers:
         message = f"{_listed(strangers)} says nothing about the source {_listed(given)}"
         raise UsageError(message, hint="leave it out")
     places = value if isinstance(value, tuple) else (value,)
     return BuildSource(kind=kind, places=places, options={name: options[key] for key, name in own.items()})
+
+
+def _own_options(kind: str, about: frozenset[str]) -> Mapping[str, str]:
+    """Return the options of the command line that a kind has, with the importer's names for them."""
+    if kind in {"handler", FROM_JOB}:
+        return _OF_HANDLERS if kind == "handler" else {}
+    from starwhale.datasets.importers.registry import option_names
+
+    known = option_names(kind)
+    return {name: _OTHER_NAMES.get(name, name) for name in about if _OTHER_NAMES.get(name, name) in known}
 
 
 def refuse_bare(places: Sequence[str]) -> None:
@@ -155,13 +134,15 @@ def refuse_bare(places: Sequence[str]) -> None:
     """
     if not places:
         return
+    from starwhale.datasets.importers.registry import kind_of
+
     place, path = places[0], Path(places[0])
     suffix = path.suffix.lower()
     if path.is_dir() and suffix != ".lance":
         hint = (
             f"write --image {place}, --audio {place}, --video {place} or --huggingface {place}, after what lies in it"
         )
-    elif option := _SUFFIXES.get(suffix):
+    elif option := _SUFFIXES.get(suffix) or kind_of(suffix):
         hint = f"write --{option} {place}"
     elif ":" in place and "://" not in place:
         hint = f"write --handler {place}"

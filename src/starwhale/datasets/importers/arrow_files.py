@@ -69,4 +69,4 @@ def _read_file(maker: BlockMaker, name: str, binary: BinaryIO, options: ArrowOpt
     yield from maker.blocks(batches, schema, name)
 
 
-IMPORTER = Importer(read=read_arrow, options=ArrowOptions)
+IMPORTER = Importer(read=read_arrow, options=ArrowOptions, suffixes=SUFFIXES)

@@ -164,4 +164,4 @@ def _check_header(name: str, line: int, columns: list[str]) -> None:
             raise DatasetSourceError(f"{name}, line {line}: two columns are called {column!r}", path=name, line=line)
 
 
-IMPORTER = Importer(read=read_csv, options=CsvOptions)
+IMPORTER = Importer(read=read_csv, options=CsvOptions, suffixes=(".csv",))

@@ -177,4 +177,4 @@ def _read(places: Sequence[str], options: JsonOptions) -> Iterator[Row]:
     return read_json(places, field_selector=options.field_selector, encoding=options.encoding)
 
 
-IMPORTER = Importer(read=_read, options=JsonOptions)
+IMPORTER = Importer(read=_read, options=JsonOptions, suffixes=(".json", *_LINES_SUFFIXES))

@@ -82,4 +82,4 @@ def _lance() -> Any:
         raise MissingDependencyError("pylance", extra="lance", purpose="reading a Lance data set") from error
 
 
-IMPORTER = Importer(read=read_lance, options=LanceOptions)
+IMPORTER = Importer(read=read_lance, options=LanceOptions, suffixes=(".lance",))

@@ -115,4 +115,4 @@ def _constant(text: str, *, is_number: bool) -> object:
     return int(text) if is_number else text
 
 
-IMPORTER = Importer(read=read_parquet, options=ParquetOptions)
+IMPORTER = Importer(read=read_parquet, options=ParquetOptions, suffixes=SUFFIXES)

@@ -45,6 +45,8 @@ class Importer:
     """Reads places (files, folders, addresses, whatever they are for this kind) with options."""
     options: type = NoOptions
     """A frozen dataclass whose fields all have defaults."""
+    suffixes: tuple[str, ...] = ()
+    """Endings of files, in lower case, that are of this kind and of no other."""
 
 
 def open_source(kind: str, places: Sequence[str], options: Mapping[str, object] | None = None) -> Iterator[Chunk]:
@@ -67,6 +69,16 @@ def open_source(kind: str, places: Sequence[str], options: Mapping[str, object] 
         message = f"no place is given for the importer {kind!r}"
         raise UsageError(message, hint="name a file, a folder or an address")
     return found.read(places, make_options(kind, found.options, options or {}))
+
+
+def option_names(kind: str) -> frozenset[str]:
+    """Return the options that a built-in kind has."""
+    return frozenset(field.name for field in dataclasses.fields(load("importer", kind, BUILTIN).options))
+
+
+def kind_of(suffix: str) -> str:
+    """Return the built-in kind of files with an ending, such as `.csv`; empty where it says nothing."""
+    return next((kind for kind in BUILTIN if suffix and suffix in load("importer", kind, BUILTIN).suffixes), "")
 
 
 def make_options(kind: str, made: type[Any], given: Mapping[str, object]) -> Any:  # Any: an instance of `made`

@@ -195,4 +195,4 @@ def _array(content: bytes) -> Any:
     return numpy.load(io.BytesIO(content), allow_pickle=False)
 
 
-IMPORTER = Importer(read=read_webdataset, options=WebDatasetOptions)
+IMPORTER = Importer(read=read_webdataset, options=WebDatasetOptions, suffixes=SUFFIXES[:2])
