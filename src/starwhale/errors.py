@@ -24,7 +24,8 @@ StarwhaleError
 ├── CorruptedError (1)             stored bytes differ from their checksum
 ├── NoSpaceError (1)               the disk is full
 ├── ObjectStoreError (1)           an object store cannot be reached, or refuses
-├── ServerError (1)                a server cannot be reached, or answers as none does
+├── ServerError (1)                a server of this program cannot be reached
+│   └── VersionMismatchError       worker and server are of different versions
 ├── LoginError (1)                 a server wants a token, or another one
 ├── PortError (1)                  a port cannot be listened on
 ├── RootError (1)                  the storage root cannot be used
@@ -294,6 +295,13 @@ class ServerError(StarwhaleError, OSError):
         super().__init__(message, hint=hint)
         self.address = address
         """Of the server."""
+
+
+class VersionMismatchError(ServerError):
+    """Worker and server are of versions that do not understand each other; the message names both."""
+
+    http_status = 409
+    code = "version_mismatch"
 
 
 class LoginError(StarwhaleError, PermissionError):

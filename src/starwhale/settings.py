@@ -313,6 +313,39 @@ def _split(text: str) -> list[str]:
         return text.split()  # whoever starts a container is told by its engine what is wrong
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskToken:
+    """Where the token of the task that this process runs is."""
+
+    text: str = field(default="", repr=False)
+    """The token itself, from SW_TASK_TOKEN."""
+    path: Path | None = None
+    """A file with it, from SW_TASK_TOKEN_FILE."""
+
+    def read(self) -> str:
+        """Return the token; empty where there is none."""
+        if self.path is None:
+            return self.text
+        try:
+            return self.path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return self.text
+
+
+def read_task_token(environ: Mapping[str, str] | None = None) -> TaskToken:
+    """Read where the token of a task is, and forget it: user code finds it in the environment no more.
+
+    Args:
+        environ: Variables to read; None means those of this process.
+    """
+    env = os.environ if environ is None else environ
+    path = env.get("SW_TASK_TOKEN_FILE", "")
+    found = TaskToken(text=env.get("SW_TASK_TOKEN", ""), path=Path(path) if path else None)
+    if environ is None:
+        os.environ.pop("SW_TASK_TOKEN", None)
+    return found
+
+
 def declared_values(names: Iterable[str], environ: Mapping[str, str] | None = None) -> dict[str, str | None]:
     """Return the values of environment variables that somebody has declared; None for one that is not set.
 

@@ -214,12 +214,12 @@ def test_a_lease_past_its_deadline_goes_to_another(tmp_path: Path) -> None:
     catalog = _open(tmp_path, clock)
     job = _job(catalog)
     catalog.ledger.create_queue(job, STEP, "", 0, 2, 1)
-    late = catalog.ledger.next_range(job, STEP, "", "a#1", Pace(), deadline_s=110.0)
+    late = catalog.ledger.next_range(job, STEP, "", "a#1", Pace(), lease_s=10.0)
     assert late is not None
     clock[0] = 111.0
     with pytest.raises(LeaseLostError, match="not renewed"):
         catalog.ledger.commit_range(CommitRequest(lease=late, rows_done=1), "a#1")
-    again = catalog.ledger.next_range(job, STEP, "", "b#1", Pace(), deadline_s=120.0)
+    again = catalog.ledger.next_range(job, STEP, "", "b#1", Pace(), lease_s=9.0)
     assert again is not None
     assert (again.start, again.epoch) == (0, 2)
     catalog.close()

@@ -11,8 +11,9 @@ import pytest
 
 from starwhale.domain.job import Task
 from starwhale.errors import ExecutionError
+from starwhale.storage.carriers.carried import CarriedTaskStores
 from starwhale.storage.carriers.frames import Channel
-from starwhale.storage.carriers.pipe import PipeClient, PipeServer, PipeTaskStores
+from starwhale.storage.carriers.pipe import PipeClient, PipeServer
 from starwhale.storage.part import Form
 from starwhale.storage.task_codec import WorkerCodec
 from starwhale.storage.task_contract import TaskStores
@@ -35,7 +36,7 @@ def pipe(side: JobSide, form: Form) -> Generator[tuple[Connect, PipeServer]]:
 
     def open_task(task: Task) -> TaskStores:
         server.add(task)
-        return PipeTaskStores(client, task.id, task.attempt)
+        return CarriedTaskStores(client, task.id, task.attempt)
 
     yield open_task, server
     server.drain()
@@ -63,13 +64,14 @@ class TestPipeWithArrow(TaskStoresContract):
 
     def test_an_attempt_that_was_not_given_to_the_worker_is_refused(self, tmp_path: Path) -> None:
         with self.carried(tmp_path) as each:
-            assert isinstance(each.first, PipeTaskStores)
-            stranger = PipeTaskStores(each.first._client, each.tasks[0].id, 7)
+            assert isinstance(each.first, CarriedTaskStores)
+            stranger = CarriedTaskStores(each.first._client, each.tasks[0].id, 7)
             assert "is not a task of this worker" in str(error_of(stranger.next_range))
 
     def test_calls_after_the_end_fail_at_once(self, tmp_path: Path) -> None:
         with self.carried(tmp_path) as each:
-            assert isinstance(each.first, PipeTaskStores)
+            assert isinstance(each.first, CarriedTaskStores)
+            assert isinstance(each.first._client, PipeClient)
             each.first._client._channel.shut_down()
             with pytest.raises(ExecutionError, match="has gone"):
                 lease_of(each.first)

@@ -21,6 +21,8 @@ PROCESS = "process"
 """Executor whose tasks are worker processes of their own."""
 CONTAINER = "container"
 """Executor whose tasks are containers on this machine."""
+NETWORK = "network"
+"""Executor whose tasks are processes of this machine that reach their instance over HTTP alone, as tasks in Pods do."""
 CALLER = "caller"
 """Executor whose tasks are threads of the caller's own process: what runs functions of a script or a notebook. Nobody asks for it by name."""
 THREADS = frozenset({THREAD, CALLER})

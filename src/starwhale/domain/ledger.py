@@ -4,7 +4,7 @@ A *queue* is the rows of one dataset version that one step consumes. Its rows ar
 batches as they are handed out. A range is granted under a lease, that is an epoch; it ends as done or goes back to the queue.
 
     free ──grant──▶ leased(epoch n) ──commit(n)──▶ done
-      ▲                   │                          │
+      ▲                   │  ▲ renew                 │
       └──────release──────┘   (worker ended, deadline passed, task gave it back); the epoch never comes again
       ▲                                              │
       └──────────────────free_failed─────────────────┘   (the user wants the rows that failed to be tried again)
@@ -161,6 +161,16 @@ def check_lease(row_range: RowRange, epoch: int, holder: str, now_s: float) -> N
             f"the lease {epoch} of {holder!r} on rows {row_range.start} to {row_range.stop} was not renewed in time"
         )
         raise LeaseLostError(message, hint="its rows are done by another attempt; nothing of this one was kept")
+
+
+def renew(row_range: RowRange, holder: str, deadline_s: float) -> RowRange:
+    """Put the end of a lease off. One whose deadline has passed and that nobody else was given goes on: its rows are still nobody else's.
+
+    A range that the holder does not hold, or whose lease ends with a process, is returned as it is.
+    """
+    if row_range.state is not RangeState.LEASED or row_range.holder != holder or row_range.deadline_s is None:
+        return row_range
+    return dataclasses.replace(row_range, deadline_s=max(row_range.deadline_s, deadline_s))
 
 
 def commit(

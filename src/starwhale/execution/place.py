@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from starwhale.domain.job import CALLER, THREAD, RunRequest
+from starwhale.domain.job import CALLER, CONTAINER, PROCESS, THREAD, RunRequest
 from starwhale.errors import UsageError
 from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
 from starwhale.execution.executors.worker_process import is_ours
@@ -14,6 +14,7 @@ from starwhale.storage.carriers.pipe import PipeServer
 
 if TYPE_CHECKING:
     from starwhale.execution.attempt_stores import AttemptStores
+    from starwhale.execution.network.launch import RemoteTasks
     from starwhale.execution.run_options import RunOptions
     from starwhale.storage.stores import Stores
 
@@ -52,12 +53,25 @@ def open_place(
             image=options.image or request.image,
             container=options.container,
             variables=request.envs,
+            remote=_remote(request, stores, attempts, options),
         ),
     )
     try:
         yield executor
     finally:
         executor.close()
+
+
+def _remote(request: RunRequest, stores: Stores, attempts: AttemptStores, options: RunOptions) -> RemoteTasks | None:
+    """Return what starts workers elsewhere; None for executors that have none, and where no server runs that they could reach."""
+    if request.executor in {THREAD, PROCESS, CONTAINER, CALLER} or options.find_server is None:
+        return None
+    from starwhale.execution.network.launch import RemoteTasks
+
+    found = options.find_server()
+    if found is None:
+        return None
+    return RemoteTasks(stores, attempts, request.modules, found, arguments=request.handler_arguments)
 
 
 def _program_path(python: str, stores: Stores) -> dict[str, str]:

@@ -12,6 +12,7 @@ from starwhale.settings import ContainerSettings
 from starwhale.storage.task_side import CrashPoint, no_crash
 
 if TYPE_CHECKING:
+    from starwhale.execution.network.launch import ServerPlace
     from starwhale.execution.run import OnProgress
 
 
@@ -47,6 +48,8 @@ class RunOptions:
     """Whether to stop at the next batch boundaries; None listens to Ctrl-C, where this is the main thread."""
     is_caller: bool = False
     """Whether this process has the user's functions itself, so that tasks may be its threads: a notebook or a script."""
+    find_server: Callable[[], ServerPlace | None] | None = None
+    """Finds the server that workers elsewhere reach, which serves the stores of this process too; asked where an executor needs one."""
     crash_point: CrashPoint = no_crash
     """For tests: called at each step of a commit."""
 

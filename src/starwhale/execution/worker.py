@@ -1,4 +1,4 @@
-"""The process in which user code runs: `python -m starwhale.execution.worker CONTROL STORES`, given two inherited sockets.
+"""The process in which user code runs: `python -m starwhale.execution.worker CONTROL STORES`, given two inherited sockets; or, elsewhere, `--task FILE`.
 
 It imports the user's modules, runs tasks that arrive as JSON and reports their ends. It needs the standard library only, so that the
 user's environment can hold whatever it wants. It ends when its parent does: the control socket ends then.
@@ -24,9 +24,10 @@ from starwhale.domain.json_shape import Json
 from starwhale.errors import InterruptedJobError, UserCodeError
 from starwhale.execution.tasks.packages import LoadedPackages
 from starwhale.execution.tasks.task_output import Echo, TaskLog, TaskStream, ThreadLogs
+from starwhale.storage.carriers.carried import CarriedTaskStores
 from starwhale.storage.carriers.frames import Channel, error_to_json
 from starwhale.storage.carriers.lifetime import die_with_parent
-from starwhale.storage.carriers.pipe import PipeClient, PipeTaskStores
+from starwhale.storage.carriers.pipe import PipeClient
 from starwhale.storage.object_accounts import accounts
 
 
@@ -161,7 +162,7 @@ class Worker:
     def _run(self, task: Task) -> None:
         from starwhale.execution.tasks import task_entry
 
-        stores = PipeTaskStores(self._stores(), task.id, task.attempt)
+        stores = CarriedTaskStores(self._stores(), task.id, task.attempt)
         log = TaskLog(stores, self._echo)
         self._logs.begin(log)
         stop = self._stop_event(task.id)
@@ -196,7 +197,7 @@ class Worker:
             update = dataclasses.replace(update, packages=self._packages.versions())
         self._control.send({"op": "update", "update": update.to_json()})
 
-    def _on_stuck(self, log: TaskLog, stores: PipeTaskStores) -> Callable[[TaskUpdate], None] | None:
+    def _on_stuck(self, log: TaskLog, stores: CarriedTaskStores) -> Callable[[TaskUpdate], None] | None:
         """Return what has this process ended by its parent; None where other tasks live in it."""
         if self._hello["uses_threads"] or self._hello["is_debug"]:
             return None
@@ -244,7 +245,11 @@ class Worker:
 
 
 def main(arguments: list[str]) -> None:
-    """Run a worker over the two inherited sockets whose descriptors are given."""
+    """Run a worker over the two inherited sockets whose descriptors are given; with `--task FILE`, one that reaches a server over HTTP."""
+    if arguments[:1] == ["--task"]:
+        from starwhale.execution.network.remote_worker import work
+
+        sys.exit(work(*arguments[1:2] or ["-"]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     control, stores = (socket.socket(fileno=int(each)) for each in arguments)
     for each in (control, stores):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from starwhale.domain.uri import Uri
+    from starwhale.execution.network.desk import TaskDesk
     from starwhale.instances.console import Console
     from starwhale.instances.copy_across import CopyOptions
     from starwhale.instances.datasets import DatasetVerbs
@@ -135,6 +136,13 @@ class Instance:
         from starwhale.instances.jobs.verbs import JobVerbs  # a program that only reads datasets needs none
 
         return JobVerbs(self.stores, self.project, self.settings)
+
+    @cached_property
+    def tasks(self) -> TaskDesk:
+        """What answers workers on other machines."""
+        from starwhale.execution.network.desk import TaskDesk  # a server alone needs it
+
+        return TaskDesk(self.stores)
 
     @property
     def root(self) -> Path:

@@ -26,8 +26,10 @@ from starwhale.server.routes import (
     store_catalog,
     store_datasets,
     tables,
+    tasks,
 )
 from starwhale.settings import VERSION
+from starwhale.storage.carriers.frames import FRAMES_TYPE
 from starwhale.wire.instance import Change
 from starwhale.wire.problem import PROBLEM_TYPE, Problem
 
@@ -52,6 +54,8 @@ PAGES = (instance, datasets, models, runtimes, jobs, job_control, tables, logs, 
 """What pages of the console and people's programs ask."""
 STORES = (store_catalog, store_blobs, store_datasets)
 """What other instances ask."""
+TASKS = Bodies(prefix=f"{ADDRESS}/tasks/", kinds=frozenset({FRAMES_TYPE}), most_bytes=tasks.MOST_BYTES)
+"""What workers elsewhere send."""
 _DESCRIPTION = """What the console and programs ask an instance. Errors are `application/problem+json` with a stable `code`; lists are paged
 by key: give `next` of a page as `after`. What a cell may be is said in docs/reference/http-api.md."""
 
@@ -83,13 +87,15 @@ def make_app(served: Served | None, hosts: Hosts | None = None, lock: Lock | Non
     is_shared = (
         lock is not None or served is None
     )  # without a door, nobody but the console and programs of this machine asks
-    for each in (*PAGES, *(STORES if is_shared else ())):
+    for each in (*PAGES, tasks, *(STORES if is_shared else ())):
         api.include_router(each.router)
     app.include_router(api)
     add_console(app, ADDRESS)
     if lock is not None:
         app.add_middleware(Door, lock=lock)
-    app.add_middleware(Guard, hosts=hosts or Hosts(), bodies=BODIES if lock else (), has_login=lock is not None)
+    app.add_middleware(
+        Guard, hosts=hosts or Hosts(), bodies=(TASKS, *(BODIES if lock else ())), has_login=lock is not None
+    )
     _describe(app)
     return app
 

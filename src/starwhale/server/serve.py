@@ -22,6 +22,7 @@ from starwhale.server.guard import Hosts, hosts_of
 from starwhale.server.listening import TellingServer, address_of, listen
 from starwhale.server.live import Changes
 from starwhale.server.state import Served
+from starwhale.server.task_keeper import TaskKeeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +87,7 @@ def serve(settings: Settings, options: ServeOptions, say: Callable[[str], None])
         stack.enter_context(listening)
         served = make_served(instance)
         threading.Thread(target=_warm, args=(served,), name="starwhale-warm", daemon=True).start()
-        lock = Lock(access=instance.server.access, cookie=f"starwhale_{port}") if options.has_login else None
+        lock = _lock(instance, port) if options.has_login else None
         stack.enter_context(instance.server.alone() if lock else nullcontext())
         app = make_app(served, _hosts(options, port), lock)
         config = uvicorn.Config(
@@ -107,6 +108,10 @@ def serve(settings: Settings, options: ServeOptions, say: Callable[[str], None])
             served.jobs.keep()
             if lock:
                 instance.server.forget()
+
+
+def _lock(instance: Instance, port: int) -> Lock:
+    return Lock(access=instance.server.access, keepers=[TaskKeeper()], cookie=f"starwhale_{port}")
 
 
 def _hosts(options: ServeOptions, port: int) -> Hosts:

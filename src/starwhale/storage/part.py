@@ -85,6 +85,16 @@ class RangeLease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestMark:
+    """Which request of an attempt this is, so that one that comes twice, or late, is done once."""
+
+    number: int
+    """Counts the requests of the attempt that change something, from 1."""
+    answered: int
+    """The attempt has the answers to all requests below this number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartFacts:
     """How a range went: what is said of a part beside its range and its tables."""
 

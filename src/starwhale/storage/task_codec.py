@@ -11,7 +11,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from starwhale.storage.carriers.pipe import lazy_source
+from starwhale.storage.carriers.carried import lazy_source
 from starwhale.storage.part import EncodedPart, Form, PartDraft, best_form
 from starwhale.storage.protocols import Rows, TablePage
 from starwhale.storage.task_contract import Fetch

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from starwhale.storage.part import EncodedPart, Form, PartDraft, RangeLease
+from starwhale.storage.part import EncodedPart, Form, PartDraft, RangeLease, RequestMark
 from starwhale.storage.protocols import Rows, TablePage, TableQuery
 
 Ref = Mapping[str, Any]  # Any: a reference into a pack; its digest is bytes, the rest is JSON
@@ -122,18 +122,21 @@ class TaskStores(Protocol):
 class ServedTaskStores(Protocol):
     """What answers for one attempt of a task on the other side of a carrier: `TaskStores` with its values encoded, and the same rules.
 
-    Calls come from several threads.
+    Calls come from several threads. Over a carrier that may bring a request twice or late, what changes something comes with a mark: the same mark
+    again gives the same answer and changes nothing, and one whose answer has arrived is refused.
     """
 
-    def next_range_encoded(self, done: EncodedPart | None, queue: str, wanted: int) -> RangeLease | None:
+    def next_range_encoded(
+        self, done: EncodedPart | None, queue: str, wanted: int, mark: RequestMark | None = None
+    ) -> RangeLease | None:
         """`TaskStores.next_range`."""
         ...
 
-    def split(self, lease: RangeLease, cuts: Sequence[int]) -> list[RangeLease]:
+    def split(self, lease: RangeLease, cuts: Sequence[int], mark: RequestMark | None = None) -> list[RangeLease]:
         """`TaskStores.split`."""
         ...
 
-    def commit_encoded(self, part: EncodedPart) -> None:
+    def commit_encoded(self, part: EncodedPart, mark: RequestMark | None = None) -> None:
         """`TaskStores.commit`."""
         ...
 
@@ -159,6 +162,13 @@ class ServedTaskStores(Protocol):
 
     def log(self, text: str) -> None:
         """`TaskStores.log`."""
+        ...
+
+    def log_from(self, offset: int, content: bytes) -> int:
+        """Append to the task's log what of `content`, which begins at byte `offset` of it, is not there yet, and return how long the log is then.
+
+        Nothing is appended where bytes before `offset` are missing.
+        """
         ...
 
     def note(self, text: str) -> None:

@@ -18,11 +18,12 @@ from starwhale.media import codec
 from starwhale.media.artifact import BaseArtifact
 from starwhale.media.source import Source
 from starwhale.storage.layout import Layout
-from starwhale.storage.part import CommitRequest, EncodedPart, Form, PartDraft, PartRecord, RangeLease
+from starwhale.storage.part import CommitRequest, EncodedPart, Form, PartDraft, PartRecord, RangeLease, RequestMark
 from starwhale.storage.protocols import Rows, TablePage, TableQuery
 from starwhale.storage.task_contract import Ref, SharedRows
 
 if TYPE_CHECKING:
+    from starwhale.storage.catalog.task_access import Once
     from starwhale.storage.dataset_rows.dataset_reader import LocalDatasetReader
     from starwhale.storage.result_parts.result_rows import ResultScope
     from starwhale.storage.stores import Stores
@@ -86,8 +87,17 @@ KEPT_SOURCES = 64
 class LocalTaskStores:
     """`TaskStores` of one attempt, in the process that owns the stores; and `ServedTaskStores` of it, for carriers."""
 
-    def __init__(self, task: Task, side: JobSide, *, holder: str = "") -> None:
+    def __init__(self, task: Task, side: JobSide, *, holder: str = "", lease_s: float | None = None) -> None:
+        """Begin with no ranges.
+
+        Args:
+            task: The attempt.
+            side: What it shares with the other tasks of its job.
+            holder: Under this name it holds its leases; empty for the usual one.
+            lease_s: How long its leases last unless they are renewed; None while its process lives.
+        """
         self._task = task
+        self._lease_s = lease_s
         self._side = side
         self._stores = side.stores
         self._crash_point = side.crash_point
@@ -104,6 +114,7 @@ class LocalTaskStores:
             threading.Lock()
         )  # what user code asks for by itself may come while a range that was handed in is committed
         self._queues: set[str] = set()
+        self._marks: set[int] = set()
         self._sources: OrderedDict[tuple[int, str, int], Source] = OrderedDict()
 
     @property
@@ -134,10 +145,10 @@ class LocalTaskStores:
         encoded = None if done is None else _encode(done)  # now: the user's code may change later what it has given
         return lambda: self._next_range(encoded, "", 0)
 
-    def split(self, lease: RangeLease, cuts: Sequence[int]) -> list[RangeLease]:
+    def split(self, lease: RangeLease, cuts: Sequence[int], mark: RequestMark | None = None) -> list[RangeLease]:
         with self._turn:
             self._crash_point("before_split")
-            pieces = self._stores.catalog.ledger.split_range(lease, cuts, self.holder)
+            pieces = self._stores.catalog.ledger.split_range(lease, cuts, self.holder, self._once(mark))
             self._crash_point("split")
             leases = self.held.get(lease.queue, [])
             if lease in leases:
@@ -167,19 +178,31 @@ class LocalTaskStores:
             with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text)
 
+    def log_from(self, offset: int, content: bytes) -> int:
+        path = log_path(self._stores.layout, self._task)
+        with self._lock:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                there = file.tell()
+                if offset <= there:
+                    file.write(content[there - offset :])
+                return file.tell()
+
     def note(self, text: str) -> None:
         self.noted = text
 
     def sync(self) -> None:
         """Do nothing: what is told here is taken in at once."""
 
-    def next_range_encoded(self, done: EncodedPart | None, queue: str, wanted: int) -> RangeLease | None:
+    def next_range_encoded(
+        self, done: EncodedPart | None, queue: str, wanted: int, mark: RequestMark | None = None
+    ) -> RangeLease | None:
         """`next_range` for a part whose tables a worker has encoded."""
-        return self._next_range(done, queue, wanted)
+        return self._next_range(done, queue, wanted, mark)
 
-    def commit_encoded(self, part: EncodedPart) -> None:
+    def commit_encoded(self, part: EncodedPart, mark: RequestMark | None = None) -> None:
         """`commit` for a part whose tables a worker has encoded."""
-        self._commit(part)
+        self._commit(part, mark)
 
     def read_rows_encoded(self, lease: RangeLease, form: Form) -> tuple[bytes, str]:
         """Return the rows of a range as an Arrow stream or as msgpack, and the folder of the dataset's packs."""
@@ -211,15 +234,20 @@ class LocalTaskStores:
 
         return encode_page(self.read_page(query, cursor), form)
 
-    def _next_range(self, done: EncodedPart | None, queue: str, wanted: int) -> RangeLease | None:
+    def _next_range(
+        self, done: EncodedPart | None, queue: str, wanted: int, mark: RequestMark | None = None
+    ) -> RangeLease | None:
         self._take_in(done)
         with self._turn:
-            return self._commit_and_lease(done, queue, wanted)
+            earlier = self._earlier(mark)
+            return self._commit_and_lease(done, queue, wanted, mark) if earlier is None else next(iter(earlier), None)
 
-    def _commit_and_lease(self, done: EncodedPart | None, queue: str, wanted: int) -> RangeLease | None:
+    def _commit_and_lease(
+        self, done: EncodedPart | None, queue: str, wanted: int, mark: RequestMark | None
+    ) -> RangeLease | None:
         queue = self._make_queue(queue)
         if done is not None and done.lease is None:
-            self._commit_part(done)
+            self._commit_part(done, self._once(mark, "part"))
             done = None
         request = None if done is None else self._write(done)
         task = self._task
@@ -228,7 +256,14 @@ class LocalTaskStores:
         if wanted and not queue:
             pace = Pace(tasks=task.total, wanted=min(wanted, self._most_rows()))
         lease = self._stores.catalog.ledger.next_range(
-            task.job_id, task.step.name, queue, self.holder, pace, commit=request
+            task.job_id,
+            task.step.name,
+            queue,
+            self.holder,
+            pace,
+            commit=request,
+            lease_s=self._lease_s,
+            once=self._once(mark),
         )
         self._crash_point("committed")
         if done is not None:
@@ -249,22 +284,40 @@ class LocalTaskStores:
         if part is not None and part.lease is not None:
             self._handed_in.append(part.lease)
 
-    def _commit(self, part: EncodedPart) -> None:
+    def _commit(self, part: EncodedPart, mark: RequestMark | None = None) -> None:
         self._take_in(part)
         with self._turn:
-            self._commit_part(part)
+            if self._earlier(mark) is None:
+                self._commit_part(part, self._once(mark))
 
-    def _commit_part(self, part: EncodedPart) -> None:
+    def _commit_part(self, part: EncodedPart, once: Once | None = None) -> None:
         if part.lease is not None:
-            self._stores.catalog.ledger.commit_range(self._write(part), self.holder)
+            self._stores.catalog.ledger.commit_range(self._write(part), self.holder, once)
             self._let_go(part.lease)
         elif part.tables:
             catalog, results = self._stores.catalog, self._stores.results
             (record,) = self._append(part)
             with catalog.write() as connection:
-                catalog.parts.check_attempt(connection, self._task.id, self._task.attempt)
-                results.record(connection, record)
+                if once is None or once.earlier(connection) is None:
+                    catalog.parts.check_attempt(connection, self._task.id, self._task.attempt)
+                    results.record(connection, record)
+                    if once is not None:
+                        once.keep(connection, [])
         self._crash_point("committed")
+
+    def _once(self, mark: RequestMark | None, stage: str = "") -> Once | None:
+        return (
+            None if mark is None else self._stores.catalog.access.once(self._task.id, self._task.attempt, mark, stage)
+        )
+
+    def _earlier(self, mark: RequestMark | None) -> list[RangeLease] | None:
+        """Return what a request was answered that was seen here before: its part is not written again."""
+        if mark is None:
+            return None
+        is_new = mark.number not in self._marks
+        self._marks = {each for each in self._marks if each >= mark.answered} | {mark.number}
+        once = self._once(mark)
+        return None if is_new or once is None else once.known()
 
     def _write(self, part: EncodedPart) -> CommitRequest:
         """Append a part durably and return what the ledger must do to make it count."""

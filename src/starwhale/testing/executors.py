@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -24,6 +24,7 @@ from starwhale.domain.status import Status
 from starwhale.errors import UserCodeError
 from starwhale.execution.attempt_stores import AttemptStores
 from starwhale.execution.executors import Executor, ExecutorOptions
+from starwhale.execution.network.launch import RemoteTasks, ServerPlace
 from starwhale.execution.plan import plan_job, plan_tasks
 from starwhale.storage.carriers.pipe import PipeServer
 from starwhale.storage.stores import Stores, StoresRef, open_stores
@@ -139,6 +140,12 @@ class ExecutorPlace:
         return _is_living(pid)
 
     @contextmanager
+    def server(self, stores: Stores) -> Generator[ServerPlace | None]:
+        """Serve stores to workers elsewhere, for an executor that has some; for others nobody does."""
+        del stores
+        yield None
+
+    @contextmanager
     def workplace(
         self,
         folder: Path,
@@ -155,25 +162,26 @@ class ExecutorPlace:
         (user / "contract.py").write_text(source, encoding="utf-8")
         stores = open_stores(StoresRef(root=str(_make_root(folder))))
         attempts = AttemptStores()
-        options = ExecutorOptions(
-            python=sys.executable,
-            workdir=str(user),
-            modules=("contract",),
-            log_folder=folder / "logs",
-            serve=lambda sock: PipeServer(sock, attempts.open),
-            open_stores=attempts.open,
-            max_workers=max_workers,
-            find_machine=lambda: self.machine,
-        )
-        executor = self.make_executor(options)
-        try:
-            job = _make_job(stores, executor, user)
-            attempts.side = JobSide(stores, job.steps, job.datasets)
-            tasks = plan_tasks(job, job.steps[0])
-            yield Workplace(executor=executor, stores=stores, job=job, tasks=tasks, folder=user)
-        finally:
-            executor.close(kill=True)
-            stores.close()
+        with closing(stores), self.server(stores) as server:
+            options = ExecutorOptions(
+                python=sys.executable,
+                workdir=str(user),
+                modules=("contract",),
+                log_folder=folder / "logs",
+                serve=lambda sock: PipeServer(sock, attempts.open),
+                open_stores=attempts.open,
+                max_workers=max_workers,
+                find_machine=lambda: self.machine,
+                remote=None if server is None else RemoteTasks(stores, attempts, ("contract",), server),
+            )
+            executor = self.make_executor(options)
+            try:
+                job = _make_job(stores, executor, user)
+                attempts.side = JobSide(stores, job.steps, job.datasets)
+                tasks = plan_tasks(job, job.steps[0])
+                yield Workplace(executor=executor, stores=stores, job=job, tasks=tasks, folder=user)
+            finally:
+                executor.close(kill=True)
 
 
 class ExecutorContract(ExecutorPlace):

@@ -14,6 +14,7 @@ from starwhale.execution.machine.capacity import find_machine
 from starwhale.settings import ContainerSettings
 
 if TYPE_CHECKING:
+    from starwhale.execution.network.launch import RemoteTasks
     from starwhale.storage.task_contract import TaskStores
 
 
@@ -63,6 +64,8 @@ class ExecutorOptions:
     """How containers are run on this machine."""
     variables: tuple[str, ...] = ()
     """Environment variables that the model declares, by name: passed on where workers do not have all that this process has."""
+    remote: RemoteTasks | None = None
+    """Starts workers that reach the instance over HTTP, for executors whose tasks are elsewhere; None where no server is known."""
     find_machine: Callable[[], Machine] = find_machine
     """Says what there is for tasks: asked once, and only when a task asks for something."""
 

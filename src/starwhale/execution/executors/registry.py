@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starwhale import plugins
-from starwhale.domain.job import CALLER, CONTAINER, PROCESS, THREAD
+from starwhale.domain.job import CALLER, CONTAINER, NETWORK, PROCESS, THREAD
 from starwhale.errors import UsageError, nearest
 from starwhale.execution.executors.protocol import Executor, ExecutorOptions
 
@@ -13,6 +13,7 @@ BUILTIN = {
     THREAD: "starwhale.execution.executors.thread:ThreadExecutor",
     PROCESS: "starwhale.execution.executors.process:ProcessExecutor",
     CONTAINER: "starwhale.execution.executors.container:ContainerExecutor",
+    NETWORK: "starwhale.execution.executors.network:NetworkExecutor",
     CALLER: "starwhale.execution.executors.caller_threads:CallerThreads",
 }
 """Name → where the class is; imported when it is asked for."""

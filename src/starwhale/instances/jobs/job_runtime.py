@@ -12,6 +12,7 @@ from starwhale.instances.runtime_choice import choose_runtime
 
 if TYPE_CHECKING:
     from starwhale.domain.job import RunRequest
+    from starwhale.execution.network.launch import ServerPlace
     from starwhale.execution.run_options import RunOptions
     from starwhale.settings import Settings
     from starwhale.storage.catalog.records import VersionRecord
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 def enter_runtime(
     stores: Stores, settings: Settings, request: RunRequest, options: RunOptions | None, *, is_begun: bool = False
 ) -> tuple[RunRequest, RunOptions]:
-    """Pin the runtime of a request and make its environment; without one both come back as they were.
+    """Pin the runtime of a request and make its environment; without one both come back as they were. How to find a server is added.
 
     It is the one that is asked for, else the one that this process was started in, else the one that the packaged model carries. A job that
     goes on or is repeated takes the one that it had, or none.
@@ -47,6 +48,7 @@ def enter_runtime(
     if request.image and request.executor != CONTAINER:
         message = f"--image {request.image} is for containers, and this job runs with --executor {request.executor}"
         raise UsageError(message, hint="add --in-container, or leave --image out")
+    options = dataclasses.replace(options, find_server=options.find_server or (lambda: _find_server(stores)))
     found = _find(stores, settings, request, is_settled=is_begun or bool(request.reproduces))
     if request.executor == CONTAINER:
         from starwhale.instances.jobs.job_container import enter_container
@@ -71,6 +73,15 @@ def enter_runtime(
     return pinned, dataclasses.replace(
         options, python=made.python, environment=made.variables, record=record, hold=made.hold
     )
+
+
+def _find_server(stores: Stores) -> ServerPlace | None:
+    """Return the server that serves these stores, if one runs."""
+    from starwhale.execution.network.launch import ServerPlace
+    from starwhale.instances.running import find_running
+
+    found = find_running(stores.layout.server) or find_running(stores.layout.console)
+    return None if found is None else ServerPlace(address=found.address)
 
 
 def _find(stores: Stores, settings: Settings, request: RunRequest, *, is_settled: bool) -> VersionRecord | None:

@@ -1,4 +1,4 @@
-"""Messages over a stream socket: a JSON header and any number of byte strings. Nothing is ever unpickled.
+"""Messages over a stream socket, or as the body of a request: a JSON header and any number of byte strings. Nothing is ever unpickled.
 
 frame := length of header (u32) · length of body (u64) · header (JSON, with "blobs": their lengths) · body (the blobs)
 """
@@ -14,10 +14,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from starwhale import errors
-from starwhale.domain.json_shape import Json
+from starwhale.domain.json_shape import Json, check_shape
 from starwhale.errors import ExecutionError, StarwhaleError
 
 _HEAD = struct.Struct(">IQ")
+FRAMES_TYPE = "application/vnd.starwhale.frames"
+"""Content type of a body that is one message."""
 _E = TypeVar("_E", bound=BaseException)
 
 
@@ -34,14 +36,10 @@ class Channel:
         Raises:
             OSError: The other side has gone.
         """
-        text = json.dumps(
-            {**header, "blobs": [len(blob) for blob in blobs]} if blobs else header, default=repr
-        ).encode()
-        head = _HEAD.pack(len(text), sum(len(blob) for blob in blobs))
+        pieces = to_pieces(header, blobs)
         with self._send_lock:
-            self._socket.sendall(head + text)
-            for blob in blobs:
-                self._socket.sendall(blob)
+            for each in pieces:
+                self._socket.sendall(each)
 
     def receive(self) -> tuple[Json, list[memoryview]] | None:
         """Wait for the next message; None when the other side has gone, even in the middle of one."""
@@ -53,13 +51,7 @@ class Channel:
         body = self._exactly(body_size) if text is not None else None
         if text is None or body is None:
             return None
-        header: Json = json.loads(bytes(text))
-        blobs: list[memoryview] = []
-        offset = 0
-        for length in header.pop("blobs", ()):
-            blobs.append(body[offset : offset + length])
-            offset += length
-        return header, blobs
+        return _read(text, body)
 
     def shut_down(self) -> None:
         """End the stream in both directions; a thread that receives takes what has arrived and is woken."""
@@ -82,6 +74,49 @@ class Channel:
                 return None
             position += count
         return buffer
+
+
+def to_pieces(header: Mapping[str, Any], blobs: Sequence[bytes | memoryview] = ()) -> list[bytes | memoryview]:
+    """Return a message as the bytes that make it up, one after another; blobs are not copied."""
+    text = json.dumps({**header, "blobs": [len(blob) for blob in blobs]} if blobs else header, default=repr).encode()
+    return [_HEAD.pack(len(text), sum(len(blob) for blob in blobs)) + text, *blobs]
+
+
+def from_bytes(content: bytes | bytearray | memoryview) -> tuple[Json, list[memoryview]]:
+    """Read a message that is there whole; its blobs are views of the content.
+
+    Raises:
+        ValueError: It is none, or was cut off.
+    """
+    view = memoryview(content)
+    if len(view) < _HEAD.size:
+        message = "the message was cut off"
+        raise ValueError(message)
+    text_size, body_size = _HEAD.unpack(view[: _HEAD.size])
+    begin = _HEAD.size + text_size
+    if len(view) != begin + body_size:
+        message = f"the message has {len(view):,} bytes, and says that it has {begin + body_size:,}"
+        raise ValueError(message)
+    return _read(view[_HEAD.size : begin], view[begin:])
+
+
+def _read(text: memoryview, body: memoryview) -> tuple[Json, list[memoryview]]:
+    header: Any = json.loads(bytes(text))  # Any: see Json; a stranger may send what is no message
+    try:
+        check_shape(header, {"?blobs": [int]})
+    except TypeError as error:
+        message = f"the message is none: {error}"
+        raise ValueError(message) from error
+    lengths: list[int] = header.get("blobs", [])
+    if sum(lengths) != len(body) or min(lengths, default=0) < 0:
+        message = "the message does not say where its byte strings begin and end"
+        raise ValueError(message)
+    blobs: list[memoryview] = []
+    offset = 0
+    for length in header.pop("blobs", ()):
+        blobs.append(body[offset : offset + length])
+        offset += length
+    return header, blobs
 
 
 def error_to_json(error: BaseException) -> Json:

@@ -6,44 +6,23 @@ tasks are answered at the same time; errors travel as data and are raised again 
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import logging
 import queue
 import socket
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 from starwhale.domain.job import attempt_key
 from starwhale.domain.json_shape import Json
 from starwhale.errors import ExecutionError, StarwhaleError
-from starwhale.media import codec
-from starwhale.media.source import Source
+from starwhale.storage.carriers.answer import answer_request
 from starwhale.storage.carriers.frames import Channel, error_from_json, error_to_json
-from starwhale.storage.part import EncodedPart, PartDraft, RangeLease
-from starwhale.storage.protocols import Rows, TablePage, TableQuery
-from starwhale.storage.task_contract import Fetch, Ref, ServedTaskStores, TaskCodec
+from starwhale.storage.task_contract import ServedTaskStores, TaskCodec
 
 logger = logging.getLogger(__name__)
-
-
-class FetchedSource:
-    """A large value that is read through a function; for workers that cannot map the file."""
-
-    __slots__ = ("_fetch", "_ref", "size")
-
-    def __init__(self, ref: Ref, fetch: Fetch) -> None:
-        self._fetch = fetch
-        self._ref = ref
-        self.size: int = ref["size"]
-        """Bytes of the value."""
-
-    def read(self, offset: int = 0, size: int = -1) -> bytes:
-        """Read a piece, or all."""
-        return self._fetch(self._ref, offset, size)
 
 
 class PipeClient:
@@ -111,75 +90,6 @@ class PipeClient:
             waiting.put(({"error": error_to_json(_gone())}, []))
 
 
-class PipeTaskStores:
-    """`TaskStores` of one attempt over a `PipeClient`."""
-
-    def __init__(self, client: PipeClient, task_id: str, attempt: int) -> None:
-        self._client = client
-        self._key = attempt_key(task_id, attempt)
-
-    def next_range(self, done: PartDraft | None = None, *, queue: str = "", wanted: int = 0) -> RangeLease | None:
-        return self._ask_for_range(done, queue, wanted)()
-
-    def hand_in(self, done: PartDraft | None = None) -> Callable[[], RangeLease | None]:
-        return self._ask_for_range(done, "", 0)
-
-    def _ask_for_range(self, done: PartDraft | None, queue: str, wanted: int) -> Callable[[], RangeLease | None]:
-        header, blobs = self._client.codec.encode_draft(done).to_message() if done is not None else (None, [])
-        arguments = {"draft": header, "queue": queue, "wanted": wanted}
-        answer = self._client.ask("next_range", self._key, arguments, blobs)
-
-        def lease() -> RangeLease | None:
-            value, _ = answer()
-            return None if value is None else RangeLease.from_json(value)
-
-        return lease
-
-    def split(self, lease: RangeLease, cuts: Sequence[int]) -> list[RangeLease]:
-        arguments = {"lease": dataclasses.asdict(lease), "cuts": list(cuts)}
-        value, _ = self._client.call("split", self._key, arguments)
-        return [RangeLease.from_json(each) for each in value]
-
-    def commit(self, draft: PartDraft) -> None:
-        header, blobs = self._client.codec.encode_draft(draft).to_message()
-        self._client.call("commit", self._key, {"draft": header}, blobs)
-
-    def read_rows(self, lease: RangeLease) -> Rows:
-        codec = self._client.codec
-        folder, blobs = self._client.call(
-            "read_rows", self._key, {"lease": dataclasses.asdict(lease), "form": codec.form}
-        )
-
-        def fetch(ref: Ref, offset: int, size: int) -> bytes:
-            arguments = {"position": lease.dataset_position, "ref": _ref_to_json(ref), "offset": offset, "size": size}
-            return bytes(self._client.call("read_source", self._key, arguments)[1][0])
-
-        began = time.perf_counter()
-        rows = codec.decode_rows(blobs[0], folder, fetch)
-        rows.decode_s = time.perf_counter() - began
-        return rows
-
-    def read_page(self, query: TableQuery, cursor: str | None = None) -> TablePage:
-        arguments = {"query": dataclasses.asdict(query), "cursor": cursor, "form": self._client.codec.form}
-        return self._client.codec.decode_page(self._client.call("read_page", self._key, arguments)[1][0])
-
-    def table_names(self) -> list[str]:
-        return cast("list[str]", self._client.call("table_names", self._key, {})[0])
-
-    def dataset_info(self, position: int) -> dict[str, Any]:
-        blobs = self._client.call("dataset_info", self._key, {"position": position})[1]
-        return cast("dict[str, Any]", codec.unpack(bytes(blobs[0])))
-
-    def log(self, text: str) -> None:
-        self._client.tell("log", self._key, {"text": text})
-
-    def note(self, text: str) -> None:
-        self._client.tell("note", self._key, {"text": text})
-
-    def sync(self) -> None:
-        self._client.call("sync", self._key, {})
-
-
 class PipeServer:
     """The parent's end of one worker's socket: answers until the worker has gone."""
 
@@ -230,7 +140,7 @@ class PipeServer:
             if stores is None:
                 message = f"{header['key']} is not a task of this worker"
                 raise ExecutionError(message)
-            value, found = _serve(stores, header, blobs)
+            value, found = answer_request(stores, header, blobs)
             answer: Json = {"id": header["id"], "value": value}
         except Exception as error:
             if not isinstance(error, StarwhaleError):
@@ -242,45 +152,5 @@ class PipeServer:
             logger.debug("the worker that asked for %s has gone", header["op"])
 
 
-def _serve(stores: ServedTaskStores, header: Json, blobs: list[memoryview]) -> tuple[Any, list[bytes]]:
-    match header["op"]:
-        case "next_range":
-            done = None if header["draft"] is None else EncodedPart.from_message(header["draft"], blobs)
-            lease = stores.next_range_encoded(done, header["queue"], header["wanted"])
-            return None if lease is None else dataclasses.asdict(lease), []
-        case "split":
-            pieces = stores.split(RangeLease.from_json(header["lease"]), header["cuts"])
-            return [dataclasses.asdict(each) for each in pieces], []
-        case "commit":
-            stores.commit_encoded(EncodedPart.from_message(header["draft"], blobs))
-            return None, []
-        case "read_rows":
-            content, folder = stores.read_rows_encoded(RangeLease.from_json(header["lease"]), header["form"])
-            return folder, [content]
-        case "read_source":
-            ref = {**header["ref"], "digest": bytes.fromhex(header["ref"]["digest"])}
-            return None, [stores.read_source(header["position"], ref, header["offset"], header["size"])]
-        case "read_page":
-            return None, [stores.read_page_encoded(TableQuery(**header["query"]), header["cursor"], header["form"])]
-        case "dataset_info":
-            return None, [codec.pack(dict(stores.dataset_info(header["position"])))]
-        case "table_names":
-            return stores.table_names(), []
-        case "sync":  # messages without an answer are taken in where they arrive, so all of them have been
-            return None, []
-        case _:
-            message = f"unknown request {header['op']!r}"
-            raise ExecutionError(message)
-
-
-def _ref_to_json(ref: Ref) -> Json:
-    return {**ref, "digest": bytes(ref["digest"]).hex()}
-
-
 def _gone() -> ExecutionError:
     return ExecutionError("the process that runs the job has gone")
-
-
-def lazy_source(fetch: Fetch) -> Callable[[Ref], Source]:
-    """Return what opens references through a function."""
-    return lambda ref: cast("Source", FetchedSource(ref, fetch))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.parts import Parts
     from starwhale.storage.catalog.projects import Projects
     from starwhale.storage.catalog.references import References
+    from starwhale.storage.catalog.task_access import TaskAccess
     from starwhale.storage.catalog.versions_tags import Tags, Versions
     from starwhale.storage.catalog.wishes import Wishes
 
@@ -101,6 +102,13 @@ class SqlCatalog:
         from starwhale.storage.catalog.ledger import Ledger
 
         return Ledger(self._database, self.clock)
+
+    @cached_property
+    def access(self) -> TaskAccess:
+        """Who may act for attempts of tasks from elsewhere."""
+        from starwhale.storage.catalog.task_access import TaskAccess
+
+        return TaskAccess(self._database, self.clock)
 
     @property
     def parts(self) -> Parts:

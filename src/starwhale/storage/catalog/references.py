@@ -26,6 +26,7 @@ from starwhale.storage.catalog.schema import (
     ranges,
     steps,
     tags,
+    task_access,
     tasks,
     versions,
 )
@@ -288,7 +289,7 @@ def _delete_job(connection: Connection, job_id: str) -> None:
     connection.execute(delete(attempts).where(attempts.c.task_id.in_(own_tasks)))
     connection.execute(delete(part_tables).where(part_tables.c.part_id.in_(own_parts)))
     connection.execute(delete(parts).where(parts.c.owner == job_id))
-    for table in (tasks, steps, ranges, queues, events):
+    for table in (tasks, steps, ranges, queues, events, task_access):
         connection.execute(delete(table).where(table.c.job_id == job_id))
     connection.execute(delete(jobs).where(jobs.c.id == job_id))
 

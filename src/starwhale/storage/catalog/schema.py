@@ -212,6 +212,24 @@ part_tables = Table(
     Column("first_row", Integer, nullable=False, default=0),  # within the file, once it was compacted to Parquet
 )
 
+# The right of a worker elsewhere to act for an attempt that runs, and what it has asked for: gone with the attempt.
+task_access = Table(
+    "task_access",
+    metadata,
+    Column("task_id", String(64), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("job_id", String(40), nullable=False, index=True),
+    Column("tasks", Integer, nullable=False),
+    Column("token_digest", String(64), nullable=False, unique=True),
+    Column("lease_s", Float, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("renewed_at", Float, nullable=False),
+    Column("wants_stop", Boolean, nullable=False, default=False),
+    Column("answered", Integer, nullable=False, default=0),  # answers to requests below this number have arrived
+    Column("answers", JSON, nullable=False, default=dict),  # request → leases that it was answered with
+    Column("ended", JSON(none_as_null=True)),  # TaskUpdate.to_json(), until the driver of the job takes it
+)
+
 events = Table(
     "events",
     metadata,

@@ -15,7 +15,7 @@ from starwhale.errors import NoSpaceError, RootError
 from starwhale.settings import VERSION
 from starwhale.storage.catalog.sqlite_errors import UNWRITTEN_HINT, is_unwritten, unwritten_text
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Revisions that this program knows, oldest first; the last one is what it works with."""
 
 
