@@ -137,7 +137,7 @@ def test_versions_are_tagged_removed_and_recovered(
 ) -> None:
     for _ in range(2):
         call("build", work, "-m", "evaluation")
-    call("tag", "work/version/v0", "good")
+    assert shown(call, "tag", "work/version/v0", "good") == ["good", "v0"]
     assert shown(call, "tag", "work/version/good") == ["good", "v0"]
     call("tag", "work/version/v0", "good", "--remove")
     assert shown(call, "tag", "work/version/v0") == ["v0"]

@@ -149,6 +149,8 @@ def _tag(kind: VersionKind) -> click.Command:
             else:
                 did = "removed {} from" if remove else "added {} to"
                 app.say(f"{did.format(each)} {version.name}/version/{version.version[:SHORT_VERSION]}")
+        if tags and app.wants_json:
+            app.emit(list(verbs.tags(uri)), lambda _: None)
 
     return make_command(
         "tag",
