@@ -1,7 +1,11 @@
-"""`swcli`: one file per noun; each command parses, makes one call, and renders.
+"""`swcli`: one file per noun, one beside it per verb that takes more than a screen; each command parses, makes one call, and renders.
 
 Doors: `main` (the console scripts `swcli`, `sw` and `starwhale`). `app.py` holds what every command gets (`CliApp`), `command.py` the click classes with
-aliases, prefixes and options that may stand anywhere, `root.py` the table of commands, `failures.py` how errors look and what they exit with.
+aliases, prefixes and options that may stand anywhere, `root.py` the table of nouns, `failures.py` how errors look and what they exit with.
+What a command draws is in `render/`.
+
+To add a command: `<noun>_<verb>.py`, a line in the table of lazy commands of `<noun>.py` (of a noun: in `root.COMMANDS`), a verb of that name on the instance and in
+`api`, and a line in the table of README.md; `make docs` writes its page.
 
 Who may enter: nobody but the console scripts and the tests. Rich is imported only while something is drawn.
 Start reading at `root.py`.

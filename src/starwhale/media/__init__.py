@@ -1,8 +1,12 @@
 """WHAT A CELL CAN HOLD: images, audio, video, text, boxes, lines, links, each to and from bytes.
 
-Doors: one file per family, every public name re-exported here. `registry.MEDIA` lists the types by stored name; `codec` turns any
-storable value into bytes and back; `flatten` makes columns of a dict of metrics; `source` and `link_source` say where content is read from, `stream`
-reads it in pieces.
+One file per family, every public name re-exported here: `image`, `audio`, `video`, `text`, `binary` (with content: `artifact`), `boxes`, `classlabel`, `coco`, `link`
+(without), on what all share: `value`, `mime`, `dtype`. `registry.MEDIA` lists the types by stored name; `codec` turns any storable value into bytes and back, with
+`packing` where msgpack is not installed; `flatten` makes columns of a dict of metrics; `weight` says how much memory a value takes. Content is read through `source`
+and `link_source` (`http_range`), in pieces through `stream`; `optional` imports what only some methods need.
+
+To add a type: its file, a line in `registry.MEDIA`, its name here, a case in `tests/media`. What it becomes for other libraries stands in
+`datasets.ecosystem.layout` (JSON text where nobody says), how the console draws it in `ui/src/media`.
 
 Who may enter: storage and everything above it. What it may import: `errors` and the standard library; NumPy, Pillow, soundfile and PyAV are
 imported by the methods that need them, and a missing one is named with the command that installs it.

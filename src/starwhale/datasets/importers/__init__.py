@@ -1,10 +1,14 @@
 """OTHER PEOPLE'S DATA AS ROWS: one file per kind of source, found by name in the table of `registry.py`.
 
-Doors: `open_source(kind, places, options)` reads any source; `read_csv`, `read_folder` and the like read one kind. They yield rows
-`(key, features)`, or `RowBlock`s of many rows where the source has columns, and say file, line, column or row of what they cannot
-read in a `DatasetSourceError`. All of them stream in bounded memory, and nothing that they read is executed.
+Doors: `open_source(kind, places, options)` reads any source; `read_csv`, `read_folder` and the like read one kind: `csv_files`, `json_files` (with `json_stream`), `parquet_files`,
+`arrow_files`, `lance_data`, `folder` (images, sounds, videos), `coco`, `webdataset`, `huggingface` (with `hf_features`). They yield rows `(key, features)`, or `RowBlock`s
+of many rows where the source has columns (`blocks`, `arrow_blocks`, `arrow_values`), and say file, line, column or row of what they cannot read in a
+`DatasetSourceError`. `place` says where rows are read from, `media_values` makes media of bytes and file names. All of them stream in bounded
+memory, and nothing that they read is executed.
 
-An installed package adds a kind with an entry point of the group `starwhale.importer` that names an `Importer`.
+To add a kind: its file, with an `Importer` that names its options and the endings of its files, and a line in `registry.BUILTIN`: `swcli dataset build --from KIND` and
+`Dataset.from_source` have it then. An option of its own on the command line is a line in `cli/dataset_build.py` and in `PLACES` beside it. An installed
+package adds a kind with an entry point of the group `starwhale.importer`. Suite: `testing.importers`.
 
 Start reading with `registry.py`. Who may enter: the modules of `datasets` and those above. What it may import: `media`, `domain`,
 `errors`, `plugins`, and what storage says of Arrow types; no store.
