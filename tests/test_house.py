@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.house_drawing import FLOORS, circles, draw
 from tests.tail import Tail, look
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -124,6 +125,26 @@ def test_the_floors_name_exactly_the_folders_that_are_there() -> None:
     there = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
     there |= {path.stem for path in SOURCE.glob("*.py") if path.stem not in {"__init__", "__main__"}}
     assert named == there
+
+
+def test_the_drawing_shows_every_room_on_its_floor() -> None:
+    config = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))
+    floors = config["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert [set(re.findall(r"\w+", floor)) for floor in floors] == [set(floor) for floor in FLOORS]
+    shown = draw(SOURCE)
+    assert all(f"{name} " in shown for floor in FLOORS for name in floor)
+
+
+def test_no_files_import_each_other_in_a_circle_not_even_inside_functions() -> None:
+    assert circles(SOURCE) == []
+
+
+def test_a_circle_of_imports_inside_functions_is_found(tmp_path: Path) -> None:
+    (tmp_path / "first.py").write_text("def run():\n    from starwhale import second\n")
+    (tmp_path / "second.py").write_text("from starwhale.third import name\n")
+    (tmp_path / "third.py").write_text("from starwhale.first import run\n\nname = run\n")
+    (tmp_path / "fourth.py").write_text("from starwhale import first\n")
+    assert circles(tmp_path) == [["starwhale.first", "starwhale.second", "starwhale.third"]]
 
 
 @pytest.mark.parametrize("room", ["api", "cli", "server"])
