@@ -70,16 +70,24 @@ class Watched:
 
 
 def renderer_mb() -> float:
-    """Return the memory of the heaviest page process of the browsers that this process has started."""
+    """Return the memory of the heaviest page process of the browsers that this process has started, as Chromium's task manager counts it.
+
+    That is what is the process's own: the program's code, which all processes of the browser share, is left out.
+    """
     heaviest = 0.0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes()
             if b"--type=renderer" in words and _is_ours(int(folder.name)):
-                heaviest = max(heaviest, memory_mb(int(folder.name))[0])
+                heaviest = max(heaviest, _private_mb(folder))
         except (OSError, KeyError, ValueError):
             continue  # it has ended
     return heaviest
+
+
+def _private_mb(process: Path) -> float:
+    fields = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+    return (int(fields["RssAnon"].split()[0]) + int(fields["VmSwap"].split()[0])) / 1000
 
 
 def _is_ours(pid: int) -> bool:

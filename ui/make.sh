@@ -47,28 +47,34 @@ find_node() {
 sum_of() { find "$@" -type f ! -path '*/node_modules/*' ! -name schema.ts -print | LC_ALL=C sort | xargs cksum | cksum | tr ' ' -; }
 
 packages() {
-    now="$(cksum <ui/package-lock.json | tr ' ' -)"
-    if [ "$(cat ui/node_modules/.console 2>/dev/null || true)" = "$now" ]; then return 0; fi
+    locked="$(cksum <ui/package-lock.json | tr ' ' -)"
+    if [ "$(cat ui/node_modules/.console 2>/dev/null || true)" = "$locked" ]; then return 0; fi
     say "console: installing what ui/package-lock.json pins (half a minute, once)"
     quietly npm ci --prefix ui --no-audit --no-fund --ignore-scripts
-    printf '%s' "$now" >ui/node_modules/.console
+    printf '%s' "$locked" >ui/node_modules/.console
 }
 
-case "$wanted" in
-build)
+build() {
     now="$(sum_of ui openapi.json)"
-    if [ -f "$static/index.html" ] && [ "$(cat "$static/.made-of" 2>/dev/null || true)" = "$now" ]; then exit 0; fi
+    if [ -f "$static/index.html" ] && [ "$(cat "$static/.made-of" 2>/dev/null || true)" = "$now" ]; then return 0; fi
     find_node
     packages
     say "console: building"
     quietly npm run --prefix ui build
     printf '%s' "$now" >"$static/.made-of"
+}
+
+case "$wanted" in
+build)
+    build
     ;;
 check)
     find_node
     packages
     echo "check: console types and lint" && quietly npm run --prefix ui check
     echo "check: console logic" && quietly npm run --prefix ui test
+    build
+    echo "check: console size" && quietly node ui/first-load.mjs "$static" && tail -n 1 "$log"
     ;;
 *)
     say "usage: make.sh build|check"

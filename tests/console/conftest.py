@@ -64,13 +64,18 @@ class Console:
         self.process = self.start()
 
 
+def build_console() -> None:
+    """Build it where something has changed; tests run in several processes."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    with (SHOTS / "building").open("w") as only_one:
+        fcntl.flock(only_one, fcntl.LOCK_EX)
+        subprocess.run([CLONE / "ui" / "make.sh", "build"], cwd=CLONE, check=True)
+
+
 @pytest.fixture(scope="session")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A console over digits, recorded answers where they are here, hostile rows, and a job that can be watched."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    with (SHOTS / "building").open("w") as only_one:  # tests run in several processes
-        fcntl.flock(only_one, fcntl.LOCK_EX)
-        subprocess.run([CLONE / "ui" / "make.sh", "build"], cwd=CLONE, check=True)
+    build_console()
     root = Root(tmp_path_factory.mktemp("console") / "root")
     add_digits(root)
     add_hostile(root)

@@ -9,7 +9,7 @@ import pytest
 from tests.console.conftest import SHOTS, Console
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.needs_browser
 
@@ -48,6 +48,28 @@ def test_a_threshold_that_is_moved_gives_the_figures_of_the_rows(page: Page, con
     page.get_by_role("button", name=re.compile("^Best F1")).click()
     page.wait_for_url(re.compile("at=0"))
     page.screenshot(path=SHOTS / "threshold.png", full_page=True)
+
+
+def test_figures_of_another_class_are_dimmed_until_its_own_are_here(page: Page, console: Console) -> None:
+    page.goto(f"/compare?run={console.jobs['knn']}&run={console.jobs['logistic']}&show=threshold&at=0.5")
+    figures = page.get_by_role("region", name="Figures at the threshold")
+    figures.wait_for()
+    held: list[Route] = []
+    page.route(re.compile("/comparison/thresholds.*positive=4"), lambda route: held.append(route))  # noqa: PLW0108 - playwright sets an attribute on it
+    page.get_by_label("positive").select_option("4")
+    page.locator(".stale[aria-busy=true]").filter(has=figures).last.wait_for(state="attached")
+    for _ in range(100):
+        if held:
+            break
+        page.wait_for_timeout(50)
+    assert figures.evaluate(
+        "each => Number(getComputedStyle(each).opacity) < 0.6 && getComputedStyle(each).pointerEvents === 'none'"
+    )
+    assert figures.get_by_role("row", name="Right: 9").count() == 1  # they are those of the class before
+    held[0].continue_()
+    figures.get_by_role("row", name="Right: 4").wait_for()
+    assert page.locator(".stale[aria-busy=true]").count() == 0
+    assert figures.evaluate("each => getComputedStyle(each).opacity") == "1"
 
 
 def test_a_score_without_classes_is_counted_and_a_bar_shows_its_rows(page: Page, console: Console) -> None:

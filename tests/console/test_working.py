@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.console.conftest import SHOTS, Console
@@ -232,6 +233,13 @@ def test_curves_of_all_classes_lie_over_each_other(page: Page, console: Console)
     page.wait_for_function("document.querySelectorAll('.curve-plot polyline').length === 1")
     box = plot.locator("polyline").bounding_box()
     assert box
-    page.mouse.click(box["x"] + 2, box["y"] + 2)
-    page.wait_for_url(re.compile("table=roc_auc"))
-    page.get_by_text(re.compile(r"^\d+ rows?$")).first.wait_for()
+    page.mouse.click(
+        box["x"] + box["width"] - 2, box["y"] + box["height"] - 2
+    )  # where all of the class are found, and others too
+    page.wait_for_url(re.compile("sort=output%2Fprobabilities%2F3"))
+    found = parse_qs(urlsplit(page.url).query)["where"][0]
+    threshold = float(found.removeprefix("output/probabilities/3 >= "))
+    rows = page.request.get(f"/api/v1/jobs/{console.jobs['knn']}/rows?limit=1000").json()["items"]
+    reached = sum(each["output/probabilities"][3] >= threshold for each in rows)
+    page.get_by_text(re.compile(rf"^{reached} rows?$")).first.wait_for()
+    assert 0 < reached <= len(rows)

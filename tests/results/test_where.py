@@ -22,6 +22,8 @@ ROW = {
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("`Z-a.b c/1` == 2 and `z-a.b C/0` < `Z-a.b c/1` and `Z-a.b c/2` is null", True),
+        ("output/0 is null", True),
         ("output == 7 and input/label != 3", False),
         ("output = 7 or input/label != 3", True),
         ("not output == 7 or flag", True),

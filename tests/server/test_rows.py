@@ -36,6 +36,7 @@ def opened(root: Root) -> Iterator[Instance]:
         "input/box/name is not null",
         "_index < 5 and _mode == 'pickle'",
         "input/even and not output",
+        "input/box/at/1 > 30 and input/box/at/2 is null",  # items of lists
     ],
 )
 @pytest.mark.parametrize("table", ["results", "graded/by row"])
@@ -52,7 +53,8 @@ def test_the_same_rows_are_found(opened: Instance, root: Root, where: str, table
 
 
 @pytest.mark.parametrize(
-    "column", ["input/number", "duration_seconds", "input/text", "input/odd", "output", "input/box/name"]
+    "column",
+    ["input/number", "duration_seconds", "input/text", "input/odd", "output", "input/box/name", "input/box/at/0"],
 )
 @pytest.mark.parametrize("falling", [False, True])
 def test_every_column_sorts_all_rows(opened: Instance, root: Root, column: str, falling: bool) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from starwhale.errors import CorruptedError, NotFoundError, StarwhaleError, UsageError, nearest
+from starwhale.errors import CorruptedError, NotFoundError, UsageError, nearest
 from starwhale.results.read import job_scope, table_names
+from starwhale.results.row_sorting import sort_numbers, sortable
 from starwhale.results.scan import RESULTS, SUMMARY, check_table, narrow_scope, row_order, whole_row
-from starwhale.results.where import Where, parse_where
+from starwhale.results.where import Where, item_place, parse_where
 from starwhale.results.where_columns import matching
 from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED_ERRORS, TableQuery, Value
 
@@ -294,11 +295,12 @@ class RowIndexes:
         return found
 
     def column(self, opened: OpenedTable, name: str) -> Any:  # Any: an Arrow array
-        """Return a whole column, kept for the next time; None where it is not simple."""
+        """Return a whole column, or one item of a column of lists, kept for the next time; None where it is not simple."""
         key = (*opened.key, name)
         found = self._get(key)
         if found is None:
-            found = opened.columns.column(name)
+            item = _list_item(opened, name)
+            found = opened.columns.column(name) if item is None else opened.columns.item(*item)
             if found is None:
                 return None
             self._keep(key, found, found.nbytes)
@@ -338,7 +340,7 @@ class RowIndexes:
         column = self.column(opened, sort)
         if column is None:
             return self._sorted_by_rows(opened, chosen, sort, is_falling=wanted.descending)
-        return _sorted(column, chosen, is_falling=wanted.descending)
+        return sort_numbers(column, chosen, is_falling=wanted.descending)
 
     def _in_row_order(self, opened: OpenedTable, chosen: Numbers) -> Numbers:
         """Order failed rows as their datasets do."""
@@ -363,7 +365,7 @@ class RowIndexes:
         """Sort by a column whose values are of several kinds, or no numbers and texts."""
         import numpy as np
 
-        values = [_sortable(row.get(name)) for row in self._narrow_rows(opened, [name])]
+        values = [sortable(row.get(name)) for row in self._narrow_rows(opened, [name])]
         with_value = [int(each) for each in chosen if values[each] is not None]
         without = [int(each) for each in chosen if values[each] is None]
         with_value.sort(key=lambda each: values[each] or (0, 0), reverse=is_falling)
@@ -378,7 +380,7 @@ class RowIndexes:
             ):  # a dataset is gone: there are no inputs to leave out
                 scope = narrow_scope(opened.scope, names)
         reader = self._stores.results.reader
-        folded = {each.casefold() for each in names}
+        folded = {each.casefold() for name in names for each in (name, item_place(name)[0])}
         page = reader.read_page(scope, TableQuery(table=opened.table), reader.first_cursor(opened.moment))
         count = 0
         while True:
@@ -456,29 +458,12 @@ def _give_back() -> None:
     pa.default_memory_pool().release_unused()
 
 
-def _sorted(column: Any, chosen: Numbers, *, is_falling: bool) -> Numbers:  # Any: an Arrow array
-    """Sort row numbers by their values, rows of one value in the table's order, rows without one last."""
-    import pyarrow as pa
-
-    values = column if len(chosen) == len(column) else column.take(pa.array(chosen))
-    if pa.types.is_boolean(values.type):
-        values = values.cast(pa.int8())
-    if pa.types.is_null(values.type):
-        return chosen
-    keys = [("value", "descending" if is_falling else "ascending")]
-    found = compute.sort_indices(pa.table({"value": values}), sort_keys=keys)  # what has no value comes last
-    return chosen[found.to_numpy()]
-
-
-def _sortable(value: Any) -> tuple[int, Any] | None:  # Any: a cell
-    """Return what orders a value among values of several kinds: numbers, then texts, then the others as they are written."""
-    if value is None or isinstance(value, StarwhaleError):
-        return None
-    if isinstance(value, (bool, int, float)):
-        return None if value != value else (0, value)  # noqa: PLR0124 - NaN has no place
-    to_text = getattr(value, "to_str", None)
-    text = to_text() if callable(to_text) else value
-    return (1, text) if isinstance(text, str) else (2, repr(value)[:200])
+def _list_item(opened: OpenedTable, name: str) -> tuple[str, int] | None:
+    """Return the column of lists, and the place in them, that a name such as `output/scores/3` means; None where it means none."""
+    lists, place = item_place(name)
+    kinds = opened.columns.kinds() if place is not None else {}
+    is_item = place is not None and name not in kinds and kinds.get(lists, "").startswith("list")
+    return (lists, place) if is_item and place is not None else None
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[range]:

@@ -2,7 +2,7 @@
 
 expression  = all {"or" all};  all = one {"and" one};  one = ["not"] one | "(" expression ")" | comparison
 comparison  = operand [("==" | "=" | "!=" | "<" | "<=" | ">" | ">=" | ["not"] "contains" | ["not"] "in") operand | "is" ["not"] "null"]
-operand     = number | "text" | true | false | null | [operand, …] | column | `any column`
+operand     = number | "text" | true | false | null | [operand, …] | column | `any column`; `output/scores/3` is item 3, from 0, of lists
 
 Nothing of it is run as code. Values of different types are unequal and have no order, so that such a row does not match; a missing value is
 null, which equals null alone.
@@ -35,6 +35,7 @@ _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator
 _CONSTANTS = {"true": True, "false": False, "null": None, "none": None}
 _WORDS = frozenset({"and", "or", "not", "is", "in", "contains", *_CONSTANTS})
 _DEEPEST = 50
+_LONGEST_PLACE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +186,15 @@ class _Parser:
         self._columns.setdefault(name)
         folded = name.casefold()
 
+        lists, place = item_place(folded)
+
         def read(row: Row) -> Any:  # Any: a cell
             if name in row:
                 return _plain(row[name])
-            return next((_plain(value) for each, value in row.items() if each.casefold() == folded), None)
+            for each, value in row.items():
+                if each.casefold() == folded:
+                    return _plain(value)
+            return None if place is None else _item(row, lists, place)
 
         return _Part(read, ("column", name))
 
@@ -224,6 +230,21 @@ class _Parser:
         place = f"at character {token.place + 1}" if token.kind != "end" else "at the end"
         message = f"where {self._text!r} breaks {place}: {what}"
         return UsageError(message, hint="write it like: output == 7 and input/label != 3; texts stand in quotes")
+
+
+def item_place(name: str) -> tuple[str, int | None]:
+    """Return the column of lists, and the place in them, that a name may mean: `output/scores/3` is item 3 of `output/scores`."""
+    lists, _, last = name.rpartition("/")
+    is_place = lists != "" and last.isascii() and last.isdecimal() and len(last) < _LONGEST_PLACE
+    return (lists, int(last)) if is_place else (name, None)
+
+
+def _item(row: Row, lists: str, place: int) -> Any:  # Any: a cell
+    """Return an item of a list of a row; None where the row has no such list, or a shorter one."""
+    for name, value in row.items():
+        if name.casefold() == lists and isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            return _plain(value[place]) if place < len(value) else None
+    return None
 
 
 def _constant(value: object) -> _Part:

@@ -77,7 +77,10 @@ export function useIds(job: string, table: string, isWanted: boolean): UseQueryR
   });
 }
 
-export function useHistogram(job: string, column: string, wanted: Pick<RowsWanted, "table" | "where">, bins = 30): UseQueryResult<HistogramView> {
+/** Bars that can be pressed: each has to be 24 pixels wide. */
+const BINS = 12;
+
+export function useHistogram(job: string, column: string, wanted: Pick<RowsWanted, "table" | "where">, bins = BINS): UseQueryResult<HistogramView> {
   return useQuery({
     queryKey: ["job", job, "histogram", column, wanted, bins],
     enabled: column !== "",

@@ -56,9 +56,7 @@ export function Table<T>(props: Props<T>): ReactNode {
   const [active, setActive] = useState(-1);
   const seen = windowOf(view, rowCount, rowHeight);
   const widthOf = (column: Column<T>): number => props.widths?.[column.id] ?? column.width;
-  const template = columns
-    .map((each, place) => (place === columns.length - 1 ? `minmax(${widthOf(each)}px, 1fr)` : `${widthOf(each)}px`))
-    .join(" ");
+  const template = tracksOf(columns, widthOf);
   const lefts = pinnedLefts(columns, widthOf);
 
   const measure = useCallback(() => {
@@ -209,6 +207,13 @@ function Grip({ width, onWidth }: { width: number; onWidth: (width: number) => v
       onPointerCancel={() => (begun.current = null)}
     />
   );
+}
+
+/** Widths of a row: what is left goes to the last column, or behind it where that holds numbers, which would end far from the others. */
+function tracksOf<T>(columns: readonly Column<T>[], widthOf: (column: Column<T>) => number): string {
+  const last = columns.at(-1);
+  const tracks = columns.map((each) => (each === last && each.align !== "right" ? `minmax(${widthOf(each)}px, 1fr)` : `${widthOf(each)}px`));
+  return [...tracks, ...(last?.align === "right" ? ["1fr"] : [])].join(" ");
 }
 
 function cellClass<T>(column: Column<T>): string {

@@ -46,11 +46,22 @@ interface Asked<T> {
   data: T | undefined;
   error: unknown;
   refetch: () => unknown;
+  /** Whether the data answers an earlier question, until this one is answered. */
+  isPlaceholderData?: boolean;
 }
 
-/** What was asked for, or a skeleton, or what is wrong. Data that is there stays when asking again fails. */
+/** What was asked for, or a skeleton, or what is wrong. Data that is there stays when asking again fails; that of an earlier question is dimmed. */
 export function Loaded<T>({ query, rows, children }: { query: Asked<T>; rows?: number; children: (data: T) => ReactNode }): ReactNode {
-  if (query.data !== undefined) return children(query.data);
+  if (query.data !== undefined) return <Stale isStale={query.isPlaceholderData === true}>{children(query.data)}</Stale>;
   if (query.error) return <Failure error={query.error} onAgain={() => void query.refetch()} />;
   return <Skeleton rows={rows ?? 6} />;
+}
+
+/** What answers an earlier question is dimmed and cannot be pressed, so that nobody takes it for the answer to this one. */
+export function Stale({ isStale, children }: { isStale: boolean; children: ReactNode }): ReactNode {
+  return (
+    <div className="stale" aria-busy={isStale}>
+      {children}
+    </div>
+  );
 }

@@ -14,6 +14,7 @@ from starwhale.storage.columns.encode import KEY_COLUMN, escape_name, kind_of, u
 from starwhale.storage.protocols import HIDDEN_COLUMNS, RETRIED
 from starwhale.storage.result_parts.result_rows import TAIL, ResultPosition, RowsView
 from starwhale.storage.result_parts.result_table import STORED_ID, TableView
+from starwhale.storage.result_parts.table_ids import ArrowIds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -198,6 +199,8 @@ class LoggedColumns:
         """Return a column; one of nulls where no row has it, None where it is not simple or rows were logged several times."""
         import pyarrow as pa
 
+        if name == "id" and isinstance(self._view.ids, ArrowIds):
+            return self._view.ids.array
         if name == "id":
             kinds = {type(each) for each in self._view.ids}
             return (

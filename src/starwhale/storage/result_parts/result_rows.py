@@ -97,7 +97,7 @@ class RowsView:
         self._readers: dict[int, DatasetReader | None] = {}
         self._page_rows: dict[int, int] = {}
         has_own = any(table.table_name == RESULTS for part in parts for table in part.tables)
-        self._own = TableView(store, scope.owner, RESULTS, parts) if has_own else None
+        self._own = TableView(store, scope.owner, RESULTS, parts, is_looked_up=True) if has_own else None
         self._tail = self._only_own() if self._own else []
 
     def bounds(self, query: TableQuery) -> tuple[ResultPosition, ResultPosition]:

@@ -32,6 +32,8 @@ TRIES = 5
 """A page is tried so often while compactions move its rows away."""
 VIEWS = 8
 """Views that are kept for the next page."""
+VIEW_ROWS = 2_000_000
+"""Ids of logged tables that these hold together, where there are several: a table that grows has a view for every commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +198,13 @@ class ResultReader:
         with self._lock:
             self._views[scope.owner, table, taken] = _View(scope, parts, view)
             self._views.move_to_end((scope.owner, table, taken))
-            while len(self._views) > VIEWS:
+            while len(self._views) > 1 and (len(self._views) > VIEWS or self._held_rows() > VIEW_ROWS):
                 self._views.popitem(last=False)
         return taken, view
+
+    def _held_rows(self) -> int:
+        views = [each.rows for each in self._views.values()]
+        return sum(len(each.ids) for each in views if isinstance(each, TableView))
 
     def _make_view(self, scope: ResultScope, table: str, parts: Sequence[PartRecord]) -> RowsView | TableView:
         if table == RESULTS:
@@ -229,11 +235,11 @@ def _read_rows(view: TableView, start: int, stop: int) -> tuple[dict[str, list[V
     """Read rows of a logged table, fewer than asked for when they are large."""
     if start >= stop:
         return {}, 0
-    sample = view.rows(view.ids[start : min(stop, start + 8)])
+    _, sample = view.rows_between(start, min(stop, start + 8))
     weight = sum(max(map(weigh, values), default=0) for values in sample.values())
     stop = min(stop, start + max(PAGE_BYTES // max(weight, 1), 1))
-    ids = view.ids[start:stop]
-    return {"id": list(ids), **view.rows(ids)}, len(ids)
+    ids, columns = view.rows_between(start, stop)
+    return {"id": list(ids), **columns}, len(ids)
 
 
 def _read_cursor(cursor: str) -> tuple[int, ResultPosition]:

@@ -18,7 +18,9 @@ import { useUrlState } from "../urlState";
 import { likelyTruth, scoreChoices, truthChoices } from "./scoreChoice";
 
 const NONE = "(none)";
-const BARS = 50;
+/** Bars of a histogram of scores: each is pressed, and has to be 24 pixels wide for that. */
+const BARS = { narrow: 12, wide: 18 };
+const NARROW = 560;
 
 export function Threshold({ runs }: { runs: readonly string[] }): ReactNode {
   const url = useUrlState();
@@ -119,7 +121,7 @@ function Moved({ view, score, truth, isResults }: MovedProps): ReactNode {
         A row is called {hasClasses ? view.positive : "good"} where its score is at least {number(threshold)}; counts are exact. A threshold that was chosen by looking at these rows does better on
         them than on new ones.{unlike(runs)}
       </p>
-      <Spreads view={view} score={score} threshold={threshold} isResults={isResults && view.item === null} truth={truth} />
+      <Spreads view={view} score={score} threshold={threshold} isResults={isResults} truth={truth} />
       {hasClasses && <Curves runs={runs} rows={rows} place={place} />}
     </>
   );
@@ -169,7 +171,13 @@ function FigureTable({ runs, rows, place, hasClasses, positive }: { runs: readon
       </>
     );
   };
-  const counts = (of: (called: { tp: number; fp: number; fn: number; tn: number }) => number): ReactNode[] => at.map((each) => number(of(each)));
+  const counts = (of: (called: { tp: number; fp: number; fn: number; tn: number }) => number): ReactNode[] =>
+    at.map((each, run) => (
+      <>
+        {number(of(each))}
+        {run > 0 && <span className="change" />}
+      </>
+    ));
   const shares = at.map((each) => each.tp / (each.tp + each.fn));
   return (
     <div className="table-scroll" tabIndex={0} role="region" aria-label="Figures at the threshold">
@@ -215,14 +223,15 @@ function Spreads({ view, score, threshold, isResults, truth }: { view: Threshold
       {view.runs.map((run) => (
         <Section key={run.id} title={`Scores of ${run.name}`}>
           <ScoreBars
-            bars={barsOf(view.thresholds, run, BARS)}
+            bars={barsOf(view.thresholds, run, window.innerWidth < NARROW ? BARS.narrow : BARS.wide)}
             threshold={threshold}
             label={`Scores of ${run.name}`}
             names={hasClasses ? [view.positive, "others"] : ["rows", null]}
             onPick={
               isResults
                 ? (bar, isLast) => {
-                    const within = `${column(score)} >= ${bar.low} and ${column(score)} ${isLast ? "<=" : "<"} ${bar.high}`;
+                    const held = column(view.item === null ? score : `${score}/${view.item}`);
+                    const within = `${held} >= ${bar.low} and ${held} ${isLast ? "<=" : "<"} ${bar.high}`;
                     void navigate(`/jobs/${run.id}/rows?${new URLSearchParams({ where: truth === "" ? within : both(within, `${column(truth)} is not null`) }).toString()}`);
                   }
                 : undefined

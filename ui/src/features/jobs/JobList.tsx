@@ -6,7 +6,7 @@ import { useNavigate } from "react-router";
 import { ApiError } from "../../api/client";
 import { useJobs, type JobsWanted } from "../../api/jobs";
 import type { JobRow } from "../../api/schema";
-import { Empty, Failure, Skeleton } from "../../components/states";
+import { Empty, Failure, Skeleton, Stale } from "../../components/states";
 import { Table } from "../../components/Table";
 import { count } from "../../lib/format";
 import { useKept } from "../kept";
@@ -66,7 +66,7 @@ export function JobList({ project }: { project: string }): ReactNode {
           error={filterError}
         />
         <span className="muted num" role="status">
-          {jobs.isPending ? "…" : count(total, "evaluation")}
+          {jobs.isPending || jobs.isPlaceholderData ? "…" : count(total, "evaluation")}
         </span>
         <ViewMenu />
         <ColumnChooser all={[...Object.keys(FACTS), ...metrics]} shown={shown} onChange={(next) => url.set({ col: next })} title={(name) => FACTS[name]?.title ?? metricTitle(name)} pinned={url.all("pin")} onPin={(pin) => url.set({ pin })} />
@@ -78,21 +78,23 @@ export function JobList({ project }: { project: string }): ReactNode {
       ) : total === 0 ? (
         <NoJobs isFiltered={isFiltered} isRemoved={wanted.removed} onClear={() => url.set({ search: null, where: null })} />
       ) : (
-        <Table
-          label="Evaluations"
-          columns={jobColumns(shown, rows, url.all("pin"), { isChosen: (job) => chosen.includes(job.id), onChoose: toggle })}
-          rowCount={total}
-          rowAt={(index) => rows[index]}
-          onSight={onSight}
-          sort={{ column: wanted.sort, descending: wanted.descending }}
-          onSort={(sort) => url.set({ sort: sort.column, asc: !sort.descending })}
-          onOpen={(job) => void navigate(`/jobs/${job.id}`)}
-          onChoose={toggle}
-          isChosen={(job) => chosen.includes(job.id)}
-          widths={widths}
-          onWidth={(column, width) => setWidths({ ...widths, [column]: width })}
-          height="max(320px, calc(100vh - 250px))"
-        />
+        <Stale isStale={jobs.isPlaceholderData}>
+          <Table
+            label="Evaluations"
+            columns={jobColumns(shown, rows, url.all("pin"), { isChosen: (job) => chosen.includes(job.id), onChoose: toggle })}
+            rowCount={total}
+            rowAt={(index) => rows[index]}
+            onSight={onSight}
+            sort={{ column: wanted.sort, descending: wanted.descending }}
+            onSort={(sort) => url.set({ sort: sort.column, asc: !sort.descending })}
+            onOpen={(job) => void navigate(`/jobs/${job.id}`)}
+            onChoose={toggle}
+            isChosen={(job) => chosen.includes(job.id)}
+            widths={widths}
+            onWidth={(column, width) => setWidths({ ...widths, [column]: width })}
+            height="max(320px, calc(100vh - 250px))"
+          />
+        </Stale>
       )}
       <SelectionBar jobs={rows} chosen={chosen} areRemoved={wanted.removed} onChange={(run) => url.set({ run })} />
     </>

@@ -3,12 +3,13 @@
 import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 
-import type { JobView } from "../../api/schema";
+import type { JobView, TableView } from "../../api/schema";
 import { useSeriesOf, useTables } from "../../api/tables";
 import { colourOf, CurvePlot } from "../../components/CurvePlot";
 import { Section } from "../../components/PageHead";
 import { Failure, Skeleton } from "../../components/states";
 import { asNumber, isObject, type Cell } from "../../lib/cell";
+import { column } from "../../lib/where";
 import { prOfRoc, type Point } from "../../lib/threshold";
 
 export const PREFIX = "roc_auc/";
@@ -69,6 +70,7 @@ function Drawn({ view, all, chosen, isPr }: { view: JobView; all: readonly strin
   const navigate = useNavigate();
   const job = view.job.id;
   const series = useSeriesOf(chosen.map((each) => ({ job, table: PREFIX + each })), ["fpr", "tpr", "threshold"]);
+  const scores = scoresOf(useTables(job).data ?? []);
   const failed = series.find((each) => each.error);
   if (failed) return <Failure error={failed.error} onAgain={() => void failed.refetch()} />;
   if (series.some((each) => each.data === undefined)) return <Skeleton rows={8} />;
@@ -94,13 +96,27 @@ function Drawn({ view, all, chosen, isPr }: { view: JobView; all: readonly strin
         onPick={(curve, place) => {
           const shift = (rates[curve]?.threshold.length ?? 0) - (curves[curve]?.points.length ?? 0); // a point of no rows has no precision
           const threshold = rates[curve]?.threshold[place + shift];
-          const where = threshold !== undefined && Number.isFinite(threshold) ? `threshold == ${threshold}` : "";
-          void navigate(`/jobs/${job}/tables?${new URLSearchParams({ table: PREFIX + (chosen[curve] ?? ""), where }).toString()}`);
+          const name = chosen[curve] ?? "";
+          const item = scores === undefined ? "" : `${scores}/${placeOfClass(name, all)}`;
+          const isFinite = threshold !== undefined && Number.isFinite(threshold);
+          if (item === "") void navigate(`/jobs/${job}/tables?${new URLSearchParams({ table: PREFIX + name, where: isFinite ? `threshold == ${threshold}` : "" }).toString()}`);
+          else void navigate(`/jobs/${job}/rows?${new URLSearchParams({ where: `${column(item)} >= ${isFinite ? threshold : 1e308}`, sort: item }).toString()}`);
         }}
       />
-      <p className="muted">Press a point to see its threshold.</p>
+      <p className="muted">{scores === undefined ? "Press a point to see its threshold." : "Press a point to see the rows that its threshold calls of the class, the nearest to it first."}</p>
     </>
   );
+}
+
+/** The column of lists of scores, one for each class, where exactly one is there. */
+export function scoresOf(tables: readonly TableView[]): string | undefined {
+  const lists = tables.find((each) => each.name === "results")?.columns.filter((each) => each.kind === "list<float>") ?? [];
+  return lists.length === 1 ? lists[0]?.name : undefined;
+}
+
+/** Where the score of a class stands in a list: at the class itself where all are numbers of places, else at its place among their names. */
+export function placeOfClass(name: string, all: readonly string[]): number {
+  return all.every((each) => /^\d{1,3}$/.test(each)) ? Number(name) : [...all].sort().indexOf(name);
 }
 
 /** Rows of a class and of all others, as the table of classes has them; null where it does not say. */
