@@ -165,7 +165,7 @@ def test_a_driver_that_dies_again_and_again_completes(job: LedgerJob, undisturbe
 
 # ------------------------------------------------------------------------------ what is committed beside predict, and what is cut
 
-MANY = 240
+MANY = 340
 BESIDE = 3
 """The commit of this number is the first that takes place while the next range is predicted: the ranges before are short, or grow."""
 COME_BY = {"committed": BESIDE + 2}

@@ -43,6 +43,7 @@ class Rules:
     give_back_suspect: Callable[..., Sequence[RowRange]] = ledger.give_back_suspect
     free_failed: Callable[[RowRange, Sequence[int], Queue], Sequence[RowRange]] = ledger.free_failed
     split: Callable[..., Sequence[RowRange]] = ledger.split
+    shorten: Callable[..., tuple[RowRange, RowRange | None]] = ledger.shorten
     choose: Callable[..., Sequence[RowRange]] = together.choose
     commit_together: Callable[..., tuple[list[RowRange], list[RowRange]]] = together.commit
     split_together: Callable[..., list[list[RowRange]]] = together.split
@@ -117,6 +118,7 @@ class Simulation:
         self.in_flight: list[Message] = []
         self.cut: set[Message] = set()
         self.together = 0
+        self.shortened = 0
         self.refused = 0
         self.has_deadlines = choose(2) == 0
         if choose(3) == 0:
@@ -211,6 +213,10 @@ class Simulation:
         if chosen is None:
             return
         behind = sorted((each for each in free if each.start > chosen.start), key=lambda r: r.start)
+        chosen, rest = self.rules.shorten(chosen, self.queue, pace)
+        if rest is not None:
+            self.ranges[rest.start], behind = rest, []
+            self.shortened += 1
         deadline_s = self.now_s + TTL_S if self.has_deadlines else None
         self.grants += 1
         pieces: list[Piece] = []
@@ -427,10 +433,14 @@ class Simulation:
         assert position == self.queue.cursor
 
 
-def simulate(seed: int, count: int, rules: Rules | None = None) -> tuple[int, int, int, int]:
-    """Run schedules; returns how many leases were granted, commits refused, failed rows tried again, and leases were of several ranges."""
+def simulate(seed: int, count: int, rules: Rules | None = None) -> tuple[int, int, int, int, int]:
+    """Run schedules.
+
+    Returns:
+        How many leases were granted, commits refused, failed rows tried again, leases were of several ranges, and free ranges were cut.
+    """
     source = random.Random(seed)
-    granted = refused = retried = grouped = 0
+    granted = refused = retried = grouped = shortened = 0
     for _ in range(count):
         simulation = Simulation(source, rules or Rules())
         simulation.run()
@@ -438,7 +448,8 @@ def simulate(seed: int, count: int, rules: Rules | None = None) -> tuple[int, in
         refused += simulation.refused
         retried += simulation.retried
         grouped += simulation.together
-    return granted, refused, retried, grouped
+        shortened += simulation.shortened
+    return granted, refused, retried, grouped, shortened
 
 
 @pytest.mark.parametrize(
@@ -446,11 +457,12 @@ def simulate(seed: int, count: int, rules: Rules | None = None) -> tuple[int, in
 )
 def test_every_row_is_done_once_whatever_happens(seed: int) -> None:
     count = SCHEDULES // SEEDS
-    granted, refused, retried, grouped = simulate(seed, count)
+    granted, refused, retried, grouped, shortened = simulate(seed, count)
     assert granted > 3 * count, "the schedules hand out rows again and again"
     assert refused > count, "late and doubled commits are part of them"
     assert retried > count // 2, "rows that failed are tried again"
     assert grouped > count // 5, "ranges are leased together"
+    assert shortened > count // 100, "long ones are cut"
 
 
 def no_check_of_epochs(
@@ -505,6 +517,10 @@ def renewed_by_anybody(each: RowRange, _holder: str, deadline_s: float) -> RowRa
 
 def renewals_are_forgotten(each: RowRange, _holder: str, _deadline_s: float) -> RowRange:
     return each
+
+
+def rest_of_a_long_range_is_lost(each: RowRange, queue: Queue, pace: Pace) -> tuple[RowRange, RowRange | None]:
+    return ledger.shorten(each, queue, pace)[0], None
 
 
 def second_half_is_lost(each: RowRange, batch: int, *, is_alone: bool) -> Sequence[RowRange]:
@@ -630,6 +646,7 @@ def simulate_seeds(seeds: Sequence[int], rules: Rules) -> None:
         pytest.param(Rules(release=never_released), id="leases never end"),
         pytest.param(Rules(renew=renewed_by_anybody), id="anybody renews a lease"),
         pytest.param(Rules(renew=renewals_are_forgotten), id="renewals are forgotten"),
+        pytest.param(Rules(shorten=rest_of_a_long_range_is_lost), id="the rest of a long range is lost"),
         pytest.param(Rules(give_back_suspect=second_half_is_lost), id="half a suspect is lost"),
         pytest.param(Rules(give_back_suspect=suspects_are_forgotten), id="a death leaves no suspect"),
         pytest.param(Rules(give_back_suspect=halves_overlap), id="halves overlap"),

@@ -153,8 +153,8 @@ def test_ranges_adapt_to_a_second_of_work_and_follow_the_speed() -> None:
     ledger = Ledger(Queue(total=60_000, batch=4), 2000.0)
     work(ledger)
     sizes = [stop - start for start, stop in ledger.committed]
-    assert sizes[:3] == [4, 32, 256]
-    assert set(sizes[6:-1]) == {2000}, sizes
+    assert sizes[:2] == [4, 256]
+    assert set(sizes[4:-1]) == {2000}, sizes
     ledger = Ledger(Queue(total=20_000, batch=1), 2000.0)
     feed = RangeFeed(cast("TaskStores", ledger))
     done, seen = None, 0

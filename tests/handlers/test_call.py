@@ -45,12 +45,14 @@ def found(folder: Path, code: str) -> tuple[str, dict[str, HandlerRecord]]:
     return name, discover(folder, [name])
 
 
-def run(record: HandlerRecord, context: Context, count: int = 10) -> Any:
+def run(record: HandlerRecord, context: Context, count: int = 10, *, late_s: float = 60.0) -> Any:
     rows = Rows(keys=list(range(count)), columns={"number": list(range(count))})
     lease = RangeLease(
         job_id="job", step="s", dataset_position=0, start=0, stop=count, epoch=1, batch=record.batch_size
     )
-    return PredictRunner(load(record), context, Rules.make(record, None)).run(rows, lease, DATASET)
+    runner = PredictRunner(load(record), context, Rules.make(record, None))
+    runner.late_s = late_s
+    return runner.run(rows, lease, DATASET)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +99,21 @@ def test_large_outputs_are_committed_before_the_end_of_the_range(tmp_path: Path,
     assert run(records[f"{name}:logged"], context).stop == 3
     context.log_buffer.drain()
     assert run(records[f"{name}:small"], context).stop is None
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_range_that_takes_too_long_is_cut_behind_what_was_done(tmp_path: Path, context: Context, batch: int) -> None:
+    code = f"""
+    import starwhale.handlers.decorators as evaluation
+    @evaluation.predict(batch_size={batch})
+    def predict(data):
+        return [7] * {batch}
+    """
+    name, records = found(tmp_path, code)
+    record = records[f"{name}:predict"]
+    draft = run(record, context, late_s=0.0)
+    assert (draft.stop, draft.rows_done) == (batch, batch), "one call is made, whatever it takes"
+    assert run(record, context, batch, late_s=0.0).stop is None, "there is no rest"
 
 
 def test_failing_row_keeps_the_batches_before(tmp_path: Path, context: Context) -> None:

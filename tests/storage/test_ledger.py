@@ -300,6 +300,10 @@ class _Memory:
             first, start = fresh, fresh.start
         behind = sorted((each for each in self.ranges[position] if each.start > start), key=lambda each: each.start)
         free_behind = [each for each in behind if each.state is RangeState.FREE]
+        first, rest = rules.shorten(first, self.queues[position], pace)
+        if rest is not None:
+            self.ranges[position].append(rest)
+            free_behind = []
         chosen = together.choose(first, free_behind, self.queues[position], pace)
         granted = [rules.grant(each, holder) for each in chosen]
         self._put(position, granted)

@@ -26,7 +26,9 @@ MAX_RANGE_ROWS = 65_536
 """Most rows of one range, whatever the speed."""
 TARGET_S = 1.0
 """Seconds of work that a range should hold: commits come about once a second."""
-GROWTH = 8
+LATE_S = 2.0
+"""After so long what was done of a range is committed, and the rest of it given back: its rows take longer than those before them."""
+GROWTH = 64
 """A range is at most so many times as large as the largest that the task has finished."""
 
 
@@ -86,6 +88,8 @@ class Pace:
     """Tasks that share the queue."""
     wanted: int = 0
     """Rows that it can begin with at once, where it knows by itself; 0 leaves it to what it has measured."""
+    most: int = MAX_RANGE_ROWS
+    """Rows that are not too many bytes for one range."""
 
 
 def tile(total: int, batch: int, chosen: Sequence[int]) -> list[RowRange]:
@@ -121,7 +125,7 @@ def range_rows(queue: Queue, pace: Pace) -> int:
     left = queue.total - queue.cursor
     fair = left / (2 * max(pace.tasks, 1)) if pace.tasks > 1 else left
     fit = pace.wanted or min(speed * TARGET_S, pace.rows * GROWTH)
-    wanted = min(fit, MAX_RANGE_ROWS, max(fair, queue.batch))
+    wanted = min(fit, MAX_RANGE_ROWS, pace.most, max(fair, queue.batch))
     return max(int(wanted) // queue.batch, 1) * queue.batch
 
 
@@ -131,6 +135,29 @@ def cut(queue: Queue, rows: int) -> tuple[Queue, RowRange | None]:
         return queue, None
     stop = min(queue.cursor + max(rows, 1), queue.total)
     return dataclasses.replace(queue, cursor=stop), RowRange(start=queue.cursor, stop=stop)
+
+
+def shorten(row_range: RowRange, queue: Queue, pace: Pace) -> tuple[RowRange, RowRange | None]:
+    """Cut a free range that is much longer than what its next holder does in its time; suspects stay what they are.
+
+    Returns:
+        The range, and the rest of it, which is free too; None where it is not cut.
+
+    Example:
+        >>> first, rest = shorten(
+        ...     RowRange(start=8, stop=72), Queue(total=99, batch=4, cursor=99), Pace(rows=10, seconds=1.0)
+        ... )
+        >>> (first.start, first.stop), rest and (rest.start, rest.stop)
+        ((8, 16), (16, 72))
+    """
+    if pace.rows == 0 or row_range.crashes or row_range.start % queue.batch:
+        return row_range, None
+    left = Queue(total=row_range.stop, batch=queue.batch, cursor=row_range.start)
+    rows = range_rows(left, dataclasses.replace(pace, tasks=1))
+    if row_range.stop - row_range.start < 2 * rows:
+        return row_range, None
+    middle = row_range.start + rows
+    return dataclasses.replace(row_range, stop=middle), dataclasses.replace(row_range, start=middle)
 
 
 def grant(row_range: RowRange, holder: str, deadline_s: float | None = None) -> RowRange:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from starwhale.errors import MediaError, UnsupportedValueError
-from starwhale.media.dtype import BYTES, DType, dtype_name, numpy_dtype
+from starwhale.media.dtype import BYTES, DType, dtype_name, named, numpy_dtype
 from starwhale.media.link import Link
 from starwhale.media.mime import MIME_BY_VALUE, MIMEType
 from starwhale.media.optional import require
@@ -220,7 +220,7 @@ class BaseArtifact(MediaValue):
         made.display_name = state["display_name"]
         made.shape = list(state["shape"])
         made.mime_type = MIME_BY_VALUE[state["mime_type"]]
-        made.dtype = DType(state["dtype"])
+        made.dtype = named(state["dtype"])
         if len(state) > 4:  # the usual four are all there is, mostly
             made._restore(state)  # noqa: SLF001 - its own class
         return made
@@ -232,7 +232,7 @@ class BaseArtifact(MediaValue):
             return [cls.from_state(state, source) for source in sources]
         new, made = cls.__new__, list[Self]()
         name, shape, mime_type = state["display_name"], state["shape"], MIME_BY_VALUE[state["mime_type"]]
-        dtype = DType(state["dtype"])
+        dtype = named(state["dtype"])
         for source in sources:
             value = new(cls)
             value._content = source.content if type(source) is BytesSource else source  # noqa: SLF001 - its own class

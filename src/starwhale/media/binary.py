@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -81,15 +82,19 @@ class NumpyBinary(BaseArtifact):
     def to_numpy(self) -> Any:  # Any: NumPy is optional
         """Return the array, which is writable and owns its memory."""
         numpy = loaded("numpy") or require("numpy", purpose="NumpyBinary.to_numpy()")
-        content, dtype = self.to_bytes(), numpy_dtype(self.dtype, numpy)
+        content = self.to_bytes()
+        if self._has_shape and isinstance(self.dtype, str):
+            dtype, size = _layout(self.dtype, tuple(self.shape))
+            if size == len(content):
+                return numpy.ndarray(self.shape, dtype, content).copy()
+        dtype = numpy_dtype(self.dtype, numpy)
         if not self._has_shape:
             self._check(content, len(content) // dtype.itemsize * dtype.itemsize, dtype)
             return numpy.frombuffer(content, dtype=dtype).copy()
         shape: Any = self.shape  # Any: the sizes are looked at below
         if None in shape or -1 in shape:
             return numpy.frombuffer(content, dtype=dtype).reshape([-1 if n is None else n for n in shape]).copy()
-        if len(content) != prod(shape) * dtype.itemsize:
-            self._check(content, prod(shape) * dtype.itemsize, dtype)
+        self._check(content, prod(shape) * dtype.itemsize, dtype)
         return numpy.ndarray(shape, dtype, content).copy()
 
     def _check(self, content: bytes, expected: int, dtype: object) -> None:
@@ -97,3 +102,13 @@ class NumpyBinary(BaseArtifact):
             raise UnsupportedValueError(
                 f"{len(content)} bytes are not an array of {dtype} with shape {self.shape}, which takes {expected}"
             )
+
+
+@lru_cache(maxsize=64)  # asked for by each row of many, and of few shapes
+def _layout(dtype: str, shape: tuple[int | None, ...]) -> tuple[Any, int | None]:  # Any: NumPy is optional
+    """Return the NumPy type, and the bytes of an array of it; None where its content has to tell its shape."""
+    import numpy as np
+
+    made = numpy_dtype(dtype, np)
+    sizes = [size for size in shape if size is not None and size >= 0]
+    return made, prod(sizes) * made.itemsize if len(sizes) == len(shape) else None

@@ -32,6 +32,12 @@ class DType(str):
     __hash__ = str.__hash__
 
 
+@lru_cache(maxsize=64)
+def named(name: str) -> DType:
+    """Return the one name for an element type: values of many rows share it, and what is known of it is found by it at once."""
+    return DType(name)
+
+
 UINT8 = DType("uint8")
 FLOAT64 = DType("float64")
 BYTES = DType("bytes_")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.job import DatasetInput, Step, Task, attempt_key, task_place
-from starwhale.domain.ledger import GROWTH, Pace
+from starwhale.domain.ledger import Pace
 from starwhale.media import codec
 from starwhale.media.artifact import BaseArtifact
 from starwhale.media.source import Source
@@ -365,13 +365,8 @@ class LocalTaskStores:
             return self._last_pace
         if done.lease is None or done.rows_done == 0:
             return Pace(tasks=tasks)
-        rows = done.rows_done
-        most = max(
-            self._fitting(done.lease.dataset_position) // GROWTH, 1
-        )  # the rules let a range grow to so many times the last
-        if rows > most:
-            return Pace(rows=most, seconds=done.seconds * most / rows, tasks=tasks)
-        return Pace(rows=rows, seconds=done.seconds, tasks=tasks)
+        most = max(self._fitting(done.lease.dataset_position), 1)
+        return Pace(rows=done.rows_done, seconds=done.seconds, tasks=tasks, most=most)
 
     def _most_rows(self) -> int:
         """Return how many rows of the dataset with the largest rows a range may hold."""

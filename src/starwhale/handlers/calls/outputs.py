@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import CoroutineType
-from typing import Any
+from typing import Any, TypeVar
 
 from starwhale.errors import FieldNameError, HandlerError, UnsupportedValueError, UsageError
 from starwhale.media.codec import pack
@@ -17,53 +17,79 @@ from starwhale.storage.protocols import Key, Value
 
 _SCALARS = frozenset({bool, int, float, str, bytes})
 _NUMBERS = frozenset("biufc")
+_NONE = type(None)
+T = TypeVar("T")
 PICKLED = "__pickled"
 """Hidden column: True where `output` is pickle bytes."""
 
 
 @dataclass(slots=True)
 class Outputs:
-    """Outputs of some rows, row by row, and the columns that they become."""
+    """Outputs of the first rows of a range, one for each, and the columns that they become."""
 
-    ranks: list[int] = field(default_factory=list[int])
-    """Ranks of the rows."""
-    keys: list[Key] = field(default_factory=list[Key])
-    """Their keys."""
     seconds: list[float] = field(default_factory=list[float])
-    """How long the call took that made each."""
+    """How long the call took that made each; 0 where a row has none."""
     values: list[Value] = field(default_factory=list[Value])
-    """What it returned."""
+    """What it returned; None where a row has no output."""
 
-    def draft(self, log_mode: str, refuse: Callable[[int, UsageError], None]) -> TableDraft:
+    def leave_out(self, count: int) -> None:
+        """Take note that the next rows have no output."""
+        self.values += [None] * count
+        self.seconds += [0.0] * count
+
+    def keep(self, count: int) -> None:
+        """Forget all rows but the first ones."""
+        del self.values[count:], self.seconds[count:]
+
+    def draft(
+        self, ranks: Sequence[int], keys: Sequence[Key], log_mode: str, refuse: Callable[[int, UsageError], None]
+    ) -> TableDraft:
         """Return the table.
 
         Args:
+            ranks: Ranks of the rows, of these and maybe of more.
+            keys: Their keys.
             log_mode: `plain` or `pickle`.
             refuse: Told of a position whose value cannot be stored; it raises, or returns to have the row left out.
         """
-        if _SCALARS.issuperset(map(type, self.values)):
-            return self._table(range(len(self.values)), {"output": self.values})
+        kinds = set(map(type, self.values))
+        kept: Sequence[int] = range(len(self.values))
+        if _NONE in kinds:
+            kept = [position for position, value in enumerate(self.values) if value is not None]
+            kinds.discard(_NONE)
+        if kinds <= _SCALARS:
+            columns = {"output": _chosen(self.values, kept)}
+        else:
+            kept, columns = self._converted(kept, log_mode, refuse)
+        return TableDraft(
+            name="predictions",
+            ids=_chosen(ranks, kept),
+            columns={"_index": _chosen(keys, kept), "duration_seconds": _chosen(self.seconds, kept), **columns},
+        )
+
+    def _converted(
+        self, positions: Sequence[int], log_mode: str, refuse: Callable[[int, UsageError], None]
+    ) -> tuple[list[int], dict[str, list[Value]]]:
+        """Turn values into columns; returns the positions of those that can be stored, too."""
         convert = _plain if log_mode == "plain" else _pickled
         _refuse_coroutines(self.values)
         kept: list[int] = []
         rows: list[dict[str, Value]] = []
-        for position, value in enumerate(self.values):
+        for position in positions:
+            value = self.values[position]
             try:
                 rows.append({"output": value} if type(value) in _SCALARS else convert(value))
                 kept.append(position)
             except (UnsupportedValueError, FieldNameError) as error:
                 refuse(position, error)
         names = dict.fromkeys(name for row in rows for name in row)
-        return self._table(kept, {name: [row.get(name) for row in rows] for name in names})
+        return kept, {name: [row.get(name) for row in rows] for name in names}
 
-    def _table(self, kept: Sequence[int], columns: dict[str, list[Value]]) -> TableDraft:
-        ranks, keys, seconds = self.ranks, self.keys, self.seconds
-        if len(kept) != len(ranks):
-            ranks, keys = [ranks[p] for p in kept], [keys[p] for p in kept]
-            seconds = [seconds[p] for p in kept]
-        return TableDraft(
-            name="predictions", ids=list(ranks), columns={"_index": keys, "duration_seconds": seconds, **columns}
-        )
+
+def _chosen(column: Sequence[T], positions: Sequence[int]) -> list[T]:
+    if type(positions) is range:
+        return list(column[: len(positions)])
+    return [column[position] for position in positions]
 
 
 def _refuse_coroutines(values: Sequence[Value]) -> None:

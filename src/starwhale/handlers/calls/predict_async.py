@@ -194,15 +194,13 @@ class AsyncRunner:
         lease, calls = opened.lease, opened.calls
         part = RangePart(self._rules, lease, opened.dataset, [key for call in calls for key in call.keys])
         part.began, part.size = opened.began, opened.size
-        at = 0
         for call in calls:
             assert call.tried is not None  # noqa: S101 - the caller has looked
             if call.tried.error is None:
-                part.add(at, call.tried)
+                part.add(call.tried.result, call.tried.elapsed_s, tries=call.tried.tries)
             else:
                 part.predict_s += call.tried.elapsed_s
                 part.note_failure(call.tried, call.keys)
-            at += len(call.keys)
         made = part.draft()
         if made is not None:
             logged = LogBuffer()

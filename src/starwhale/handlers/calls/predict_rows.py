@@ -13,6 +13,7 @@ from typing import Any
 
 from starwhale.domain.features import Features, feature_rows
 from starwhale.domain.job import DatasetInput, HandlerRecord, TaskError
+from starwhale.domain.ledger import LATE_S
 from starwhale.domain.row_id import make_row_id
 from starwhale.domain.uri import parse_uri
 from starwhale.errors import HandlerError, UserCodeError
@@ -29,6 +30,9 @@ from starwhale.storage.part import PartDraft, RangeLease
 from starwhale.storage.protocols import Key, Rows
 
 logger = logging.getLogger(__name__)
+
+LOOK_S = 0.01
+"""How often is looked whether a stop was asked for, between two calls."""
 
 
 def calling(record: HandlerRecord, function: UserFunction) -> Callable[[Any, External], Any] | None:
@@ -102,6 +106,8 @@ class PredictRunner:
         self._function = bound.function
         self._with_external = calling(bound.record, bound.function)
         self._context = context
+        self.late_s = LATE_S
+        """After so long no more rows of a range are begun."""
         self._running: RangePart | None = None
         self._clock: RowClock | None = None
 
@@ -138,15 +144,15 @@ class PredictRunner:
         """Predict the rows of a range, batch by batch.
 
         Returns:
-            What to commit; its `stop` is set when a stop was asked for in between, or when outputs are so large that they have to be
-            committed before the end of the range. None when nothing was done before that.
+            What to commit; its `stop` is set when a stop was asked for in between, when outputs are so large that they have to be
+            committed before the end of the range, or when it takes longer than ranges should. None when nothing was done before that.
 
         Raises:
             RowFailed: A row failed, and the handler wants the task to fail then.
         """
         self._context.dataset = dataset
         part = self._running = RangePart(self._rules, lease, dataset, rows.keys)
-        stopped = self._loop(feature_rows(rows.columns, len(rows.keys), Features), part, should_stop)
+        stopped = self._loop(self._turns(rows, part), part, should_stop)
         draft = part.draft()
         if part.failure is not None:
             raise RowFailed(part.failure[0], draft) from part.failure[1]
@@ -154,95 +160,126 @@ class PredictRunner:
             return PartDraft(lease=lease)
         return draft
 
-    def _loop(self, datas: Iterator[Features], part: RangePart, should_stop: Callable[[], bool]) -> bool:
-        """Call the function until the rows end, one fails, the part is heavy enough, or a stop is asked for.
+    def _turns(
+        self, rows: Rows, part: RangePart
+    ) -> Iterator[Any]:  # Any: a row, a batch, or that and what is told beside it
+        """Make what each call gets, when its turn comes: before its time is taken."""
+        datas: Iterator[Any] = feature_rows(rows.columns, len(rows.keys), Features)
+        if self._record.batch_size > 1:
+            single = datas
+            datas = iter(lambda: list(islice(single, part.size)), [])
+        if self._with_external is None and not self._record.seed_globals:
+            return datas
+        return self._prepared(datas, part)
+
+    def _prepared(self, datas: Iterator[Any], part: RangePart) -> Iterator[Any]:  # Any: see _turns
+        for data in datas:
+            keys = part.keys[part.done : part.done + part.size]
+            if self._record.seed_globals:
+                _seed_globals(self._context.seed(keys[0]))
+            yield data if self._with_external is None else (data, self._external(part.dataset, keys))
+
+    def _caller(self) -> Callable[[Any], Any]:  # Any: see _turns, and what the user returns
+        """Return what calls predict for a turn: the user's function itself, mostly."""
+        plain, with_external, record = self._function, self._with_external, self._record
+        function = plain if with_external is None else lambda turn: with_external(*turn)
+        if record.batch_size == 1:
+            return function
+
+        def call(turn: Any) -> Any:  # Any: see above
+            result = function(turn)
+            if result is not None:
+                check_batch(record, result, len(turn if with_external is None else turn[0]))
+            return result
+
+        return call
+
+    def _loop(self, turns: Iterator[Any], part: RangePart, should_stop: Callable[[], bool]) -> bool:
+        """Call the function until the rows end, one fails, the part is heavy enough, it is late, or a stop is asked for.
+
+        What is here is done for every row: microseconds count.
 
         Returns:
-            Whether it was for one of the last two.
+            Whether it was for one of the last three.
         """
-        batching = self._record.batch_size > 1
-        keys, dataset, size, ranks = part.keys, part.dataset, part.size, part.ranks
-        function, with_external, clock = self._function, self._with_external, time.perf_counter
-        seed_globals = self._record.seed_globals
-        outputs, buffer, values = part.outputs, self._context.log_buffer, part.outputs.values
-        add_rank, add_key = outputs.ranks.append, outputs.keys.append
-        add_seconds, add_value = outputs.seconds.append, outputs.values.append
-        for at in range(0, len(keys), size):
-            if should_stop() or (
-                at and (buffer.weight >= PART_BYTES or (values and type(values[-1]) not in LIGHT and part.is_heavy()))
-            ):
-                return True
-            data: Any = list(islice(datas, size)) if batching else next(datas)  # Any: a batch or a row
-            external = None if with_external is None else self._external(dataset, keys[at : at + size])
-            if seed_globals:
-                _seed_globals(self._context.seed(keys[at]))
+        is_single = self._record.batch_size == 1
+        call, clock, buffer = self._caller(), time.perf_counter, self._context.log_buffer
+        add_seconds, add_value = part.outputs.seconds.append, part.outputs.values.append
+        look_at, late_at = 0.0, part.began + self.late_s
+        for turn in turns:
             start = clock()
+            if start >= look_at:
+                if should_stop() or (start >= late_at and part.done):
+                    return True
+                look_at = min(start + LOOK_S, late_at)
             try:
-                result = function(data) if external is None else with_external(data, external)  # pyright: ignore[reportOptionalCall] - external is None where with_external is
-                elapsed = clock() - start
-                if batching and result is not None:
-                    check_batch(self._record, result, len(data))
+                result = call(turn)
             except NOT_THE_USERS:
                 raise
             except self._rules.catches as error:
                 part.predict_s += clock() - start
-                tried = self._try_again(error, data, external, make_row_id(dataset, keys[at]), should_stop)
-                part.wait_s += tried.waited_s
-                if tried.is_stopped:
+                if not self._go_on(part, error, turn, call, should_stop):
+                    return part.failure is None
+            else:
+                seconds = clock() - start
+                if is_single:
+                    add_value(result)
+                    add_seconds(seconds)
+                else:
+                    part.add(result, seconds)
+                if (type(result) not in LIGHT and part.is_heavy()) or buffer.weight >= PART_BYTES:
                     return True
-                if tried.error is not None:
-                    if not part.note_failure(tried, keys[at : at + size], data[0] if batching else data):
-                        return False
-                    continue
-                result, elapsed = tried.result, tried.elapsed_s
-                part.tries.update(dict.fromkeys(ranks[at : at + size], tried.tries))
-            part.predict_s += elapsed
-            part.done += len(data) if batching else 1
-            if result is None:
-                continue
-            if not batching:
-                add_rank(ranks[at])
-                add_key(keys[at])
-                add_seconds(elapsed)
-                add_value(result)
-                continue
-            for offset, value in enumerate(result[: len(data)]):
-                if value is not None:
-                    add_rank(ranks[at + offset])
-                    add_key(keys[at + offset])
-                    add_seconds(elapsed)
-                    add_value(value)
         return False
 
     def _external(self, dataset: DatasetInput, keys: Sequence[Key]) -> External:
         return external_of(self._context, dataset, keys, batching=self._record.batch_size > 1)
 
-    def _try_again(
+    def _go_on(
         self,
+        part: RangePart,
         error: BaseException,
-        data: Any,  # Any: a batch or a row
-        external: External | None,
-        row_id: str,
+        turn: Any,  # Any: see _turns
+        call: Callable[[Any], Any],
         should_stop: Callable[[], bool],
-    ) -> Tried:
-        """Call predict again where the handler has declared the error as one that may pass.
+    ) -> bool:
+        """Call predict again where the handler has declared the error as one that may pass, and take note of how that ends.
+
+        Returns:
+            Whether to go on with other rows: not where the task has to fail, or a stop was asked for between two tries.
 
         Raises:
             NoSpaceError: Storage failed below the user's code; as do LeaseLostError and CorruptedError.
         """
+        keys = part.keys[part.done : part.done + part.size]
+        tried = self._try_again(error, lambda: call(turn), make_row_id(part.dataset, keys[0]), should_stop)
+        part.wait_s += tried.waited_s
+        if tried.is_stopped:
+            return False
+        if tried.error is not None:
+            data = turn if self._with_external is None else turn[0]
+            return part.note_failure(tried, keys, data[0] if self._record.batch_size > 1 else data)
+        part.add(tried.result, tried.elapsed_s, tries=tried.tries)
+        return True
+
+    def _try_again(
+        self,
+        error: BaseException,
+        call: Callable[[], Any],  # Any: what the user returns
+        row_id: str,
+        should_stop: Callable[[], bool],
+    ) -> Tried:
         if not is_transient(self._record, error):
             return Tried(error=error)
 
-        def call() -> tuple[Any, BaseException | None]:  # Any: what the user returns
+        def attempt() -> tuple[Any, BaseException | None]:  # Any: what the user returns
             try:
-                result = self._function(data) if external is None else self._with_external(data, external)  # pyright: ignore[reportOptionalCall] - external is None where it is
-                if self._record.batch_size > 1 and result is not None:
-                    check_batch(self._record, result, len(data))
+                return call(), None
             except self._rules.catches as raised:
                 return None, raised
-            return result, None
 
-        tried = try_again(self._record, error, call, seed=lambda: self._context.seed(row_id), should_stop=should_stop)
+        tried = try_again(
+            self._record, error, attempt, seed=lambda: self._context.seed(row_id), should_stop=should_stop
+        )
         if isinstance(tried.error, NOT_THE_USERS):
             raise tried.error
         return tried

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from starwhale.domain.job import DatasetInput, HandlerRecord, TaskError
 from starwhale.domain.row_id import make_row_id, row_address, row_label
@@ -98,13 +98,11 @@ class RangePart:
         self.size = 1 if lease.rebatched else rules.record.batch_size
         """Rows per call."""
         self.outputs = Outputs()
-        """What predict returned."""
+        """What predict returned for the rows that were tried, which are the first ones."""
         self.errors = TableDraft(name="errors", ids=[])
         """Rows that failed."""
-        self.done = 0
-        """Rows that were tried, from the first on without a gap."""
         self.predict_s = 0.0
-        """Seconds in predict."""
+        """Seconds in calls of predict that failed."""
         self.wait_s = 0.0
         """Seconds between tries."""
         self.tries: dict[int, int] = {}
@@ -121,25 +119,26 @@ class RangePart:
         self._weighed = len(values)
         return self._weight >= PART_BYTES
 
-    def add(self, at: int, tried: Tried) -> None:
-        """Take what a call returned; of no call after one that failed the task.
+    @property
+    def done(self) -> int:
+        """Rows that were tried, from the first on without a gap."""
+        return len(self.outputs.values)
+
+    def add(self, result: Any, seconds: float, *, tries: int = 1) -> None:  # Any: what the user returned
+        """Take what the next call returned; of no call after one that failed the task.
 
         Args:
-            at: Position of its first row in the range.
-            tried: How it ended: with a result.
+            result: A value, or one for each row of the batch; None for nothing.
+            seconds: How long the call took.
+            tries: Calls that it took to get it.
         """
-        keys, ranks, outputs = self.keys[at : at + self.size], self.ranks[at : at + self.size], self.outputs
-        if tried.tries > 1:
-            self.tries.update(dict.fromkeys(ranks[: len(keys)], tried.tries))
-        self.predict_s += tried.elapsed_s
-        self.done += len(keys)
-        results = tried.result if self._rules.record.batch_size > 1 else [tried.result]
-        for offset, value in enumerate((results or [])[: len(keys)]):
-            if value is not None:
-                outputs.ranks.append(ranks[offset])
-                outputs.keys.append(keys[offset])
-                outputs.seconds.append(tried.elapsed_s)
-                outputs.values.append(value)
+        at = self.done
+        count = min(self.size, len(self.keys) - at)
+        if tries > 1:
+            self.tries.update(dict.fromkeys(self.ranks[at : at + count], tries))
+        results = list(result or ())[:count] if self._rules.record.batch_size > 1 else [result]
+        self.outputs.values += results + [None] * (count - len(results))
+        self.outputs.seconds += [seconds] * count
 
     def note_failure(self, tried: Tried, keys: Sequence[Key], features: Iterable[str] = ()) -> bool:
         """Take note of rows that failed; returns whether to go on with others."""
@@ -149,7 +148,7 @@ class RangePart:
             self.failure = dataclasses.replace(told, tries=tried.tries), tried.error
             return False
         self.record_errors(tried.error, keys, tries=tried.tries)
-        self.done += len(keys)
+        self.outputs.leave_out(len(keys))
         return True
 
     def row_error(self, error: BaseException, keys: Sequence[Key], features: Iterable[str] = ()) -> TaskError:
@@ -199,18 +198,18 @@ class RangePart:
             self.record_errors(error, late)
             for name, value in (("frame", frame), ("traceback", stack)):
                 self.errors.columns[name][-len(late) :] = [value] * len(late)
-            self.done += len(late)
+            self.outputs.leave_out(len(late))
         return told
 
     def draft(self) -> PartDraft | None:
         """Make the part, None where nothing was done; a value that cannot be stored fails its row as an exception does."""
-        record, table = self._rules.record, None
-        if record.auto_log and self.outputs.values:
+        table = None
+        if self._rules.record.auto_log:
             try:
-                table = self.outputs.draft(record.log_mode, self._refuse)
+                table = self._table()
             except _RefusedError as refused:
                 table = self._cut(refused)
-            if table is not None and not self.tries.keys().isdisjoint(table.ids):
+            if not self.tries.keys().isdisjoint(table.ids):
                 table.columns["tries"] = [self.tries.get(cast("int", rank)) for rank in table.ids]
         if self.done == 0:
             return None
@@ -223,7 +222,7 @@ class RangePart:
             rows_failed=len(self.errors.ids),
             failed_ranks=self._failed_ranks(),
             seconds=time.perf_counter() - self.began,
-            timings={"predict": self.predict_s, **({"wait": self.wait_s} if self.wait_s else {})},
+            timings={"predict": self._seconds(), **({"wait": self.wait_s} if self.wait_s else {})},
         )
 
     def _failed_ranks(self) -> tuple[int, ...]:
@@ -233,21 +232,24 @@ class RangePart:
         failed = set(self.errors.columns["_index"])
         return tuple(rank for rank, key in zip(self.ranks, self.keys, strict=False) if key in failed)
 
+    def _seconds(self) -> float:
+        """Return the seconds in predict; of a batch each row has those of its call, and every call but the last had as many rows."""
+        return self.predict_s + sum(self.outputs.seconds[:: self.size])
+
+    def _table(self) -> TableDraft:
+        return self.outputs.draft(self.ranks, self.keys, self._rules.record.log_mode, self._refuse)
+
     def _refuse(self, position: int, error: UsageError) -> None:
         if self._rules.fails_on_error:
             raise _RefusedError(position, error)
-        self.record_errors(error, [self.outputs.keys[position]])
+        self.record_errors(error, [self.keys[position]])
 
-    def _cut(self, refused: _RefusedError) -> TableDraft | None:
+    def _cut(self, refused: _RefusedError) -> TableDraft:
         """Keep the batches before the row whose output cannot be stored."""
-        outputs = self.outputs
-        first = self.ranks.index(outputs.ranks[refused.position]) // self.size * self.size
-        self.failure = self.row_error(refused.error, [outputs.keys[refused.position]]), refused.error
-        self.done = first
-        kept = sum(1 for each in outputs.ranks if each < self.ranks[first])
-        for column in (outputs.ranks, outputs.keys, outputs.seconds, outputs.values):
-            del column[kept:]
-        return outputs.draft(self._rules.record.log_mode, self._refuse) if kept else None
+        first = refused.position // self.size * self.size
+        self.failure = self.row_error(refused.error, [self.keys[refused.position]]), refused.error
+        self.outputs.keep(first)
+        return self._table()
 
 
 class _RefusedError(StarwhaleError):

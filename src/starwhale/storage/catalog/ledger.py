@@ -164,10 +164,17 @@ class Ledger:
             return []
         position, cut, free = found
         here = and_(own, ranges.c.dataset_position == position)
-        chosen = [free] if queue else together.choose(free, free_behind(connection, here, free, cut, pace), cut, pace)
+        chosen, rest = [free], None
+        if not queue:
+            behind = free_behind(connection, here, free, cut, pace)
+            free, rest = rules.shorten(free, cut, pace)
+            chosen = together.choose(free, behind, cut, pace) if rest is None else [free]
         deadline_s = None if lease_s is None else self._clock() + lease_s
         granted = [rules.grant(each, holder, deadline_s) for each in chosen]
         write_ranges(connection, here, [to_values(each) for each in granted])
+        if rest is not None:
+            place = {"job_id": job_id, "step": step, "queue": queue, "dataset_position": position}
+            connection.execute(insert(ranges).values(**place, **to_values(rest)))
         first = granted[0]
         is_torn = not rules.is_whole(first.start, first.stop, cut)
         whole = RangeLease(
