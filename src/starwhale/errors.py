@@ -22,6 +22,7 @@ StarwhaleError
 │   └── OldVersionError            a write to a version that is not the newest
 ├── ConflictError (1)              two writers changed the same thing
 ├── CorruptedError (1)             stored bytes differ from their checksum
+│   └── ContentError (1)           what was sent to a server is not what was said
 ├── NoSpaceError (1)               the disk is full
 ├── ObjectStoreError (1)           an object store cannot be reached, or refuses
 ├── ServerError (1)                a server of this program cannot be reached
@@ -264,6 +265,13 @@ class CorruptedError(StarwhaleError, OSError):
         super().__init__(message, hint=hint)
         self.path = path
         """The damaged file."""
+
+
+class ContentError(CorruptedError):
+    """What was sent to a server is not what was said, or not all of it is there; nothing of it is kept."""
+
+    http_status = 422
+    code = "content"
 
 
 class NoSpaceError(StarwhaleError, OSError):

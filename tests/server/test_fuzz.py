@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from starwhale.instances.place.access import Access
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -20,18 +22,34 @@ def test_no_request_finds_a_mistake_of_ours(tmp_path: Path) -> None:
     from tests.server.conftest import make_root, serving
 
     root = make_root(tmp_path)
-    known = {"project": "self", "name": "numbers", "version": "latest", "job": root.jobs[0], "run": list(root.jobs)}
-    with serving(root.env) as (address, _):
-        schema: Any = schemathesis.openapi.from_url(f"{address}/api/v1/openapi.json")  # Any: it is typed loosely
+    with root.open() as instance:
+        bundle = instance.datasets.resolve("numbers").bundle_id
+    known = {
+        "digest": "0" * 64,
+        "dataset_id": bundle,
+        "folder": "fragments",
+        "file": "x",
+        "project": "self",
+        "name": "numbers",
+        "version": "latest",
+        "job": root.jobs[0],
+        "run": list(root.jobs),
+    }
+    with serving(root.env, "--login") as (address, _):
+        token = Access(tmp_path / "storage" / "access.json").make_token()
+        headers = {"authorization": f"Bearer {token}"}
+        schema: Any = schemathesis.openapi.from_url(
+            f"{address}/api/v1/openapi.json", headers=headers
+        )  # Any: it is typed loosely
         operations = [each.ok() for each in schema.get_all_operations()]
-        assert len(operations) > 50
+        assert len(operations) > 85
         for operation in operations:
             if operation.path.endswith("/events") and "{job}" not in operation.path:
                 continue  # a stream without an end
-            _ask_often(operation, address, known)
+            _ask_often(operation, address, known, headers)
 
 
-def _ask_often(operation: Any, address: str, known: dict[str, Any]) -> None:
+def _ask_often(operation: Any, address: str, known: dict[str, Any], headers: dict[str, str]) -> None:
     """Send generated requests of one operation; every other one asks for what is there."""
     from itertools import count
 
@@ -51,6 +69,6 @@ def _ask_often(operation: Any, address: str, known: dict[str, Any]) -> None:
     def ask(case: Any) -> None:
         if next(turn) % 2:
             case.path_parameters = {name: known.get(name, "x") for name in case.path_parameters or {}}
-        case.call_and_validate(base_url=address, checks=[not_a_server_error], timeout=30)
+        case.call_and_validate(base_url=address, headers=headers, checks=[not_a_server_error], timeout=30)
 
     ask()

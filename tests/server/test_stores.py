@@ -79,11 +79,11 @@ def test_a_content_with_another_digest_is_not_kept(lab: Lab) -> None:
     wrong = digest_of(b"something else")
     with lab.web() as web:
         answer = web.put(f"/blobs/{wrong}", content=b"content", headers=BYTES)
-        assert (answer.status_code, answer.json()["code"]) == (500, "corrupted")
+        assert (answer.status_code, answer.json()["code"]) == (422, "content")
         assert web.get(f"/blobs/{wrong}/size").json() == {"size": None}
         web.patch(f"/uploads/{wrong}", content=b"content", headers=BYTES, params={"offset": 0, "total": 7})
         answer = web.post(f"/blobs/{wrong}/finish")
-        assert (answer.status_code, answer.json()["code"]) == (500, "corrupted")
+        assert (answer.status_code, answer.json()["code"]) == (422, "content")
         assert web.get(f"/uploads/{wrong}").json() == {"size": 0}
         assert web.get(f"/blobs/{wrong}").status_code == 404
 
@@ -181,6 +181,14 @@ def test_more_than_fits_is_refused(lab: Lab) -> None:
             "/datasets/x/files/fragments/.in-use",
         ):
             assert web.get(path).status_code in {404, 422}
+        for name in ("../../catalog.db", "fragments/../../../catalog.db", "/etc/passwd", "fragments/.x"):
+            answer = web.post("/datasets/x/lacking", json={"files": [{"name": name}]})
+            assert (answer.status_code, answer.json()["code"]) == (400, "usage")
+            assert web.post("/datasets/x/verify", json={"manifest_digest": name}).status_code == 400
+            assert web.post("/datasets/x/share", json={"manifest_digest": "1" * 64, "target": name}).status_code in {
+                400,
+                404,
+            }
 
 
 # ------------------------------------------------------------------------------------------------------------- catalog
@@ -291,6 +299,8 @@ def test_a_change_that_comes_twice_is_done_once(lab: Lab) -> None:
     assert answers[0] == answers[1] == answers[2]
     with pytest.raises(AlreadyExistsError):
         connection.ask("POST", "/stores/catalog/projects/create", {"name": "once"}, key=connection.new_key())
+    with pytest.raises(ConflictError, match="Idempotency-Key"):
+        connection.ask("POST", "/stores/catalog/projects/create", {"name": "other"}, key=key)
     connection.close()
 
 

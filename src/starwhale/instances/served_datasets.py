@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
-from starwhale.errors import CorruptedError, NotFoundError
+from starwhale.errors import ContentError, CorruptedError, NotFoundError, UsageError
+from starwhale.storage.blobs.digests import check_digest
 from starwhale.storage.columns.files import make_folder, no_space, sync_folder, write_new
 
 if TYPE_CHECKING:
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
     from starwhale.instances.uploads import Uploads
     from starwhale.storage.stores import Stores
+
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_NAME = re.compile(r"(fragments|packs|manifests)/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,120}")
 
 
 class ServedDatasets:
@@ -55,13 +61,13 @@ class ServedDatasets:
         """Keep a file that came whole.
 
         Raises:
-            CorruptedError: It has another digest; nothing is kept.
+            ContentError: It has another digest; nothing is kept.
             NoSpaceError: The disk is full.
         """
         found = blake3(content).hexdigest()
         if found != digest:
             message = f"what came for {name} has the digest {found[:12]}…, and should have {digest[:12]}…"
-            raise CorruptedError(message, hint="it is not kept; send it again")
+            raise ContentError(message, hint="it is not kept; send it again")
         path = self._new(dataset_id, name)
         if not path.exists() or path.stat().st_size != len(content):
             write_new(path, content, sync=True)
@@ -71,7 +77,7 @@ class ServedDatasets:
         """Keep a file that was uploaded, and return its bytes.
 
         Raises:
-            CorruptedError: It has another digest; nothing of it is kept.
+            ContentError: It has another digest; nothing of it is kept.
             NotFoundError: Nothing was uploaded, and there is no such file.
         """
         path = self._new(dataset_id, name)
@@ -89,23 +95,35 @@ class ServedDatasets:
         """Read every file of a version, and return its rows; what is damaged and no version needs is dropped.
 
         Raises:
-            CorruptedError: A file is missing or damaged.
+            ContentError: A file is missing or damaged.
+            NotFoundError: There is no such manifest.
         """
         rows = self._stores.datasets
-        rows.keep(dataset_id)
-        rows.check_present(dataset_id, manifest_digest)
-        reader = rows.open_version(dataset_id, manifest_digest)
+        self.path(dataset_id, f"manifests/{check_digest(manifest_digest)}.json")
+        hint = "copy it again: only what is missing is sent"
+        try:
+            rows.keep(dataset_id)
+            rows.check_present(dataset_id, manifest_digest)
+            reader = rows.open_version(dataset_id, manifest_digest)
+        except CorruptedError as error:
+            raise ContentError(error.message, path=error.path, hint=hint) from error
         damages = reader.verify()
         if damages:
             self._drop(dataset_id, [each.path for each in damages])
-            message = f"{damages[0].path}: {damages[0].reason}"
-            raise CorruptedError(message, path=damages[0].path, hint="copy it again: only what is missing is sent")
+            raise ContentError(f"{damages[0].path}: {damages[0].reason}", path=damages[0].path, hint=hint)
         return reader.row_count
 
     def share(self, source_id: str, manifest_digest: str, target_id: str) -> int:
-        """Give another dataset the files of a version, and return its rows."""
-        self._stores.datasets.keep(target_id) if self._path(target_id, "").is_dir() else None
-        return self._stores.datasets.share(source_id, manifest_digest, target_id).row_count
+        """Give another dataset the files of a version, and return its rows.
+
+        Raises:
+            NotFoundError: There is no such version.
+        """
+        rows = self._stores.datasets
+        self.path(source_id, f"manifests/{check_digest(manifest_digest)}.json")
+        make_folder(self._path(target_id, ""))
+        rows.keep(target_id)
+        return rows.share(source_id, manifest_digest, target_id).row_count
 
     def _drop(self, dataset_id: str, paths: Sequence[str]) -> None:
         needed: set[str] = set()
@@ -123,6 +141,14 @@ class ServedDatasets:
         return path
 
     def _path(self, dataset_id: str, name: str) -> Path:
+        """Return where a file of a dataset lies, or without a name the dataset itself; nothing leads out of it.
+
+        Raises:
+            UsageError: The id or the name is none.
+        """
+        if not _ID.fullmatch(dataset_id) or (name and not _NAME.fullmatch(name)):
+            message = f"{f'{dataset_id}/{name}'[:200]!r} names no file of a dataset"
+            raise UsageError(message, hint="write <id>/<fragments, packs or manifests>/<file>")
         return self._stores.layout.datasets / dataset_id / name
 
 

@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
-from starwhale.errors import AlreadyExistsError, CorruptedError
+from starwhale.errors import AlreadyExistsError, ConflictError, ContentError, CorruptedError, UsageError
 from starwhale.instances.hold_blobs import hold_blobs
 from starwhale.instances.served_datasets import ServedDatasets
 from starwhale.instances.uploads import Uploads
 from starwhale.models.listing import read_listing
+from starwhale.storage.blobs.digests import check_digest
 from starwhale.storage.catalog.contract import Operation
+from starwhale.storage.catalog.records import VersionRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from starwhale.storage.catalog.contract import BundlesContract, ProjectsContract, TagsContract, VersionsContract
-    from starwhale.storage.catalog.records import BundleRecord, VersionDraft, VersionRecord
+    from starwhale.storage.catalog.records import BundleRecord, VersionDraft
     from starwhale.storage.stores import Stores
 
 REMEMBERED = 10_000
@@ -62,14 +64,20 @@ class ServedStores:
 
         Raises:
             StarwhaleError: As the catalog says.
+            UsageError: A number is larger than a database holds.
         """
 
         def make() -> Any:
-            if (operation.part, operation.name) == ("versions", "add"):
-                return self._add_version(**given)
-            return getattr(self._parts[operation.part], operation.name)(**given)
+            try:
+                if (operation.part, operation.name) == ("versions", "add"):
+                    return self._add_version(**given)
+                return getattr(self._parts[operation.part], operation.name)(**self._real(given))
+            except OverflowError as error:  # of the database
+                raise UsageError("a number has more than 64 bits", hint="give a smaller one") from error
 
-        return self._replays.answer(key, make) if key and operation.changes else make()
+        if not key or not operation.changes:
+            return make()
+        return self._replays.answer(f"{operation.part}/{operation.name}/{key}", make, asked=given)
 
     def lacking(self, digests: Sequence[str]) -> list[str]:
         """Return those digests that nothing has, or nothing that is what it was; what is there counts as new."""
@@ -93,7 +101,7 @@ class ServedStores:
         """Keep a content that came whole.
 
         Raises:
-            CorruptedError: It has another digest; nothing is kept.
+            ContentError: It has another digest; nothing is kept.
         """
         found = blake3(content).hexdigest()
         if found != digest:
@@ -104,7 +112,7 @@ class ServedStores:
         """Keep a content that was uploaded.
 
         Raises:
-            CorruptedError: It has another digest; nothing of it is kept.
+            ContentError: It has another digest; nothing of it is kept.
             NotFoundError: Nothing was uploaded.
         """
         if self._stores.blobs.is_intact(digest):  # it was kept, and the answer was lost
@@ -112,6 +120,14 @@ class ServedStores:
             return
         with self.uploads.finished(digest) as path:
             self._stores.blobs.take_in(path, digest)
+
+    def _real(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Put a version as the catalog knows it in the place of what a request says of it."""
+        versions: VersionsContract = self._parts["versions"]
+        return {
+            name: versions.get(each.version) if isinstance(each, VersionRecord) else each
+            for name, each in given.items()
+        }
 
     def _add_version(
         self, bundle: BundleRecord, draft: VersionDraft, *, expected_latest: str | None = None
@@ -130,16 +146,17 @@ class ServedStores:
 
     def _check_content(self, bundle: BundleRecord, draft: VersionDraft) -> None:
         """Refuse a version of which something is not there: every byte was verified when it came, or is when it is read."""
-        if bundle.kind == "dataset":
-            self._stores.datasets.check_present(bundle.id, draft.content_digest)
-            return
-        blobs = self._stores.blobs
-        for entry in read_listing(blobs, draft.content_digest).files:
-            if blobs.size_of(entry.digest) != entry.size:
-                message = f"the content of {entry.path!r} is not on the server"
-                raise CorruptedError(
-                    message, path=entry.path, hint="copy the version again: only what is missing is sent"
-                )
+        try:
+            if bundle.kind == "dataset":
+                self._stores.datasets.check_present(bundle.id, check_digest(draft.content_digest))
+                return
+            blobs = self._stores.blobs
+            for entry in read_listing(blobs, check_digest(draft.content_digest)).files:
+                if blobs.size_of(entry.digest) != entry.size:
+                    raise CorruptedError(f"the content of {entry.path!r} is not on the server", path=entry.path)
+        except CorruptedError as error:
+            hint = "copy the version again: only what is missing is sent"
+            raise ContentError(error.message, path=error.path, hint=hint) from error
 
 
 class Replays:
@@ -147,22 +164,35 @@ class Replays:
 
     def __init__(self, most: int = REMEMBERED) -> None:
         self._most = most
-        self._answers: OrderedDict[str, Any] = OrderedDict()  # Any: whatever was answered
+        self._answers: OrderedDict[str, tuple[Any, Any]] = OrderedDict()  # Any: what was asked, and answered
         self._busy: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def answer(self, key: str, make: Callable[[], Any]) -> Any:
-        """Return what was answered to a request of that name, else make the answer; an error is no answer."""
+    def answer(self, key: str, make: Callable[[], Any], *, asked: object = None) -> Any:
+        """Return what was answered to a request of that name, else make the answer; an error is no answer.
+
+        Args:
+            key: Names the request.
+            make: Makes the answer.
+            asked: What is asked for.
+
+        Raises:
+            ConflictError: Another request had that name.
+        """
         with self._lock:
             busy = self._busy.setdefault(key, threading.Lock())
         with busy:
             with self._lock:
-                if key in self._answers:
-                    return self._answers[key]
+                known = self._answers.get(key)
+            if known is not None:
+                if known[0] != asked:
+                    message = "another request had this Idempotency-Key"
+                    raise ConflictError(message, hint="give each request a key of its own")
+                return known[1]
             try:
                 found = make()
                 with self._lock:
-                    self._answers[key] = found
+                    self._answers[key] = asked, found
                     while len(self._answers) > self._most:
                         self._answers.popitem(last=False)
             finally:
@@ -171,10 +201,10 @@ class Replays:
             return found
 
 
-def differs(digest: str, found: str) -> CorruptedError:
+def differs(digest: str, found: str) -> ContentError:
     """Say that what came is not what was said."""
     message = f"what came has the digest {found[:12]}…, and should have {digest[:12]}…"
-    return CorruptedError(message, hint="it is not kept; send it again")
+    return ContentError(message, hint="it is not kept; send it again")
 
 
 __all__ = ["Replays", "ServedStores", "differs"]

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from io import FileIO
 from typing import TYPE_CHECKING, BinaryIO
 
-from starwhale.errors import ConflictError, CorruptedError, NotFoundError
+from starwhale.errors import ConflictError, ContentError, NotFoundError
 from starwhale.storage.blobs.content import digest_file
 from starwhale.storage.blobs.digests import check_digest
 from starwhale.storage.blobs.local import no_space
@@ -64,7 +64,7 @@ class Uploads:
         """Give a whole upload, verified and durable, to whoever moves it away.
 
         Raises:
-            CorruptedError: It has another digest; it is dropped.
+            ContentError: It has another digest; it is dropped.
             NotFoundError: There is none.
         """
         path = self.path(digest)
@@ -75,7 +75,7 @@ class Uploads:
                 if found != digest:
                     path.unlink(missing_ok=True)
                     message = f"what was sent has the digest {found[:12]}…, and should have {digest[:12]}…"
-                    raise CorruptedError(message, hint="it is dropped; send it again")
+                    raise ContentError(message, hint="it is dropped; send it again")
                 os.fsync(file.fileno())
                 yield path
         except FileNotFoundError as error:
