@@ -34,6 +34,7 @@ SDK = {
     "instance login": "starwhale:login",
     "instance logout": "starwhale:logout",
     "instance select": "starwhale.api.instance:select",
+    "job copy": "starwhale:Job.copy",
     "job export": "starwhale:Job.export",
     "job import": "starwhale:Job.import_archive",
     "job cancel": "starwhale:Job.cancel",

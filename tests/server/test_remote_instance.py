@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.server.lab import SWCLI, Lab
@@ -17,8 +17,13 @@ from tests.server.lab import SWCLI, Lab
 from starwhale.datasets.dataset import Dataset
 from starwhale.errors import AlreadyExistsError, CorruptedError, LoginError, NotFoundError, ReadOnlyError, UsageError
 from starwhale.instances.copy_across import CopyOptions
-from starwhale.instances.instance import Instance
+from starwhale.instances.instance import Instance, open_instance
+from starwhale.instances.jobs.copy_job import JobCopyOptions
 from starwhale.media import Binary
+from starwhale.settings import read_settings
+
+if TYPE_CHECKING:
+    from tests.server.conftest import Root
 
 CODE = "from starwhale import evaluation\n\n@evaluation.predict\ndef predict(row):\n    return row\n"
 
@@ -238,6 +243,37 @@ def test_a_dataset_is_read_by_ranges_and_not_copied(lab: Lab) -> None:
             with pytest.raises(ReadOnlyError, match="swcli dataset copy"):
                 opened[0] = {"number": 1}
     finally:
+        here.close()
+
+
+def test_a_job_is_copied_there_and_back_with_what_it_ran_on(lab: Lab, root: Root, tmp_path: Path) -> None:
+    config = {"SW_CLI_CONFIG": lab.env["SW_CLI_CONFIG"]}
+    here = open_instance(read_settings({**root.env, **config}))
+    third = open_instance(read_settings({**lab.env, "SW_LOCAL_STORAGE": str(tmp_path / "third")}))
+    job = root.jobs[0]
+    try:
+        made = here.copy_job(job, "cloud://lab/project/self", JobCopyOptions(with_datasets=True))
+        assert (made.job, made.is_new, made.uri) == (job, True, f"lab/project/self/job/{job}")
+        assert [each.version.name for each in made.versions] == ["numbers"]
+        again = here.copy_job(job, "cloud://lab/project/self", JobCopyOptions(with_datasets=True))
+        assert (again.is_new, [each.is_new for each in again.versions]) == (False, [False])
+        back = third.copy_job(f"cloud://lab/project/self/job/{job[:8]}", ".", JobCopyOptions(with_datasets=True))
+        assert (back.job, back.is_new, back.uri) == (job, True, f"local/project/self/job/{job}")
+        one, two = (each.jobs.report(each.jobs.get(job)) for each in (here, third))
+        assert one.summary == two.summary != {}
+        assert list((tmp_path / "third" / "tmp").iterdir()) == list((lab.root / "tmp").glob("upload-*")) == []
+        for address, destination, kind in (
+            (job, "local/project/self", UsageError),
+            ("nope", "cloud://lab/project/self", NotFoundError),
+            (job, "cloud://lab/project/nope", NotFoundError),
+            (f"cloud://lab/project/self/job/{job}x", ".", NotFoundError),
+        ):
+            with pytest.raises(kind):
+                here.copy_job(address, destination)
+        with pytest.raises(UsageError, match="no packaged model"):
+            here.copy_job(job, "cloud://lab/project/self", JobCopyOptions(with_model=True))
+    finally:
+        third.close()
         here.close()
 
 

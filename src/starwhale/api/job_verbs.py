@@ -129,6 +129,35 @@ class JobVerbs(JobReads):
         )
         return Path(path)
 
+    def copy(
+        self,
+        dest: str,
+        with_model: bool = False,
+        with_datasets: bool = False,
+        with_runtime: bool = False,
+        force: bool = False,
+    ) -> str:
+        """Copy the job to another instance, under its id, and return its URI there; what is there is not sent again.
+
+        Args:
+            dest: URI of a project: `cloud://<alias>/project/<project>`.
+            with_model: Copy the packaged model too.
+            with_datasets: Copy the dataset versions too.
+            with_runtime: Copy the runtime too that it ran in.
+            force: Move tags of these that point at other versions there.
+
+        Raises:
+            ConflictError: It is running, or has not begun.
+            UsageError: The destination is on this instance, or what should go along cannot.
+            ServerError: The server cannot be reached; the next try goes on where this one stopped.
+        """
+        from starwhale.instances.jobs.copy_job import JobCopyOptions
+
+        options = JobCopyOptions(
+            with_model=with_model, with_datasets=with_datasets, with_runtime=with_runtime, force=force
+        )
+        return default_instance().copy_job(self.id, dest, options).uri
+
     def reproduce(
         self, sample: int = 0, seed: int = 0, allow_changed: bool = False, arguments: Sequence[str] = ()
     ) -> Reproduction:

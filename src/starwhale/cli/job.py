@@ -33,6 +33,7 @@ _LAZY = {
     "logs": LazyCommand("starwhale.cli.job_logs:logs", "Show what user code has printed, task by task."),
     "tag": LazyCommand("starwhale.cli.job_words:tag", "Add tags to a job, or take them away."),
     "note": LazyCommand("starwhale.cli.job_words:note", "Write a note on a job."),
+    "copy": LazyCommand("starwhale.cli.job_archive:copy", "Copy a job to another instance."),
     "export": LazyCommand("starwhale.cli.job_archive:export", "Write a job to one file."),
     "import": LazyCommand("starwhale.cli.job_archive:import_", "Bring a job of another machine in."),
 }

@@ -38,6 +38,32 @@ def export(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     tell_written(app, "job", file, size)
 
 
+@click.command("copy", cls=SwCommand)
+@click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
+@click.argument("dest")
+@click.option("--with-model", is_flag=True, help="Copy the packaged model too.")
+@click.option("--with-datasets", is_flag=True, help="Copy the dataset versions too.")
+@click.option("--with-runtime", is_flag=True, help="Copy the runtime too that it ran in.")
+@click.option("-f", "--force", is_flag=True, help="Move tags of these that point at other versions there.")
+@click.pass_obj
+def copy(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
+    """Copy a job that has ended to another instance, under its id: record, results, errors and logs.
+
+    JOB may be cloud://<alias>/project/<project>/job/<id>, and DEST is a project: cloud://<alias>/project/<project>, or '.' for the current one here. It
+    can be read and compared there like any other, and not be gone on with. What is there is not sent again; a copy that was cut off goes on.
+    """
+    from starwhale.instances.jobs.copy_job import JobCopyOptions
+
+    job_address, dest = given.pop("job_address"), given.pop("dest")
+    with shown_bytes(app) as on_bytes:
+        made = app.instance().copy_job(job_address, dest, JobCopyOptions(**given, on_bytes=on_bytes))
+    versions = [{"uri": each.version.uri.full, "is_new": each.is_new} for each in made.versions]
+    value = {"job": made.job, "uri": made.uri, "status": made.status, "is_new": made.is_new, "versions": versions}
+    lines = [f"copied to {each['uri']}" if each["is_new"] else f"there already: {each['uri']}" for each in versions]
+    did = "copied to" if made.is_new else "nothing to copy, it is there already:"
+    app.tell(value, "\n".join([*lines, f"{did} {made.uri}"]))
+
+
 def _import(app: CliApp, *, file: Path, **given: Any) -> None:  # Any: one value per option
     with shown_bytes(app) as on_bytes:
         made = app.instance().jobs.import_archive(file, **given, on_bytes=on_bytes)

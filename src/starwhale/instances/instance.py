@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from starwhale.instances.copy_across import CopyOptions
     from starwhale.instances.datasets import DatasetVerbs
     from starwhale.instances.garbage.collect import GarbageVerbs
+    from starwhale.instances.jobs.copy_job import CopiedJob, JobCopyOptions
     from starwhale.instances.jobs.verbs import JobVerbs
     from starwhale.instances.models import ModelVerbs
     from starwhale.instances.runtimes import RuntimeVerbs
@@ -99,6 +100,25 @@ class Instance:
 
         return copy_version(self, kind, source, destination, options)
 
+    def copy_job(self, job: str, destination: str, options: JobCopyOptions | None = None) -> CopiedJob:
+        """Copy a job that has ended to another instance: its record, results and logs, under its id.
+
+        Args:
+            job: How it is addressed, on any instance.
+            destination: `.` for the current project here, or the URI of a project on any instance.
+            options: What goes along; see `JobCopyOptions`.
+
+        Raises:
+            NotFoundError: There is no such job, project or server.
+            ConflictError: It is running, or has not begun.
+            AlreadyExistsError: There is another job of that id, or it was removed there.
+            UsageError: Both are one instance, or what should go along cannot.
+            ServerError: A server cannot be reached; the next try goes on where this one stopped.
+        """
+        from starwhale.instances.jobs.copy_job import copy_job
+
+        return copy_job(self, job, destination, options)
+
     def _open_server(self, login: Login) -> Instance:
         ref = StoresRef(root=self.stores.ref.root, server=login.address, instance=login.alias)
         stores = open_stores(ref, access=lambda address: access_of(address, self.settings))
@@ -167,7 +187,7 @@ class Instance:
         """Return its stores as they are served to other programs."""
         from starwhale.instances.served_stores import ServedStores  # of the server alone
 
-        return ServedStores(self.stores)
+        return ServedStores(self.stores, self.jobs)
 
     @property
     def garbage(self) -> GarbageVerbs:

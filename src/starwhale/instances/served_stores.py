@@ -17,6 +17,7 @@ from blake3 import blake3
 from starwhale.errors import AlreadyExistsError, ConflictError, ContentError, CorruptedError, UsageError
 from starwhale.instances.hold_blobs import hold_blobs
 from starwhale.instances.served_datasets import ServedDatasets
+from starwhale.instances.served_jobs import ServedJobs
 from starwhale.instances.uploads import Uploads
 from starwhale.models.listing import read_listing
 from starwhale.storage.blobs.digests import check_digest
@@ -26,6 +27,7 @@ from starwhale.storage.catalog.records import VersionRecord
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from starwhale.instances.jobs.verbs import JobVerbs
     from starwhale.storage.catalog.contract import BundlesContract, ProjectsContract, TagsContract, VersionsContract
     from starwhale.storage.catalog.records import BundleRecord, VersionDraft
     from starwhale.storage.stores import Stores
@@ -37,13 +39,15 @@ REMEMBERED = 10_000
 class ServedStores:
     """The stores of a root, as others ask for them; safe to use from several threads."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, jobs: JobVerbs) -> None:
         self._stores = stores
         self._replays = Replays()
         self.uploads = Uploads(stores.layout.tmp)
         """Contents that are on their way."""
         self.datasets = ServedDatasets(stores, self.uploads)
         """Files of datasets."""
+        self.jobs = ServedJobs(jobs, self.uploads, stores.layout.tmp)
+        """Jobs as archives."""
 
     @cached_property
     def _parts(self) -> Mapping[str, Any]:  # Any: contracts of several classes

@@ -25,6 +25,7 @@ from starwhale.server.routes import (
     store_blobs,
     store_catalog,
     store_datasets,
+    store_jobs,
     tables,
     tasks,
 )
@@ -52,7 +53,7 @@ BODIES = (
 """Addresses that take other bodies than JSON, where there is a login."""
 PAGES = (instance, datasets, models, runtimes, jobs, job_control, tables, logs, comparison)
 """What pages of the console and people's programs ask."""
-STORES = (store_catalog, store_blobs, store_datasets)
+STORES = (store_catalog, store_blobs, store_datasets, store_jobs)
 """What other instances ask."""
 TASKS = Bodies(prefix=f"{ADDRESS}/tasks/", kinds=frozenset({FRAMES_TYPE}), most_bytes=tasks.MOST_BYTES)
 """What workers elsewhere send."""

@@ -130,21 +130,26 @@ def _send_blob(source: ArchivePlace, target: ArchivePlace, digest: str, count: C
         if not isinstance(source.blobs, RemoteBlobStore):
             target.blobs.send_file(source.blobs.path(digest), digest, count)
             return
-        with _draft(target.tmp, digest) as (path, file):
+        with open_draft(target.tmp, digest) as (path, file):
             source.blobs.fetch(digest, file)
             target.blobs.send_file(path, digest, count)
             path.unlink()
         return
     assert isinstance(source.blobs, RemoteBlobStore)  # noqa: S101 - two that lie here are one instance
-    with _draft(target.tmp, digest) as (path, file):
+    with open_draft(target.tmp, digest) as (path, file):
         source.blobs.fetch(digest, file, count)
         os.fsync(file.fileno())
         target.blobs.take_in(path, digest)
 
 
 @contextmanager
-def _draft(folder: Path, digest: str) -> Generator[tuple[Path, BinaryIO]]:
-    """Open the file that a content grows in: that of an earlier try, unless somebody else is at it."""
+def open_draft(folder: Path, digest: str) -> Generator[tuple[Path, BinaryIO]]:
+    """Open the file that a content grows in: that of an earlier try, unless somebody else is at it.
+
+    Args:
+        folder: Where files are written.
+        digest: Of the content.
+    """
     path = folder / f"download-{digest}"
     file = path.open("a+b")
     try:
@@ -187,4 +192,4 @@ class Counted:
             self._tell(self._done, self._total)
 
 
-__all__ = ["copy_between"]
+__all__ = ["copy_between", "open_draft"]

@@ -74,4 +74,70 @@ class SharedVersion:
     """Id of the other dataset's bundle."""
 
 
-__all__ = ["DatasetFile", "DatasetFiles", "Digests", "ManifestName", "Names", "SharedVersion", "Size"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobWanted:
+    """A job that is to be copied."""
+
+    __pydantic_config__ = DOCUMENTED
+    job: str
+    """How it is addressed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedJob:
+    """A job as an archive, to be fetched from the uploads."""
+
+    __pydantic_config__ = DOCUMENTED
+    job: str
+    """Its id."""
+    digest: str
+    """BLAKE3 of the archive."""
+    size: int
+    """Bytes of it."""
+    model: str
+    """Version of the model that it ran; empty for files of a work directory."""
+    runtime: str
+    """Version of the runtime that it ran in; empty for none."""
+    datasets: list[str]
+    """Versions of its datasets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSent:
+    """A job that was uploaded as an archive."""
+
+    __pydantic_config__ = DOCUMENTED
+    digest: str
+    """BLAKE3 of the archive."""
+    project: str
+    """Project that it goes to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedJob:
+    """What came of a job that was sent."""
+
+    __pydantic_config__ = DOCUMENTED
+    job: str
+    """Its id."""
+    project: str
+    """Project that it is in."""
+    status: str
+    """How it ended."""
+    is_new: bool
+    """Whether it was not there before."""
+
+
+__all__ = [
+    "DatasetFile",
+    "DatasetFiles",
+    "Digests",
+    "ExportedJob",
+    "ImportedJob",
+    "JobSent",
+    "JobWanted",
+    "ManifestName",
+    "Names",
+    "SharedVersion",
+    "Size",
+]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from blake3 import blake3
 
-from starwhale.errors import CorruptedError, NotFoundError
+from starwhale.errors import NotFoundError
 from starwhale.storage.blobs.content import digest_file
 from starwhale.storage.blobs.digests import check_digest
 from starwhale.storage.blobs.local import no_space
 from starwhale.storage.remote.connection import BYTES_TYPE
+from starwhale.storage.remote.download import damaged_content, download
 from starwhale.storage.remote.upload import PIECE_BYTES, BytesContent, Content, FileContent, OnSent, upload
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class RemoteBlobStore:
     def get(self, digest: str) -> bytes:
         content = self._connection.send("GET", f"/stores/blobs/{check_digest(digest)}").body
         if blake3(content).hexdigest() != digest:
-            raise self._damaged(digest)
+            raise damaged_content(self._connection, digest)
         return content
 
     def has(self, digest: str) -> bool:
@@ -108,26 +108,7 @@ class RemoteBlobStore:
         size = self.size_of(digest)
         if size is None:
             raise NotFoundError(f"no content with the digest {digest[:12]}… at {self._connection.address}")
-        done = out.seek(0, os.SEEK_END)
-        if on_received:
-            on_received(min(done, size))
-        while done < size:
-            piece = self._read(digest, done, min(PIECE_BYTES, size - done))
-            out.write(piece)
-            done += len(piece)
-            if on_received:
-                on_received(len(piece))
-        out.flush()
-        if done != size or digest_file(out) != digest:
-            out.truncate(0)
-            raise self._damaged(digest)
-
-    def _read(self, digest: str, offset: int, size: int) -> bytes:
-        span = {"Range": f"bytes={offset}-{offset + size - 1}"}
-        found = self._connection.send("GET", f"/stores/blobs/{digest}", headers=span).body
-        if len(found) != size:
-            raise self._damaged(digest)
-        return found
+        download(self._connection, f"/stores/blobs/{digest}", (digest, size), out, on_received)
 
     def _send(self, content: Content, digest: str, size: int, on_sent: OnSent | None) -> None:
         path = f"/stores/blobs/{digest}"
@@ -138,10 +119,6 @@ class RemoteBlobStore:
             return
         upload(self._connection, content, digest, size, on_sent)
         self._connection.ask("POST", f"{path}/finish")
-
-    def _damaged(self, digest: str) -> CorruptedError:
-        message = f"the content {digest[:12]}… that came from {self._connection.address} differs from its checksum"
-        return CorruptedError(message, path=digest, hint="try again; if it stays so, the file is damaged there")
 
 
 __all__ = ["RemoteBlobStore"]
