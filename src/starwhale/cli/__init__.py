@@ -20,6 +20,11 @@ def main() -> None:
 
     if sys.version_info < (3, 11):  # noqa: UP036 - pip refuses it, a copied tree does not; before anything is imported that an older Python may not have
         sys.exit(f"Error: Python {sys.version_info[0]}.{sys.version_info[1]} is too old: 3.11 or newer is needed")
+    import gc
+
+    gc.set_threshold(
+        20_000
+    )  # imports make a hundred thousand objects that stay; looking through them each time is a tenth of a short command
     from starwhale.cli.root import run
 
     sys.exit(run(sys.argv[1:]))

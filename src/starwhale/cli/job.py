@@ -13,8 +13,6 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import LazyCommand, SwGroup
 from starwhale.cli.complete_names import completes
 from starwhale.cli.duration import TIME_LIMIT
-from starwhale.cli.job_reproduce import reproduce
-from starwhale.cli.outcome import finish, row_command
 from starwhale.cli.render.render_table import Column, Kind, render_table
 from starwhale.cli.replicas import Replicas, ReplicasType, split_replicas
 from starwhale.cli.report_format import give_report, report_options
@@ -28,6 +26,9 @@ JOB = "Its id, a unique beginning of it, its name, a URI, `latest` or `latest~N`
 _LAZY = {
     "pause": LazyCommand("starwhale.cli.job_control:pause", "Stop a job for now, whichever process runs it."),
     "cancel": LazyCommand("starwhale.cli.job_control:cancel", "Stop a job for good, whichever process runs it."),
+    "reproduce": LazyCommand(
+        "starwhale.cli.job_reproduce:reproduce", "Run a job again, and compare every row and metric."
+    ),
     "compare": LazyCommand("starwhale.cli.job_compare:compare", "Say whether one run is better than another."),
     "gate": LazyCommand("starwhale.cli.job_gate:gate", "Let a run pass, or not, by rules with error bars."),
     "logs": LazyCommand("starwhale.cli.job_logs:logs", "Show what user code has printed, task by task."),
@@ -42,9 +43,6 @@ _LAZY = {
 @click.group("job", cls=SwGroup, aliases={"ls": "list", "rm": "remove"}, lazy=_LAZY)
 def job() -> None:
     """List jobs, show their reports, go on with them."""
-
-
-job.add_command(reproduce)
 
 
 @job.command("list")
@@ -103,6 +101,7 @@ def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, 
 @click.pass_obj
 def info(app: CliApp, *, job_address: str, max_report_cols: int, web: bool, form: str | None, output: str) -> None:
     """Show what a job ran on and what came of it: figures with intervals, labels, slices, failed rows, where the time went."""
+    from starwhale.cli.outcome import row_command
     from starwhale.cli.render.render_report import render_report
     from starwhale.cli.render.render_steps import render_ending, render_steps
 
@@ -276,6 +275,8 @@ def resume(  # noqa: PLR0917 - click passes them by name
         time_limit_s=time_limit,
         arguments=words_after(),
     )
+    from starwhale.cli.outcome import finish
+
     with ProgressLines(app) as progress:
         outcome = app.instance().jobs.resume(job_address, changes, options=progress.options())
     finish(app, outcome)
