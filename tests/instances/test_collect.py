@@ -7,28 +7,16 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from tests.instances.collected_world import World, kinds, make_world
 
 from starwhale.datasets.dataset import Dataset
-from starwhale.domain.job import Job, RunRequest
-from starwhale.domain.status import Status
 from starwhale.errors import ConflictError, NotFoundError
-from starwhale.instances import Instance, open_instance
-from starwhale.instances.garbage.collect import MIN_AGE_S, OPEN, Collection, GarbageVerbs
+from starwhale.instances.garbage.collect import MIN_AGE_S, OPEN
 from starwhale.instances.jobs.pinning import pin_dataset
-from starwhale.models.listing import Entry, EntryKind, Listing
-from starwhale.settings import Settings
-from starwhale.storage.catalog.driver import this_driver
-from starwhale.storage.catalog.records import VersionDraft, VersionRecord
-from starwhale.storage.in_use import LOCK_NAME, claim, hold
-from starwhale.storage.layout import Layout
+from starwhale.storage.in_use import claim, hold
 from starwhale.storage.part import PartDraft, TableDraft
 
 
@@ -36,120 +24,9 @@ class StoppedError(Exception):
     """What a kill is played by."""
 
 
-@dataclass(slots=True)
-class World:
-    """One root, opened anew for whatever is done, as every call of the program opens it."""
-
-    settings: Settings
-
-    @property
-    def layout(self) -> Layout:
-        assert self.settings.root is not None
-        return Layout(self.settings.root)
-
-    def open(self) -> Instance:
-        return open_instance(self.settings)
-
-    def build(self, uri: str, rows: int, *, seed: int = 0, tags: tuple[str, ...] = ()) -> str:
-        """Add rows with a long value each to a dataset, and return the version."""
-        with self.open() as instance, instance.datasets.open(uri, Dataset) as dataset:
-            first = len(dataset)
-            for key in range(first, first + rows):
-                dataset.append((key, {"x": key, "long": bytes([seed % 256, key % 256]) * 5000}))
-            dataset.commit(tags=tags)
-            return dataset.committed_version
-
-    def model(self, name: str, files: dict[str, bytes], project: str = "self") -> str:
-        """Package files as a model, without running any code."""
-        with self.open() as instance, hold(self.layout.blobs):
-            blobs = instance.stores.blobs
-            entries = [
-                Entry(path=path, kind=EntryKind.FILE, digest=blobs.put(content), size=len(content))
-                for path, content in sorted(files.items())
-            ]
-            listing = Listing(entries=tuple(entries))
-            bundle = instance.catalog.bundles.ensure(project, "model", name)
-            draft = VersionDraft(content_digest=blobs.put(listing.to_bytes()), manifest={"modules": []})
-            return instance.catalog.versions.add(bundle, draft).version
-
-    def job(self, *datasets: str, model_version: str = "", project: str = "self", is_running: bool = False) -> str:
-        """Write down a job with results, a log and a snapshot."""
-        with self.open() as instance:
-            request = RunRequest(workdir="/nowhere", modules=("m",), project=project, model_version=model_version)
-            inputs = tuple(pin_dataset(instance.stores, each, project=project) for each in datasets)
-            job = Job(
-                id=instance.catalog.make_id(), request=request, handler="m:f", steps=(), datasets=inputs,
-                status=Status.CREATED,
-            )  # fmt: skip
-            jobs = instance.catalog.jobs
-            jobs.create(job, {}, this_driver() if is_running else None)
-            jobs.set_status(job.id, Status.RUNNING)
-            draft = PartDraft(tables=[TableDraft(name="t", ids=[1], columns={"x": [1]})])
-            instance.stores.results.append(job.id, "task#1", draft)
-            for folder in (self.layout.logs(job.id), self.layout.job(job.id)):
-                folder.mkdir(parents=True)
-                (folder / "file").write_text(job.id)
-            if not is_running:
-                jobs.set_status(job.id, Status.FAILED)
-            return job.id
-
-    def do(self, action: Callable[[Instance], object]) -> None:
-        with self.open() as instance:
-            action(instance)
-
-    def gc(
-        self, *, min_age_s: float = 0.0, dry_run: bool = False, on_step: Callable[[str], None] | None = None
-    ) -> Collection:
-        with self.open() as instance:
-            verbs = GarbageVerbs(instance.stores, on_step=on_step)
-            plan = verbs.plan(min_age_s=min_age_s)
-            return plan if dry_run else verbs.collect(plan, min_age_s=min_age_s)
-
-    def files(self) -> set[Path]:
-        """All files of data: without the catalog, locks, and the marker."""
-        root = self.layout.root
-        return {
-            path.relative_to(root)
-            for path in root.rglob("*")
-            if path.is_file() and path.parent != root and path.name != LOCK_NAME
-        }
-
-    def check(self) -> None:
-        """Read every version that is there, whole, and nothing that is not named lies around."""
-        with self.open() as instance:
-            for project in instance.projects.list():
-                for kind in ("dataset", "model"):
-                    for newest in instance.catalog.versions.list_newest(project.name, kind, with_removed=True):
-                        for version in instance.catalog.versions.history(newest.bundle_id, with_removed=True):
-                            read_whole(instance, version)
-            for job in instance.catalog.jobs.list():
-                assert instance.stores.results.verify(job.id) == []
-                assert instance.stores.results.parts.visible(job.id)
-
-
-def read_whole(instance: Instance, version: VersionRecord) -> None:
-    if version.kind == "dataset":
-        reader = instance.stores.datasets.open_version(version.bundle_id, version.content_digest)
-        assert reader.verify() == []
-        assert len(reader.read(0, reader.row_count).keys) == version.row_count
-        return
-    blobs = instance.stores.blobs
-    for entry in Listing.from_bytes(blobs.get(version.content_digest)).files:
-        assert len(blobs.get(entry.digest)) == entry.size
-
-
-def kinds(found: Collection) -> list[str]:
-    return [each.kind for each in found.items]
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return make_world(tmp_path)
-
-
-def make_world(folder: Path) -> World:
-    made = Settings(config_path=folder / "config.yaml", root=folder / "root", default_root=folder / "default")
-    return World(settings=made)
 
 
 # ------------------------------------------------------------------------------------------------------ what was removed
@@ -519,91 +396,3 @@ def test_a_killed_collection_lets_the_next_one_finish(world: World, instance_roo
         instance.datasets.recover("digits/version/v1")
     assert kinds(world.gc()) == ["dataset files"]
     world.check()
-
-
-# ---------------------------------------------------------------------------------------------------------- any history
-
-NAMES = ("a", "b")
-ACTIONS = st.one_of(
-    st.tuples(st.just("build"), st.sampled_from(NAMES), st.integers(0, 3)),
-    st.tuples(st.just("model"), st.sampled_from(NAMES), st.integers(0, 3)),
-    st.tuples(st.just("job"), st.sampled_from(NAMES), st.just(0)),
-    st.tuples(st.sampled_from(["remove", "recover", "tag"]), st.sampled_from(["dataset", "model"]), st.integers(0, 9)),
-    st.tuples(st.sampled_from(["remove job", "recover job"]), st.just(""), st.integers(0, 9)),
-    st.tuples(st.sampled_from(["remove project", "recover project"]), st.just(""), st.just(0)),
-    st.tuples(st.just("gc"), st.just(""), st.just(0)),
-)
-
-
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=st.lists(ACTIONS, min_size=4, max_size=14))
-def test_after_any_history_the_living_read_back_and_the_dead_are_gone(
-    tmp_path_factory: pytest.TempPathFactory, history: list[tuple[str, str, int]]
-) -> None:
-    world = make_world(tmp_path_factory.mktemp("history"))
-    world.do(lambda instance: instance.projects.create("p"))
-    for what, name, number in [*history, ("gc", "", 0)]:
-        with suppress(NotFoundError):  # the history asks for what is not there
-            act(world, what, name, number)
-        if what == "gc":
-            world.check()
-            assert world.files() == expected_files(world)
-
-
-def act(world: World, what: str, name: str, number: int) -> None:
-    dataset = f"local/project/p/dataset/{name}"
-    match what:
-        case "build":
-            world.build(dataset, number + 1, seed=number)
-        case "model":
-            with world.open() as instance:
-                instance.projects.get("p")
-            world.model(name, {"shared": b"s" * (number % 2 + 1), f"own{number}": bytes([number]) * 9}, project="p")
-        case "job":
-            world.job(dataset, project="p" if name == "a" else "self")
-        case "remove" | "recover" | "tag":
-            with world.open() as instance:
-                verbs = instance.datasets if name == "dataset" else instance.models
-                uri = f"local/project/p/{name}/{NAMES[number % 2]}/version/v{number // 2}"
-                if what == "tag":
-                    verbs.add_tags(uri, ["mine"])
-                else:
-                    getattr(verbs, what)(uri)
-        case "remove job" | "recover job":
-            with world.open() as instance:
-                found = instance.catalog.jobs.list(removed=what == "recover job")
-                if found:
-                    getattr(instance.catalog.jobs, what.partition(" ")[0])(found[number % len(found)].id)
-        case "remove project" | "recover project":
-            world.do(lambda instance: getattr(instance.projects, what.partition(" ")[0])("p"))
-        case _:
-            planned = world.gc(dry_run=True)
-            assert world.gc() == planned
-
-
-def expected_files(world: World) -> set[Path]:
-    """Work out anew which files what is in the catalog needs."""
-    root = world.layout.root
-    needed: set[Path] = set()
-    with world.open() as instance:
-        blobs, datasets = instance.stores.blobs, instance.stores.datasets
-        with instance.catalog.read() as connection:
-            rows = connection.exec_driver_sql(
-                "SELECT kind, bundle_id, content_digest FROM versions JOIN bundles ON bundles.id = bundle_id"
-            ).all()
-            jobs = connection.exec_driver_sql("SELECT id FROM jobs").scalars().all()
-        for kind, bundle_id, digest in rows:
-            if kind == "model":
-                listing = Listing.from_bytes(blobs.get(digest))
-                needed |= {blobs.place(each) for each in (digest, *(entry.digest for entry in listing.files))}
-                continue
-            manifest = datasets.open_version(bundle_id, digest).manifest
-            folder = world.layout.datasets / bundle_id
-            needed.add(folder / "manifests" / f"{digest}.json")
-            needed |= {folder / "fragments" / f"{each.file}.parquet" for each in manifest.fragments()}
-            needed |= {folder / each.name for each in manifest.pack_lists}
-            needed |= {folder / "packs" / f"{each.name}{end}" for each in manifest.packs for end in (".pack", ".idx")}
-        for job in jobs:
-            for folder in (world.layout.results(job), world.layout.logs(job), world.layout.job(job)):
-                needed |= {path for path in folder.rglob("*") if path.is_file()}
-    return {path.relative_to(root) for path in needed}
