@@ -2,7 +2,7 @@
 
     python benchmarks/console_api.py [ROWS] [JOBS]
 
-Makes a root with one run of a million rows (each with a picture) and ten thousand small runs, serves it with `python -m starwhale.server`, and
+Makes a root with one run of a million rows (each with a picture, and a row in a table that evaluate logged) and ten thousand small runs, serves it with `python -m starwhale.server`, and
 asks as the console does. The limits are those of the console's issue: 1 s, and 500 MB.
 """
 
@@ -67,10 +67,24 @@ def make_rows(instance: Instance, rows: int) -> str:
             owner=job.id, step="m:predict", dataset_position=0, start=ids[0], stop=ids[-1] + 1, tables=tables,
         )  # fmt: skip
         results.parts.commit(part)
+    make_logged(instance, job.id, rows)
     _summary(instance, job.id, {"accuracy": 0.5})
     _end(instance, job.id)
     results.compact(job.id)
     return job.id
+
+
+def make_logged(instance: Instance, job_id: str, rows: int) -> None:
+    """Log a row by id for each row of the run, as evaluate does."""
+    for start in range(0, rows, PART_ROWS):
+        ids = range(start, min(start + PART_ROWS, rows))
+        columns: dict[str, list[object]] = {
+            "correct": [n % 3 > 0 for n in ids],
+            "weight": [((n * 48271) % 65_537) / 65_537 for n in ids],
+            "kind": [f"kind {n % 17}" for n in ids],
+        }
+        table = TableDraft(name="graded", ids=[f"self/pictures_#@#_{n}" for n in ids], columns=columns)
+        instance.stores.results.append(job_id, "evaluate#1", PartDraft(tables=[table]))
 
 
 def make_jobs(instance: Instance, count: int) -> None:
@@ -167,6 +181,10 @@ def ask_all(ask: Asked, job: str) -> None:
         "histogram of rows that are wrong", f"jobs/{job}/histogram", column="input/label", where="output != input/label"
     )
     ask("2,000 points for a chart", f"jobs/{job}/series", columns=["score", "output"])
+    ask("logged: first page", f"jobs/{job}/rows", table="graded", limit=SHOWN)
+    ask("logged: the middle", f"jobs/{job}/rows", table="graded", limit=SHOWN, offset=rows["total"] // 2)
+    ask("logged: sorted", f"jobs/{job}/rows", table="graded", limit=SHOWN, sort="weight", descending=True)
+    ask("logged: filtered", f"jobs/{job}/rows", table="graded", limit=SHOWN, where="correct == false and weight > 0.5")
 
 
 def main(rows: int = 1_000_000, jobs: int = 10_000) -> int:

@@ -58,15 +58,22 @@ class Watched:
         self, title: str, act: Callable[[], object], seen: Callable[[], object], limit_s: float = LIMIT_S
     ) -> None:
         """Do something, wait until it is to be seen, and print."""
-        began = time.monotonic()
+        began, before = time.monotonic(), self._cpu_s()
         act()
         seen()
-        seconds = time.monotonic() - began
+        seconds, cpu = time.monotonic() - began, self._cpu_s() - before
         page, (_, server) = renderer_mb(), memory_mb(self.server)  # what the server has had at most
         is_within = seconds <= limit_s and page <= PAGE_MB and server <= SERVER_MB
         self.is_within &= is_within
         mark = "" if is_within else "   over the limit"
-        print(f"{title:<46} {seconds:6.2f} s   page {page:4.0f} MB   server {server:4.0f} MB{mark}", flush=True)
+        print(
+            f"{title:<46} {seconds:6.2f} s ({cpu:.2f} of CPU)   page {page:4.0f} MB   server {server:4.0f} MB{mark}",
+            flush=True,
+        )
+
+    def _cpu_s(self) -> float:
+        """Return what the server and all processes of the browser have computed; on a machine with other work the seconds are no measure."""
+        return sum(map(_cpu_of, _started()))  # the server is one of them
 
 
 def renderer_mb() -> float:
@@ -74,27 +81,47 @@ def renderer_mb() -> float:
 
     That is what is the process's own: the program's code, which all processes of the browser share, is left out.
     """
-    heaviest = 0.0
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes()
-            if b"--type=renderer" in words and _is_ours(int(folder.name)):
-                heaviest = max(heaviest, _private_mb(folder))
-        except (OSError, KeyError, ValueError):
-            continue  # it has ended
-    return heaviest
+    return max((_private_mb(each) for each in _started() if b"--type=renderer" in _words(each)), default=0.0)
 
 
-def _private_mb(process: Path) -> float:
-    fields = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+def _started() -> list[int]:
+    """Return the processes that this one has started, and those that they have."""
+    return [int(each.name) for each in Path("/proc").glob("[0-9]*") if _is_ours(int(each.name))]
+
+
+def _words(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""  # it has ended
+
+
+def _cpu_of(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _private_mb(pid: int) -> float:
+    try:
+        fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    except OSError:
+        return 0.0
     return (int(fields["RssAnon"].split()[0]) + int(fields["VmSwap"].split()[0])) / 1000
 
 
 def _is_ours(pid: int) -> bool:
+    if pid == os.getpid():
+        return False
     while pid > 1:
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return False
         if pid == os.getpid():
             return True
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     return False
 
 
@@ -116,6 +143,17 @@ def watch_all(watch: Watched, job: str) -> None:
         "rows: filtered",
         lambda: page.goto(f"{rows}?where=output+%21%3D+input%2Flabel"),
         page.get_by_text(re.compile(r"\d{3},\d{3} rows")).first.wait_for,
+    )
+    logged = f"/jobs/{job}/tables"
+    weight = page.get_by_role("columnheader", name="weight").get_by_role("button")
+    watch(
+        "logged: first rows", lambda: page.goto(logged), page.get_by_text(re.compile("pictures_#@#_0$")).first.wait_for
+    )
+    watch("logged: sorted", lambda: answered(page, weight, "sort=weight"), row.wait_for)
+    watch(
+        "logged: filtered",
+        lambda: page.goto(f"{logged}?where=correct+%3D%3D+false+and+weight+%3E+0.5"),
+        page.get_by_text(re.compile(r"^\d{3},\d{3} rows")).first.wait_for,
     )
     page.goto(rows)
     row.wait_for()

@@ -136,11 +136,10 @@ def info(app: CliApp, *, job_address: str, max_report_cols: int, web: bool, form
 def results(  # noqa: PLR0917 - click passes them by name
     app: CliApp, job_address: str, table: str, failed: bool, where: str, limit: int, offset: int
 ) -> None:
-    r"""Show rows of a job's table.
+    """Show rows of a job's table.
 
-    \b
-    EXPR: ==  !=  <  <=  >  >=  in [1, 2]  contains "x"  is null  and  or  not  ( )
-    Columns are written as they are; odd names stand in `backquotes`, texts in quotes.
+    EXPR knows == != < <= > >= in [1, 2] contains "x" is null and or not ( ). Columns are written as they are, and odd names stand in `backquotes`,
+    texts in quotes; output/scores/3 is item 3, from 0, of lists.
     """
     from starwhale.cli.job_results import render_rows, rows_to_json
 
