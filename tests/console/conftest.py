@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.console.roots import CLONE, Root, add_answers, add_digits, add_hostile, add_scenes, add_slow, add_versions
+from tests.console.roots import (
+    CLONE,
+    Root,
+    add_answers,
+    add_digits,
+    add_hostile,
+    add_mnist,
+    add_scenes,
+    add_slow,
+    add_versions,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -85,6 +95,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     data = Path(os.environ.get("STARWHALE_TEST_DATA") or "there-is-none")
     if data.is_dir():
         add_answers(root, data)
+        add_mnist(root, data / "mnist_t10k_replay")
     found = Console(root)
     found.jobs = root.jobs()
     try:
@@ -115,7 +126,7 @@ def open_page(browser: Browser, console: Console, width: int, colours: Any) -> I
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=colours, base_url=console.address
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))

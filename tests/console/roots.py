@@ -220,6 +220,43 @@ if __name__ == "__main__":
         root.swcli("model", "run", "answers.py", "-d", "gsm8k", "--name", name, REPLAY=name)
 
 
+def add_mnist(root: Root, data: Path, rows: int = 2000) -> None:
+    """Probabilities that a model gave for the first pictures of MNIST, as they were recorded."""
+    (root.folder / "mnist.py").write_text(
+        f"""
+import gzip, os, sys
+from pathlib import Path
+import numpy as np
+from starwhale import GrayscaleImage, dataset, evaluation, multi_classification
+
+RECORDED = Path({str(data)!r})
+
+@evaluation.predict(batch_size=500, replicas=1)
+def replay(rows):
+    given = np.load(RECORDED / "mnist_test_set_pyx.npy")
+    return [{{"label": int(given[each["n"]].argmax()), "probabilities": given[each["n"]].tolist()}} for each in rows]
+
+@evaluation.evaluate(needs=[replay])
+@multi_classification(all_labels=list(range(10)))
+def report(results):
+    labels, found, scores = [], [], []
+    for row in results:
+        labels.append(row["input"]["label"]), found.append(row["output/label"]), scores.append(row["output/probabilities"])
+    return labels, found, scores
+
+if __name__ == "__main__":
+    images = np.frombuffer(gzip.open(RECORDED / "t10k-images-idx3-ubyte.gz").read(), np.uint8, offset=16).reshape(-1, 28, 28)
+    labels = np.frombuffer(gzip.open(RECORDED / "t10k-labels-idx1-ubyte.gz").read(), np.uint8, offset=8)
+    with dataset("mnist") as rows:
+        rows.extend([{{"n": n, "label": int(labels[n]), "image": GrayscaleImage(images[n].tobytes(), shape=(28, 28, 1))}} for n in range({rows})])
+        rows.commit()
+""",
+        encoding="utf-8",
+    )
+    root.python("mnist.py")
+    root.swcli("model", "run", "mnist.py", "-d", "mnist", "--name", "mnist")
+
+
 def add_hostile(root: Root) -> None:
     """Rows, outputs, errors, ids and names that would run if anything ran them; and pictures that are none."""
     (root.folder / "hostile.py").write_text(HOSTILE.format(text=SCRIPT), encoding="utf-8")
