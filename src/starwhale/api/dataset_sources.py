@@ -394,7 +394,7 @@ class BuiltDataset(opened.Dataset):
     def _build(  # Any: rows of an importer
         cls, name: str, rows: Any, mode: str, tags: Sequence[str] | None, *, source: str
     ) -> Self:
-        made = default_instance().datasets.open(name, cls)
+        made = default_instance().at(name).datasets.open(name, cls)
         from starwhale.datasets.build import build_version, refuse_none  # they bring the importers of every kind
 
         build_version(made, refuse_none(rows, source), mode=mode, tags=tags)

@@ -105,7 +105,8 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
     name = pick_name(options, source)
     app.say(f"building a version of dataset {name} from {source.shown}")
     rows, facts = _rows(app, source, options["project"])
-    made = app.instance().datasets.open(_uri(name, options["project"]), Dataset)
+    uri = _uri(name, options["project"])
+    made = app.at(uri).datasets.open(uri, Dataset)
     made.build_facts = facts
     app.say(f"uri: {made.uri}")
     progress = _progress(app)

@@ -216,13 +216,13 @@ def _open_local(path: Path, limits: Limits) -> DatasetFolder:
     return open_folder(path, LocalPlaces(path), _hold(path), limits)
 
 
-def open_folder(path: Path, places: Places, kept: Hold | None, limits: Limits) -> DatasetFolder:
+def open_folder(path: Path, places: Places, kept: object, limits: Limits) -> DatasetFolder:
     """Open the folder of a dataset, wherever its files are.
 
     Args:
         path: The folder, or what stands for it in messages.
         places: Where its files are.
-        kept: Keeps them from being collected.
+        kept: Keeps them from being collected as long as it lives; None for nothing.
         limits: How much is held at a time.
     """
     packs = Packs(path / "packs", kept, places=places, limits=limits)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from blake3 import blake3
 
-from starwhale.errors import ReadOnlyError
 from starwhale.storage.dataset_rows.dataset_reader import LocalDatasetReader
 from starwhale.storage.dataset_rows.dataset_store import open_folder, sizes_of
 from starwhale.storage.dataset_rows.limits import LIMITS, Limits
@@ -19,6 +19,7 @@ from starwhale.storage.dataset_rows.object_copies import files_of_version, send_
 from starwhale.storage.dataset_rows.object_places import ObjectPlaces
 from starwhale.storage.dataset_rows.version_files import names_of
 from starwhale.storage.remote.connection import BYTES_TYPE
+from starwhale.storage.remote.staged_places import RemoteDatasetWriter, Stage, StagedPlaces
 from starwhale.storage.remote.upload import PIECE_BYTES, BytesContent, OnSent, upload
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class ServerFiles:
 
 
 class RemoteDatasetStore:
-    """Meets `DatasetStore` for reading; safe to use from several threads."""
+    """Meets `DatasetStore`; safe to use from several threads."""
 
     def __init__(self, connection: ServerConnection, limits: Limits = LIMITS) -> None:
         self.files = ServerFiles(connection)
@@ -99,16 +100,22 @@ class RemoteDatasetStore:
 
     def open_version(self, dataset_id: str, manifest_digest: str) -> LocalDatasetReader:
         folder = self.folder(dataset_id)
-        manifest = load_manifest(folder.places, manifest_digest)
-        folder.places.know(sizes_of(manifest))
-        folder.packs.know(manifest.packs)
-        return LocalDatasetReader(folder, manifest, manifest_digest)
+        return LocalDatasetReader(folder, self._load(folder, manifest_digest), manifest_digest)
 
-    def begin(self, dataset_id: str, base: str | None) -> NoReturn:
-        del base
-        message = f"datasets of {self._connection.address} are only read from here"
-        hint = "copy it here (swcli dataset copy), change the copy, and copy that back"
-        raise ReadOnlyError(message, hint=hint)
+    def begin(self, dataset_id: str, base: str | None) -> RemoteDatasetWriter:
+        stage = Stage()
+        places = StagedPlaces(stage.folder, ObjectPlaces(self.files, dataset_id))
+        folder = open_folder(stage.folder, places, stage, self._limits)
+        manifest = Manifest() if base is None else self._load(folder, base)
+        folder.checked.update(
+            part.digest for part in manifest.fragments()
+        )  # the server verifies what a version takes over
+        folder.checked.update(pack.index for pack in manifest.packs)
+
+        def send(digest: str) -> None:
+            self.send_version(places, (load_manifest(places, digest), digest), dataset_id)
+
+        return RemoteDatasetWriter(folder, manifest, lambda: os.urandom(8).hex(), send)
 
     def files_of(self, dataset_id: str, manifest_digest: str) -> frozenset[str]:
         manifest = load_manifest(self.folder(dataset_id).places, manifest_digest)
@@ -151,6 +158,13 @@ class RemoteDatasetStore:
                 found = open_folder(Path(self.files.uri(dataset_id)), places, None, self._limits)
                 self._folders[dataset_id] = found
             return found
+
+    @staticmethod
+    def _load(folder: DatasetFolder, manifest_digest: str) -> Manifest:
+        manifest = load_manifest(folder.places, manifest_digest)
+        folder.places.know(sizes_of(manifest))
+        folder.packs.know(manifest.packs)
+        return manifest
 
 
 def _path(key: str) -> str:
