@@ -94,6 +94,9 @@ NEEDS: Mapping[str, Need] = {
     "schemathesis": Need(present=_has("schemathesis"), help="pip install schemathesis"),
     "duckdb": Need(present=_has("duckdb"), help="pip install duckdb"),
     "s3": Need(present=_has("moto", "flask", "boto3"), help="pip install 'moto[s3,server]' boto3"),
+    "kubernetes": Need(
+        present=_has("kubernetes", "kubernetes_validate"), help="pip install kubernetes kubernetes-validate"
+    ),
     "podman": Need(present=_has_program("podman"), help="install podman"),
 }
 NOT_RUN = pytest.StashKey[Counter[str]]()

@@ -60,7 +60,7 @@ def make_image(folder: Path, variables: dict[str, str]) -> None:
     """Make the image, unless there is one of this very Python."""
     env = {**os.environ, **variables}
     python = Path(sys.base_prefix, "bin", f"python{sysconfig.get_python_version()}").resolve()
-    key = f"{python}-{sys.version_info.releaselevel}-{'.'.join(map(str, sys.version_info[:3]))}"
+    key = f"2-{python}-{sys.version_info.releaselevel}-{'.'.join(map(str, sys.version_info[:3]))}"
     there = subprocess.run(
         ["podman", "image", "inspect", "--format", "{{.Comment}}", IMAGE],
         env=env,
@@ -75,6 +75,10 @@ def make_image(folder: Path, variables: dict[str, str]) -> None:
     for each in ("tmp", "usr/bin", "bin", "etc"):
         (root / each).mkdir(parents=True)
     (root / "tmp").chmod(0o1777)
+    cache = root / "var/cache/starwhale"  # as our own image has it: a new volume takes over whose it is
+    cache.mkdir(parents=True)
+    if os.geteuid() == 0:
+        os.chown(cache, 65532, 65532)
     (root / "usr/bin/python3").symlink_to(python)
     needed = {python, *_libraries([python, Path("/bin/sh"), *library.glob("lib-dynload/*.so")])}
     for path in sorted(needed):

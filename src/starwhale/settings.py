@@ -134,6 +134,30 @@ class ContainerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesSettings:
+    """What the environment says of the cluster that runs tasks."""
+
+    context: str = ""
+    """Context of the kubeconfig, from SW_KUBERNETES_CONTEXT; empty takes the account of the Pod that this is, else the current context."""
+    kubeconfig: str = ""
+    """Files that say which clusters there are, from KUBECONFIG; empty for ~/.kube/config."""
+    namespace: str = ""
+    """Where Pods are made, from SW_KUBERNETES_NAMESPACE; empty takes that of the context or Pod."""
+    image: str = ""
+    """Image of workers where neither the job nor its runtime names one, from SW_KUBERNETES_IMAGE."""
+    template: str = ""
+    """File with what is different from the built-in Job, from SW_KUBERNETES_TEMPLATE; empty for nothing."""
+    python: str = "python3"
+    """Interpreter of the image, from SW_KUBERNETES_PYTHON."""
+    server: str = ""
+    """Address of the server as Pods have to write it, from SW_KUBERNETES_SERVER; empty for the one that it has itself."""
+    pending_s: float = 600.0
+    """How long a Pod may find no node, or no image, before its attempt fails, from SW_KUBERNETES_PENDING_S; 0 waits for ever."""
+    is_in_cluster: bool = False
+    """Whether this is a Pod itself, from KUBERNETES_SERVICE_HOST."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the environment and the configuration file say."""
 
@@ -181,6 +205,8 @@ class Settings:
     """Its token, from SW_TOKEN; also the token of `instance login` where none is given."""
     server_attempts: int = 5
     """Tries of a request to a server in all, from SW_CLIENT_RETRY_ATTEMPTS."""
+    kubernetes: KubernetesSettings = KubernetesSettings()
+    """How tasks run in a cluster."""
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -226,6 +252,17 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         server_address=env.get("SW_INSTANCE_URI", "").strip(),
         server_token=env.get("SW_TOKEN", "").strip(),
         server_attempts=int(_positive(env.get("SW_CLIENT_RETRY_ATTEMPTS", ""), 5)) or 1,
+        kubernetes=KubernetesSettings(
+            context=env.get("SW_KUBERNETES_CONTEXT", ""),
+            kubeconfig=env.get("KUBECONFIG", ""),
+            namespace=env.get("SW_KUBERNETES_NAMESPACE", ""),
+            image=env.get("SW_KUBERNETES_IMAGE", ""),
+            template=env.get("SW_KUBERNETES_TEMPLATE", ""),
+            python=env.get("SW_KUBERNETES_PYTHON") or "python3",
+            server=env.get("SW_KUBERNETES_SERVER", "").strip().rstrip("/"),
+            pending_s=_seconds(env.get("SW_KUBERNETES_PENDING_S", ""), 600.0),
+            is_in_cluster=bool(env.get("KUBERNETES_SERVICE_HOST")),
+        ),
     )
 
 
@@ -418,6 +455,10 @@ def _positive(text: str, otherwise: float) -> float:
     except ValueError:
         return otherwise
     return value if 0 < value < float("inf") else otherwise
+
+
+def _seconds(text: str, otherwise: float) -> float:
+    return 0.0 if text.strip() == "0" else _positive(text, otherwise)
 
 
 def _config_home(env: Mapping[str, str], home: Path) -> Path:

@@ -61,6 +61,7 @@ class TestContainerExecutor(_InContainers, ExecutorContract):
     pass
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("_accelerators")
 class TestContainerResources(_InContainers, ResourceContract):
     machine = Machine(cores=64, memory_bytes=64 * 2**30, accelerators=tuple(Accelerator(id=name) for name in _DEVICES))
@@ -96,10 +97,8 @@ class TestEndsOfContainers(_InContainers, ExecutorPlace):
             assert left.stdout.strip() not in there
             assert podman.containers({}, f"{DRIVER}={driver_label()}"), "one that lives stays"
 
-    def test_an_image_without_a_fitting_python_is_refused(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(self, "settings", ContainerSettings(python="no-such-python"))
+    def test_an_image_without_a_fitting_python_is_refused(self, tmp_path: Path) -> None:
+        self.settings = ContainerSettings(python="no-such-python")
         with (
             pytest.raises(ContainerError, match=r"podman did not start a container of .*no-such-python") as caught,
             self.workplace(tmp_path),

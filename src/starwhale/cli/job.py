@@ -215,7 +215,7 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
 @job.command(cls=WordsAfterCommand)
 @click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option(
-    "--executor", default=None, metavar="NAME", help="Another executor than the job had: thread, process or container."
+    "--executor", default=None, metavar="NAME", help="Another executor than the job had: thread, process, container, …"
 )
 @click.option("--image", default="", metavar="IMAGE", help="Another image, with --executor container.")
 @click.option(

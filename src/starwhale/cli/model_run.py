@@ -54,7 +54,7 @@ _rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and pla
     default=None,
     show_default="thread",
     metavar="NAME",
-    help="Where tasks run: thread, process or container.",
+    help="Where tasks run: thread, process, container or kubernetes.",
 )
 @click.option(
     "--replicas",

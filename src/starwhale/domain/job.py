@@ -23,6 +23,8 @@ CONTAINER = "container"
 """Executor whose tasks are containers on this machine."""
 NETWORK = "network"
 """Executor whose tasks are processes of this machine that reach their instance over HTTP alone, as tasks in Pods do."""
+KUBERNETES = "kubernetes"
+"""Executor whose tasks are Pods of a cluster."""
 CALLER = "caller"
 """Executor whose tasks are threads of the caller's own process: what runs functions of a script or a notebook. Nobody asks for it by name."""
 THREADS = frozenset({THREAD, CALLER})
@@ -106,7 +108,7 @@ class RunRequest:
     sample_seed: int = 0
     """From which the rows of `sample` are drawn."""
     image: str = ""
-    """With the executor `container`: the image of its containers; empty for the one that the runtime names."""
+    """With the executors `container` and `kubernetes`: the image of their containers; empty for the one that the runtime names."""
 
     @property
     def handler_arguments(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from starwhale.domain.job import CALLER, CONTAINER, PROCESS, THREAD, RunRequest
+from starwhale.domain.job import CALLER, CONTAINER, PROCESS, THREAD, HandlerRecord, RunRequest
 from starwhale.errors import UsageError
 from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
 from starwhale.execution.executors.worker_process import is_ours
@@ -52,6 +52,8 @@ def open_place(
             job_id=job_id,
             image=options.image or request.image,
             container=options.container,
+            kubernetes=options.kubernetes,
+            recorded=(lambda: _read_recorded(request, stores)) if request.model_version else None,
             variables=request.envs,
             remote=_remote(request, stores, attempts, options),
         ),
@@ -60,6 +62,12 @@ def open_place(
         yield executor
     finally:
         executor.close()
+
+
+def _read_recorded(request: RunRequest, stores: Stores) -> dict[str, HandlerRecord]:
+    from starwhale.models.describe import read_handlers
+
+    return read_handlers(stores.catalog.versions.get(request.model_version))
 
 
 def _remote(request: RunRequest, stores: Stores, attempts: AttemptStores, options: RunOptions) -> RemoteTasks | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from starwhale.execution.fit import Notices
-from starwhale.settings import ContainerSettings
+from starwhale.settings import ContainerSettings, KubernetesSettings
 from starwhale.storage.task_side import CrashPoint, no_crash
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class RunOptions:
     """How containers are run, for executors that run some."""
     image: str = ""
     """Image of those, as it was found for the request."""
+    kubernetes: KubernetesSettings = field(default_factory=KubernetesSettings)
+    """Which cluster, for the executor that needs one."""
     argv: tuple[str, ...] = ()
     """What the user typed, for the record."""
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from starwhale.domain.job import HandlerRecord, Task, TaskUpdate
 from starwhale.domain.machine import MOST_TASKS, Machine
 from starwhale.execution.machine.capacity import find_machine
-from starwhale.settings import ContainerSettings
+from starwhale.settings import ContainerSettings, KubernetesSettings
 
 if TYPE_CHECKING:
     from starwhale.execution.network.launch import RemoteTasks
@@ -62,6 +62,10 @@ class ExecutorOptions:
     """Image of containers; empty for executors that have none."""
     container: ContainerSettings = field(default_factory=ContainerSettings)
     """How containers are run on this machine."""
+    kubernetes: KubernetesSettings = field(default_factory=KubernetesSettings)
+    """Which cluster, and what its operator has set."""
+    recorded: Callable[[], dict[str, HandlerRecord]] | None = None
+    """Reads the handlers that were found when the model was packaged; None for a work directory."""
     variables: tuple[str, ...] = ()
     """Environment variables that the model declares, by name: passed on where workers do not have all that this process has."""
     remote: RemoteTasks | None = None

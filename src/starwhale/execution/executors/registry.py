@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starwhale import plugins
-from starwhale.domain.job import CALLER, CONTAINER, NETWORK, PROCESS, THREAD
+from starwhale.domain.job import CALLER, CONTAINER, KUBERNETES, NETWORK, PROCESS, THREAD
 from starwhale.errors import UsageError, nearest
 from starwhale.execution.executors.protocol import Executor, ExecutorOptions
 
@@ -14,11 +14,12 @@ BUILTIN = {
     PROCESS: "starwhale.execution.executors.process:ProcessExecutor",
     CONTAINER: "starwhale.execution.executors.container:ContainerExecutor",
     NETWORK: "starwhale.execution.executors.network:NetworkExecutor",
+    KUBERNETES: "starwhale.execution.executors.kubernetes_pods:KubernetesExecutor",
     CALLER: "starwhale.execution.executors.caller_threads:CallerThreads",
 }
 """Name → where the class is; imported when it is asked for."""
 GROUP = "executor"
-_PLANNED = frozenset({"ray", "kubernetes"})
+_PLANNED = frozenset({"ray"})
 
 
 def open_executor(name: str, options: ExecutorOptions) -> Executor:

@@ -9,10 +9,13 @@ from starwhale.errors import UsageError
 
 if TYPE_CHECKING:
     from starwhale.domain.job import RunRequest
+    from starwhale.execution.network.launch import ServerPlace
     from starwhale.execution.run_options import RunOptions
     from starwhale.settings import Settings
     from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
+
+_LOOPBACK = ("127.", "localhost", "[::1]", "0.0.0.0")  # noqa: S104 - compared, not listened on
 
 
 def enter_container(
@@ -33,15 +36,8 @@ def enter_container(
     """
     from starwhale.execution.executors.container_engine import find_engine
 
+    request = _with_image(stores, request, runtime)
     image = request.image
-    if runtime is not None:
-        image = _image_of(stores, runtime, given=image)
-        request = dataclasses.replace(
-            request,
-            runtime_uri=runtime.uri.full,
-            runtime_version=runtime.version,
-            runtime_digest=runtime.content_digest,
-        )
     if not image:
         message = "no image is named for the containers of this job"
         raise UsageError(message, hint="add --image NAME, or --runtime with a runtime that names one")
@@ -54,8 +50,66 @@ def enter_container(
     told = {"engine": engine.name, "image": image, "image_id": number, "network": settings.containers.network}
     record = {**options.record, "container": told, "python": settings.containers.python, "python_version": ""}
     containers = dataclasses.replace(settings.containers, engine=engine.program)
-    options = dataclasses.replace(options, record=record, container=containers, image=image)
-    return dataclasses.replace(request, image=image), options
+    return request, dataclasses.replace(options, record=record, container=containers, image=image)
+
+
+def enter_cluster(
+    stores: Stores, settings: Settings, request: RunRequest, options: RunOptions, runtime: VersionRecord | None
+) -> tuple[RunRequest, RunOptions]:
+    """Pin the image of a job that runs in Pods, and the address at which they reach the server; the cluster is not asked yet.
+
+    Args:
+        stores: Where runtimes lie.
+        settings: What the environment says of the cluster.
+        request: What the job is.
+        options: How this process runs it.
+        runtime: The runtime of the job, or the model that carries it; None without one.
+
+    Raises:
+        UsageError: The runtime has packages that no image is known to have, or Pods cannot reach the server.
+    """
+    request = _with_image(stores, request, runtime)
+    cluster = settings.kubernetes
+    request = dataclasses.replace(request, image=request.image or cluster.image)
+    told = {"engine": "kubernetes", "image": request.image}
+    record = {**options.record, "container": told, "python": cluster.python, "python_version": ""}
+    inner = options.find_server
+    return request, dataclasses.replace(
+        options,
+        record=record,
+        kubernetes=cluster,
+        image=request.image,
+        find_server=lambda: _reachable(None if inner is None else inner(), cluster.server),
+    )
+
+
+def _reachable(server: ServerPlace | None, said: str) -> ServerPlace | None:
+    """Return the server with the address that Pods write.
+
+    Raises:
+        UsageError: It is on loopback, and nothing says where else.
+    """
+    if server is None or said:
+        return None if server is None else dataclasses.replace(server, address=said)
+    if any(f"//{each}" in server.address for each in _LOOPBACK):
+        message = f"the server is at {server.address}, which Pods cannot reach"
+        raise UsageError(
+            message, hint="start it with --host 0.0.0.0, and set SW_KUBERNETES_SERVER to its address for Pods"
+        )
+    return server
+
+
+def _with_image(stores: Stores, request: RunRequest, runtime: VersionRecord | None) -> RunRequest:
+    """Return the request with the image of its runtime, where it names none itself, and with that runtime pinned."""
+    if runtime is None:
+        return request
+    return dataclasses.replace(
+        request,
+        image=_image_of(stores, runtime, given=request.image),
+        runtime_uri=runtime.uri.full,
+        runtime_version=runtime.version,
+        runtime_digest=runtime.content_digest,
+    )
 
 
 def _image_of(stores: Stores, runtime: VersionRecord, *, given: str) -> str:

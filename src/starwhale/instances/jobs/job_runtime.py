@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from starwhale.domain.job import CALLER, CONTAINER
+from starwhale.domain.job import CALLER, CONTAINER, KUBERNETES
 from starwhale.errors import UsageError
 from starwhale.instances.runtime_choice import choose_runtime
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from starwhale.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
+
+_WITH_IMAGES = frozenset({CONTAINER, KUBERNETES})
 
 
 def enter_runtime(
@@ -45,15 +47,16 @@ def enter_runtime(
     from starwhale.instances.environments import restore
 
     options = options or RunOptions()
-    if request.image and request.executor != CONTAINER:
+    if request.image and request.executor not in _WITH_IMAGES:
         message = f"--image {request.image} is for containers, and this job runs with --executor {request.executor}"
         raise UsageError(message, hint="add --in-container, or leave --image out")
     options = dataclasses.replace(options, find_server=options.find_server or (lambda: _find_server(stores)))
     found = _find(stores, settings, request, is_settled=is_begun or bool(request.reproduces))
-    if request.executor == CONTAINER:
-        from starwhale.instances.jobs.job_container import enter_container
+    if request.executor in _WITH_IMAGES:
+        from starwhale.instances.jobs.job_container import enter_cluster, enter_container
 
-        return enter_container(stores, settings, request, options, found)
+        enter = enter_container if request.executor == CONTAINER else enter_cluster
+        return enter(stores, settings, request, options, found)
     if found is None:
         return request, options
     if request.executor == CALLER:
@@ -88,7 +91,7 @@ def _find(stores: Stores, settings: Settings, request: RunRequest, *, is_settled
     versions = stores.catalog.versions
     if request.runtime_version or is_settled:
         return versions.get(request.runtime_version) if request.runtime_version else None
-    is_inside = request.executor == CONTAINER  # the environment that the shell has activated is outside
+    is_inside = request.executor in _WITH_IMAGES  # the environment that the shell has activated is outside
     if (request.runtime_uri or not is_inside) and (
         found := choose_runtime(stores, settings, request.runtime_uri, project=request.project)
     ) is not None:
