@@ -200,7 +200,7 @@ class Simulation:
         self.release_expired()
         free = [each for each in self.ranges.values() if each.state is RangeState.FREE]
         chosen: RowRange | None = min(free, key=lambda r: (r.crashes == 0, r.start), default=None)
-        pace = Pace(rows=self.random.randrange(16), seconds=1.0, tasks=self.tasks)
+        pace = Pace(rows=self.random.randrange(16), took_s=1.0, tasks=self.tasks)
         if chosen is None:
             self.queue, chosen = ledger.cut(self.queue, ledger.range_rows(self.queue, pace))
         if chosen is None:

@@ -67,7 +67,7 @@ class Ledger:
         if done is not None:
             self.commit(done)
             assert done.lease is not None
-            self.pace = Pace(rows=done.lease.stop - done.lease.start, seconds=done.seconds)
+            self.pace = Pace(rows=done.lease.stop - done.lease.start, took_s=done.took_s)
         self.queue, found = cut(self.queue, range_rows(self.queue, self.pace))
         if found is None:
             return None
@@ -100,7 +100,7 @@ class Ledger:
         return Rows(keys=cast("list[Any]", list(range(lease.start, lease.stop))), columns={})
 
     def draft(self, lease: RangeLease) -> PartDraft:
-        return PartDraft(lease=lease, seconds=(lease.stop - lease.start) / self.speed)
+        return PartDraft(lease=lease, took_s=(lease.stop - lease.start) / self.speed)
 
 
 def work(ledger: Ledger, *, is_ahead: bool = True) -> list[int]:

@@ -137,7 +137,7 @@ def test_a_part_of_a_range_may_be_committed_and_the_rest_is_handed_out_again(cat
     job = _job(catalog)
     catalog.ledger.create_queue(job, STEP, "", 0, 8, 2)
     first = _next(catalog, job)
-    wide = _next(catalog, job, commit=CommitRequest(lease=first, rows_done=2), pace=Pace(rows=2, seconds=0.5))
+    wide = _next(catalog, job, commit=CommitRequest(lease=first, rows_done=2), pace=Pace(rows=2, took_s=0.5))
     assert (wide.start, wide.stop) == (2, 6)
     rest = _next(catalog, job, commit=CommitRequest(lease=wide, stop=4, rows_done=2))
     assert (rest.start, rest.stop) == (4, 6)
@@ -148,7 +148,7 @@ def test_a_crash_makes_suspects_in_halves_that_come_first(catalog: SqlCatalog) -
     catalog.ledger.create_queue(job, STEP, "", 0, 100, 2)
     first = _next(catalog, job, "a#1")
     _next(catalog, job, "b#1")
-    wide = _next(catalog, job, "a#1", commit=CommitRequest(lease=first, rows_done=2), pace=Pace(rows=2, seconds=0.25))
+    wide = _next(catalog, job, "a#1", commit=CommitRequest(lease=first, rows_done=2), pace=Pace(rows=2, took_s=0.25))
     assert (wide.start, wide.stop) == (4, 12)
     catalog.ledger.release_holder(job, "b#1")
     assert catalog.ledger.release_holder(job, "a#1", suspects=[wide], is_alone=True) == 1
@@ -167,7 +167,7 @@ def test_ranges_in_one_worker_are_tried_alone_before_they_are_cut(catalog: SqlCa
     job = _job(catalog)
     catalog.ledger.create_queue(job, STEP, "", 0, 100, 1)
     first = _next(catalog, job, "a#1")
-    wide = _next(catalog, job, "a#1", commit=CommitRequest(lease=first, rows_done=1), pace=Pace(rows=1, seconds=0.25))
+    wide = _next(catalog, job, "a#1", commit=CommitRequest(lease=first, rows_done=1), pace=Pace(rows=1, took_s=0.25))
     ahead = _next(catalog, job, "a#1")
     assert (wide.start, wide.stop, ahead.start) == (1, 5, 5)
     catalog.ledger.release_holder(job, "a#1", suspects=[wide], is_alone=False)
@@ -229,7 +229,7 @@ def test_short_ranges_are_leased_together_and_committed_as_one(catalog: SqlCatal
     """Every third row of a sample: a lease of single rows that are a second of work, one part for each, and figures for each."""
     job = _job(catalog)
     catalog.ledger.create_queue(job, STEP, "", 0, 30, 1, chosen=range(0, 30, 3))
-    pace = Pace(rows=4, seconds=1.0)
+    pace = Pace(rows=4, took_s=1.0)
     lease = catalog.ledger.next_range(job, STEP, "", "t#1", pace)
     assert lease is not None
     assert (lease.start, lease.stop, list(lease.ranks), lease.row_count) == (0, 10, [0, 3, 6, 9], 4)
@@ -240,7 +240,7 @@ def test_short_ranges_are_leased_together_and_committed_as_one(catalog: SqlCatal
         added.extend(catalog.parts.add(connection, record) for record in records)  # type: ignore[arg-type]  # the ledger's own
         return added
 
-    done = CommitRequest(lease=lease, stop=7, rows_done=3, rows_failed=1, failed_ranks=(3,), seconds=3.0, add_parts=add)
+    done = CommitRequest(lease=lease, stop=7, rows_done=3, rows_failed=1, failed_ranks=(3,), took_s=3.0, add_parts=add)
     after = catalog.ledger.next_range(job, STEP, "", "t#1", pace, commit=done)
     assert after is not None
     assert list(after.ranks) == [9, 12, 15, 18], "what was not committed was given back"
@@ -258,7 +258,7 @@ def test_of_short_suspects_a_share_is_tried_together(catalog: SqlCatalog) -> Non
     """Of eighty rows, ten; when those kill their worker, one; so a row that kills is found among many in few tries."""
     job = _job(catalog)
     catalog.ledger.create_queue(job, STEP, "", 0, 160, 1, chosen=range(0, 160, 2))
-    pace = Pace(rows=1000, seconds=1.0)
+    pace = Pace(rows=1000, took_s=1.0)
     sizes: list[int] = []
     for number in range(1, 4):
         lease = catalog.ledger.next_range(job, STEP, "", f"t#{number}", pace)
@@ -367,7 +367,7 @@ def test_sql_and_pure_rules_agree_on_every_schedule(
     for action, number, size in actions:
         holder = f"t{number}#1"
         if action == "next":
-            pace = Pace(rows=size, seconds=size / 30, tasks=number + 1)
+            pace = Pace(rows=size, took_s=size / 30, tasks=number + 1)
             expected, lease = memory.take(holder, pace), catalog.ledger.next_range(job, STEP, "", holder, pace)
             assert (expected is None) == (lease is None)
             if expected is not None and lease is not None:
@@ -428,7 +428,7 @@ def _work(root: str, job: str, holder: str) -> None:
     commit, pace = None, Pace()
     while (lease := catalog.ledger.next_range(job, STEP, "", holder, pace, commit=commit)) is not None:
         rows = lease.stop - lease.start
-        pace = Pace(rows=rows, seconds=1.0, tasks=4)
+        pace = Pace(rows=rows, took_s=1.0, tasks=4)
         part = PartRecord(owner=job, task_id=holder, dataset_position=0, start=lease.start, stop=lease.stop)
         commit = CommitRequest(lease=lease, rows_done=rows, add_parts=lambda c, part=part: [catalog.parts.add(c, part)])
     catalog.close()

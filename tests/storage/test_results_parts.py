@@ -60,7 +60,7 @@ def make_draft() -> PartDraft:
         ],
         rows_done=3,
         rows_failed=1,
-        seconds=0.25,
+        took_s=0.25,
         timings={"predict": 0.2},
     )
 
@@ -74,7 +74,7 @@ def test_a_part_comes_back_as_it_was(kind: Form) -> None:
     assert [decode_table(table) for table in encoded.tables] == draft.tables[:2]
     assert [decode_table(table) for table in stored.tables] == draft.tables[:2]
     assert (stored.lease, stored.stop, stored.rows_done, stored.rows_failed) == (LEASE, 3, 3, 1)
-    assert (stored.seconds, stored.timings) == (0.25, {"predict": 0.2})
+    assert (stored.took_s, stored.timings) == (0.25, {"predict": 0.2})
 
 
 @pytest.mark.parametrize("kind", ["arrow", "msgpack"])

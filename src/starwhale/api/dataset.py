@@ -353,7 +353,7 @@ def _leased(context: Context, shared: SharedRows, reader: DatasetReader) -> Iter
             began = time.monotonic()
             yield from iterate_rows(reader.read(lease.start, lease.stop))
             rows, seconds = lease.stop - lease.start, time.monotonic() - began
-            done = PartDraft(lease=lease, tables=buffer.drain(), rows_done=rows, seconds=seconds)
+            done = PartDraft(lease=lease, tables=buffer.drain(), rows_done=rows, took_s=seconds)
     finally:
         buffer.on_log = on_log
 

@@ -82,7 +82,7 @@ class Pace:
 
     rows: int = 0
     """Rows of its last finished range; 0 before the first."""
-    seconds: float = 0.0
+    took_s: float = 0.0
     """Wall time that they took."""
     tasks: int = 1
     """Tasks that share the queue."""
@@ -121,7 +121,7 @@ def range_rows(queue: Queue, pace: Pace) -> int:
     """Choose how many rows the next range should hold: about one second of work, whole batches, a fair share of what is left."""
     if pace.rows == 0 and not pace.wanted:
         return queue.batch
-    speed = pace.rows / max(pace.seconds, 1e-6)
+    speed = pace.rows / max(pace.took_s, 1e-6)
     left = queue.total - queue.cursor
     fair = left / (2 * max(pace.tasks, 1)) if pace.tasks > 1 else left
     fit = pace.wanted or min(speed * TARGET_S, pace.rows * GROWTH)
@@ -145,7 +145,7 @@ def shorten(row_range: RowRange, queue: Queue, pace: Pace) -> tuple[RowRange, Ro
 
     Example:
         >>> first, rest = shorten(
-        ...     RowRange(start=8, stop=72), Queue(total=99, batch=4, cursor=99), Pace(rows=10, seconds=1.0)
+        ...     RowRange(start=8, stop=72), Queue(total=99, batch=4, cursor=99), Pace(rows=10, took_s=1.0)
         ... )
         >>> (first.start, first.stop), rest and (rest.start, rest.stop)
         ((8, 16), (16, 72))

@@ -106,7 +106,7 @@ class PartFacts:
     """Rows whose error was recorded."""
     failed_ranks: tuple[int, ...] = ()
     """Their ranks, where several ranges were leased together; the ledger counts for each of them."""
-    seconds: float = 0.0
+    took_s: float = 0.0
     """Wall time that the range took."""
     timings: Mapping[str, float] = field(default_factory=dict[str, float])
     """What the attempt has used so far, by the names of `domain.usage`; kept with it, so that it is known of one that is killed. Empty

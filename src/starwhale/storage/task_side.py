@@ -366,7 +366,7 @@ class LocalTaskStores:
         if done.lease is None or done.rows_done == 0:
             return Pace(tasks=tasks)
         most = max(self._fitting(done.lease.dataset_position), 1)
-        return Pace(rows=done.rows_done, seconds=done.seconds, tasks=tasks, most=most)
+        return Pace(rows=done.rows_done, took_s=done.took_s, tasks=tasks, most=most)
 
     def _most_rows(self) -> int:
         """Return how many rows of the dataset with the largest rows a range may hold."""

@@ -304,7 +304,7 @@ def draft(lease: RangeLease, stop: int | None = None) -> PartDraft:
     """Make a part whose rows hold ten times their rank."""
     rows = [rank for rank in lease.ranks if stop is None or rank < stop]
     table = TableDraft(name="numbers", ids=list(rows), columns={"value": [10 * k for k in rows]})
-    return PartDraft(lease=lease, stop=stop, tables=[table], rows_done=len(rows), seconds=1.0)
+    return PartDraft(lease=lease, stop=stop, tables=[table], rows_done=len(rows), took_s=1.0)
 
 
 def numbers(stores: TaskStores) -> list[int]:

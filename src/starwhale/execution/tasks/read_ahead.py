@@ -77,7 +77,7 @@ class RangeFeed:
             CorruptedError: The rows of the range are damaged.
         """
         began = self._clock()
-        wants_ahead = self._is_ahead and done is not None and LEAST_S <= done.seconds <= MOST_S
+        wants_ahead = self._is_ahead and done is not None and LEAST_S <= done.took_s <= MOST_S
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             lease, commit_s = ahead.leased.result()

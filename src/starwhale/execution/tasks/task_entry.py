@@ -245,7 +245,7 @@ class _Attempt:
         try:
             draft, failed, ends_task = runner.give_up(stack)
             if draft is not None and draft.lease is not None:
-                self._keep(self._finish(draft, draft.lease, self._clock() - draft.seconds))
+                self._keep(self._finish(draft, draft.lease, self._clock() - draft.took_s))
         except Exception as error:
             failed, ends_task = describe_error(error), True
         tail = "" if self.output is None else self.output.tail()
@@ -327,7 +327,7 @@ class _Attempt:
             self.meter.add(Activity.WAIT, wait_s)
         self.meter.rows += draft.rows_done
         tables = [*draft.tables, *self._context.log_buffer.drain()]
-        return dataclasses.replace(draft, lease=lease, tables=tables, seconds=took_s, timings=self.meter.read())
+        return dataclasses.replace(draft, lease=lease, tables=tables, took_s=took_s, timings=self.meter.read())
 
     def _keep(self, draft: PartDraft | None) -> None:
         """Commit what was done of a range, if any of it was, after the one before; the rest goes back when the attempt ends."""

@@ -263,7 +263,7 @@ class AsyncRunner:
             stuck = error.__cause__ or error  # the cancellation, which knows at which line of the user's it came
             raise self._late().with_traceback(stuck.__traceback__) from None
         if self._record.timeout_s and time.monotonic() - began > self._record.timeout_s:
-            late = self._late()  # it has not listened when it was cancelled
+            late = self._late()  # it has not listened when it was canceled
             late.place = places[0] if places else None
             raise late
         if self._record.batch_size > 1 and result is not None:
@@ -278,13 +278,13 @@ class AsyncRunner:
     async def _wait_out(self, tried: Tried, wait: Wait, began: float) -> bool:
         """Wait before another try; returns False when a stop was asked for."""
         assert tried.error is not None  # noqa: S101 - there would be nothing to wait for
-        if wait.is_busy and self.gate.busy(began, wait.seconds):
+        if wait.is_busy and self.gate.busy(began, wait.pause_s):
             text = " ".join(exception_text(tried.error).split())[:_NOTE_CHARACTERS]
-            self._note(f"busy, waiting {wait.seconds:.1f} s, then at most {self.gate.limit} calls at a time: {text}")
+            self._note(f"busy, waiting {wait.pause_s:.1f} s, then at most {self.gate.limit} calls at a time: {text}")
         start = time.perf_counter()
         self.put_off += 1
         try:
-            if not await self._sleep(wait.seconds) or not await self.gate.enter():
+            if not await self._sleep(wait.pause_s) or not await self.gate.enter():
                 return False
         finally:
             self.put_off -= 1
@@ -317,6 +317,6 @@ def _failure(part: RangePart) -> RowFailed | None:
 
 
 def _is_given_up() -> bool:
-    """Whether this task was cancelled from outside; otherwise something that user code called was."""
+    """Whether this task was canceled from outside; otherwise something that user code called was."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -221,7 +221,7 @@ class RangePart:
             rows_done=self.done,
             rows_failed=len(self.errors.ids),
             failed_ranks=self._failed_ranks(),
-            seconds=time.perf_counter() - self.began,
+            took_s=time.perf_counter() - self.began,
             timings={"predict": self._seconds(), **({"wait": self.wait_s} if self.wait_s else {})},
         )
 

@@ -42,7 +42,7 @@ class Tried:
 class Wait:
     """A row is to be tried again."""
 
-    seconds: float
+    pause_s: float
     """After so long."""
     is_busy: bool
     """Whether a service wants to be left alone: other rows should wait too."""
@@ -121,10 +121,10 @@ def try_again(
     tried = Tried(error=error)
     patience = Patience(record, seed)
     while tried.error is not None and (wait := patience.after(tried.error)) is not None:
-        if not _wait(wait.seconds, should_stop):
+        if not _wait(wait.pause_s, should_stop):
             tried.is_stopped = True
             return tried
-        tried.waited_s += wait.seconds
+        tried.waited_s += wait.pause_s
         tried.tries += 1
         start = time.perf_counter()
         tried.result, tried.error = function()

@@ -66,14 +66,14 @@ def lease_on(like: RangeLease, chosen: Sequence[RowRange]) -> RangeLease:
 def figures_of(commit: CommitRequest, done: RowRange) -> dict[str, int | float]:
     """Return what one of the ranges of a commit has to count."""
     if not commit.lease.pieces:
-        return {"rows_done": commit.rows_done, "rows_failed": commit.rows_failed, "seconds": commit.seconds}
+        return {"rows_done": commit.rows_done, "rows_failed": commit.rows_failed, "seconds": commit.took_s}
     failed = commit.failed_ranks
     rows_failed = bisect_left(failed, done.stop) - bisect_left(failed, done.start)
     rows = done.stop - done.start
     return {
         "rows_done": rows,
         "rows_failed": rows_failed,
-        "seconds": commit.seconds * rows / max(commit.rows_done, 1),
+        "seconds": commit.took_s * rows / max(commit.rows_done, 1),
     }
 
 
