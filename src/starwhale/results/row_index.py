@@ -109,10 +109,14 @@ class RowIndexes:
 
     @staticmethod
     def get_ready() -> None:
-        """Load what the first table would load otherwise, which takes a moment: Arrow, and what it looks for when it makes an array."""
+        """Load what the first table would load otherwise, which takes a moment: Arrow, and what it looks for when it makes an array.
+
+        Memory that is free by then is given back.
+        """
         import pyarrow as pa
 
         pa.array([0])
+        _give_back()
 
     def tables(self, job: JobRecord) -> list[TableFacts]:
         """Return the tables of a job that have rows, `results` first, without the summary."""
@@ -142,6 +146,7 @@ class RowIndexes:
         columns = self._get((job.id, name, taken))
         if columns is None:
             taken, columns = reader.columns(scope, name, moment)
+            _give_back()
             self._keep((job.id, name, taken), columns, 12 * columns.count)
         return OpenedTable(scope=scope, table=name, moment=taken, columns=columns)
 
