@@ -130,7 +130,7 @@ def test_old_names_of_instances_and_configuration_work(config: Path) -> None:
     config.write_text("others: kept\n", encoding="utf-8")
     assert load_swcli_config() == {"others": "kept"}
     assert Project("mine").instance == "local"
-    with pytest.raises(NotImplementedError, match="servers are not built yet"):
+    with pytest.raises(LookupError, match="swcli instance login"):
         Project("mine", instance="cloud")
     with pytest.raises(RuntimeError, match="needs no login"):
         starwhale.login("local")

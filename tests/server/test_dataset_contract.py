@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,3 +68,25 @@ def test_a_dataset_on_a_server_is_built_and_changed_from_here(lab: Lab) -> None:
         assert here.datasets.verify(copied.uri.full).is_whole
     finally:
         here.close()
+
+
+def test_resources_and_projects_of_a_server_are_found_in_python(lab: Lab) -> None:
+    code = """
+import starwhale
+from starwhale import Resource
+from starwhale.api.resource import Project
+
+with starwhale.dataset("cloud://lab/project/self/dataset/from-python") as made:
+    made.append({"n": 1})
+    made.commit()
+found = Resource("cloud://lab/project/self/dataset/from-python")
+print(found.instance, found.project.full_uri, found.info()["dataset_summary"]["rows"])
+print(Project("self", instance="lab").full_uri, Project("x", instance="local").full_uri, Project().full_uri)
+print(Resource("from-python", typ="dataset", project=Project("self", instance="lab")) == found)
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=dict(lab.env), capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        "lab lab/project/self 1",
+        "lab/project/self local/project/x local/project/self",
+        "True",
+    ], done.stderr

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
 from starwhale.api.instance import default_instance
-from starwhale.domain.uri import parse_project_uri, parse_uri
-from starwhale.errors import NotBuiltYetError, NotFoundError
-from starwhale.instances.place.servers import LOCAL
+from starwhale.domain.uri import as_instance, parse_project_uri, parse_uri
+from starwhale.errors import NotFoundError
 
 
 class ResourceType(StrEnum):
@@ -23,20 +23,19 @@ class ResourceType(StrEnum):
 
 
 class Project:
-    """A project of the local instance; the current one where none is named."""
+    """A project of this machine's instance or of a server; the current one where none is named."""
 
     def __init__(self, name: str = "", uri: str | None = None, instance: object = None) -> None:
-        if instance is not None and str(getattr(instance, "alias", instance)) not in {"", LOCAL}:
-            message = f"cannot reach a project of {instance!r}: servers are not built yet"
-            raise NotBuiltYetError(message, hint=f"leave instance out, or say {LOCAL!r}")
-        parsed = parse_project_uri(uri or name or default_instance().project)
+        text = uri or name
+        place = default_instance().at(as_instance(str(getattr(instance, "alias", instance) or "")) or text)
+        parsed = parse_project_uri(text or place.project, instances=place.names)
         self.name = parsed.project
         """Name of the project."""
         self.id = parsed.project
-        """The same: local projects have no other id."""
-        self.instance = LOCAL
+        """The same: projects have no other id."""
+        self.instance = place.name
         """Alias of the instance."""
-        self.full_uri = parsed.full
+        self.full_uri = f"{place.name}/project/{parsed.project}"
         """The URI with nothing left out."""
 
     def __repr__(self) -> str:
@@ -50,7 +49,7 @@ class Resource:
         uri: What the user would type.
         typ: What it has to name; None asks for it in the URI.
         project: Project of a URI that names none; None for the current one.
-        token: Of a server's instance; the local one needs none.
+        token: Accepted for old scripts; `starwhale.login` keeps it.
         refine: Whether to look the version up; a version that is not there is left as it was typed.
 
     Raises:
@@ -66,14 +65,15 @@ class Resource:
         refine: bool = True,
     ) -> None:
         del token
-        name = project.name if isinstance(project, Project) else project or default_instance().project
+        place = default_instance().at(project.full_uri if isinstance(project, Project) and "://" not in uri else uri)
+        name = project.name if isinstance(project, Project) else project or place.project
         kind = str(typ) if typ else None
-        parsed = parse_uri(uri, kind=kind, default_project=name)
+        parsed = replace(parse_uri(uri, kind=kind, default_project=name, instances=place.names), instance=place.name)
         if refine and parsed.kind in ("dataset", "model", "runtime"):
             with contextlib.suppress(NotFoundError):  # a name that is yet to be made: `create` takes such a URI
-                parsed = default_instance().catalog.versions.resolve(parsed.kind, parsed).uri
+                parsed = place.catalog.versions.resolve(parsed.kind, parsed).uri
         self._uri = parsed
-        self.project = Project(parsed.project)
+        self.project = Project(uri=f"{place.name}/project/{parsed.project}")
         """Project that the resource is in."""
         self.typ = ResourceType(parsed.kind)
         """What it is."""
@@ -108,7 +108,7 @@ class Resource:
         Raises:
             NotFoundError: There is none.
         """
-        return dict(default_instance().catalog.versions.resolve(self._uri.kind, self._uri).manifest)
+        return dict(default_instance().at(self._uri).catalog.versions.resolve(self._uri.kind, self._uri).manifest)
 
     def __str__(self) -> str:
         return self.full_uri

@@ -155,7 +155,10 @@ def _place(text: str, alias: str, segments: list[str], instances: Sequence[str])
         alias, segments = segments[0], segments[1:]
     if alias not in instances:
         message = f"no instance {alias!r} (in {text!r})"
-        raise NotFoundError(message, hint=nearest(alias, instances))
+        hint = nearest(alias, instances)
+        if instances:  # who parses it works on one instance
+            hint = f"{hint}; what lies on another one is copied first: swcli dataset, model, runtime or job copy"
+        raise NotFoundError(message, hint=hint)
     if len(segments) < 2 or segments[0] != "project":
         message = f"{text!r} is not a URI: after the instance comes project/<project>"
         raise InvalidUriError(message, hint=_FORMS)

@@ -66,6 +66,11 @@ class Instance:
         """What URIs call it."""
         return self.stores.ref.instance
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What URIs may call it."""
+        return self.stores.names
+
     def at(self, uri: object) -> Instance:
         """Return the instance that a URI names, opened when it is first asked for; the selected one where it names none.
 

@@ -6,10 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse
 
 from starwhale.errors import UsageError
-from starwhale.server.routes.store_blobs import BYTES_TYPE, CONTENT, GIVEN, whole_body
+from starwhale.server.routes.store_blobs import BYTES_TYPE, CONTENT, GIVEN, ContentResponse, whole_body
 from starwhale.server.state import Here
 from starwhale.wire.stores import DatasetFiles, ManifestName, Names, SharedVersion, Size
 
@@ -23,10 +22,10 @@ File = Annotated[str, Path(pattern="^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,120}$", descr
 Digest = Annotated[str, Query(pattern="^[0-9a-f]{64}$", max_length=64, description="BLAKE3 of the whole file.")]
 
 
-@router.get("/files/{folder}/{file}", response_class=FileResponse, responses=GIVEN)
-def read_dataset_file(here: Here, dataset_id: DatasetId, folder: Folder, file: File) -> FileResponse:
+@router.get("/files/{folder}/{file}", response_class=ContentResponse, responses=GIVEN)
+def read_dataset_file(here: Here, dataset_id: DatasetId, folder: Folder, file: File) -> ContentResponse:
     """Read a file, whole or by range. Who reads it verifies it, by the version's manifest."""
-    return FileResponse(here.stores.datasets.path(dataset_id, f"{folder}/{file}"), media_type=BYTES_TYPE)
+    return ContentResponse(here.stores.datasets.path(dataset_id, f"{folder}/{file}"), media_type=BYTES_TYPE)
 
 
 @router.put("/files/{folder}/{file}", openapi_extra=CONTENT)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse
 
 from starwhale.errors import NotFoundError
-from starwhale.server.routes.store_blobs import BYTES_TYPE, GIVEN, Digest
+from starwhale.server.routes.store_blobs import BYTES_TYPE, GIVEN, ContentResponse, Digest
 from starwhale.server.state import Here
 from starwhale.wire.stores import ExportedJob, ImportedJob, JobSent, JobWanted, Size
 
@@ -25,8 +24,8 @@ def import_job(here: Here, body: JobSent) -> ImportedJob:
     return here.stores.jobs.take(body.digest, body.project)
 
 
-@router.get("/uploads/{digest}/content", response_class=FileResponse, responses=GIVEN)
-def read_upload(here: Here, digest: Digest) -> FileResponse:
+@router.get("/uploads/{digest}/content", response_class=ContentResponse, responses=GIVEN)
+def read_upload(here: Here, digest: Digest) -> ContentResponse:
     """Read an upload, whole or by range, such as an archive that was asked for.
 
     Raises:
@@ -35,7 +34,7 @@ def read_upload(here: Here, digest: Digest) -> FileResponse:
     path = here.stores.uploads.path(digest)
     if not path.is_file():
         raise NotFoundError(f"there is no upload {digest[:12]}…", hint="ask for the archive again")
-    return FileResponse(path, media_type=BYTES_TYPE)
+    return ContentResponse(path, media_type=BYTES_TYPE)
 
 
 @router.delete("/uploads/{digest}")
