@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starwhale.domain.job import DatasetInput, Step, Task, attempt_key, task_place
+from starwhale.domain.attempt_name import attempt_key, task_place
+from starwhale.domain.job import DatasetInput, Step, Task
 from starwhale.domain.ledger import Pace
 from starwhale.media import codec
 from starwhale.media.artifact import BaseArtifact

@@ -16,7 +16,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from starwhale.domain.job import HandlerRecord, Task, TaskError, TaskUpdate, attempt_key
+from starwhale.domain.attempt_name import attempt_key
+from starwhale.domain.job import HandlerRecord, Task, TaskError, TaskUpdate
 from starwhale.domain.json_shape import Json
 from starwhale.domain.machine import Accelerator, Machine
 from starwhale.domain.status import Status

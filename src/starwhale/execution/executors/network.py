@@ -16,7 +16,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import IO
 
-from starwhale.domain.job import HandlerRecord, Task, TaskError, TaskUpdate, attempt_key
+from starwhale.domain.attempt_name import attempt_key
+from starwhale.domain.job import HandlerRecord, Task, TaskError, TaskUpdate
 from starwhale.domain.machine import Machine
 from starwhale.domain.status import Status
 from starwhale.errors import UsageError

@@ -11,7 +11,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from starwhale.domain.job import Task, TaskUpdate, attempt_key, task_place
+from starwhale.domain.attempt_name import attempt_key, task_place
+from starwhale.domain.job import Task, TaskUpdate
 from starwhale.errors import CorruptedError, LoginError, NotFoundError, UsageError
 from starwhale.storage.carriers.answer import answer_request
 from starwhale.storage.part import RequestMark

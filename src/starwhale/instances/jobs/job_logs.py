@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starwhale.domain.job import task_place
+from starwhale.domain.attempt_name import task_place
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import NotFoundError, nearest
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
-from starwhale.domain.job import attempt_key
+from starwhale.domain.attempt_name import attempt_key
 from starwhale.domain.json_shape import Json
 from starwhale.media import codec
 from starwhale.media.source import Source

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from starwhale.domain.job import attempt_key
+from starwhale.domain.attempt_name import attempt_key
 from starwhale.domain.json_shape import Json
 from starwhale.errors import ExecutionError, LoginError, ServerError, StarwhaleError, UsageError, told_error
 from starwhale.settings import VERSION

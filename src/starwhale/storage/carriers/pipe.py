@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from starwhale.domain.job import attempt_key
+from starwhale.domain.attempt_name import attempt_key
 from starwhale.domain.json_shape import Json
 from starwhale.errors import ExecutionError, StarwhaleError
 from starwhale.storage.carriers.answer import answer_request

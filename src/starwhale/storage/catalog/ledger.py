@@ -1,6 +1,6 @@
 """The ledger in SQL: the pure rules of `domain.ledger`, each applied inside one transaction that holds the write lock.
 
-A *holder* is one attempt of one task, by its `domain.job.attempt_key`. Rows of a queue go to holders range by range; committing a range and
+A *holder* is one attempt of one task, by its `domain.attempt_name.attempt_key`. Rows of a queue go to holders range by range; committing a range and
 granting the next are one transaction, so that nothing stands between what is done and what is visible.
 """
 
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, sele
 
 from starwhale.domain import ledger as rules
 from starwhale.domain import together
-from starwhale.domain.job import parse_attempt_key
+from starwhale.domain.attempt_name import parse_attempt_key
 from starwhale.domain.ledger import Pace, RangeState, RowRange
 from starwhale.errors import ConflictError
 from starwhale.storage.catalog.engine import Database
