@@ -158,6 +158,18 @@ class KubernetesSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSettings:
+    """What the environment of a server says of the jobs that are submitted to it."""
+
+    jobs: int = 2
+    """Jobs that run at the same time, from SW_SERVER_JOBS."""
+    tasks: int = 0
+    """Tasks of all of them, from SW_SERVER_TASKS; 0 for no limit."""
+    executor: str = ""
+    """Where their tasks run when a submission does not say so, from SW_SERVER_EXECUTOR; empty for threads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the environment and the configuration file say."""
 
@@ -197,6 +209,8 @@ class Settings:
     """What environments of runtimes depend on."""
     s3: S3Accounts = S3Accounts()
     """Object stores, from SW_S3_* and AWS_*."""
+    queue: QueueSettings = QueueSettings()
+    """What a server makes of the jobs that are submitted to it."""
     containers: ContainerSettings = ContainerSettings()
     """Where and how tasks run in containers."""
     server_address: str = ""
@@ -242,6 +256,11 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         shell=Path(env.get("SHELL", "")).name,
         runtimes=_read_runtimes(env, home),
         s3=_read_s3(env),
+        queue=QueueSettings(
+            jobs=int(_positive(env.get("SW_SERVER_JOBS", ""), 2)) or 1,
+            tasks=int(_positive(env.get("SW_SERVER_TASKS", ""), 0)),
+            executor=env.get("SW_SERVER_EXECUTOR", ""),
+        ),
         containers=ContainerSettings(
             engine=env.get("SW_CONTAINER_ENGINE", ""),
             network=env.get("SW_CONTAINER_NETWORK") or "none",

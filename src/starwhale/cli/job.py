@@ -17,6 +17,8 @@ from starwhale.cli.render.render_table import Column, Kind, render_table
 from starwhale.cli.replicas import Replicas, ReplicasType, split_replicas
 from starwhale.cli.report_format import give_report, report_options
 from starwhale.cli.run_words import WordsAfterCommand, words_after
+from starwhale.cli.server_jobs import server_of, show_info, show_list
+from starwhale.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,6 +56,9 @@ def job() -> None:
 @click.pass_obj
 def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, page: int, size: int) -> None:
     """List jobs, the newest first."""
+    if (there := server_of(app, project or "")) is not None:
+        show_list(app, there, project or "", limit=size * page, removed=show_removed)
+        return
     verbs = app.instance().jobs
     found = verbs.list(project, limit=size + 1, offset=(page - 1) * size, removed=show_removed)
     manifests = [verbs.manifest(each) for each in found[:size]]
@@ -105,6 +110,9 @@ def info(app: CliApp, *, job_address: str, max_report_cols: int, web: bool, form
     from starwhale.cli.render.render_report import render_report
     from starwhale.cli.render.render_steps import render_ending, render_steps
 
+    if (there := server_of(app, job_address)) is not None:
+        show_info(app, there, job_address)
+        return
     instance = app.instance()
     found = instance.jobs.get(job_address)
     if web:
@@ -263,6 +271,13 @@ def resume(  # noqa: PLR0917 - click passes them by name
 
     del force
     count, fits = split_replicas(replicas)
+    if (there := server_of(app, job_address)) is not None:
+        if executor or image or fits or concurrency or time_limit is not None or words_after():
+            message = "a job on a server goes on where and as it was submitted"
+            raise UsageError(message, hint="of the options, --failed, --replicas N and --max-errors can be given")
+        row = there.server_jobs.resume(job_address, failed=failed, replicas=count, max_errors=max_errors)
+        app.tell({"job": row}, f"job {row['id'][:12]} goes on at {there.name}")
+        return
     changes = ResumeChanges(
         executor=executor,
         image=image,

@@ -9,6 +9,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
+from starwhale.cli.server_jobs import server_of, tell_row
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
@@ -29,6 +30,9 @@ def pause(app: CliApp, job_address: str, timeout: float | None, force: bool) -> 
     What runs stops at its next batch; `resume` goes on. Ctrl-C ends the waiting, and the job still stops.
     """
     del force
+    if (there := server_of(app, job_address)) is not None:
+        tell_row(app, there.server_jobs.stop(job_address, "pause", timeout_s=timeout))
+        return
     _tell(app, app.instance().jobs.pause(job_address, timeout_s=timeout))
 
 
@@ -47,6 +51,9 @@ def cancel(app: CliApp, job_address: str, timeout: float | None, force: bool) ->
 
     What runs stops at its next batch. Ctrl-C ends the waiting, and the job still stops.
     """
+    if (there := server_of(app, job_address)) is not None:
+        tell_row(app, there.server_jobs.stop(job_address, "cancel", force=force, timeout_s=timeout))
+        return
     _tell(app, app.instance().jobs.cancel(job_address, force=force, timeout_s=timeout))
 
 

@@ -11,6 +11,8 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
+from starwhale.cli.server_jobs import server_of, show_logs
+from starwhale.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +48,14 @@ def logs(  # noqa: PLR0917 - click passes them by name
     """
     from starwhale.instances.jobs.job_logs import LogChoice
 
+    if (there := server_of(app, job_address)) is not None:
+        if step or task is not None or attempt is not None:
+            message = "the logs of a job on a server are shown all together"
+            raise UsageError(
+                message, hint="leave --step, --task and --attempt out; the server's console shows each by itself"
+            )
+        show_logs(app, there, job_address, limit=limit, follow=follow)
+        return
     choice = LogChoice(step=step, task=task, attempt=attempt)
     if follow:
         _follow(app, job_address, choice, limit)

@@ -20,6 +20,7 @@ from starwhale.cli.run_words import (
     suspecting_typing_errors,
     words_after,
 )
+from starwhale.cli.server_jobs import server_of, submit
 from starwhale.domain.job import CONTAINER, THREAD, RunRequest
 from starwhale.errors import NotBuiltYetError, UsageError
 from starwhale.instances.jobs.target import Target, find_target
@@ -173,6 +174,10 @@ def run(app: CliApp, /, **given: Any) -> None:  # Any: click's values, typed by 
     with suspecting_typing_errors(given["loose_options"]):
         request = make_request(app, given)
     with knowing_own_options():
+        there = server_of(app, request.project)
+        if there is not None and not given["show_argument"]:
+            submit(app, there, request, CONTAINER if given["in_container"] else given["executor"] or "")
+            return
         _run(app, request, shows_arguments=given["show_argument"])
 
 

@@ -25,7 +25,7 @@ _AGAIN = frozenset({Status.QUEUED, Status.RUNNING})
 _ENDS = frozenset({Status.SUCCESS, Status.FAILED, Status.CANCELED})
 _NEXT: dict[Status, frozenset[Status]] = {
     Status.CREATED: _AGAIN | {Status.FAILED, Status.CANCELED, Status.INTERRUPTED},
-    Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELED, Status.FAILED, Status.INTERRUPTED}),
+    Status.QUEUED: frozenset({Status.RUNNING, Status.PAUSED, Status.CANCELED, Status.FAILED, Status.INTERRUPTED}),
     Status.RUNNING: _ENDS | {Status.PAUSED, Status.INTERRUPTED, Status.CANCELLING, Status.QUEUED},
     Status.PAUSED: _AGAIN | {Status.CANCELED},
     Status.INTERRUPTED: _AGAIN | {Status.CANCELED, Status.FAILED},

@@ -32,7 +32,8 @@ def check_resumable(found: JobRecord, stores: Stores, changes: ResumeChanges) ->
         message = f"job {found.id[:12]} is what people tried online: there is nothing to go on with"
         raise StatusError(message, hint="serve the model again with --record, for a new one")
     has_ended = found.status is Status.SUCCESS and not has_work(found, stores, changes)
-    if has_ended or not (found.status is Status.SUCCESS or is_resumable(found.status)):
+    is_open = found.status in {Status.SUCCESS, Status.QUEUED} or is_resumable(found.status)
+    if has_ended or not is_open:
         message = f"job {found.id[:12]} is {found.status}"
         raise StatusError(message, hint="only a job that was interrupted, canceled or has failed can be resumed")
     for dataset in found.datasets:

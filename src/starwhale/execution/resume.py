@@ -22,6 +22,7 @@ from starwhale.execution.resumable import changed_source, check_resumable, has_w
 from starwhale.execution.retry import retry_failed
 from starwhale.execution.run import JobOutcome
 from starwhale.execution.run_options import RunOptions
+from starwhale.execution.supervise import WAITS
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
@@ -167,6 +168,8 @@ def _resumed(
     """Add to a record what differs now that its job goes on: what was asked for, another machine, other packages, changed sources."""
     names = declared_names(job.request, [step.record for step in job.steps])
     now = {**facts, "env": describe_env(names)}
+    if record.get(WAITS):  # it was submitted, and begins now
+        return {**now, WAITS: False}
     changed = {name: value for name, value in now.items() if name != "argv" and record.get(name) != value}
     tasks = {step.name: step.replicas for step in job.steps}
     return {"resumes": [*record.get("resumes", []), {"argv": facts.get("argv", []), TASKS: tasks, **told, **changed}]}

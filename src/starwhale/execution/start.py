@@ -74,7 +74,10 @@ def _start(request: RunRequest, stores: Stores, pin: Pin, options: RunOptions) -
         facts = RecordFacts(request, options.argv)
         with _importing(*_NEEDED):
             handlers = executor.discover()
-        job = _plan(request, handlers, lambda uris: _pin_all(uris, request, stores, pin), job_id)
+        if not Path(request.workdir).is_dir():
+            message = f"there is no directory {request.workdir}"
+            raise UsageError(message, hint="name the model's directory with --workdir DIR")
+        job = plan_request(request, handlers, lambda uris: _pin_all(uris, request, stores, pin), job_id)
         _check_metric_columns(job, stores)
         job = fit_job(job, executor, options.notices)
         if request.row and job.handler not in {step.name for step in job.steps} and options.on_warning is not None:
@@ -130,18 +133,27 @@ def _pin_all(uris: Sequence[str], request: RunRequest, stores: Stores, pin: Pin)
     )
 
 
-def _plan(
+def plan_request(
     request: RunRequest,
     handlers: dict[str, HandlerRecord],
     pin_all: Callable[[Sequence[str]], Sequence[DatasetInput]],
     job_id: str,
 ) -> Job:
+    """Plan what a request asks for, once its handlers are known.
+
+    Args:
+        request: What the user asks for.
+        handlers: What its modules have.
+        pin_all: Resolves the datasets that it names, or its handlers do.
+        job_id: Id of the new job.
+
+    Raises:
+        HandlerError: The modules have none.
+        UsageError: An option is nobody's, or makes no sense.
+    """
     from starwhale.handlers.argument import check_loose_options, check_values
     from starwhale.handlers.discover import select
 
-    if not Path(request.workdir).is_dir():
-        message = f"there is no directory {request.workdir}"
-        raise UsageError(message, hint="name the model's directory with --workdir DIR")
     if not handlers:
         message = f"no handlers in {', '.join(request.modules)}"
         raise HandlerError(

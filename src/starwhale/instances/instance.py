@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starwhale.instances.datasets import DatasetVerbs
     from starwhale.instances.garbage.collect import GarbageVerbs
     from starwhale.instances.jobs.copy_job import CopiedJob, JobCopyOptions
+    from starwhale.instances.jobs.server_jobs import ServerJobs
     from starwhale.instances.jobs.verbs import JobVerbs
     from starwhale.instances.models import ModelVerbs
     from starwhale.instances.runtimes import RuntimeVerbs
@@ -161,6 +162,13 @@ class Instance:
         from starwhale.instances.jobs.verbs import JobVerbs  # a program that only reads datasets needs none
 
         return JobVerbs(self.stores, self.project, self.settings)
+
+    @cached_property
+    def server_jobs(self) -> ServerJobs:
+        """What can be done with jobs of the server that this is."""
+        from starwhale.instances.jobs.server_jobs import ServerJobs
+
+        return ServerJobs(self.stores.connection, self.stores.names, self.project)
 
     @cached_property
     def tasks(self) -> TaskDesk:

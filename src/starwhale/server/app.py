@@ -26,6 +26,7 @@ from starwhale.server.routes import (
     store_catalog,
     store_datasets,
     store_jobs,
+    submissions,
     tables,
     tasks,
 )
@@ -51,7 +52,7 @@ BODIES = (
     ),
 )
 """Addresses that take other bodies than JSON, where there is a login."""
-PAGES = (instance, datasets, models, runtimes, jobs, job_control, tables, logs, comparison)
+PAGES = (instance, datasets, models, runtimes, jobs, job_control, submissions, tables, logs, comparison)
 """What pages of the console and people's programs ask."""
 STORES = (store_catalog, store_blobs, store_datasets, store_jobs)
 """What other instances ask."""

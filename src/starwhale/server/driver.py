@@ -5,6 +5,7 @@ The process outlives the server: ending the console does not end what it started
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import subprocess
@@ -25,14 +26,20 @@ MADE_S = 120.0
 _POLL_S = 0.05
 
 
-def start_driver(instance: Instance, job_id: str, changes: ResumeChanges) -> None:
+def start_driver(instance: Instance, job_id: str, changes: ResumeChanges, *, patience_s: float = STARTED_S) -> None:
     """Start a process that goes on with a job, and return when it has taken the job over, or has ended.
+
+    Args:
+        instance: Where the job is kept.
+        job_id: The job.
+        changes: What is to be different from now on.
+        patience_s: How long it may take to begin.
 
     Raises:
         StarwhaleError: It cannot go on; says why.
         ExecutionError: It did not begin in time.
     """
-    _start(instance, job_id, {"job": job_id, "changes": dataclasses.asdict(changes)}, STARTED_S)
+    _start(instance, job_id, {"job": job_id, "changes": dataclasses.asdict(changes)}, patience_s)
 
 
 def start_run(instance: Instance, request: RunRequest) -> None:
@@ -133,7 +140,8 @@ def main() -> int:
                 told: dict[str, Any] = {**asked["changes"], "arguments": ()}
                 outcome = instance.jobs.resume(asked["job"], ResumeChanges(**told))
         except StarwhaleError as error:
-            print(json.dumps({"code": error.code, "message": error.message, "hint": error.hint}))  # noqa: T201 - read by who started us
+            with contextlib.suppress(BrokenPipeError):  # who started us has ended
+                print(json.dumps({"code": error.code, "message": error.message, "hint": error.hint}), flush=True)  # noqa: T201 - read by who started us
             return error.exit_code
     return 0 if outcome.status is Status.SUCCESS else 1
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from starwhale.errors import PortError, StarwhaleError
+from starwhale.execution.supervise import QueueLimits
 from starwhale.instances import open_instance
 from starwhale.instances.change_feed import ChangeFeed
 from starwhale.instances.jobs.job_table import JobTable
@@ -22,6 +23,7 @@ from starwhale.server.guard import Hosts, hosts_of
 from starwhale.server.listening import TellingServer, address_of, listen
 from starwhale.server.live import Changes
 from starwhale.server.state import Served
+from starwhale.server.supervisor import Supervisor
 from starwhale.server.task_keeper import TaskKeeper
 
 if TYPE_CHECKING:
@@ -101,6 +103,10 @@ def serve(settings: Settings, options: ServeOptions, say: Callable[[str], None])
                 instance.server.note(address)
             say(address)
 
+        if lock:  # jobs are submitted to the one server of a root
+            queue = settings.queue
+            limits = QueueLimits(jobs=queue.jobs, tasks=queue.tasks)
+            stack.enter_context(closing(Supervisor(instance, limits)))
         try:
             TellingServer(config, started, served.changes.end).run(sockets=[listening])
         finally:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from starwhale.domain.job import THREAD, RunRequest
 from starwhale.domain.json_shape import Json
 from starwhale.wire.page import DOCUMENTED
 from starwhale.wire.rows import RowView
@@ -249,6 +250,89 @@ class ResumeWish:
     """Another number of tasks; null keeps it."""
     max_errors: str = ""
     """Another number of rows that may fail, as `10` or `1%`; empty keeps it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSubmission:
+    """A job that the server is to run: fields have the names and meanings of the options of `swcli model run`."""
+
+    __pydantic_config__ = DOCUMENTED
+    model: str
+    """URI of a packaged model of this server."""
+    datasets: list[str] = field(default_factory=list[str])
+    """URIs of datasets of this server."""
+    runtime: str = ""
+    """URI of a runtime of this server; empty for the one that the model carries, or none."""
+    handler: str = ""
+    """Which handler; empty for the one that no other needs."""
+    arguments: list[str] = field(default_factory=list[str])
+    """Options of the handlers."""
+    job_id: str = ""
+    """40 characters that the client has chosen, so that the same request again is the same job; empty for a new one."""
+    name: str = ""
+    """A name by which the job can be addressed."""
+    executor: str = ""
+    """Where tasks run; empty for what the server is set to."""
+    replicas: int | None = None
+    """Tasks that share the rows; null leaves it to the handlers."""
+    concurrency: int | None = None
+    """Calls of an async predict that each task has in flight; null leaves it to the handlers."""
+    dataset_head: int = 0
+    """First rows of each dataset; 0 for all."""
+    limit: int = 0
+    """Most rows of the whole job; 0 for all."""
+    max_errors: str = ""
+    """Rows of each step that may fail, as `10` or `1%`."""
+    time_limit_s: float = 0
+    """Seconds after which it stops; 0 for no limit."""
+    seed: int = 0
+    """From which each row's seed is derived."""
+    forbids_packaged_runtime: bool = False
+    """Whether the runtime that the model carries is left alone."""
+
+    @classmethod
+    def of(cls, request: RunRequest, *, executor: str) -> JobSubmission:
+        """Say what a request asks for.
+
+        Args:
+            request: With a packaged model.
+            executor: Where tasks run; empty for what the server is set to.
+        """
+        given = {name: getattr(request, name) for name in _SAME}
+        return cls(
+            model=request.model_uri,
+            runtime=request.runtime_uri,
+            arguments=list(request.handler_arguments),
+            datasets=list(request.datasets),
+            executor=executor,
+            **given,
+        )
+
+    def to_request(self, project: str, *, executor: str = "") -> RunRequest:
+        """Return the request of a job.
+
+        Args:
+            project: Where it is kept.
+            executor: Where tasks run, unless the submission says so.
+        """
+        return RunRequest(
+            workdir="",
+            modules=(),
+            project=project,
+            model_uri=self.model,
+            runtime_uri=self.runtime,
+            arguments=tuple(self.arguments),
+            datasets=tuple(self.datasets),
+            executor=self.executor or executor or THREAD,
+            **{name: getattr(self, name) for name in _SAME},
+        )
+
+
+_SAME = (
+    "handler", "job_id", "name", "replicas", "concurrency", "dataset_head", "limit", "max_errors", "time_limit_s", "seed",
+    "forbids_packaged_runtime",
+)  # fmt: skip
+"""Fields of a submission that a request has under the same name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,8 @@ def _end(stores: Stores, found: JobRecord, wish: Wish) -> JobRecord | None:
     """Make a wish true for a job that nobody works on; None where somebody has begun to."""
     if found.status in _TRUE[wish]:
         return found
-    if wish is Wish.PAUSE or found.status in {Status.SUCCESS, Status.FAILED}:
+    waits = found.status is Status.QUEUED  # for a server, which has not begun it
+    if (wish is Wish.PAUSE and not waits) or found.status in {Status.SUCCESS, Status.FAILED}:
         short = found.id[:SHORT_VERSION]
         message = f"job {short} cannot be {_DONE[wish]}: it has ended, as {found.status}"
         raise StatusError(message, hint=f"see it with: swcli job info {short}")

@@ -51,7 +51,7 @@ def enter_runtime(
         message = f"--image {request.image} is for containers, and this job runs with --executor {request.executor}"
         raise UsageError(message, hint="add --in-container, or leave --image out")
     options = dataclasses.replace(options, find_server=options.find_server or (lambda: _find_server(stores)))
-    found = _find(stores, settings, request, is_settled=is_begun or bool(request.reproduces))
+    found = find_runtime(stores, settings, request, is_settled=is_begun or bool(request.reproduces))
     if request.executor in _WITH_IMAGES:
         from starwhale.instances.jobs.job_container import enter_cluster, enter_container
 
@@ -87,7 +87,18 @@ def _find_server(stores: Stores) -> ServerPlace | None:
     return None if found is None else ServerPlace(address=found.address)
 
 
-def _find(stores: Stores, settings: Settings, request: RunRequest, *, is_settled: bool) -> VersionRecord | None:
+def find_runtime(stores: Stores, settings: Settings, request: RunRequest, *, is_settled: bool) -> VersionRecord | None:
+    """Return the runtime of a request, or the model that carries it; None for the Python of this program.
+
+    Args:
+        stores: Where runtimes lie.
+        settings: What the environment says.
+        request: What the job is.
+        is_settled: Whether nothing is chosen any more: it has the one that was pinned, or none.
+
+    Raises:
+        NotFoundError: There is no such runtime; the nearest names are said.
+    """
     versions = stores.catalog.versions
     if request.runtime_version or is_settled:
         return versions.get(request.runtime_version) if request.runtime_version else None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starwhale.domain.status import Status, is_active
+from starwhale.domain.status import Status, is_active, is_terminal
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import CannotTellError, JobTimeoutError, RestoreError
@@ -295,6 +295,32 @@ class JobVerbs(JobReading):
         self._tidy(request, outcome)
         return outcome
 
+    def submit(self, request: RunRequest) -> JobRecord:
+        """Write a job down that the server of this instance is to run when it is its turn, and return it.
+
+        Args:
+            request: What the user asks for: a packaged model, and a project. With an id that is there already, and the same model and
+                datasets, it is that job.
+
+        Raises:
+            UsageError: It runs no packaged model, has secrets in its arguments, or its options make no sense.
+            NotFoundError: There is no such model, dataset, runtime or project; the nearest names are said.
+        """
+        from starwhale.instances.jobs.submit import submit_job
+
+        return submit_job(self._stores, self._settings, request)
+
+    def submitted(self, *, limit: int = 1000) -> Sequence[JobRecord]:
+        """Return jobs that were submitted and have not ended, the newest first."""
+        from starwhale.execution.supervise import SUBMITTED
+
+        found = self._stores.catalog.jobs.list(limit=limit)
+        return [each for each in found if SUBMITTED in each.record and not is_terminal(each.status)]
+
+    def most_tasks(self, job: JobRecord) -> int:
+        """Return how many tasks a job has at once, at most."""
+        return max((each.step.replicas for each in self._stores.catalog.jobs.steps(job.id)), default=1)
+
     def discover(self, request: RunRequest) -> dict[str, HandlerRecord]:
         """Return the handlers of a request by name: as recorded for a packaged model, else by importing its modules in a worker.
 
@@ -340,7 +366,7 @@ class JobVerbs(JobReading):
         refuse_imported(found)
 
         def prepare(job: JobRecord, options: RunOptions) -> RunOptions:
-            if job.request.model_uri and not is_active(job.status):
+            if job.request.model_uri and (job.status is Status.QUEUED or not is_active(job.status)):
                 from starwhale.instances.jobs.snapshots import bring_back_snapshot
 
                 bring_back_snapshot(self._stores, job.request, job.id)

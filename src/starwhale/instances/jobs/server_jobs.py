@@ -1,0 +1,199 @@
+"""Jobs of a server, from elsewhere: the verbs that its routes have, as JSON as they give it. And what a submission needs there: its model first."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starwhale.domain.status import Status, is_active
+from starwhale.domain.uri import parse_project_uri, parse_uri
+from starwhale.errors import JobTimeoutError, UsageError
+from starwhale.storage.catalog.catalog import new_id
+
+if TYPE_CHECKING:
+    from starwhale.domain.job import RunRequest
+    from starwhale.domain.json_shape import Json
+    from starwhale.instances.instance import Instance
+    from starwhale.storage.remote.connection import ServerConnection
+
+POLL_S = 0.5
+"""Time between two looks at a job that is followed."""
+_PAGE = 100
+
+
+class ServerJobs:
+    """Verbs of the jobs of one server. A job is addressed as there, or by a URI that names the server."""
+
+    def __init__(self, connection: ServerConnection, names: tuple[str, ...], project: str) -> None:
+        self._connection = connection
+        self._names = names
+        self._project = project
+
+    def submit(self, request: RunRequest, *, executor: str = "") -> Json:
+        """Let the server run a job when it is its turn, and return its row.
+
+        Args:
+            request: What is asked for, of versions that the server has; with `project`, by its name there.
+            executor: Where tasks run; empty for what the server is set to.
+
+        Raises:
+            NotFoundError: The server has no such model, dataset, runtime or project.
+            UsageError: What is asked for makes no sense; the message says why.
+        """
+        from starwhale.wire.jobs import JobSubmission
+
+        request = dataclasses.replace(request, job_id=request.job_id or new_id())  # sent again, it is the same job
+        body = dataclasses.asdict(JobSubmission.of(request, executor=executor))
+        return self._connection.ask("POST", f"/projects/{request.project}/jobs", body)
+
+    def list(self, project: str = "", *, limit: int = 20, removed: bool = False) -> list[Json]:
+        """Return rows of jobs, the newest first.
+
+        Args:
+            project: Its name there; empty for the one of the login.
+            limit: At most so many.
+            removed: The removed ones instead of the others.
+        """
+        found: list[Json] = []
+        after = ""
+        while len(found) < limit:
+            words = {"project": project or self._project, "limit": min(limit - len(found), _PAGE), "after": after}
+            page = self._connection.ask("GET", "/jobs", query={**words, "removed": str(removed).lower()})
+            found += page["items"]
+            after = page["next"]
+            if not after:
+                break
+        return found
+
+    def get(self, job: str) -> Json:
+        """Return all that is told of a job.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        return self._connection.ask("GET", self._path(job))
+
+    def stop(self, job: str, verb: str, *, force: bool = False, timeout_s: float | None = None) -> Json:
+        """Pause or cancel a job, and return its row when it has stopped.
+
+        Args:
+            job: How it is addressed.
+            verb: `pause` or `cancel`.
+            force: Do not wait for the batches under way.
+            timeout_s: Wait so long at most; None until it has stopped.
+
+        Raises:
+            StatusError: It has ended otherwise; the message says how.
+            JobTimeoutError: It has not stopped in that time; it still will.
+        """
+        body = {"force": force, "wait_s": 0.0}
+        row: Json = self._connection.ask("POST", f"{self._path(job)}/{verb}", body)
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while is_active(Status(row["status"])):
+            if deadline is not None and time.monotonic() >= deadline:
+                message = f"job {row['id'][:12]} is still {row['status']} after {timeout_s:g} s"
+                raise JobTimeoutError(message, hint="it stops at its next batch; cancel --force does not wait for it")
+            time.sleep(POLL_S)
+            row = self.get(row["id"])["job"]
+        return row
+
+    def resume(self, job: str, *, failed: bool = False, replicas: int | None = None, max_errors: str = "") -> Json:
+        """Go on with a job there, and return its row."""
+        body = {"failed": failed, "replicas": replicas, "max_errors": max_errors}
+        return self._connection.ask("POST", f"{self._path(job)}/resume", body)
+
+    def logs(self, job: str, *, limit: int) -> Iterator[Json]:
+        """Return the logs of a job, each with its last lines.
+
+        Args:
+            job: How it is addressed.
+            limit: Lines of each, at most.
+        """
+        for each in self._connection.ask("GET", f"{self._path(job)}/logs")["items"]:
+            lines = self._lines(job, each, {"limit": max(min(limit, 5000), 1)})
+            yield {**each, "lines": [line["text"] for line in lines["lines"]], "end": lines["end"]}
+
+    def follow_logs(self, job: str, *, limit: int) -> Iterator[Json]:
+        """Return the last lines of the logs, then what comes, until nobody works on the job any more."""
+        ends: dict[tuple[str, int, int], int] = {}
+        while True:
+            is_over = not is_active(Status(self.get(job)["job"]["status"]))  # asked before, so that nothing is missed
+            for each in self._connection.ask("GET", f"{self._path(job)}/logs")["items"]:
+                name = each["step"], each["task"], each["attempt"]
+                if name in ends and each["size_bytes"] <= ends[name]:
+                    continue
+                where = {"from": ends[name], "limit": 5000} if name in ends else {"limit": max(limit, 1)}
+                found = self._lines(job, each, where)
+                ends[name] = found["end"]
+                if found["lines"]:
+                    yield {**each, "lines": [line["text"] for line in found["lines"]]}
+            if is_over:
+                return
+            time.sleep(POLL_S)
+
+    def _lines(self, job: str, log: Json, where: Json) -> Json:
+        query = {"step": log["step"], "task": log["task"], "attempt": log["attempt"], **where}
+        return self._connection.ask("GET", f"{self._path(job)}/logs/lines", query=query)
+
+    def _path(self, job: str) -> str:
+        name = job
+        if "/" in job:
+            name = parse_uri(job, kind="job", instances=self._names).name
+        return f"/jobs/{name}"
+
+
+def submit_there(
+    here: Instance, there: Instance, request: RunRequest, *, executor: str = "", on_stage: Callable[[str], None]
+) -> Json:
+    """Submit what a user asks for on this machine to a server: a work directory is made a model there first.
+
+    Names of model, datasets and runtime mean versions of the server; URIs of this instance are copied there.
+
+    Args:
+        here: This machine's instance.
+        there: The server's.
+        request: What is asked for; its project names the server.
+        executor: Where tasks run; empty for what the server is set to.
+        on_stage: Told what is being done before the job can be submitted.
+
+    Raises:
+        NotFoundError: Something of it is neither here nor there.
+        UsageError: It can only run on this machine.
+    """
+    if request.is_debug:
+        raise UsageError("a debug run needs your terminal", hint="run it on this machine: leave --run-project out")
+    project = (
+        parse_project_uri(request.project, instances=there.stores.names).project if request.project else there.project
+    )
+    place = f"{there.name if '://' in there.name else f'cloud://{there.name}'}/project/{project}"
+
+    def brought(kind: str, uri: str) -> str:
+        """Return a URI as the server reads it, of a version that it has then."""
+        if "/project/" not in uri:
+            return uri
+        if here.at(uri) is there:
+            return dataclasses.replace(parse_uri(uri, kind=kind, instances=there.stores.names), instance="local").full
+        on_stage(f"copying {kind} {uri} to {there.name}")
+        copied = here.copy(kind, uri, f"{place}/{kind}/{parse_uri(uri, kind=kind).name}")
+        return f"{copied.version.name}/version/{copied.version.version}"
+
+    datasets = tuple(brought("dataset", each) for each in request.datasets)
+    runtime = brought("runtime", request.runtime_uri) if request.runtime_uri else ""
+    model = brought("model", request.model_uri) if request.model_uri else _built(here, request, place, on_stage)
+    request = dataclasses.replace(request, project=project, model_uri=model, datasets=datasets, runtime_uri=runtime)
+    return there.server_jobs.submit(request, executor=executor)
+
+
+def _built(here: Instance, request: RunRequest, place: str, on_stage: Callable[[str], None]) -> str:
+    """Make a version of a work directory, copy it, and return its URI there."""
+    on_stage(f"building a model of {request.workdir}")
+    built = here.models.build(Path(request.workdir), modules=request.modules, name=request.model_name)
+    on_stage(f"copying model {built.name} version {built.version[:12]} to {place}")
+    source = f"local/project/{built.project}/model/{built.name}/version/{built.version}"
+    there = here.copy(
+        "model", source, f"{place}/model/{built.name}"
+    ).version  # an older one, where that has the same files
+    return f"{there.name}/version/{there.version}"
