@@ -71,11 +71,11 @@ class ArrowIds(Sequence[Key]):
         return place if place < len(self) and self[place] == key else None
 
 
-def order_alike(arrays: Sequence[Any]) -> tuple[ArrowIds, Places] | None:  # Any: Arrow arrays
+def order_alike(arrays: list[Any]) -> tuple[ArrowIds, Places] | None:  # Any: Arrow arrays
     """Return the ids of all stretches in order, with the place of each among all rows.
 
     Args:
-        arrays: Ids of each stretch.
+        arrays: Ids of each stretch; emptied where they are alike, so that they need no memory beside what is made of them.
 
     Returns:
         None where ids are of several types, or one stands there twice.
@@ -88,7 +88,8 @@ def order_alike(arrays: Sequence[Any]) -> tuple[ArrowIds, Places] | None:  # Any
     compute: Any = import_module("pyarrow.compute")  # its functions are made at run time
     if sum(each.nbytes for each in arrays) > _MOST_BYTES:
         return None
-    whole = pa.concat_arrays(list(arrays))
+    whole = pa.concat_arrays(arrays)
+    arrays.clear()
     order = None
     if not _is_rising(whole, compute):
         order = compute.sort_indices(whole)
