@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 VERSION = "0.1.0"
 """Version of the distribution `starwhale-evaluation`."""
@@ -289,18 +290,22 @@ class SettingsReader:
     """Reads the environment again and again for one who asks often: unless a variable that counts has changed, at the price of a look."""
 
     def __init__(self) -> None:
-        self._names: tuple[str, ...] = ()
-        self._seen: tuple[str | None, ...] = ()
+        self._names: tuple[Any, ...] = ()  # Any: str or bytes, as the look at them needs
+        self._seen: tuple[object, ...] = ()
         self._folder = ""
         self._settings: Settings | None = None
 
     def read(self) -> Settings:
         """Return what `read_settings` would; the same object while nothing changes."""
         folder = _current_folder()
-        if self._settings is None or (tuple(map(os.environ.get, self._names)), folder) != (self._seen, self._folder):
+        # What `os.environ` keeps its variables in: asked through itself, forty of them take as long as a query of the catalog.
+        kept: dict[bytes, bytes] | None = getattr(os.environ, "_data", None) if os.name == "posix" else None
+        look: Any = os.environ.get if kept is None else kept.get  # Any: of names as str or as bytes
+        if self._settings is None or folder != self._folder or tuple(map(look, self._names)) != self._seen:
             noted = _Noted(os.environ)
             self._settings = read_settings(noted)
-            self._names, self._seen, self._folder = tuple(noted.seen), tuple(noted.seen.values()), folder
+            self._names = tuple(noted.seen if kept is None else map(os.fsencode, noted.seen))
+            self._seen, self._folder = tuple(map(look, self._names)), folder
         return self._settings
 
 

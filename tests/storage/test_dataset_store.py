@@ -150,6 +150,11 @@ def check_version(store: LocalDatasetStore, digest: str, expected: Model) -> Non
         batch = reader.read_arrow(start, start + 3)
         assert batch.column(0).to_pylist() == keys[start : start + 3]
         columns = decode_batch(batch, reader.source_of)
+        for names in (None, *([name] for name in reader.columns)):
+            keyless = reader.read_arrow(start, start + 3, names, with_keys=False)
+            assert keyless.num_rows == batch.num_rows
+            for name, column in decode_batch(keyless, reader.source_of).items():
+                assert repr(column) == repr(columns[name])
         for place, key in enumerate(keys[start : start + 3]):
             row = {name: column[place] for name, column in columns.items() if column[place] is not None}
             assert row == expected[key]

@@ -20,14 +20,15 @@ _settings = SettingsReader()  # belongs to it
 def default_instance() -> Instance:
     """Open the Standalone instance that the environment names; the same object while the environment stays the same."""
     settings = _settings.read()
-    if settings not in _open:
+    found = _open.get(settings)
+    if found is None:
         from starwhale.instances import open_instance
 
         for name in NEEDED_BEYOND_HANDLERS:  # most are imported later, somewhere deep
             if importlib.util.find_spec(name) is None:
                 raise tell_lacking(ModuleNotFoundError(name=name))
-        _open[settings] = open_instance(settings)
-    return _open[settings]
+        found = _open[settings] = open_instance(settings)
+    return found
 
 
 def list() -> builtins.list[dict[str, Any]]:  # Any: JSON objects

@@ -23,7 +23,7 @@ _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 
 def key_type(reader: DatasetReader) -> type | None:
     """Type of the keys; None without rows."""
-    return type(reader.read(0, 1, []).keys[0]) if reader.row_count else None
+    return {"int": int, "str": str}.get(reader.key_type or "") if reader.row_count else None
 
 
 def read_row(reader: DatasetReader, key: object, sink: RowSink | None) -> DataRow | None:

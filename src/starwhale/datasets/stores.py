@@ -84,10 +84,10 @@ class NoRows:
     def read_column(self, start: int, stop: int, name: str) -> list[Value]:
         return []
 
-    def read_arrow(self, start: int, stop: int, columns: Sequence[str] | None = None) -> Any:
+    def read_arrow(self, start: int, stop: int, columns: Sequence[str] | None = None, *, with_keys: bool = True) -> Any:
         from starwhale.storage.columns.encode import encode_batch
 
-        return encode_batch({}, keys=[])
+        return encode_batch({}, keys=[] if with_keys else None)
 
     def take(self, ranks: Sequence[int], columns: Sequence[str] | None = None) -> Rows:
         return Rows(keys=[], columns={})

@@ -87,7 +87,7 @@ def claim(folder: Path) -> Generator[bool]:
 
 
 def _open(folder: Path) -> int:
-    return os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return os.open(f"{folder}/{LOCK_NAME}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _lock(descriptor: int, folder: Path, operation: int) -> bool:
@@ -96,7 +96,7 @@ def _lock(descriptor: int, folder: Path, operation: int) -> bool:
     try:
         fcntl.flock(descriptor, operation)
         with suppress(FileNotFoundError):
-            is_ours = os.path.samestat(os.fstat(descriptor), (folder / LOCK_NAME).stat())
+            is_ours = os.path.samestat(os.fstat(descriptor), os.stat(f"{folder}/{LOCK_NAME}"))  # noqa: PTH116  whatever is read is opened first: a Path costs more than the look
     except BlockingIOError:
         is_ours = True  # the caller closes it
         raise

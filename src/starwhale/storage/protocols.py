@@ -181,9 +181,12 @@ class DatasetReader(Protocol):
         ...
 
     def read_arrow(
-        self, start: int, stop: int, columns: Sequence[str] | None = None
+        self, start: int, stop: int, columns: Sequence[str] | None = None, *, with_keys: bool = True
     ) -> Any:  # Any: a pyarrow.RecordBatch, which ships no types
-        """Read the rows with ranks [start, stop) as one record batch, undecoded: keys, and features with their kinds."""
+        """Read the rows with ranks [start, stop) as one record batch, undecoded: keys, and features with their kinds.
+
+        Keys that are not wanted may be missing where there are other columns.
+        """
         ...
 
     def take(self, ranks: Sequence[int], columns: Sequence[str] | None = None) -> Rows:

@@ -57,7 +57,8 @@ class ArrowRows:
         stop = self.reader.row_count if stop is None else min(stop, self.reader.row_count)
         step = SHORT_ROWS if all(kind in {"bool", "int", "float"} for kind in self.kinds.values()) else BATCH_ROWS
         for first in range(start, stop, step):
-            stored = self.reader.read_arrow(first, min(first + step, stop), list(self.kinds))
+            with_keys = bool(self.index_name)
+            stored = self.reader.read_arrow(first, min(first + step, stop), list(self.kinds), with_keys=with_keys)
             for piece in _cut_by_size(stored):
                 yield self._convert(piece, schema)
 
@@ -127,8 +128,7 @@ def to_arrow(reader: DatasetReader, columns: Sequence[str] | None = None, *, dro
 
 
 def _key_type(reader: DatasetReader) -> Any:
-    is_text = reader.row_count > 0 and isinstance(reader.read(0, 1, []).keys[0], str)
-    return pa.string() if is_text else pa.int64()
+    return pa.string() if reader.row_count and reader.key_type == "str" else pa.int64()
 
 
 def _stored(batch: Any, name: str) -> tuple[Any, str]:

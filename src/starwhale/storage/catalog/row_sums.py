@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 SUMMED = ("versions", "tags", "bundles", "projects")
 """Tables whose rows and indexes decide which version is read."""
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=repr)
 HINT = "restore it from a copy; `sqlite3 catalog.db .recover` shows what is still readable"
 
 
 def sum_of(*facts: object) -> str:
     """Return the checksum of what a row says."""
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=repr)
+    text = _ENCODER.encode(facts)
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -34,6 +34,15 @@ class ColumnCache:
         self._open: OrderedDict[Closable, None] = OrderedDict()
         self._lock = threading.Lock()
 
+    def get_groups(self, fragment: str, groups: range, name: str) -> list[Any]:
+        """Return a column of some row groups, None where it is not kept."""
+        with self._lock:
+            found = [self._arrays.get((fragment, group, name)) for group in groups]
+            for group, array in zip(groups, found, strict=True):
+                if array is not None:
+                    self._arrays.move_to_end((fragment, group, name))
+            return found
+
     def get(self, place: ColumnPlace) -> Any:
         """Return a column, or None."""
         with self._lock:
@@ -42,12 +51,13 @@ class ColumnCache:
                 self._arrays.move_to_end(place)
             return found
 
-    def put(self, place: ColumnPlace, array: Any) -> None:
-        """Keep a column: anything that says with `nbytes` how large it is."""
+    def put(self, *columns: tuple[ColumnPlace, Any]) -> None:
+        """Keep columns: anything that says with `nbytes` how large it is."""
         with self._lock:
-            if place not in self._arrays:
-                self._arrays[place] = array
-                self._bytes += array.nbytes
+            for place, array in columns:
+                if place not in self._arrays:
+                    self._arrays[place] = array
+                    self._bytes += array.nbytes
             while self._bytes > self._max_bytes and len(self._arrays) > 1:
                 _, dropped = self._arrays.popitem(last=False)
                 self._bytes -= dropped.nbytes

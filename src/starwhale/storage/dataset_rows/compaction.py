@@ -20,6 +20,8 @@ LAYER_SHARE = 8
 """Layers with more than this part of the run's rows are folded into it: each row is rewritten about once per so many changes."""
 SMALL_ROWS = 4096
 """A fragment with fewer rows is small."""
+JOINED_BYTES = 16 << 20
+"""Bytes of small fragments that a commit joins, at most about."""
 
 
 def needs_fold(manifest: Manifest, limits: Limits) -> Literal["run", "layers", ""]:
@@ -88,7 +90,7 @@ def fold_tail(folder: DatasetFolder, run: Sequence[Fragment], write: Write) -> l
 
 def is_small(part: Fragment, limits: Limits) -> bool:
     """Whether joining a fragment with others is worth it."""
-    return part.rows < SMALL_ROWS and part.size < FRAGMENT_BYTES // limits.max_small
+    return part.rows < SMALL_ROWS and part.size < JOINED_BYTES // limits.max_small
 
 
 __all__ = ["fold_layers", "fold_run", "fold_tail", "needs_fold"]

@@ -126,14 +126,22 @@ class LocalDatasetReader:
         return self._cells(start, stop, [name])[name]
 
     def read_arrow(
-        self, start: int, stop: int, columns: Sequence[str] | None = None, *, sink: Sink | None = None
+        self,
+        start: int,
+        stop: int,
+        columns: Sequence[str] | None = None,
+        *,
+        with_keys: bool = True,
+        sink: Sink | None = None,
     ) -> Any:
-        """Read rows as one Arrow record batch with keys; its fields carry the kinds, `decode_batch` decodes it.
+        """Read rows as one Arrow record batch; its fields carry the kinds, `decode_batch` decodes it.
 
         Args:
             start: First rank.
             stop: Rank after the last.
             columns: Features to read; None reads all.
+            with_keys: Whether the keys are wanted, as its first column; otherwise they are there only where nothing else says how many rows
+                there are.
             sink: Takes long values of rows that have to be encoded again; without one they are inline.
         """
         start, stop = self._cut(start, stop)
@@ -141,14 +149,11 @@ class LocalDatasetReader:
         names = self._names(columns)
         if stop <= start or self.order.patched_in(start, stop):
             rows = self.read(start, stop, names)
-            return codec.encode_batch(rows.columns, keys=rows.keys, sink=sink)
-        batches: list[Any] = []
-        self._bring([(start, stop)], names)
-        for span in self.order.spans_of(start, stop):
-            assert span.run_start is not None  # noqa: S101  rows that only layers know are patched
-            run_stop = span.run_start + span.stop - span.start
-            for reader, first, last in self.order.run.slices(span.run_start, run_stop):
-                batches.extend(raw_batches(reader, first, last, names))
+            return codec.encode_batch(rows.columns, keys=rows.keys if with_keys or not names else None, sink=sink)
+        slices = list(self._slices(start, stop))
+        with_keys = with_keys or any(reader.fragment.columns.keys().isdisjoint(names) for reader, _, _ in slices)
+        self._bring([(start, stop)], names, with_keys=with_keys)
+        batches = [each for part in slices for each in raw_batches(*part, names, with_keys=with_keys)]
         table = unify(batches, sink).combine_chunks()
         arrays = [column.chunk(0) if column.num_chunks else pa.nulls(0, column.type) for column in table.columns]
         return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
@@ -335,14 +340,7 @@ class LocalDatasetReader:
         places = self._folder.places
         if places.is_local:
             return
-        order = self.order
-        slices = [
-            each
-            for start, stop in ranges
-            for span in order.spans_of(start, stop)
-            if span.run_start is not None
-            for each in order.run.slices(span.run_start, span.run_start + span.stop - span.start)
-        ]
+        slices = [each for start, stop in ranges for each in self._slices(start, stop)]
         files = {each.file.name: each.file for each, _, _ in slices}
         stored = [codec.escape_name(name) for name in names]
         places.fetch([(name, file.first_span) for name, file in files.items() if not file.is_opened])
@@ -352,6 +350,12 @@ class LocalDatasetReader:
             needed = [*stored, KEY_COLUMN] if with_keys and not reader.fragment.is_contiguous else stored
             wanted.extend((reader.file.name, span) for span in reader.file.spans(first, last, needed))
         places.fetch(wanted)
+
+    def _slices(self, start: int, stop: int) -> Iterator[tuple[FragmentReader, int, int]]:
+        """Say where ranks lie in the fragments of the run; those that only layers know are left out."""
+        for span in self.order.spans_of(start, stop):
+            if span.run_start is not None:
+                yield from self.order.run.slices(span.run_start, span.run_start + span.stop - span.start)
 
     def _cut(self, start: int, stop: int) -> tuple[int, int]:
         start = max(0, start)
@@ -401,11 +405,14 @@ class KeepRefs:
         return self._packs.source(ref)
 
 
-def raw_batches(reader: FragmentReader, start: int, stop: int, names: Sequence[str]) -> list[Any]:
+def raw_batches(
+    reader: FragmentReader, start: int, stop: int, names: Sequence[str], *, with_keys: bool = True
+) -> list[Any]:
     """Read undecoded rows of one fragment, a batch per row group."""
     pieces: dict[str, tuple[str, list[Any]]] = {}
-    kind = "int" if isinstance(reader.fragment.low, int) else "str"
-    pieces[KEY_COLUMN] = kind, reader.key_pieces(start, stop)
+    if with_keys:
+        kind = "int" if isinstance(reader.fragment.low, int) else "str"
+        pieces[KEY_COLUMN] = kind, reader.key_pieces(start, stop)
     for name in names:
         if name in reader.fragment.columns:
             stored = codec.escape_name(name)

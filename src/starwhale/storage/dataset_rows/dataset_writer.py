@@ -26,6 +26,8 @@ from starwhale.storage.protocols import DatasetCommit, Key
 
 BLOCK_BYTES = 4 << 20
 """Bytes of texts and bytes that wait, at most about."""
+OVERLAY_BYTES = 16 << 20
+"""The same of changes of rows that are there."""
 _INT64 = 2**63
 
 
@@ -352,7 +354,7 @@ class LocalDatasetWriter:
 
     def _make_room(self) -> None:
         """Write the overlay out when it is full; before a change is taken, which is not made then if that fails."""
-        if len(self._overlay.entries) >= self._limits.overlay_rows or self._overlay.weight >= FRAGMENT_BYTES:
+        if len(self._overlay.entries) >= self._limits.overlay_rows or self._overlay.weight >= OVERLAY_BYTES:
             self._flush()
 
     def _append_block(self, keys: Sequence[Key], columns: Mapping[str, Sequence[Any]], start: int) -> None:

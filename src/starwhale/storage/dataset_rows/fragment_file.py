@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
@@ -121,24 +122,23 @@ class FragmentFile:
         """Read what of a column lies in the row groups [first, last), as an array each; what lies close together is decoded together."""
         self._open()
         digest = self.fragment.digest
-        found = [self._cache.get((digest, group, name)) for group in range(first, last)]
+        found = self._cache.get_groups(digest, range(first, last), name)
         group = first
         while group < last:
             if found[group - first] is not None:
                 group += 1
                 continue
-            wanted = [group]
-            weight = self._weight(group, name)
+            end, weight = group + 1, self._weight(group, name)
             while (
-                group + len(wanted) < last
-                and found[group + len(wanted) - first] is None
-                and (weight := weight + self._weight(group + len(wanted), name)) <= TOGETHER_BYTES
+                end < last
+                and found[end - first] is None
+                and (weight := weight + self._weight(end, name)) <= TOGETHER_BYTES
             ):
-                wanted.append(group + len(wanted))
-            for number, array in zip(wanted, self._decode(wanted, name), strict=True):
-                found[number - first] = array
-                self._cache.put((digest, number, name), array)
-            group += len(wanted)
+                end += 1
+            arrays = self._decode(range(group, end), name)
+            found[group - first : end - first] = arrays
+            self._cache.put(*(((digest, number, name), array) for number, array in enumerate(arrays, group)))
+            group = end
         return found
 
     def wide_values(self, column: BlockColumn, ranges: Sequence[tuple[int, int]]) -> Any:
@@ -200,41 +200,45 @@ class FragmentFile:
         return TOGETHER_BYTES if self._tail is None else self._tail.chunk(group, name).size
 
     def _decode(self, groups: Sequence[int], name: str) -> list[Any]:
-        with self._lock:
-            view = None
-            if self._tail is not None:
-                chunks = [self._tail.chunk(group, name) for group in groups]
-                view = self._show([FileSpan(chunk.offset, chunk.size) for chunk in chunks])
-                for group, chunk in zip(groups, chunks, strict=True):
-                    if not chunk.is_intact(view):
-                        raise self._damaged(f"column {name!r} of row group {group} differs from its checksum")
-            file = self._decoder(view)
-            try:
-                table = file.read_row_groups(groups, columns=[name], use_threads=False)
-            except (OSError, pa.ArrowException) as error:
-                raise self._damaged(f"row groups {list(groups)} cannot be read ({error})") from error
+        tail = self._tail
+        if tail is None:
+            with self._lock:
+                table = self._read_groups(self._whole_file(), groups, name)
+        else:
+            table = self._read_groups(self._verified_file(tail, groups, name), groups, name)
         array = _joined(table.column(0))
         if len(groups) == 1:
             return [array]
         base = self._starts[groups[0]]
         return [array[self._starts[group] - base : self._starts[group + 1] - base] for group in groups]
 
-    def _decoder(self, view: Any) -> Any:
-        """Return what decodes columns that a view of the file holds."""
+    def _read_groups(self, file: Any, groups: Sequence[int], name: str) -> Any:
+        try:
+            return file.read_row_groups(groups, columns=[name], use_threads=False)
+        except (OSError, pa.ArrowException) as error:
+            raise self._damaged(f"row groups {list(groups)} cannot be read ({error})") from error
+
+    def _verified_file(self, tail: Tail, groups: Sequence[int], name: str) -> Any:
+        """Return what decodes a column of some row groups: of memory of its own, in which those were verified."""
+        chunks = [tail.chunk(group, name) for group in groups]
+        spans = [FileSpan(chunk.offset, chunk.size) for chunk in chunks]
+        view = self._opened_image().gather(spans, size=self.fragment.size)
+        for group, chunk in zip(groups, chunks, strict=True):
+            if not chunk.is_intact(view):
+                raise self._damaged(f"column {name!r} of row group {group} differs from its checksum")
+        return self._open_parquet(view, tail.metadata)
+
+    def _whole_file(self) -> Any:
+        """Return what decodes a file without a tail, whose pages are verified as they are decoded."""
         file = self._parquet
         if file is None:
-            if self._tail is None:
-                view = self._show(None)
-                if not self._places.is_local and digest_of(view) != self.fragment.digest:  # fetched again
-                    raise self._damaged("a fragment of rows differs from its checksum")
-            file = self._open_parquet(view, self._tail.metadata if self._tail else None)
-        if self._places.is_local:
-            self._keep(file)
+            view = self._show(None)
+            if not self._places.is_local and digest_of(view) != self.fragment.digest:  # fetched again
+                raise self._damaged("a fragment of rows differs from its checksum")
+            file = self._open_parquet(view)
+            if self._places.is_local:
+                self._parquet = file
         return file
-
-    def _keep(self, file: Any) -> None:
-        self._parquet = file
-        self._cache.opened(self)
 
     def _open_parquet(self, view: Any, metadata: Any = None) -> Any:
         try:
@@ -249,7 +253,7 @@ class FragmentFile:
         index = self._cache.get(place)
         if index is None:
             index = self._read_index(column, self._bytes(FileSpan(column.index_offset, column.index_size)))
-            self._cache.put(place, index)
+            self._cache.put((place, index))
         return index
 
     def _read_index(self, column: BlockColumn, content: memoryview) -> ValueIndex:
@@ -266,7 +270,6 @@ class FragmentFile:
         """Read a stretch; of a local file these very bytes, not a map, which could change between a look and the next."""
         image = self._opened_image()
         if isinstance(image, LocalImage):
-            self._cache.opened(self)
             return memoryview(image.read(span))
         return image.show([span], size=self.fragment.size)[span.offset : span.offset + span.size]
 
@@ -277,6 +280,8 @@ class FragmentFile:
         image = self._image
         if image is None:
             image = self._image = self._places.open(self.name, what=_WHAT)
+            if self._places.is_local:
+                self._cache.opened(self)
         return image
 
     def _open(self) -> None:
@@ -284,34 +289,42 @@ class FragmentFile:
         if self._starts:
             return
         with self._lock:
-            span = self.first_span
-            view = self._show([span])
-            tail = view[span.offset :]
-            if digest_of(tail) != self.fragment.digest:
-                raise self._damaged("a fragment of rows differs from its checksum")
-            metadata: Any = None
-            if self._places.is_local or not self.fragment.tail:
-                file = self._open_parquet(view)
-                metadata = file.metadata
-                self._names = list(file.schema_arrow.names) if not self.fragment.tail else []
-                if self._places.is_local:
-                    self._keep(file)
-            if self.fragment.tail:
-                try:
-                    self._tail = Tail(tail, metadata)
-                except ValueError as error:
-                    raise self._damaged(f"its tail cannot be read ({error})") from error
-                metadata = self._tail.metadata
-            starts = [0]
-            for group in range(metadata.num_row_groups):
-                starts.append(starts[-1] + metadata.row_group(group).num_rows)
-            self._starts = starts
+            if not self._starts:
+                self._starts = self._read_tail() if self.fragment.tail else self._read_footer()
+
+    def _read_tail(self) -> list[int]:
+        content = self._bytes(self.first_span)
+        if digest_of(content) != self.fragment.digest:
+            raise self._damaged("a fragment of rows differs from its checksum")
+        try:
+            self._tail = Tail(content)
+        except ValueError as error:
+            raise self._damaged(f"its tail cannot be read ({error})") from error
+        return _starts_of(self._tail.metadata)
+
+    def _read_footer(self) -> list[int]:
+        """Do the same with a file that has no tail: all of it is verified."""
+        view = self._show(None)
+        if digest_of(view) != self.fragment.digest:
+            raise self._damaged("a fragment of rows differs from its checksum")
+        file = self._open_parquet(view)
+        if self._places.is_local:
+            self._parquet = file
+        self._names = list(file.schema_arrow.names)
+        return _starts_of(file.metadata)
 
     def _damaged(self, reason: str) -> CorruptedError:
         return damaged(self.address, reason)
 
 
+def _starts_of(metadata: Any) -> list[int]:
+    groups = range(metadata.num_row_groups)
+    return list(accumulate((metadata.row_group(group).num_rows for group in groups), initial=0))
+
+
 def _joined(column: Any) -> Any:
+    if column.num_chunks == 1:  # as Parquet gives them mostly; joining would copy it
+        return column.chunk(0)
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         return array.chunk(0) if array.num_chunks else pa.nulls(0, array.type)

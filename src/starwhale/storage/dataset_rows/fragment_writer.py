@@ -18,8 +18,8 @@ from starwhale.storage.dataset_rows.limits import LIMITS, Limits
 from starwhale.storage.dataset_rows.manifest import Fragment
 from starwhale.storage.dataset_rows.sums import make_tail
 
-FRAGMENT_BYTES = 16 << 20
-"""Bytes of a fragment, about."""
+FRAGMENT_BYTES = 64 << 20
+"""Bytes of a fragment, about: few files are quick to open, and this many bytes fit into memory while they are gathered."""
 GROUP_BYTES = 3 << 18
 """Bytes of a row group, about: what reading one row from elsewhere fetches, at most."""
 _COMPRESS_BELOW = 256

@@ -69,7 +69,11 @@ class FragmentReader:
         return found
 
     def key_pieces(self, start: int, stop: int) -> list[Any]:
-        """Read the keys of the rows [start, stop) in the same pieces; those without a gap need no reading."""
+        """Read the keys of the rows [start, stop) in the same pieces.
+
+        Those without a gap follow from the manifest, here and wherever keys are asked for: their stored column is for other programs, and
+        nothing that it says is handed out.
+        """
         if not self.fragment.is_contiguous:
             return self.pieces(start, stop, KEY_COLUMN)
         first = int(self.fragment.low)

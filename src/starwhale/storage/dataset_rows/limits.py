@@ -36,7 +36,7 @@ class Limits:
     max_mapped: int = 64
     """Packs of one dataset that are open at the same time: each may hold a file descriptor."""
     max_open: int = 16
-    """Fragments of one dataset that are open at the same time: each may hold a map, which counts in the memory of the process once it is read."""
+    """Fragments of one dataset that are open at the same time: each may hold a file descriptor."""
 
 
 LIMITS = Limits()

@@ -11,7 +11,7 @@ import tempfile
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -95,6 +95,9 @@ class ObjectImage:
             if view is not None and not any(self._missing(span) for span in wanted):
                 return view
         return self._alone(wanted)
+
+    def gather(self, spans: Sequence[FileSpan], *, size: int) -> memoryview:
+        return self.show(spans, size=size)
 
     def missing(self, span: FileSpan) -> list[tuple[int, int]]:
         """Return what of a stretch is not there."""
@@ -245,7 +248,7 @@ def join_near(missing: Iterable[tuple[int, int]]) -> list[FileSpan]:
 
     Example:
         >>> join_near([(0, 10), (20, 30), (1_000_000, 1_000_001)])
-        [Span(offset=0, size=30), Span(offset=1000000, size=1)]
+        [FileSpan(offset=0, size=30), FileSpan(offset=1000000, size=1)]
     """
     joined: list[tuple[int, int]] = []
     for start, stop in sorted(missing):

@@ -6,10 +6,11 @@ Names are those below the dataset's folder: `fragments/<file>.parquet`, `packs/<
 from __future__ import annotations
 
 import os
-import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
+
+import pyarrow as pa
 
 from starwhale.errors import CorruptedError
 from starwhale.storage.columns.files import damaged, map_file, open_file, read_file
@@ -33,6 +34,18 @@ class FileImage(Protocol):
         Args:
             spans: What will be looked at; the view may hold anything elsewhere.
             size: Bytes of the file, or of its part that matters; the view has at least so many.
+
+        Raises:
+            CorruptedError: The file is missing or shorter.
+        """
+        ...
+
+    def gather(self, spans: Sequence[FileSpan], *, size: int) -> memoryview:
+        """Read stretches into memory that nobody else writes to; what was verified there stays so.
+
+        Args:
+            spans: Which; the view holds them where the file does, and ends after the last of them at the earliest.
+            size: Bytes of the file.
 
         Raises:
             CorruptedError: The file is missing or shorter.
@@ -77,15 +90,25 @@ class Places(Protocol):
         ...
 
 
+class _Descriptor:
+    """An open file, closed when nobody uses it any more."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        os.close(self.number)
+
+
 class LocalImage:
     """A file that is read, or mapped when it is looked at; it holds a descriptor for each as long as it lives."""
 
     def __init__(self, path: str, what: str) -> None:
         self._path, self._what = path, what
         self._view: memoryview | None = None
-        self._descriptor = -1
-        if not os.path.isfile(path):  # noqa: PTH113  a version may have thousands of files, and a Path costs as much as the look
-            raise damaged(path, f"{what} is missing or unreadable")
+        self._descriptor: _Descriptor | None = None
 
     def show(self, spans: Iterable[FileSpan] | None = None, *, size: int) -> memoryview:
         del spans
@@ -96,27 +119,53 @@ class LocalImage:
             raise self._too_short(len(view), size)
         return view
 
+    def gather(self, spans: Sequence[FileSpan], *, size: int) -> memoryview:
+        del size
+        # Not cleared first, as memory of Python's own would be: pages of it that nothing is read into cost nothing.
+        memory: memoryview = memoryview(pa.allocate_buffer(max(span.offset + span.size for span in spans)))
+        for offset, length in spans:
+            self._read_into(memory[offset : offset + length], offset)
+        return memory
+
     def read(self, span: FileSpan) -> bytes:
         """Read a stretch: faster than copying it from the map, and it counts for nothing in the memory of the process.
 
         Raises:
             CorruptedError: The file cannot be read, or is shorter.
         """
-        if self._descriptor < 0:
-            self._descriptor = open_file(self._path, what=self._what)
-            weakref.finalize(self, os.close, self._descriptor)
-        pieces: list[bytes] = []
-        offset, end = span.offset, span.offset + span.size
-        while offset < end:  # one call hands over 2 GiB at most
+        offset, size = span
+        descriptor = self._opened()
+        try:
+            content = os.pread(descriptor.number, size, offset)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if len(content) == size:
+            return content
+        whole = bytearray(size)  # one call hands over 2 GiB at most
+        self._read_into(memoryview(whole), offset)
+        return bytes(whole)
+
+    def _read_into(self, memory: memoryview, offset: int) -> None:
+        descriptor = self._opened()
+        while memory:
             try:
-                piece = os.pread(self._descriptor, end - offset, offset)
+                count = os.preadv(descriptor.number, [memory], offset)
             except OSError as error:
-                raise damaged(self._path, f"{self._what} cannot be read ({error.strerror or error})") from error
-            if not piece:
-                raise self._too_short(offset, end)
-            pieces.append(piece)
-            offset += len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                raise self._unreadable(error) from error
+            if not count:
+                raise self._too_short(offset, offset + len(memory))
+            memory = memory[count:]
+            offset += count
+
+    def _opened(self) -> _Descriptor:
+        """Whoever uses it keeps it, so that it is not closed meanwhile; of two threads that open at once each has its own."""
+        descriptor = self._descriptor
+        if descriptor is None:
+            descriptor = self._descriptor = _Descriptor(open_file(self._path, what=self._what))
+        return descriptor
+
+    def _unreadable(self, error: OSError) -> CorruptedError:
+        return damaged(self._path, f"{self._what} cannot be read ({error.strerror or error})")
 
     def _too_short(self, length: int, size: int) -> CorruptedError:
         return damaged(self._path, f"{self._what} ends at byte {length}, and should reach to byte {size}")

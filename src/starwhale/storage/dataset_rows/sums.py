@@ -51,19 +51,16 @@ class Tail:
 
     Args:
         content: Its bytes, whose digest was compared with the manifest's.
-        metadata: What the footer says, where it was read already.
 
     Raises:
         ValueError: It is no tail.
     """
 
-    def __init__(self, content: memoryview, metadata: Any = None) -> None:
+    def __init__(self, content: memoryview) -> None:
         try:
             footer, magic = _END.unpack(content[-_END.size :])
             sums: dict[str, Any] = msgpack.unpackb(content[: len(content) - footer - _END.size])
-            if metadata is None:
-                metadata = pq.ParquetFile(pa.BufferReader(pa.py_buffer(content))).metadata
-            self.metadata: Any = metadata
+            self.metadata: Any = pq.ParquetFile(pa.py_buffer(content)).metadata
             self._columns: dict[str, int] = {name: place for place, name in enumerate(sums["columns"])}
             self._entries: bytes = sums["chunks"]
             self.blocks: dict[str, BlockColumn] = {each[0]: BlockColumn(*each) for each in sums.get("blocks", ())}
