@@ -15,7 +15,7 @@ import pytest
 from tests.server.lab import SWCLI, Lab
 
 from starwhale.datasets.dataset import Dataset
-from starwhale.errors import AlreadyExistsError, CorruptedError, LoginError, NotFoundError, ReadOnlyError, UsageError
+from starwhale.errors import AlreadyExistsError, CorruptedError, LoginError, NotFoundError, UsageError
 from starwhale.instances.copy_across import CopyOptions
 from starwhale.instances.instance import Instance, open_instance
 from starwhale.instances.jobs.copy_job import JobCopyOptions
@@ -106,6 +106,7 @@ def test_a_token_of_the_environment_needs_no_login(lab: Lab, tmp_path: Path) -> 
     assert not (tmp_path / "config.logins.json").exists()
 
 
+@pytest.mark.needs_time
 def test_every_verb_of_versions_works_there(lab: Lab, tmp_path: Path) -> None:
     here = lab.open()
     try:
@@ -188,6 +189,7 @@ def test_what_went_there_comes_back_as_it_was(lab: Lab, tmp_path: Path) -> None:
         here.close()
 
 
+@pytest.mark.needs_time
 def test_what_cannot_be_copied_is_said(lab: Lab, tmp_path: Path) -> None:
     here = lab.open()
     try:
@@ -240,8 +242,6 @@ def test_a_dataset_is_read_by_ranges_and_not_copied(lab: Lab) -> None:
         with there.open("lab/project/self/dataset/ranges", Dataset) as opened:
             assert len(opened) == 2_000
             assert opened.uri.instance == "lab"
-            with pytest.raises(ReadOnlyError, match="swcli dataset copy"):
-                opened[0] = {"number": 1}
     finally:
         here.close()
 
