@@ -8,14 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from starwhale import evaluation, multi_classification
+from starwhale import GrayscaleImage, evaluation, multi_classification
 
+SIDE, WHITE = 8, 16
 WEIGHTS = Path(__file__).with_name("weights.npz")
 DIGITS = list(range(10))
+
+
+class Digit(TypedDict):
+    """A row: `swcli model serve` makes its form of it."""
+
+    image: GrayscaleImage
+    label: NotRequired[int]
 
 
 @cache
@@ -25,9 +33,20 @@ def weights() -> dict[str, np.ndarray]:
         return {name: arrays[name] for name in arrays.files}
 
 
-def pixels(rows: list[Mapping[str, Any]]) -> np.ndarray:
+def pixels(rows: list[Digit]) -> np.ndarray:
     """The images of a batch as an array of shape (rows, 64), values 0 to 16."""
-    return np.stack([np.frombuffer(row["image"].to_bytes(), dtype="uint8") for row in rows]).astype(float)
+    return np.stack([small(row["image"]) for row in rows])
+
+
+def small(image: GrayscaleImage) -> np.ndarray:
+    """The 64 pixels of an image; of a larger one, such as a drawn one with values to 255, the means of 8 by 8 parts."""
+    height, width = (*(image.shape or ()), SIDE, SIDE)[:2]
+    values = np.frombuffer(image.to_bytes(), dtype="uint8").astype(float)
+    if (height, width) == (SIDE, SIDE):
+        return values
+    high, wide = height // SIDE, width // SIDE
+    parts = values.reshape(height, width)[: high * SIDE, : wide * SIDE].reshape(SIDE, high, SIDE, wide)
+    return parts.mean(axis=(1, 3)).ravel() * (WHITE / 255)
 
 
 def answers(probabilities: np.ndarray) -> list[dict[str, Any]]:
@@ -50,7 +69,7 @@ def logistic(images: np.ndarray, learned: Mapping[str, np.ndarray]) -> np.ndarra
 
 
 @evaluation.predict(batch_size=64, replicas=2, log_mode="plain", log_dataset_features=["label"])
-def predict(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def predict(rows: list[Digit]) -> list[dict[str, Any]]:
     learned = weights()
     classify = knn if "neighbours" in learned else logistic
     return answers(classify(pixels(rows), learned))

@@ -1,6 +1,7 @@
 """What a function takes and returns, as a JSON schema made of its signature and type hints: a page makes a form of it.
 
-Beside JSON's own words there are `x-media` (`image`, `audio`, `video`, `text`, `binary`: content in base64) and `x-step` (of a slider).
+Beside JSON's own words there are `x-media` (`image`, `audio`, `video`, `text`, `binary`: content in base64), `x-mime` (of content that is taken as
+it is), and `x-step` (of a slider).
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from typing import Any
 
 from starwhale.domain.json_shape import Json
 from starwhale.media.artifact import BaseArtifact
+from starwhale.media.image import GrayscaleImage
+from starwhale.media.mime import MIMEType
 
 MEDIA = "x-media"
 """Word of a schema: the value has content of this family."""
+MIME = "x-mime"
+"""Word of a schema: content of this type is taken as it is, so that nothing has to be decoded."""
 STEP = "x-step"
 """Word of a schema: by how much a slider moves."""
 _PLAIN: dict[Any, str] = {int: "integer", float: "number", bool: "boolean", str: "string"}
@@ -25,6 +30,7 @@ _LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc
 _OBJECTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 _BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
 """Attributes that marks of numbers have (those of pydantic and annotated-types among them), and the words of a schema."""
+_WHETHER = (typing.Required, typing.NotRequired)
 _DEEPEST = 6
 
 
@@ -92,6 +98,8 @@ def schema_of(hint: Any, depth: int = 0) -> Json:  # Any: annotations have no ty
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         return _marked(schema_of(inner[0], depth), inner[1:])
+    if origin in _WHETHER:
+        return schema_of(inner[0], depth)
     if origin in (typing.Union, types.UnionType):
         return _union(inner, depth)
     if origin is typing.Literal:
@@ -111,7 +119,8 @@ def _of_class(cls: type, depth: int) -> Json:
     if issubclass(cls, enum.Enum):
         return _choices([each.value for each in cls])
     if issubclass(cls, BaseArtifact):
-        return {MEDIA: cls.family.value}
+        is_raw = issubclass(cls, GrayscaleImage)
+        return {MEDIA: cls.family.value, **({MIME: MIMEType.GRAYSCALE.value} if is_raw else {})}
     if issubclass(cls, (bytes, bytearray)):
         return {MEDIA: "binary"}
     if cls.__module__.startswith("PIL.") and cls.__name__ == "Image":
@@ -121,9 +130,16 @@ def _of_class(cls: type, depth: int) -> Json:
     if is_row(cls):
         hints = hints_of(cls)
         fields = {name: schema_of(each, depth + 1) for name, each in hints.items()}
-        required: frozenset[str] = getattr(cls, "__required_keys__", frozenset(fields))
-        return object_schema(fields, [name for name in fields if name in required], takes_more=True)
+        needed = [name for name, each in hints.items() if _is_needed(cls, name, each)]
+        return object_schema(fields, needed, takes_more=True)
     return {}
+
+
+def _is_needed(cls: type, name: str, hint: Any) -> bool:  # Any: annotations
+    """Whether a row has a key in any case; of annotations that are text, as `annotations` of `__future__` makes them, Python itself does not know."""
+    said = typing.get_origin(hint)
+    required: frozenset[str] = getattr(cls, "__required_keys__", frozenset({name}))
+    return said is typing.Required or (said is not typing.NotRequired and name in required)
 
 
 def is_row(hint: object) -> bool:

@@ -253,9 +253,14 @@ class OnlineRecord:
         function.flush()
         return function.job_id
 
-    def jobs(self, model: str) -> dict[str, str]:
-        """Return the jobs of a model by function, as far as there are any."""
-        return {api: each.job_id for (name, api), each in self._functions.items() if name == model and each.job_id}
+    def jobs(self, model: str) -> dict[str, FunctionRecord]:
+        """Return what is kept of a model by function, as far as there is anything."""
+        return {api: each for (name, api), each in self._functions.items() if name == model and each.job_id}
+
+    def flush(self) -> None:
+        """Write what waits of all functions."""
+        for each in list(self._functions.values()):
+            each.flush()
 
     def close(self) -> None:
         """Write what waits, and end the jobs."""

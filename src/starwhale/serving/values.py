@@ -60,7 +60,7 @@ def decode(value: Any, hint: Any, field: str) -> Any:  # Any: JSON, annotations,
         InputError: Content does not decode; names the field.
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin is typing.Annotated:
+    if origin in (typing.Annotated, typing.Required, typing.NotRequired):
         return decode(value, inner[0], field)
     if origin in (typing.Union, types.UnionType):
         return _of_union(value, inner, field)

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from starwhale.storage.stores import Stores
 
 _INPUT, _OUTPUT, _CORRECTED = "input", "output", "corrected"
+_LABEL = "label"
 _SAID = ("verdict", "note", "error")
 
 
 def labelled_rows(stores: Stores, job: JobRecord) -> Iterator[tuple[str, dict[str, Any]]]:  # Any: cells
     """Return the rows of a job: the columns of its inputs, `output`, `verdict`, `note`, and `label`.
 
-    The label is the corrected answer; of an answer that was called good the answer itself; otherwise the row has none, or the label that its input had.
+    The label is the corrected answer; of an answer that was called good the answer itself, or its `label` where it has one beside other things; otherwise
+    the row has none, or the label that its input had.
 
     Raises:
         StatusError: The job has no rows.
@@ -34,15 +36,19 @@ def labelled_rows(stores: Stores, job: JobRecord) -> Iterator[tuple[str, dict[st
 
 
 def _features(row: Mapping[str, Any]) -> dict[str, Any]:  # Any: cells
-    features = _below(row, _INPUT)
+    features = value_below(row, _INPUT)
     features = dict(features) if isinstance(features, Mapping) else {} if features is None else {"input": features}
-    output, corrected = _below(row, _OUTPUT), _below(row, _CORRECTED)
-    label = corrected if corrected is not None else output if row.get("verdict") == "good" else None
-    found = {"output": output, **{name: row.get(name) for name in _SAID}, "label": label}
+    output, corrected = value_below(row, _OUTPUT), value_below(row, _CORRECTED)
+    label = corrected if corrected is not None else _label_of(output) if row.get("verdict") == "good" else None
+    found = {"output": output, **{name: row.get(name) for name in _SAID}, _LABEL: label}
     return {**features, **{name: each for name, each in found.items() if each not in (None, "")}}
 
 
-def _below(row: Mapping[str, Any], name: str) -> Any:  # Any: a cell, or what several cells make together
+def _label_of(output: Any) -> Any:  # Any: what users return
+    return output.get(_LABEL, output) if isinstance(output, Mapping) else output
+
+
+def value_below(row: Mapping[str, Any], name: str) -> Any:  # Any: a cell, or what several cells make together
     """Return a value that a table holds flat: `output`, or an object of what lies at `output/…`."""
     if name in row:
         return row[name]

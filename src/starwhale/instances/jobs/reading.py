@@ -11,13 +11,14 @@ from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from starwhale.instances.jobs.stored_predictions import Prediction
     from starwhale.results.figure import Figure
     from starwhale.results.logged import Logged
     from starwhale.results.reports.job_report import JobReport, StepReport
     from starwhale.results.row_index import RowIndexes
     from starwhale.results.scan import Scan
-    from starwhale.storage.catalog.records import JobRecord, StepRecord
-    from starwhale.storage.protocols import TableQuery, Value
+    from starwhale.storage.catalog.records import JobRecord, StepRecord, VersionRecord
+    from starwhale.storage.protocols import Key, TableQuery, Value
     from starwhale.storage.stores import Stores
 
 Row = dict[str, "Value"]
@@ -188,6 +189,18 @@ class JobReading:
     def log_folder(self, job_id: str) -> Path:
         """Return where the logs of a job lie, or will lie."""
         return self._stores.layout.logs(job_id)
+
+    def on_dataset(self, version: VersionRecord) -> Sequence[JobRecord]:
+        """Return the jobs of its project that tried rows of a version of a dataset, the newest first."""
+        from starwhale.instances.jobs.stored_predictions import jobs_on
+
+        return jobs_on(self._stores, version)
+
+    def predictions(self, job: JobRecord, version: VersionRecord, keys: Sequence[Key]) -> Sequence[Prediction]:
+        """Return what a job kept of rows of a version of a dataset, for those of the rows that it has tried."""
+        from starwhale.instances.jobs.stored_predictions import predictions
+
+        return predictions(self._stores, job, version, keys)
 
     def row_indexes(self) -> RowIndexes:
         """Return what finds, orders and counts rows of large tables again and again, and keeps what it has found for that."""

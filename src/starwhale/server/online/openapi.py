@@ -36,7 +36,19 @@ def describe(title: str, models: Mapping[str, ServedModel]) -> Json:
     paths: Json = {
         "/health": {"get": _plain("health", "Whether every model takes requests.")},
         "/api/spec": {"get": _plain("spec", "The specification of a model.", _model(models))},
-        "/datasets": {"get": _plain("datasets", "The datasets of the current project.")},
+        "/datasets": {
+            "get": _plain("datasets", "The datasets of the current project."),
+            "post": _plain(
+                "build", "Make a version, called `name`, of what `job` has kept; corrections become labels."
+            ),
+        },
+        "/evaluations": {
+            "get": _plain(
+                "evaluations",
+                "The jobs that tried rows of a dataset.",
+                {"name": "dataset", "in": "query", "required": True, "schema": {"type": "string"}},
+            )
+        },
         "/rows": {
             "get": _plain(
                 "rows",
@@ -44,6 +56,7 @@ def describe(title: str, models: Mapping[str, ServedModel]) -> Json:
                 {"name": "dataset", "in": "query", "required": True, "schema": {"type": "string"}},
                 {"name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0}},
                 {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 20}},
+                {"name": "job", "in": "query", "schema": {"type": "array", "items": {"type": "string"}}},
             )
         },
         "/requests/{request_id}/verdict": {

@@ -121,7 +121,12 @@ def _show(model: ServedModel, record: OnlineRecord | None) -> Json:
         "version": source.version,
         "workdir": "" if source.uri else source.workdir,
         "apis": [
-            {**each.to_json(), "batch_size": model.lanes[each.name].batch_size, "job": jobs.get(each.name, "")}
+            {
+                **each.to_json(),
+                "batch_size": model.lanes[each.name].batch_size,
+                "job": jobs[each.name].job_id if each.name in jobs else "",
+                "kept_rows": jobs[each.name].rows if each.name in jobs else 0,
+            }
             for each in model.offer.endpoints
         ],
     }
