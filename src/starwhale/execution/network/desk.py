@@ -6,6 +6,7 @@ What is kept here can be made again from the catalog at any moment: a server tha
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.task_access import Access
     from starwhale.storage.stores import Stores
 
+logger = logging.getLogger(__name__)
 MOST_ATTEMPTS = 1024
 """Attempts whose side of the stores is kept open; another one is opened again when it asks."""
 MOST_JOBS = 64
@@ -71,6 +73,10 @@ class TaskDesk:
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             if isinstance(error, UsageError | NotFoundError):
                 raise
+            holder = attempt_key(access.task_id, access.attempt)
+            logger.warning(
+                "op=%s attempt=%s: does not fit", header.get("op"), holder, exc_info=error
+            )  # or it is our mistake
             message = f"the request {header.get('op')!r} does not fit: {type(error).__name__}: {error}"
             raise UsageError(message, hint="worker and server may be of different versions") from error
 
