@@ -55,6 +55,17 @@ def test_replicas_of_the_request_hold_for_steps_with_rows_only() -> None:
     assert [step.replicas for step in job.steps] == [7, 1]
 
 
+@pytest.mark.parametrize("changes", [{"replicas": 10_001}, {"task_count": 2**31}])
+def test_more_tasks_than_memory_has_room_for_are_refused(changes: dict[str, int]) -> None:
+    plan.check_request(request(replicas=plan.MOST_TASKS))
+    with pytest.raises(UsageError, match=f"{next(iter(changes.values())):,}") as refused:
+        plan.check_request(request(**changes))
+    assert "10,000 tasks at most" in refused.value.hint
+    many = {"m:predict": dataclasses.replace(HANDLERS["m:predict"], needs=(), replicas=10_001)}
+    with pytest.raises(UsageError, match="replicas of 'm:predict'"):
+        plan.plan_job(request(), many, "m:predict", [pinned()], job_id="j")
+
+
 def test_second_predict_step_has_ids_of_its_own() -> None:
     handlers = {
         "m:a": HandlerRecord(name="m:a", kind="predict", func_name="a"),

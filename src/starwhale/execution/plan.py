@@ -16,6 +16,8 @@ from starwhale.errors import HandlerError, NotBuiltYetError, UsageError, nearest
 
 Handlers = Mapping[str, HandlerRecord]
 """What discovery found, by full name."""
+MOST_TASKS = 10_000
+"""Tasks of a step, at most: each is kept in memory and in the catalog, and no cluster has room for more."""
 
 
 def plan_job(
@@ -80,8 +82,15 @@ def check_request(request: RunRequest) -> None:
         if not isinstance(found, int) or isinstance(found, bool) or (floor is not None and found < floor):
             message = f"{name} is {found!r}"
             raise UsageError(message, hint="use a whole number" + ("" if floor is None else f", at least {floor}"))
+    for name in ("replicas", "task_count"):
+        _check_count(name, getattr(request, name) or 0)
     if request.max_errors:
         parse_error_budget(request.max_errors)
+
+
+def _check_count(what: str, count: int) -> None:
+    if count > MOST_TASKS:
+        raise UsageError(f"{what} is {count:,}", hint=f"a step has {MOST_TASKS:,} tasks at most")
 
 
 def plan_names(request: RunRequest, handlers: Handlers, handler: str) -> list[str]:
@@ -200,6 +209,7 @@ def _plan_step(record: HandlerRecord, request: RunRequest, before: Sequence[Step
         replicas = request.task_count
     if request.is_debug and consumes_rows:
         replicas = 1
+    _check_count(f"replicas of {record.name!r}", replicas)
     id_step = ""
     if consumes_rows and before:
         taken = {step.id_step for step in before} | {before[0].record.func_name}
