@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.serving.conftest import read_events
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Server
@@ -234,3 +237,26 @@ def test_health_description_and_page_are_there(served: Server) -> None:
     assert "default-src 'self'" in page.headers["content-security-policy"]
     for name in ("page.js", "page.css"):
         assert served.client.get(f"/{name}").status_code == 200
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
+def test_curl_is_a_client_as_any_other(served: Server) -> None:
+    def curl(name: str, body: str, *more: str) -> str:
+        words = [
+            "curl",
+            "-sS",
+            f"{served.address}/api/{name}",
+            "-H",
+            "content-type:application/json",
+            "-d",
+            body,
+            *more,
+        ]
+        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    assert json.loads(curl("add", '{"a": 1}')) == {"sum": 3, "how": "x", "is_red": True, "note": "of mine"}
+    told = read_events(
+        curl("chat", '{"user_input": "bit by", "history": []}', "-N", "-H", f"accept:{EVENTS['accept']}")
+    )
+    assert [event for event, _ in told] == ["start", "item", "item", "item", "done"]
+    assert curl("add", "{}", "-o", "/dev/null", "-w", "%{http_code}") == "422"

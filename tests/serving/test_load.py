@@ -20,6 +20,7 @@ from starwhale.instances.online import OnlineOptions, OnlineRequest
 from starwhale.serving.lanes import Bounds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.serving.conftest import Serve, Server
@@ -68,6 +69,14 @@ def in_background(call: object) -> threading.Thread:
     return thread
 
 
+def wait_for(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, "it does not come to that"
+        time.sleep(0.01)
+
+
 @pytest.mark.needs_kills
 def test_a_thousand_requests_at_a_time_get_their_own_answers_in_batches(serve: Serve) -> None:
     answers = ask_many(serve(CODE, bounds=Bounds(max_waiting=2000)), 1000)
@@ -88,9 +97,13 @@ def test_one_bad_request_of_a_batch_does_not_fail_the_others(serve: Serve) -> No
 def test_more_than_may_wait_are_told_when_to_come_again(serve: Serve) -> None:
     server = serve(CODE, bounds=Bounds(max_waiting=3))
     slow: list[httpx.Response] = []
-    threads = [in_background(lambda: slow.append(server.ask("sleep", {"seconds": 1}))) for _ in range(4)]
-    while server.client.get("/health").json()["models"][0]["waiting"] < 3:
-        time.sleep(0.01)
+    threads: list[threading.Thread] = []
+    for counted in ("under_way", *["waiting"] * 3):  # one after another: four at once may find the queue full
+        threads.append(in_background(lambda: slow.append(server.ask("sleep", {"seconds": 3}))))
+        wanted = max(len(threads) - 1, 1)
+        wait_for(
+            lambda counted=counted, wanted=wanted: server.client.get("/health").json()["models"][0][counted] == wanted
+        )
     refused = server.ask("double", {"number": 1})
     assert (refused.status_code, refused.json()["code"]) == (429, "busy")
     assert 1 <= int(refused.headers["retry-after"]) <= 60
