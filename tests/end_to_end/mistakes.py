@@ -143,7 +143,13 @@ MISTAKES = [
     _wrong("dataset list --pag 1", "--pag", "--page"),
     _wrong("dataset list --page 0", "--page", "0"),
     _wrong("dataset list --size nothing", "--size", "nothing"),
-    _failed("server start", "server", "not built yet"),
+    # servers
+    _wrong("server strat", "strat", "start"),
+    _wrong("server start --port nine", "--port", "nine"),
+    _failed("server stop", "no server runs", "swcli server start"),
+    _failed("instance login http://127.0.0.1:9 --token {place}", "127.0.0.1:9"),
+    _failed("instance select nobody", "nobody"),
+    _failed("dataset info cloud://nobody/project/self/dataset/numbers", "nobody"),
     # datasets
     _failed("dataset info numbres", "numbres", "numbers"),
     _failed("dataset info numbers/version/zzzzzz", "zzzzzz", "numbers"),

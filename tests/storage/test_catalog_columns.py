@@ -16,8 +16,8 @@ from starwhale.storage.catalog.whole_job import JOB_COLUMNS, KEPT, LEFT_OUT
 if TYPE_CHECKING:
     from sqlalchemy import Column, Table
 
-OTHERS = frozenset({"projects", "bundles", "versions", "tags", "events"})
-"""Tables that are not of a job, or of its course alone."""
+OTHERS = frozenset({"projects", "bundles", "versions", "tags", "events", "task_access"})
+"""Tables that are not of a job, or of its course alone: who may act for a task is of no use, and of no business, elsewhere."""
 TRAVELLING = {"jobs": (schema.jobs, JOB_COLUMNS), **KEPT}
 
 
