@@ -104,6 +104,40 @@ def place(s3: S3Server) -> str:
 # ------------------------------------------------------------------------------------------------- there and back again
 
 
+def test_a_version_there_is_exported_to_one_file_and_imported_elsewhere(
+    s3: S3Server, here: Instance, opened: Callable[..., Instance], tmp_path: Path
+) -> None:
+    version = build(here, "digits", some_rows(40), tags=("good",))
+    expected = read(here, "digits")
+    here.datasets.copy("digits", place(s3))
+    there = opened(s3.environment, root="there")
+    size = there.datasets.export(f"{place(s3)}/digits", tmp_path / "digits.swds")
+    assert size == (tmp_path / "digits.swds").stat().st_size
+    assert list(there.stores.layout.tmp.iterdir()) == []
+    taken = opened({}, root="elsewhere").datasets
+    found = taken.import_archive(tmp_path / "digits.swds").version
+    assert (found.version, found.name, set(found.tags) >= {"good"}) == (version, "digits", True)
+    with taken.open("digits/version/good", Dataset, readonly=True) as dataset:
+        assert contents(dataset) == expected
+
+
+def test_nothing_is_exported_of_what_was_changed_there(
+    s3: S3Server, here: Instance, opened: Callable[..., Instance], tmp_path: Path
+) -> None:
+    build(here, "digits", some_rows(40))
+    here.datasets.copy("digits", place(s3))
+    (pack,) = (key for key in s3.objects() if "/digits/" in key and key.endswith(".pack"))
+    client = s3.client()
+    content = bytearray(client.get_object(Bucket=s3.bucket, Key=pack)["Body"].read())
+    content[len(content) // 2] ^= 1
+    client.put_object(Bucket=s3.bucket, Key=pack, Body=bytes(content))
+    there = opened(s3.environment, root="there")
+    with pytest.raises(CorruptedError, match="packs/"):
+        there.datasets.export(f"{place(s3)}/digits", tmp_path / "digits.swds")
+    assert not (tmp_path / "digits.swds").exists()
+    assert list(there.stores.layout.tmp.iterdir()) == []
+
+
 def test_a_version_reads_there_as_it_was_and_comes_back_as_it_was(
     s3: S3Server, here: Instance, opened: Callable[..., Instance]
 ) -> None:

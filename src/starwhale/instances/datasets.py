@@ -205,7 +205,8 @@ class DatasetVerbs(VersionVerbs):
         Raises:
             NotFoundError: There is no such version; the nearest names are said.
             AlreadyExistsError: The file is there.
-            UsageError: Its folder is not there, the form is not known, or an archive is asked for of what lies on an object store.
+            UsageError: Its folder is not there, or the form is not known.
+            ObjectStoreError: It lies on an object store that cannot be reached, or refuses.
             CorruptedError: A file of the version is damaged.
             NoSpaceError: The disk is full; nothing is left of the file.
         """
@@ -215,14 +216,13 @@ class DatasetVerbs(VersionVerbs):
 
         found = self.resolve(uri)
         target = find_target(target, force=force)
-        if form == "archive" and found.place:
-            message = f"{uri} lies on an object store, and archives are made of what lies here"
-            raise UsageError(message, hint=f"copy it first: swcli dataset copy {uri} {found.name}")
         if form == "archive":
             from starwhale.instances.archive_place import make_place
+            from starwhale.transfer.dataset_archive import fetched
             from starwhale.transfer.version_archive import export_version
 
-            return export_version(make_place(self._stores), found, target, on_bytes)
+            with fetched(make_place(self._stores), found) as (place, version):
+                return export_version(place, version, target, on_bytes)
         from starwhale.datasets.ecosystem.files import to_csv, to_parquet
 
         reader = self._stores.datasets.open_version(found.bundle_id, found.content_digest)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import tempfile
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,31 @@ from starwhale.storage.catalog.records import BundleRecord, VersionDraft, Versio
 from starwhale.storage.protocols import DatasetCommit
 from starwhale.transfer.archive import ArchiveFile, ArchiveIndex, PackedArchive, Unpacked
 from starwhale.transfer.places import ArchivePlace, free_id, make_index, origin
+
+
+@contextmanager
+def fetched(place: ArchivePlace, version: VersionRecord) -> Generator[tuple[ArchivePlace, VersionRecord]]:
+    """Give a version whose files lie on this disk: one from an object store is fetched, and what was fetched is removed at the end.
+
+    Raises:
+        CorruptedError: What the object store has is not what was written.
+        NoSpaceError: The disk is full.
+        ObjectStoreError: The object store cannot be reached, or refuses.
+    """
+    if not version.place:
+        yield place, version
+        return
+    from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
+
+    source = place.rows.folder(version.bundle_id)  # lives as long as it is held
+    manifest = place.rows.open_version(version.bundle_id, version.content_digest).manifest
+    with (
+        tempfile.TemporaryDirectory(prefix="export-", dir=place.tmp) as scratch,
+        closing(LocalDatasetStore(Path(scratch))) as rows,
+    ):
+        here = dataclasses.replace(version, bundle_id="fetched", place="")
+        rows.receive(source.places, (manifest, version.content_digest), here.bundle_id, [])
+        yield dataclasses.replace(place, rows=rows), here
 
 
 def pack_dataset(place: ArchivePlace, version: VersionRecord) -> PackedArchive:
@@ -81,4 +110,4 @@ def _counts(index: ArchiveIndex) -> dict[str, int]:
     return {name: found[name] if type(found.get(name)) is int else 0 for name in SUMMARY_KEYS if name != "rows"}
 
 
-__all__ = ["pack_dataset", "take_dataset"]
+__all__ = ["fetched", "pack_dataset", "take_dataset"]
