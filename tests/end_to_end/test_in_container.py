@@ -99,6 +99,7 @@ def test_a_job_in_containers_has_the_results_of_one_in_processes(project: Projec
     assert rows[0] == rows[1]
 
 
+@pytest.mark.soak
 def test_a_task_sees_its_image_and_little_else(project: Project) -> None:
     project.write("facts.py", _FACTS)
     project.write("model.yaml", "name: facts\nrun:\n  modules: [facts]\n  envs: [DECLARED]\n")
@@ -120,6 +121,7 @@ def test_a_task_sees_its_image_and_little_else(project: Project) -> None:
     }
 
 
+@pytest.mark.soak
 def test_the_image_of_a_runtime_is_used_and_one_with_packages_refused(project: Project) -> None:
     project.write("evaluation.py", "from starwhale import handler\n\n@handler\ndef go():\n    print('gone')\n")
     words = ["model", "run", "evaluation.py", "--in-container"]
@@ -166,6 +168,7 @@ def test_what_is_wrong_is_told_before_anything_runs(project: Project) -> None:
     assert json.loads(project.swcli("-o", "json", "job", "list").stdout) == []
 
 
+@pytest.mark.soak
 def test_a_job_is_continued_in_containers(project: Project) -> None:
     source = """
         import sys

@@ -109,7 +109,7 @@ def run(job: LedgerJob, seed: int, *, replicas: int) -> tuple[str, Mapping[str, 
 
 
 @pytest.mark.needs_kills
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_every_row_is_there_once_whatever_happens_to_requests_servers_and_workers(tmp_path: Path, seed: int) -> None:
     job = make_job(tmp_path, rows=ROWS, delay_s=DELAY_S)
     job_id, fates, server, _ = run(job, seed, replicas=2)

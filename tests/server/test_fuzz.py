@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.needs_schemathesis
-EXAMPLES = 15
+EXAMPLES = 8
 
 
 @pytest.mark.filterwarnings("ignore")  # of schemathesis and what it imports
