@@ -117,6 +117,7 @@ def test_a_full_disk_leaves_the_last_version_of_a_copy_whole(swcli: Swcli, tmp_p
     assert len(rows(swcli, "short")) == 4
 
 
+@pytest.mark.needs_time
 @pytest.mark.usefixtures("digits")
 def test_verify_exits_with_1_when_anything_is_damaged(swcli: Swcli, tmp_path: Path) -> None:
     assert "is whole: 3 rows" in ok(swcli, "verify", "digits")
@@ -141,6 +142,7 @@ def test_verify_exits_with_1_when_anything_is_damaged(swcli: Swcli, tmp_path: Pa
     assert "is whole: 1 row" in ok(swcli, "verify", "digits")
 
 
+@pytest.mark.needs_time
 @pytest.mark.usefixtures("digits")
 def test_an_archive_goes_out_and_comes_back(swcli: Swcli, tmp_path: Path) -> None:
     assert "swcli dataset import gold.tar" in ok(swcli, "export", "digits/version/gold", "gold.tar")

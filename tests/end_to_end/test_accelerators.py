@@ -44,6 +44,7 @@ def _summary(project: Project) -> dict[str, Any]:  # Any: what the model logs
     return project.info()["report"]["summary"]
 
 
+@pytest.mark.needs_time
 def test_each_process_sees_its_own_accelerator(project: Project, two: dict[str, str]) -> None:
     done = project.swcli(
         "model", "run", str(project.folder / "gpu.py"), "-d", "numbers", "--executor", "process", env=two

@@ -35,6 +35,7 @@ def compare(project: Project, *words: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.needs_time
 def test_jobs_are_paired_by_the_rows_of_their_datasets(project: Project) -> None:
     """One row fails in one of them: it is left out and told, and the others are compared."""
     project.write("graded.py", GRADED)

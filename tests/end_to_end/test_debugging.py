@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.conftest import swcli_command
 from tests.end_to_end.terminal import open_terminal
 
@@ -69,6 +70,7 @@ def test_breakpoint_and_post_mortem_at_a_terminal(project: Project) -> None:
     assert project.jobs() == jobs, "the debug run is to be seen"
 
 
+@pytest.mark.needs_time
 def test_leaving_the_debugger_and_ctrl_c_end_the_run_with_one_line(project: Project) -> None:
     project.write("evaluation.py", EVALUATION)
     project.make_numbers(10)
@@ -87,6 +89,7 @@ def test_leaving_the_debugger_and_ctrl_c_end_the_run_with_one_line(project: Proj
         assert "Traceback" not in terminal.said
 
 
+@pytest.mark.needs_time
 def test_without_a_terminal_the_failure_is_shown_and_nothing_waits(project: Project) -> None:
     project.write("evaluation.py", EVALUATION.replace("breakpoint()", "pass"))
     project.make_numbers(5)

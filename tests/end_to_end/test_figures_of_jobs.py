@@ -68,6 +68,7 @@ def test_figures_are_the_same_for_any_executor_and_number_of_tasks(measured: Pro
     assert stored[0] == stored[1] == stored[2]
 
 
+@pytest.mark.needs_time
 def test_figures_are_in_the_report_the_summary_and_the_sdk(measured: Project) -> None:
     assert measured.run("-d", "numbers", module="measured").returncode == 0
     found = by_key(figures(measured))

@@ -193,6 +193,7 @@ SLOW = """
 """Handlers that stop in the middle of the rows until there is a file `go`: however slow the machine, a job is met half done."""
 
 
+@pytest.mark.needs_kills
 @pytest.mark.parametrize("executor", ["thread", pytest.param("process", marks=pytest.mark.needs_time)])
 def test_ctrl_c_stops_cleanly_and_resume_completes(project: Project, executor: str) -> None:
     project.write("slow.py", SLOW)
@@ -217,6 +218,7 @@ def test_ctrl_c_stops_cleanly_and_resume_completes(project: Project, executor: s
     assert [row["_index"] for row in project.rows()] == list(range(500))
 
 
+@pytest.mark.needs_kills
 def test_killed_driver_is_listed_as_interrupted_and_resumed(project: Project) -> None:
     project.write("slow.py", SLOW)
     project.make_numbers(200)

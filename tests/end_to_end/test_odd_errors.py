@@ -47,6 +47,7 @@ def marked(source: str, number: int) -> int:
     return next(n for n, line in enumerate(source.splitlines(), 1) if line.endswith(f"# {number}"))
 
 
+@pytest.mark.needs_time
 def test_async_calls_that_end_oddly_name_their_line(project: Project) -> None:
     project.write("odd.py", ASYNC)
     project.make_numbers(5)

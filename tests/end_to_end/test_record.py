@@ -159,6 +159,7 @@ def every_text(root: Path) -> dict[str, bytes]:
     return found
 
 
+@pytest.mark.needs_time
 def test_no_secret_is_written_down_anywhere(project: Project, tmp_path: Path) -> None:
     project.write("asking.py", ASKING)
     project.write("model.yaml", f"name: asking\napi_key: {CANARY}\nrun:\n  modules: [asking]\n  envs: [ROUNDING]\n")

@@ -55,6 +55,7 @@ def batches(project: Project) -> Project:
     return project
 
 
+@pytest.mark.needs_time
 def test_a_job_is_reproduced_row_by_row_and_names_the_rows_that_differ(project: Project) -> None:
     project.write("counting.py", RANDOM)
     project.make_numbers(10)

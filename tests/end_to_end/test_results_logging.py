@@ -175,6 +175,7 @@ def test_an_uncaught_bad_metric_fails_the_task_by_name(project: Project) -> None
     assert_one_clear_message(done, "the_key", "uncaught.py:7")
 
 
+@pytest.mark.needs_time
 def test_logs_within_predict_are_committed_with_their_range(project: Project) -> None:
     project.write(
         "within.py",

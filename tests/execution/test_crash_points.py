@@ -205,6 +205,7 @@ def test_a_driver_that_dies_at_a_commit_beside_predict_loses_nothing(
     check(steady, job_id, executor, steady_tables, MANY)
 
 
+@pytest.mark.needs_kills
 @pytest.mark.parametrize(("point", "executor"), mostly_dear(COMMIT_STEPS, "before_append"))
 def test_a_worker_that_dies_while_its_range_before_is_committed_did_not_die_of_that(
     steady: LedgerJob, steady_tables: Mapping[str, Rows], point: str, executor: str

@@ -176,7 +176,7 @@ def test_many_kills_at_random_instants(job: LedgerJob, undisturbed: Mapping[str,
     assert hit >= count // 5, "kills that come before or after the rows show less"
 
 
-@pytest.mark.parametrize("executor", ["thread", "process"])
+@pytest.mark.parametrize("executor", [pytest.param("thread", marks=pytest.mark.needs_kills), "process"])
 def test_a_worker_killed_in_the_middle_costs_nothing(
     job: LedgerJob, undisturbed: Mapping[str, Rows], executor: str
 ) -> None:

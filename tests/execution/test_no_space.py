@@ -16,7 +16,7 @@ from tests.execution.ledger_job import LedgerJob, assert_each_row_once, make_job
 ROWS = 200
 
 
-@pytest.mark.parametrize("executor", ["thread", "process"])
+@pytest.mark.parametrize("executor", [pytest.param("thread", marks=pytest.mark.needs_time), "process"])
 def test_a_full_disk_interrupts_the_job_and_resume_completes_it(tmp_path: Path, executor: str) -> None:
     """A limit on the size of files stands for a full disk: both refuse a write in the middle."""
     job = make_job(tmp_path / "job", rows=ROWS, delay_s=0.005)

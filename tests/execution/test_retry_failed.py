@@ -287,6 +287,7 @@ STEPS = (*RETRY_STEPS, *COMMIT_STEPS, *END_STEPS)
 QUICK = {"retry_in_transaction": 1, "part_named": 2}
 
 
+@pytest.mark.needs_kills
 @pytest.mark.parametrize(("point", "arrival"), QUICK.items())
 def test_a_driver_that_dies_while_rows_are_tried_again_loses_nothing(batched: Kind, point: str, arrival: int) -> None:
     check_crash(batched, point, arrival, "thread")

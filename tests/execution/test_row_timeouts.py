@@ -71,6 +71,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(tmp_path_factory.mktemp("timeouts"))
 
 
+@pytest.mark.needs_time
 def test_a_call_that_never_ends_is_ended_with_its_process_and_the_rest_goes_on(place: Place) -> None:
     done = place.run("--executor", "process")
     assert done.returncode == 0, done.stderr

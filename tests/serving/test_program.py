@@ -59,6 +59,7 @@ def ended(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> int:
                 each.close()
 
 
+@pytest.mark.needs_time
 def test_packaged_models_are_served_side_by_side(swcli: Swcli, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "evaluation.py").write_text(CODE)
