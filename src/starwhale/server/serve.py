@@ -88,10 +88,11 @@ def serve(settings: Settings, options: ServeOptions, say: Callable[[str], None])
         instance = stack.enter_context(open_instance(settings))
         stack.enter_context(listening)
         served = make_served(instance)
-        threading.Thread(target=_warm, args=(served,), name="starwhale-warm", daemon=True).start()
         lock = _lock(instance, port) if options.has_login else None
         stack.enter_context(instance.server.alone() if lock else nullcontext())
         app = make_app(served, _hosts(options, port), lock)
+        # Not before: Python 3.11 raises SystemError where two threads parse source at once, and descriptions of bodies are read from it.
+        threading.Thread(target=_warm, args=(served,), name="starwhale-warm", daemon=True).start()
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3, lifespan="on"
         )
