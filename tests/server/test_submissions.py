@@ -133,6 +133,10 @@ def test_jobs_are_submitted_followed_and_stopped_from_another_root(tmp_path: Pat
             "--run-project",
             "cloud://far/project/self",
         ]
+        for place, rows, lacking in (("self", "nubmers", "nubmers"), ("nowhere", "numbers", "nowhere")):
+            wrong = [*run[:3], "-d", rows, "--run-project", f"cloud://far/project/{place}"]
+            assert lacking in laptop(*wrong, code=1)["error"]["message"]
+        assert laptop("model", "list") == [], "nothing is built for what cannot be run"
         first, second, third = (laptop(*run)["uri"] for _ in range(3))
         assert len(laptop("job", "list", "-p", "cloud://far/project/self")) == 3
         wait_for(lambda: laptop("job", "info", first)["job"]["status"] == "running")

@@ -154,7 +154,7 @@ def _place(text: str, alias: str, segments: list[str], instances: Sequence[str])
     if not alias:
         alias, segments = segments[0], segments[1:]
     if alias not in instances:
-        message = f"no instance {alias!r} (in {text!r})"
+        message = f"no instance {alias!r} within reach of this (in {text!r})"
         hint = nearest(alias, instances)
         if instances:  # who parses it works on one instance
             hint = f"{hint}; what lies on another one is copied first: swcli dataset, model, runtime or job copy"

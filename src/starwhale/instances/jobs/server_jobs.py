@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from starwhale.domain.object_uri import is_object_uri
 from starwhale.domain.status import Status, is_active
-from starwhale.domain.uri import parse_project_uri, parse_uri
+from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri, parse_uri
 from starwhale.errors import JobTimeoutError, UsageError
 from starwhale.storage.catalog.catalog import new_id
 
@@ -168,6 +169,7 @@ def submit_there(
     project = (
         parse_project_uri(request.project, instances=there.stores.names).project if request.project else there.project
     )
+    _check_names(there, request, project)  # before anything is built or copied
     place = f"{there.name if '://' in there.name else f'cloud://{there.name}'}/project/{project}"
 
     def brought(kind: str, uri: str) -> str:
@@ -185,6 +187,16 @@ def submit_there(
     model = brought("model", request.model_uri) if request.model_uri else _built(here, request, place, on_stage)
     request = dataclasses.replace(request, project=project, model_uri=model, datasets=datasets, runtime_uri=runtime)
     return there.server_jobs.submit(request, executor=executor)
+
+
+def _check_names(there: Instance, request: RunRequest, project: str) -> None:
+    """Refuse a project, or a plain name of a dataset, that the server does not have."""
+    catalog = there.stores.catalog
+    if project != DEFAULT_PROJECT:
+        catalog.projects.get(project)
+    for each in request.datasets:
+        if "/project/" not in each and not is_object_uri(each):
+            catalog.versions.resolve("dataset", parse_uri(each, kind="dataset", default_project=project))
 
 
 def _built(here: Instance, request: RunRequest, place: str, on_stage: Callable[[str], None]) -> str:
