@@ -115,6 +115,11 @@ def wait_for(is_there: Callable[[], bool]) -> None:
 def test_jobs_are_submitted_followed_and_stopped_from_another_root(tmp_path: Path) -> None:
     """The server is killed while two jobs wait and one runs, and goes on by itself."""
     job = make_job(tmp_path / "laptop", rows=ROWS, delay_s=0.05)
+    gate = tmp_path / "gate"  # no job ends before it is there, however fast the machine is
+    code = (job.folder / "thirds.py").read_text()
+    assert "threading.Event().wait(0.05)" in code
+    waits = f"while not __import__('os').path.exists({str(gate)!r}): threading.Event().wait(0.05)"
+    (job.folder / "thirds.py").write_text(code.replace("threading.Event().wait(0.05)", waits))
     home = tmp_path / "server"
     home.mkdir()
     paths = {"HOME": home, "SW_CLI_CONFIG": home / "c.yaml", "SW_LOCAL_STORAGE": home / "s", "SW_SERVER_JOBS": 1}
@@ -146,6 +151,7 @@ def test_jobs_are_submitted_followed_and_stopped_from_another_root(tmp_path: Pat
         port = said["address"].rpartition(":")[2]
         wait_for(lambda: not server("server", "status", code=None)["running"])
         server("server", "start", "--port", port, "-d")
+        gate.touch()
         laptop("job", "logs", "--follow", second)
         for each, status in ((first, "success"), (second, "success"), (third, "canceled")):
             assert laptop("job", "info", each)["job"]["status"] == status
