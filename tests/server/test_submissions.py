@@ -8,9 +8,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.conftest import swcli_command
@@ -19,6 +21,11 @@ from tests.execution.ledger_job import LedgerJob, assert_each_row_once, make_job
 from starwhale.domain.job import RunRequest
 from starwhale.domain.status import Status
 from starwhale.errors import AlreadyExistsError, NotFoundError, StarwhaleError, StatusError, UsageError
+from starwhale.execution.supervise import QueueLimits
+from starwhale.server.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from starwhale.storage.catalog.records import JobRecord
 
 ROWS = 60
 
@@ -163,3 +170,20 @@ def test_jobs_are_submitted_followed_and_stopped_from_another_root(tmp_path: Pat
             assert_each_row_once(there.tables(found), ROWS)
     finally:
         subprocess.run([*swcli_command(), "server", "stop"], env=dict(server.env), capture_output=True, check=False)
+
+
+@pytest.mark.needs_time
+def test_a_mistake_while_the_queue_is_looked_at_does_not_end_the_looking(caplog: pytest.LogCaptureFixture) -> None:
+    looks: list[int] = []
+
+    class Jobs:
+        def submitted(self) -> list[JobRecord]:
+            looks.append(1)
+            if len(looks) == 1:
+                raise RuntimeError("a mistake of ours")
+            return []
+
+    broken: Any = SimpleNamespace(jobs=Jobs())
+    with closing(Supervisor(broken, QueueLimits())):
+        wait_for(lambda: len(looks) > 1)
+    assert "a mistake of ours" in caplog.text

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from tests.task_server import serving
 
 from starwhale.domain.job import Task, TaskUpdate
 from starwhale.domain.status import Status
-from starwhale.errors import LeaseLostError, LoginError, ServerError, UsageError, VersionMismatchError
+from starwhale.errors import LeaseLostError, LoginError, ObjectStoreError, ServerError, UsageError, VersionMismatchError
 from starwhale.execution.network.desk import TaskDesk, token_digest
 from starwhale.settings import VERSION
 from starwhale.storage.carriers.carried import CarriedTaskStores
-from starwhale.storage.carriers.frames import FRAMES_TYPE, from_bytes, to_pieces
+from starwhale.storage.carriers.frames import FRAMES_TYPE, error_to_json, from_bytes, to_pieces
 from starwhale.storage.carriers.http import PROTOCOL_HEADER, TASK_PROTOCOL, HttpClient, Patience, TaskAddress
 from starwhale.storage.catalog.task_access import Access
 from starwhale.storage.part import Form, PartDraft, RangeLease, TableDraft
@@ -253,6 +254,36 @@ def test_a_server_that_does_not_answer_is_named() -> None:
     assert type(error) is ServerError
     assert server in error.message
     assert said[0].startswith(f"waiting for the server {server}, which is not to be reached")
+
+
+def test_what_the_stores_raise_is_raised_at_once_whatever_its_status() -> None:
+    """An object store that refuses is told with 502, which a proxy says too while its server is away."""
+    asked: list[str] = []
+    said = {"error": error_to_json(ObjectStoreError("s3://bucket refuses: AccessDenied", address="s3://bucket"))}
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            asked.append(self.path)
+            content = b"".join(to_pieces(said)) if len(asked) > 1 else b"<html>bad gateway</html>"
+            self.send_response(502)
+            self.send_header("content-type", FRAMES_TYPE if len(asked) > 1 else "text/html")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = TaskAddress(server=f"http://127.0.0.1:{server.server_port}", token="t", task_id="j/0/0", attempt=1)
+        client = HttpClient(address, WorkerCodec("msgpack"), patience=Patience(total_s=60, first_s=0.01))
+        error = error_of(lambda: client.call("table_names", client.key, {}))
+        client.close()
+        server.shutdown()
+    assert isinstance(error, ObjectStoreError)
+    assert "AccessDenied" in str(error)
+    assert len(asked) == 2, "the proxy's is asked again, and ours is not"
 
 
 @pytest.mark.parametrize("server", ["", "host:1", "ftp://host", "http://", "http://[::1"])

@@ -52,10 +52,12 @@ class Supervisor:
         while not self._is_over.wait(LOOK_S):
             try:
                 self._look()
-            except (
-                StarwhaleError
-            ) as error:  # the next look may be luckier: another program holds the catalog, the disk is full
+            except StarwhaleError as error:
+                # The next look may be luckier: another program holds the catalog, the disk is full.
                 logger.warning("jobs that wait cannot be looked at: %s", error)
+            except Exception:
+                # The entry point of a thread: were it to end here, no job would ever begin again, and nobody would be told.
+                logger.exception("jobs that wait cannot be looked at")
 
     def _look(self) -> None:
         """Begin what there is room for."""
@@ -91,12 +93,19 @@ class Supervisor:
             return
         except StarwhaleError as error:
             logger.warning("job=%s cannot be begun: %s", job_id, error)
-            said = TaskError(message=error.message, hint=error.hint, is_user_error=False)
-            with contextlib.suppress(StarwhaleError):  # it has ended meanwhile, and said why
-                self._instance.catalog.jobs.set_status(job_id, Status.FAILED, error=said)
+            self._fail(job_id, TaskError(message=error.message, hint=error.hint, is_user_error=False))
+        except Exception as error:
+            # The entry point of a thread: a job that nobody fails would be begun anew every second.
+            logger.exception("job=%s cannot be begun", job_id)
+            message = f"the job could not be begun: {type(error).__name__}: {error}"
+            self._fail(job_id, TaskError(message=message, hint="the server's log says more", is_user_error=False))
         finally:
             with self._lock:
                 self._starting.pop(job_id, None)
+
+    def _fail(self, job_id: str, error: TaskError) -> None:
+        with contextlib.suppress(StarwhaleError):  # it has ended meanwhile, and said why
+            self._instance.catalog.jobs.set_status(job_id, Status.FAILED, error=error)
 
 
 def _queued(tasks: int, job: JobRecord) -> QueuedJob:

@@ -248,11 +248,14 @@ class HttpClient:
             return f"has closed the connection ({type(error).__name__})"
         with self._lock:
             self._idle.append(connection)
-        if response.status in _AGAIN:
+        is_message = response.headers.get_content_type() == FRAMES_TYPE
+        if (
+            response.status in _AGAIN and not is_message
+        ):  # one of ours says what is wrong, such as an object store that refuses
             return f"answers {response.status} {response.reason}"
         if response.headers.get(STOP_HEADER) and self._on_stop is not None:
             self._on_stop()
-        if response.headers.get_content_type() != FRAMES_TYPE:
+        if not is_message:
             raise _refusal(content, response.status, self.address.server, operation)
         try:
             header, blobs = from_bytes(content)
