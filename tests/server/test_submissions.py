@@ -60,6 +60,17 @@ def test_a_submitted_job_waits_and_is_known_at_once(root: LedgerJob) -> None:
             opened.catalog.jobs.set_status(found.id, Status.PAUSED)
 
 
+def test_jobs_wait_in_the_order_in_which_they_came_whatever_ended_since(root: LedgerJob) -> None:
+    with root.instance() as opened:
+        first, ended, last = (opened.jobs.submit(REQUEST).id for _ in range(3))
+        opened.jobs.cancel(ended, timeout_s=5)
+        assert [each.id for each in opened.jobs.submitted()] == [first, last]
+        assert [each.id for each in opened.catalog.jobs.unfinished(limit=1)] == [first]
+        for each in (first, last):
+            opened.jobs.cancel(each, timeout_s=5)
+        assert opened.jobs.submitted() == []
+
+
 def test_a_submission_that_is_sent_again_is_the_same_job(root: LedgerJob) -> None:
     with root.instance() as opened:
         request = replace(REQUEST, job_id="s" * 40)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starwhale.domain.status import Status, is_active, is_terminal
+from starwhale.domain.status import Status, is_active
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import CannotTellError, JobTimeoutError, RestoreError
@@ -310,12 +310,11 @@ class JobVerbs(JobReading):
 
         return submit_job(self._stores, self._settings, request)
 
-    def submitted(self, *, limit: int = 1000) -> Sequence[JobRecord]:
-        """Return jobs that were submitted and have not ended, the newest first."""
+    def submitted(self) -> Sequence[JobRecord]:
+        """Return jobs that were submitted and have not ended, the oldest first."""
         from starwhale.execution.supervise import SUBMITTED
 
-        found = self._stores.catalog.jobs.list(limit=limit)
-        return [each for each in found if SUBMITTED in each.record and not is_terminal(each.status)]
+        return [each for each in self._stores.catalog.jobs.unfinished() if SUBMITTED in each.record]
 
     def most_tasks(self, job: JobRecord) -> int:
         """Return how many tasks a job has at once, at most."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from starwhale.domain.job import DatasetInput, Job, RunRequest, Step, Task, TaskError, TaskUpdate
 from starwhale.domain.json_shape import JsonView
-from starwhale.domain.status import Status, check_transition, is_active
+from starwhale.domain.status import Status, check_transition, is_active, is_terminal
 from starwhale.domain.usage import WALL, Activity
 from starwhale.domain.version import SHORT_VERSION, check_name, is_version
 from starwhale.errors import AlreadyExistsError, ConflictError, InvalidNameError, NotFoundError
@@ -129,6 +129,18 @@ class Jobs:
         with self._database.read() as connection:
             self._database.check_jobs(connection)
             return [self._record(row) for row in connection.execute(query)]
+
+    def unfinished(self, *, limit: int = 10_000) -> Sequence[JobRecord]:
+        """Return jobs of all projects that have not ended, the oldest first.
+
+        Args:
+            limit: At most so many.
+        """
+        going = [each.value for each in Status if not is_terminal(each)]
+        query = _query().where(jobs.c.status.in_(going), jobs.c.removed_at.is_(None), projects.c.removed_at.is_(None))
+        with self._database.read() as connection:
+            self._database.check_jobs(connection)
+            return [self._record(row) for row in connection.execute(query.order_by(jobs.c.created_at).limit(limit))]
 
     def set_status(self, job_id: str, status: Status, *, error: TaskError | None = None) -> JobRecord:
         """Change the status of a job, by the rules; one that needs no driver any more lets it go.
