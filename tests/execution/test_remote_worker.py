@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from starwhale.domain.job import HandlerRecord, RunRequest, Step, Task, TaskError, TaskUpdate
 from starwhale.domain.status import Status
@@ -101,3 +103,13 @@ def test_a_file_that_came_otherwise_than_it_was_sent_is_refused(tmp_path: Path) 
         fetch_model(_Client(entry, ("0" * 64, b"x")), tmp_path / "cache", tmp_path / "model")  # type: ignore[arg-type]  # as above
     assert not (tmp_path / "model").exists()
     assert not [each for each in (tmp_path / "cache").rglob("*") if each.is_file()]
+
+
+def test_a_content_that_was_damaged_in_the_cache_is_fetched_again(tmp_path: Path) -> None:
+    digest = blake3(b"x").hexdigest()
+    entry = {"path": "a.py", "kind": "file", "digest": digest, "size": 1, "is_executable": False}
+    client = _Client(entry, (hashlib.sha256(b"x").hexdigest(), b"x"))
+    fetch_model(client, tmp_path / "cache", tmp_path / "first")  # type: ignore[arg-type]  # as above
+    (tmp_path / "cache" / digest[:2] / digest).write_bytes(b"y")
+    fetch_model(client, tmp_path / "cache", tmp_path / "second")  # type: ignore[arg-type]  # as above
+    assert (tmp_path / "second" / "a.py").read_bytes() == b"x"

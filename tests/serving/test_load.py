@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from tests.serving.conftest import end, environment, start
 
+from starwhale.errors import StatusError
 from starwhale.instances.online import OnlineOptions, OnlineRequest
 from starwhale.serving.lanes import Bounds
 
@@ -201,6 +204,42 @@ def test_what_is_tried_becomes_jobs_that_are_compared_and_rows_with_labels(tmp_p
     finally:
         end(server)
     check_jobs(tmp_path, jobs)
+
+
+@pytest.mark.needs_time
+def test_what_is_tried_while_the_disk_is_full_is_kept_when_there_is_space(tmp_path: Path) -> None:
+    """Files that may not grow stand for a full disk."""
+    (tmp_path / "even.py").write_text(
+        "from starwhale import evaluation\n\n@evaluation.predict\ndef is_even(row):\n    return row['number'] % 2 == 0\n"
+    )
+    server = start(tmp_path, OnlineOptions(request=OnlineRequest(targets=("even.py",)), record=True))
+    process = server.process.pid
+    before = resource.prlimit(process, resource.RLIMIT_FSIZE)
+    try:
+        assert server.ask("is_even", {"number": 1}).json() is False
+        wait_for(lambda: kept(tmp_path, server) == 1)
+        resource.prlimit(process, resource.RLIMIT_FSIZE, (8192, before[1]))  # its log has room still
+        assert [server.ask("is_even", {"number": number}).json() for number in (2, 3)] == [True, False]
+        wait_for(lambda: "are tried again" in server.log.read_text())
+        assert kept(tmp_path, server) == 1
+        resource.prlimit(process, resource.RLIMIT_FSIZE, before)
+        wait_for(lambda: kept(tmp_path, server) == 3)
+        assert server.stop() == 0
+    finally:
+        end(server)
+
+
+def kept(folder: Path, server: Server) -> int:
+    """Return how many requests another process sees."""
+    from starwhale.instances import open_instance
+    from starwhale.settings import read_settings
+
+    (model,) = server.client.get("/models").json()["models"]
+    job = model["apis"][0]["job"]
+    with open_instance(read_settings(environment(folder))) as instance:
+        with suppress(StatusError):  # it has no rows yet
+            return len(list(instance.jobs.labelled_rows(job))) if job else 0
+        return 0
 
 
 def check_jobs(folder: Path, jobs: list[str]) -> None:

@@ -111,32 +111,40 @@ class FunctionRecord:
         """Keep an answer, or what was said of one, with the next write."""
         with self._lock:
             self._waiting.append((row, what))
-            is_full = len(self._waiting) >= WAITING_ROWS
+            is_full = len(self._waiting) == WAITING_ROWS
         if is_full:
-            self.flush()
+            _flush(self)  # what goes wrong with it is no business of who asked
 
     def flush(self) -> None:
         """Write what waits.
 
         Raises:
-            NoSpaceError: The disk is full; what waited is lost.
+            NoSpaceError: The disk is full; what waits is tried again with the next write, the newest `WAITING_ROWS` at most.
         """
         with self._writing:
             with self._lock:
                 waiting, self._waiting = self._waiting, []
             if not waiting:
                 return
-            task, side = self._begun()
-            buffer = LogBuffer()
-            for row, what in waiting:
-                try:
-                    buffer.log(RESULTS, row, self._columns(what))
-                except (StarwhaleError, ValueError, RecursionError) as error:  # a name or value that no table can hold
-                    logger.warning("request %s cannot be kept: %s", row, error)
-            side.commit(PartDraft(tables=buffer.drain()))
-            with self._stores.catalog.write() as connection:
-                self._stores.catalog.parts.finalize(connection, task.id, task.attempt)
+            try:
+                self._commit(waiting)
+            except BaseException:
+                with self._lock:
+                    self._waiting = [*waiting, *self._waiting][-WAITING_ROWS:]
+                raise
             self.rows += sum(isinstance(each, Tried) for _, each in waiting)
+
+    def _commit(self, waiting: Sequence[tuple[str, Tried | Verdict]]) -> None:
+        task, side = self._begun()
+        buffer = LogBuffer()
+        for row, what in waiting:
+            try:
+                buffer.log(RESULTS, row, self._columns(what))
+            except (StarwhaleError, ValueError, RecursionError) as error:  # a name or value that no table can hold
+                logger.warning("request %s cannot be kept: %s", row, error)
+        side.commit(PartDraft(tables=buffer.drain()))
+        with self._stores.catalog.write() as connection:
+            self._stores.catalog.parts.finalize(connection, task.id, task.attempt)
 
     def end(self) -> None:
         """Write what waits, and end the job."""
@@ -272,10 +280,18 @@ class OnlineRecord:
     def _write(self) -> None:
         while not self._ends.wait(FLUSH_S):
             for each in list(self._functions.values()):
-                try:
-                    each.flush()
-                except StarwhaleError as error:
-                    logger.error("requests cannot be kept: %s", error)  # noqa: TRY400 - the message says it all
+                _flush(each)
+
+
+def _flush(record: FunctionRecord) -> None:
+    """Write what waits; where that fails it is told in the log, and waits on."""
+    try:
+        record.flush()
+    except StarwhaleError as error:
+        logger.error("requests cannot be kept, and are tried again: %s", error)  # noqa: TRY400 - the message says it all
+    except Exception:
+        # The entry point of the thread that writes: were it to end here, nothing would be kept any more, and nobody would be told.
+        logger.exception("requests cannot be kept, and are tried again")
 
 
 def _value(value: Any, schema: Mapping[str, Any]) -> Any:  # Any: JSON, and values of users

@@ -79,11 +79,12 @@ def _inside(path: str) -> PurePosixPath:
 
 
 def _content(client: HttpClient, entry: Json, cache: Path) -> Path:
-    """Return the file of a content, fetched where the cache has none of that size."""
+    """Return the file of a content, fetched where the cache has none, or a damaged one."""
     digest, size = str(entry["digest"]), int(entry["size"])
     kept = cache / digest[:2] / digest
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, CorruptedError):
         if kept.stat().st_size == size:
+            _verify(kept, entry)
             return kept
     kept.parent.mkdir(exist_ok=True)
     draft = kept.with_name(f".{digest}.{os.getpid()}.{secrets.token_hex(4)}")
