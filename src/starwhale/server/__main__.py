@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from starwhale.errors import MissingDependencyError, StarwhaleError
+from starwhale.server.process_memory import keep_small
 from starwhale.settings import read_settings
 
 
@@ -27,6 +28,7 @@ def main(words: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         _check_packages()
+        keep_small()
         from starwhale.server.serve import ServeOptions, serve
 
         serve(
