@@ -86,6 +86,17 @@ def test_the_specification_has_its_documented_shape() -> None:
     }
 
 
+def test_a_function_is_offered_without_parentheses_too() -> None:
+    offered = service.Service()
+
+    @offered.api
+    def upper(text: str) -> str:
+        return text.upper()
+
+    assert upper("b") == "B"
+    assert list(offered.apis()) == ["upper"]
+
+
 def test_what_cannot_be_offered_is_refused_where_it_is_declared() -> None:
     offered = service.Service()
 

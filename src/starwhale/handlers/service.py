@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from starwhale.domain.job import HandlerRecord
 from starwhale.domain.json_shape import Json
@@ -166,13 +166,24 @@ class Service:
         self._lock = threading.Lock()
         self._apis: dict[str, DeclaredApi] = {}
 
+    @overload
+    def api(self, inputs: Function) -> Function: ...
+
+    @overload
+    def api(
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        inference_type: ServiceType | None = None,  # Any: as below
+    ) -> Callable[[Function], Function]: ...
+
     def api(
         self,
         inputs: Any = None,  # Any: see DeclaredApi.inputs
         outputs: Any = None,  # Any: see DeclaredApi.inputs
         inference_type: ServiceType | None = None,
-    ) -> Callable[[Function], Function]:
-        """Offer a function or method online, under its bare name.
+    ) -> Any:  # Any: see the overloads
+        """Offer a function or method online, under its bare name; `@api` without parentheses does the same as `@api()`.
 
         Args:
             inputs: Components of gradio that ask for its arguments.
@@ -183,6 +194,9 @@ class Service:
             UsageError: A function of another module has the name, or it takes what the kind does not have.
             HandlerError: It is a method of a class within a class.
         """
+        if inspect.isfunction(inputs):
+            self.add_api(inputs)
+            return inputs
 
         def register(function: Function) -> Function:
             self.add_api(function, inputs=inputs, outputs=outputs, inference_type=inference_type)
