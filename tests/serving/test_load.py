@@ -172,6 +172,22 @@ def test_a_model_ends_with_its_server(serve: Serve) -> None:
     pytest.fail("it lives on")
 
 
+@pytest.mark.soak
+def test_a_model_that_does_not_start_again_refuses_until_it_does(serve: Serve, tmp_path: Path) -> None:
+    server = serve(CODE)
+    (tmp_path / "model.py").write_text("import nothing_that_is_there\n")
+    assert server.ask("die").status_code == 503
+    refused = server.ask("double", {"number": 1})
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert "does not start again" in refused.json()["message"]
+    assert server.client.get("/health").status_code == 503
+    (tmp_path / "model.py").write_text(CODE.partition("@api()")[0])
+    wait_for(lambda: server.client.get("/health").status_code == 200)
+    assert server.ask("double", {"number": 1}).json() == [2, 1]
+    assert server.ask("sleep", {"seconds": 0}).status_code == 500  # which its files have no more
+    assert "offers 'sleep' no more" in server.log.read_text()
+
+
 @pytest.mark.needs_time
 def test_what_is_tried_becomes_jobs_that_are_compared_and_rows_with_labels(tmp_path: Path) -> None:
     for name, divisor in (("first", 2), ("second", 3)):
@@ -251,6 +267,10 @@ def check_jobs(folder: Path, jobs: list[str]) -> None:
 
     with open_instance(read_settings(environment(folder))) as instance:
         assert [instance.jobs.get(each).status.value for each in jobs] == ["success", "success"]
+        assert instance.jobs.get("tried-divides-second").id == jobs[1]
+        told = instance.jobs.report(instance.jobs.get(jobs[0]))
+        assert told.summary == {"requests": 9, "failed": 1, "judged": 6, "good": 1.0}
+        assert [(each.done, each.failed, each.total) for each in told.steps] == [(9, 1, 9)]
         found = instance.jobs.compare(*jobs, options=CompareOptions(metrics=("good",)))
         assert list(found.paired.ids) == [f"t{number}" for number in range(6)]
         assert found.paired.scores["good"].sum(axis=1).tolist() == [6.0, 3.0]

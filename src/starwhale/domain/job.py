@@ -27,6 +27,8 @@ KUBERNETES = "kubernetes"
 """Executor whose tasks are Pods of a cluster."""
 CALLER = "caller"
 """Executor whose tasks are threads of the caller's own process: what runs functions of a script or a notebook. Nobody asks for it by name."""
+ONLINE = "online"
+"""Stands where a job of what was tried online has its executor, as the kind of its step does: its rows came from people and programs."""
 THREADS = frozenset({THREAD, CALLER})
 """Executors whose tasks share a process."""
 

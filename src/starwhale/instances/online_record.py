@@ -9,14 +9,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import re
 import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from starwhale.domain.job import HandlerRecord, Job, RunRequest, Step, Task, TaskUpdate
+from starwhale.domain.counted import counted
+from starwhale.domain.job import ONLINE, HandlerRecord, Job, RunRequest, Step, Task, TaskUpdate
 from starwhale.domain.json_shape import Json
 from starwhale.domain.status import Status
+from starwhale.domain.version import NAME_LENGTH
 from starwhale.errors import NotFoundError, StarwhaleError
 from starwhale.execution.provenance import describe_job, describe_machine, without_secrets
 from starwhale.handlers.form import MEDIA
@@ -25,13 +29,15 @@ from starwhale.media.audio import Audio
 from starwhale.media.image import Image
 from starwhale.media.text import Text
 from starwhale.media.video import Video
+from starwhale.results.read import JobTables
+from starwhale.results.tried import RESULTS, count_tried
 from starwhale.serving.values import decode
 from starwhale.storage.catalog.driver import this_driver
 from starwhale.storage.part import PartDraft
 from starwhale.storage.task_side import JobSide, LocalTaskStores
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from starwhale.instances.instance import Instance
     from starwhale.instances.online import Prepared
@@ -39,13 +45,12 @@ if TYPE_CHECKING:
     from starwhale.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
-ONLINE = "online"
-"""Name of the executor, the kind of the step, and what the record of such a job says."""
-RESULTS = "results"
 FLUSH_S = 0.5
 """Seconds between two writes."""
 WAITING_ROWS = 10_000
-"""Rows that wait to be written; whoever brings one more waits for the write."""
+"""Rows that wait to be written, at most: whoever brings one more waits for the write, and where nothing can be written the oldest are lost."""
+WAITING_BYTES = 256 << 20
+"""Bytes of them, at most."""
 KEPT_REQUESTS = 100_000
 """Requests of which a verdict can still be given."""
 _HINTS: Mapping[str, Any] = {
@@ -96,11 +101,16 @@ class FunctionRecord:
         self._stores, self._prepared, self._endpoint, self._argv = stores, prepared, endpoint, argv
         self._lock = threading.Lock()
         self._writing = threading.Lock()
-        self._waiting: list[tuple[str, Tried | Verdict]] = []
+        self._waiting: deque[tuple[str, Tried | Verdict]] = deque()
+        self._size = 0
+        self._is_stuck = False
         self._task: Task | None = None
         self._side: LocalTaskStores | None = None
         self.rows = 0
         """Requests that were kept."""
+        self.lost = 0
+        """Requests and verdicts that could not be written, and were too many to wait."""
+        self._told_lost = 0
 
     @property
     def job_id(self) -> str:
@@ -111,7 +121,11 @@ class FunctionRecord:
         """Keep an answer, or what was said of one, with the next write."""
         with self._lock:
             self._waiting.append((row, what))
-            is_full = len(self._waiting) == WAITING_ROWS
+            self._size += _size_of(what)
+            is_full = len(self._waiting) >= WAITING_ROWS or self._size > WAITING_BYTES
+            if is_full and self._is_stuck:  # the last write failed: whoever asks does not wait for the next
+                self._drop_oldest()
+                return
         if is_full:
             _flush(self)  # what goes wrong with it is no business of who asked
 
@@ -119,29 +133,51 @@ class FunctionRecord:
         """Write what waits.
 
         Raises:
-            NoSpaceError: The disk is full; what waits is tried again with the next write, the newest `WAITING_ROWS` at most.
+            NoSpaceError: The disk is full; what waits is tried again with the next write, the newest that there is room for.
         """
         with self._writing:
             with self._lock:
-                waiting, self._waiting = self._waiting, []
+                waiting, self._waiting = self._waiting, deque()
+                size, self._size = self._size, 0
             if not waiting:
                 return
             try:
                 self._commit(waiting)
             except BaseException:
                 with self._lock:
-                    self._waiting = [*waiting, *self._waiting][-WAITING_ROWS:]
+                    self._is_stuck = True
+                    self._waiting.extendleft(reversed(waiting))
+                    self._size += size
+                    self._drop_oldest()
                 raise
+            finally:
+                self._tell_lost()
+            self._is_stuck = False
             self.rows += sum(isinstance(each, Tried) for _, each in waiting)
 
-    def _commit(self, waiting: Sequence[tuple[str, Tried | Verdict]]) -> None:
-        task, side = self._begun()
+    def _tell_lost(self) -> None:
+        with self._lock:
+            lost, self._told_lost = self.lost - self._told_lost, self.lost
+        if lost:
+            logger.error("lost, because more than can wait could not be written: %s", counted(lost, "request"))
+
+    def _drop_oldest(self) -> None:
+        while len(self._waiting) > WAITING_ROWS or (self._size > WAITING_BYTES and len(self._waiting) > 1):
+            _, oldest = self._waiting.popleft()
+            self._size -= _size_of(oldest)
+            self.lost += 1
+
+    def _commit(self, waiting: Iterable[tuple[str, Tried | Verdict]]) -> None:
         buffer = LogBuffer()
         for row, what in waiting:
             try:
                 buffer.log(RESULTS, row, self._columns(what))
             except (StarwhaleError, ValueError, RecursionError) as error:  # a name or value that no table can hold
                 logger.warning("request %s cannot be kept: %s", row, error)
+        self._write(buffer)
+
+    def _write(self, buffer: LogBuffer) -> None:
+        task, side = self._begun()
         side.commit(PartDraft(tables=buffer.drain()))
         with self._stores.catalog.write() as connection:
             self._stores.catalog.parts.finalize(connection, task.id, task.attempt)
@@ -152,6 +188,9 @@ class FunctionRecord:
         if self._task is None:
             return
         jobs, task = self._stores.catalog.jobs, self._task
+        summary = LogBuffer()
+        summary.log_summary(count_tried(JobTables(self._stores, jobs.find(task.job_id))).to_summary())
+        self._write(summary)
         jobs.record_attempt_end(TaskUpdate(task_id=task.id, attempt=task.attempt, status=Status.SUCCESS))
         jobs.record_step(task.job_id, task.step.name, Status.SUCCESS)
         self._stores.results.compact(task.job_id, task.step.name)
@@ -184,7 +223,8 @@ class FunctionRecord:
         endpoint, request = self._endpoint, self._prepared.request
         name = endpoint.handler or endpoint.name
         record = HandlerRecord(name=name, kind=ONLINE, doc=endpoint.doc)
-        asked: RunRequest = dataclasses.replace(request, handler=name, job_id="", executor=ONLINE)
+        called = re.sub(r"[^A-Za-z0-9._-]+", "-", f"tried-{endpoint.name}-{self._prepared.source.id}")[:NAME_LENGTH]
+        asked: RunRequest = dataclasses.replace(request, handler=name, job_id="", executor=ONLINE, name=called)
         return Job(
             id=self._stores.catalog.make_id(),
             request=asked,
@@ -292,6 +332,10 @@ def _flush(record: FunctionRecord) -> None:
     except Exception:
         # The entry point of the thread that writes: were it to end here, nothing would be kept any more, and nobody would be told.
         logger.exception("requests cannot be kept, and are tried again")
+
+
+def _size_of(what: Tried | Verdict) -> int:
+    return len(what.body) + len(what.answer) if isinstance(what, Tried) else 0
 
 
 def _value(value: Any, schema: Mapping[str, Any]) -> Any:  # Any: JSON, and values of users

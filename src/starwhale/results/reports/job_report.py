@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from starwhale.domain.counted import counted
+from starwhale.domain.job import ONLINE
 from starwhale.domain.status import Status, is_active
 from starwhale.domain.usage import ACCELERATOR_USE, TASKS
 from starwhale.results.classification_figures import confusion_counts
@@ -23,6 +24,7 @@ from starwhale.results.reports.logged_curves import logged_curves
 from starwhale.results.reports.manifest import job_manifest
 from starwhale.results.reports.usage import StepUsage, step_usage
 from starwhale.results.scan import row_order
+from starwhale.results.tried import count_tried
 from starwhale.storage.protocols import ERRORS, StepProgress, TableQuery, Value
 
 if TYPE_CHECKING:
@@ -261,6 +263,8 @@ def make_steps(
     found: list[StepReport] = []
     for each in records:
         rows = counted.get(each.step.name) if each.step.consumes_rows else None
+        if each.step.record.kind == ONLINE:
+            rows = _tried(JobTables(stores, job, records), each.step.name)
         is_left = is_active(each.status) and not is_active(job.status)  # nobody wrote down how it ended
         found.append(
             StepReport(
@@ -284,6 +288,12 @@ def make_steps(
             )
         )
     return tuple(found)
+
+
+def _tried(tables: JobTables, step: str) -> StepProgress:
+    """Count what was tried online as rows of the step that stands for it."""
+    found = count_tried(tables)
+    return StepProgress(step=step, done=found.requests, failed=found.failed, total=found.requests)
 
 
 def _accuracy(found: Mapping[str, Value], progress: tuple[StepProgress, ...]) -> Interval | None:

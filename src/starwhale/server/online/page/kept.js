@@ -19,26 +19,33 @@ const makeLine = (model, api, isAlone) => {
       told.textContent = [problem.message, problem.hint].filter(Boolean).join("; ");
     }
   };
-  const rows = make("td", { className: "number" });
-  const cells = [make("td", {}, model.id), make("td", {}, api.name), rows, make("td", {}, make("code", {}, api.job.slice(0, 12)))];
-  const line = make("tr", {}, ...cells, make("td", {}, make("span", { className: "buttons" }, name, button("Make a dataset", build), told)));
-  return { line, setRows: (count) => (rows.textContent = String(count)) };
+  const rows = make("span", { className: "number" });
+  const choice = make("span", { className: "buttons" }, name, button("Make a dataset", build), told);
+  const cells = [model.id, api.name, rows, make("code", {}, api.job.slice(0, 12)), choice];
+  const line = make("tr", { role: "row" }, ...cells.map((each, at) => make("td", { role: "cell", "data-title": COLUMNS[at] }, each)));
+  const setRows = (count, lost) => rows.replaceChildren(String(count), ...(lost ? [make("span", { className: "problem" }, ` (${lost} more could not be written)`)] : []));
+  return { line, setRows };
 };
 
+const COLUMNS = ["Model", "Function", "Requests", "Job", "Dataset"];
 const lines = new Map();
 
-// Shows what the server keeps now; lines that are there stay, with what was typed into them.
+const head = make("tr", {}, ...COLUMNS.map((each) => make("th", { scope: "col" }, each)));
+const body = make("tbody", { role: "rowgroup" });
+const table = make("div", { className: "wide", tabIndex: 0, role: "region", "aria-label": "Jobs" }, make("table", { role: "table" }, make("thead", {}, head), body));
+
+// Shows what the server keeps now; lines that are there stay as they are, with what was typed into them.
 export const showKept = async () => {
   const { models, is_recorded: isRecorded } = await call("models");
   get("kept").hidden = !isRecorded;
-  if (!isRecorded) return;
   const kept = models.flatMap((model) => model.apis.filter((each) => each.job).map((api) => ({ model, api })));
   for (const { model, api } of kept) {
-    if (!lines.has(api.job)) lines.set(api.job, makeLine(model, api, models.length === 1));
-    lines.get(api.job).setRows(api.kept_rows);
+    if (!lines.has(api.job)) {
+      lines.set(api.job, makeLine(model, api, models.length === 1));
+      body.append(lines.get(api.job).line);
+    }
+    lines.get(api.job).setRows(api.kept_rows, api.lost_rows);
   }
-  const head = make("tr", {}, ...["Model", "Function", "Requests", "Job", "Dataset"].map((each) => make("th", { scope: "col" }, each)));
-  const table = make("table", {}, make("thead", {}, head), make("tbody", {}, ...[...lines.values()].map((each) => each.line)));
-  const body = kept.length ? make("div", { className: "wide", tabIndex: 0, role: "region", "aria-label": "Jobs" }, table) : make("p", { className: "quiet" }, "Nothing yet: each request is kept with its answer.");
-  get("kept").replaceChildren(make("h2", {}, "Kept"), body);
+  const shown = kept.length ? table : make("p", { className: "quiet" }, "Nothing yet: each request is kept with its answer.");
+  if (!shown.isConnected) get("kept").replaceChildren(make("h2", {}, "Kept"), shown);
 };

@@ -9,6 +9,8 @@ import { show } from "./outputs.js";
 import { makeStepping } from "./stepping.js";
 import { makeVerdict } from "./verdict.js";
 
+const WRITTEN_MS = 1000; // what was answered is written by then
+
 const state = { models: [], isRecorded: false, form: null, api: null, isBusy: false };
 
 const session = {
@@ -78,7 +80,7 @@ const send = async () => {
   }
   setBusy(false);
   if (isChat(state.api)) get("message").focus();
-  if (state.isRecorded) showKept();
+  if (state.isRecorded) setTimeout(showKept, WRITTEN_MS);
 };
 
 const fill = (values) => {

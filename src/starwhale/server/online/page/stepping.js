@@ -8,7 +8,7 @@ const labelOf = (row) => LABELS.find((each) => row[each] !== undefined);
 
 // `onRow(row)` is called with the columns of the row that is stepped to, and with undefined where no dataset is chosen any more.
 export const makeStepping = (box, onRow) => {
-  const place = { dataset: "", offset: 0, count: 0, jobs: [] };
+  const place = { dataset: "", offset: 0, count: 0, jobs: [], turn: 0 };
   const dataset = make("select", { id: newId() });
   const job = make("select", { id: newId() });
   const number = make("input", { type: "number", min: 1, "aria-label": "Number of the row", className: "row-number" });
@@ -39,15 +39,20 @@ export const makeStepping = (box, onRow) => {
     const words = new URLSearchParams({ dataset: place.dataset, offset });
     const wanted = job.value === "*" ? place.jobs.slice(0, 8).map((each) => each.id) : [job.value].filter(Boolean);
     for (const each of wanted) words.append("job", each);
+    const before = place.offset;
+    const turn = (place.turn += 1);
+    place.offset = offset; // at once: who steps on before the row is there steps from here
     let said;
     try {
       said = await call(`rows?${words}`);
     } catch (problem) {
+      if (turn === place.turn) place.offset = before;
       fail(problem);
       return;
     }
+    if (turn !== place.turn) return; // somebody has stepped on
     told.textContent = "";
-    Object.assign(place, { offset, count: said.row_count });
+    place.count = said.row_count;
     Object.assign(number, { value: offset + 1, max: said.row_count });
     of.textContent = `of ${said.row_count}`;
     previous.disabled = offset === 0;
@@ -59,8 +64,8 @@ export const makeStepping = (box, onRow) => {
   };
 
   const choose = async () => {
-    place.dataset = dataset.value;
-    place.count = 0;
+    Object.assign(place, { dataset: dataset.value, offset: 0, count: 0 });
+    place.turn += 1;
     steps.hidden = jobs.hidden = !dataset.value;
     stored.replaceChildren();
     told.textContent = "";
