@@ -31,7 +31,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 SHOTS = CLONE / ".cache" / "console"
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--use-fake-device-for-media-stream",  # a microphone that beeps
+    "--use-fake-ui-for-media-stream",
+]
 
 
 class Console:

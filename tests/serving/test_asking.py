@@ -235,6 +235,7 @@ def test_health_description_and_page_are_there(served: Server) -> None:
     page = served.client.get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert "microphone=(self)" in page.headers["permissions-policy"]
     for name in ("page.js", "page.css"):
         assert served.client.get(f"/{name}").status_code == 200
 

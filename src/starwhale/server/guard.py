@@ -36,6 +36,7 @@ _ALWAYS = {
     "content-security-policy": PAGE_POLICY,
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
+_LISTENING = "camera=(), microphone=(self), geolocation=()"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -110,6 +111,8 @@ class Guard:
     """Addresses with other bodies; the first that fits counts."""
     has_login: bool = False
     """Whether a token or a session is asked for behind it."""
+    may_listen: bool = False
+    """Whether its page may ask for the microphone."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what is not meant for us, and pass the rest on."""
@@ -119,10 +122,10 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refuse(scope["method"], scope["path"], headers)
         if refusal is not None:
-            await refusal(scope, receive, _with_headers(send))
+            await refusal(scope, receive, self._with_headers(send))
             return
         bounded = _Bounded(receive, self._bodies(scope["path"]).most_bytes)
-        await self.app(scope, bounded, _with_headers(send))
+        await self.app(scope, bounded, self._with_headers(send))
 
     def _refuse(self, method: str, path: str, headers: dict[str, str]) -> Response | None:
         host = headers.get("host", "")
@@ -166,6 +169,21 @@ class Guard:
             return False
         return split.scheme in {"http", "https"} and self.hosts.allow(split.netloc)
 
+    def _with_headers(self, send: Send) -> Send:
+        from starlette.datastructures import MutableHeaders
+
+        more = {**_ALWAYS, "permissions-policy": _LISTENING} if self.may_listen else _ALWAYS
+
+        async def send_with(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers: MutableHeaders = MutableHeaders(scope=message)
+                for name, value in more.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        return send_with
+
 
 @dataclass(slots=True)
 class _Bounded:
@@ -179,20 +197,6 @@ class _Bounded:
         message = await self.receive()
         self.size += len(message.get("body", b""))
         return {"type": "http.disconnect"} if self.size > self.most else message
-
-
-def _with_headers(send: Send) -> Send:
-    from starlette.datastructures import MutableHeaders
-
-    async def send_with(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers: MutableHeaders = MutableHeaders(scope=message)
-            for name, value in _ALWAYS.items():
-                headers.setdefault(name, value)
-            headers.setdefault("cache-control", "no-store")
-        await send(message)
-
-    return send_with
 
 
 def _is_address(name: str) -> bool:

@@ -51,5 +51,7 @@ def make_app(online: Online, hosts: Hosts, *, body_bytes: int) -> FastAPI:
             return problem(404, "no_route", f"there is nothing at /{path[:200]}", "see /openapi.json")
         return FileResponse(file, media_type=_TYPES[file.suffix], headers={"cache-control": "no-cache"})
 
-    app.add_middleware(Guard, hosts=hosts, body_bytes=body_bytes, page="the page itself")
+    # a form that takes a sound records one; browsers allow that on this machine alone, or over https
+    may_listen = not hosts.allows_addresses
+    app.add_middleware(Guard, hosts=hosts, body_bytes=body_bytes, page="the page itself", may_listen=may_listen)
     return app

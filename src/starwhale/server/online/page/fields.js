@@ -3,6 +3,7 @@
 import { make, newId, parsed } from "./dom.js";
 import { isMedia, ofFile, showMedia } from "./media.js";
 import { makePicture } from "./pad.js";
+import { canRecord, makeRecorder } from "./record.js";
 
 const makeNumber = (schema, given) => {
   const step = schema["x-step"] ?? (schema.type === "integer" ? 1 : "any");
@@ -35,8 +36,13 @@ const makeFile = (family, given) => {
     value = input.files[0] ? { ...(await ofFile(input.files[0])), _type: family } : undefined;
     show();
   });
+  const recorder = makeRecorder((sound) => {
+    input.value = "";
+    value = sound;
+    show();
+  });
   show();
-  return { element: make("span", {}, input, shown), read: () => value, control: input };
+  return { element: make("span", {}, input, ...(family === "audio" && canRecord() ? [recorder] : []), shown), read: () => value, control: input };
 };
 
 const makeText = (schema, given) => {
