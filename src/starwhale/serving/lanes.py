@@ -11,7 +11,7 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 from starwhale.errors import BusyError, ModelGoneError
@@ -70,6 +70,8 @@ class Load:
     """Requests that wait."""
     size: int = 0
     """Bytes of their bodies."""
+    reading: int = 0
+    """Bytes of bodies that are on their way."""
     under_way: int = 0
     """Requests of calls that have begun."""
     seconds: float = _USUAL_S
@@ -105,18 +107,48 @@ class Lane:
         Raises:
             BusyError: Too many wait.
         """
-        load, bounds = self._load, self._bounds
-        if load.waiting >= bounds.max_waiting or load.size + len(body) > bounds.max_waiting_bytes:
-            seconds = min(max(math.ceil(load.waiting * load.seconds), 1), LONGEST_RETRY_S)
-            raise BusyError(
-                f"{load.waiting} requests wait for model {self._host.source.id!r} already", retry_after_s=seconds
-            )
+        load = self._load
+        self._refuse_more(len(body))
         request = Request(key=key, body=body, outcome=asyncio.get_running_loop().create_future(), on_item=on_item)
         load.waiting += 1
         load.size += len(body)
         self._waiting.append(request)
         self._came.set()
         return request
+
+    @contextlib.contextmanager
+    def reading(self, size: int) -> Generator[Callable[[int], None]]:
+        """Count a body that is being read among what waits, until the block ends; what is given out counts more of it.
+
+        Args:
+            size: Bytes that it has as far as anybody knows.
+
+        Raises:
+            BusyError: Too much waits for that.
+        """
+        counted = 0
+
+        def count(more: int) -> None:
+            nonlocal counted
+            self._refuse_more(more)
+            self._load.reading += more
+            counted += more
+
+        try:
+            count(size)
+            yield count
+        finally:
+            self._load.reading -= counted
+
+    def _refuse_more(self, size: int) -> None:
+        """Refuse what there is no room for; of bodies, one that is larger than all room is taken when it is the only one."""
+        load, bounds = self._load, self._bounds
+        there = load.size + load.reading
+        if load.waiting < bounds.max_waiting and (not there or there + size <= bounds.max_waiting_bytes):
+            return
+        seconds = min(max(math.ceil(load.waiting * load.seconds), 1), LONGEST_RETRY_S)
+        message = f"{load.waiting} requests wait for model {self._host.source.id!r} already"
+        raise BusyError(message, retry_after_s=seconds)
 
     def stop(self, request: Request) -> None:
         """Give a request up: one that waits is not begun, one that is under way stops when it can."""
@@ -131,8 +163,12 @@ class Lane:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
-        for request in self._take(len(self._waiting)):
-            request.outcome.set_exception(ModelGoneError("the server is stopping", hint="ask again when it is back"))
+        self._refuse_all(ModelGoneError("the server is stopping", hint="ask again when it is back"))
+
+    def _refuse_all(self, error: ModelGoneError) -> None:
+        while self._waiting:
+            for request in self._take(len(self._waiting)):
+                request.outcome.set_exception(error)
 
     async def _go(self) -> None:
         while True:
@@ -141,6 +177,10 @@ class Lane:
             try:
                 await self._until_ready()
                 batch = self._take(1 if self._waiting and self._waiting[0].on_item is not None else self.batch_size)
+            except ModelGoneError as error:  # it does not start again: nobody is kept waiting for that
+                self._places.release()
+                self._refuse_all(error)
+                continue
             except BaseException:
                 self._places.release()
                 raise

@@ -111,6 +111,8 @@ class ModelHost:
         self._numbers = itertools.count()
         self._underway: dict[int, _Underway] = {}
         self._ready = asyncio.Event()
+        self._is_known = asyncio.Event()
+        self._is_failing = False
         self._first: asyncio.Future[Offer] = self._loop.create_future()
         self._ends = threading.Event()
         self._was_ready = False
@@ -140,8 +142,14 @@ class ModelHost:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     async def wait_ready(self) -> None:
-        """Wait until there is a process that takes calls."""
-        await self._ready.wait()
+        """Wait until there is a process that takes calls.
+
+        Raises:
+            ModelGoneError: The last try of starting one failed; it is tried again, but nobody knows whether that helps.
+        """
+        await self._is_known.wait()
+        if self._is_failing:
+            raise _gone(self.source.id, "does not start again")
 
     def call(
         self,
@@ -237,15 +245,22 @@ class ModelHost:
     def _run_one(self) -> bool:
         """Start a process, serve what it can until it ends, and return whether it was ready."""
         ours, theirs = socket.socketpair()
-        process = subprocess.Popen(
-            [*self._command, str(theirs.fileno())],
-            cwd=self.source.workdir,
-            env=child_environment({"GRADIO_ANALYTICS_ENABLED": "False", **self.source.environment}),
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,  # Ctrl-C is for us: what is under way is finished first
-        )
-        theirs.close()
+        try:
+            process = subprocess.Popen(
+                [*self._command, str(theirs.fileno())],
+                cwd=self.source.workdir,
+                env=child_environment({"GRADIO_ANALYTICS_ENABLED": "False", **self.source.environment}),
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C is for us: what is under way is finished first
+            )
+        except OSError as error:  # its folder or its interpreter has gone, or there is no room for a process
+            ours.close()
+            how = f"cannot be started: {error}"
+            self._tell(lambda: self._ended(how))
+            return False
+        finally:
+            theirs.close()
         self._process = process
         if self._ends.is_set():
             self._kill()
@@ -273,7 +288,7 @@ class ModelHost:
         sender.join()
         channel.close()
         was_ready = self._to_send is to_send
-        self._tell(lambda: self._ended(code))
+        self._tell(lambda: self._ended(describe_exit(code)))
         return was_ready
 
     def _hello(self) -> Json:
@@ -311,7 +326,9 @@ class ModelHost:
         match said["op"]:
             case "ready":
                 self.offer = Offer.from_json(said["offer"])
+                self._is_failing = False
                 self._ready.set()
+                self._is_known.set()
                 self._ask_gradio()
                 if not self._first.done():
                     self._first.set_result(self.offer)
@@ -346,12 +363,16 @@ class ModelHost:
             ]
         )
 
-    def _ended(self, code: int) -> None:
-        """Tell everybody who waits for the process that it has ended."""
-        self._ready.clear()
+    def _ended(self, how: str) -> None:
+        """Tell everybody who waits for the process that it has ended, or that there is none."""
+        if self._ready.is_set():
+            self._ready.clear()
+            self._is_known.clear()
+        elif self._first.done():
+            self._is_failing = True
+            self._is_known.set()
         self._to_send = None
         waiting, self._underway = self._underway, {}
-        how = describe_exit(code)
         if not self._first.done():
             hint = "the memory of the machine may not suffice, or native code has failed"
             message = f"the process of model {self.source.id!r} {how} while it was loaded"

@@ -165,7 +165,14 @@ class ModelProcess:
 
     def _take(self, said: Json, blobs: list[memoryview]) -> None:
         assert self._callables is not None  # noqa: S101 - calls come after `ready`
-        served = self._callables.functions[said["endpoint"]]
+        served = self._callables.functions.get(said["endpoint"])
+        if served is None:  # this process was started anew, and the files of the model were changed meanwhile
+            error = HandlerError(f"the model offers {said['endpoint']!r} no more", hint="start the server anew")
+            results = [{"ok": False, **_error(error)} for _ in said["keys"]]
+            self._channel.send(
+                {"op": "done", "call": said["call"], "results": results, "seconds": 0.0}, [b"" for _ in results]
+            )
+            return
         call = Call(id=said["call"], served=served, keys=said["keys"], bodies=blobs, is_stream=said["is_stream"])
         self._calls[call.id] = call
         if not served.endpoint.is_async or self._loop is None:

@@ -126,6 +126,7 @@ def _show(model: ServedModel, record: OnlineRecord | None) -> Json:
                 "batch_size": model.lanes[each.name].batch_size,
                 "job": jobs[each.name].job_id if each.name in jobs else "",
                 "kept_rows": jobs[each.name].rows if each.name in jobs else 0,
+                "lost_rows": jobs[each.name].lost if each.name in jobs else 0,
             }
             for each in model.offer.endpoints
         ],
@@ -166,9 +167,9 @@ async def ask(here: Here, request: Request, name: str, model: ModelId = "", tria
     try:
         found = here.find(model, name)
         found.endpoint(name)
-        body = await request.body()
-        found.check(name, _object(body))
         asked = Asked(here=here, model=found, lane=found.lanes[name], api=name, trial=trial or key)
+        body = await _read(request, asked.lane)
+        found.check(name, _object(body))
         if EVENTS in request.headers.get("accept", ""):
             return _answer_bit_by_bit(asked, key, body)
         return await _answer(asked, request, asked.lane.put(key, body))
@@ -176,6 +177,22 @@ async def ask(here: Here, request: Request, name: str, model: ModelId = "", tria
         return problem(413, "too_large", "the body is longer than this server takes")
     except StarwhaleError as error:
         return refusal(error, key)
+
+
+async def _read(request: Request, lane: Lane) -> bytes:
+    """Read a body, which counts as waiting already while it comes: many large ones at a time must not fill the memory.
+
+    Raises:
+        BusyError: Too much waits.
+    """
+    length = request.headers.get("content-length")
+    pieces: list[bytes] = []
+    with lane.reading(int(length or 0)) as count:
+        async for piece in request.stream():
+            if length is None:
+                count(len(piece))
+            pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _object(body: bytes) -> object:
