@@ -270,6 +270,9 @@ def check_jobs(folder: Path, jobs: list[str]) -> None:
         assert instance.jobs.get("tried-divides-second").id == jobs[1]
         told = instance.jobs.report(instance.jobs.get(jobs[0]))
         assert told.summary == {"requests": 9, "failed": 1, "judged": 6, "good": 1.0}
+        assert [(each.metric, each.n, round(each.low, 2), each.high) for each in told.figures] == [
+            ("good", 6, 0.61, 1.0)
+        ]
         assert [(each.done, each.failed, each.total) for each in told.steps] == [(9, 1, 9)]
         found = instance.jobs.compare(*jobs, options=CompareOptions(metrics=("good",)))
         assert list(found.paired.ids) == [f"t{number}" for number in range(6)]

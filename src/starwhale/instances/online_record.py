@@ -21,6 +21,7 @@ from starwhale.domain.job import ONLINE, HandlerRecord, Job, RunRequest, Step, T
 from starwhale.domain.json_shape import Json
 from starwhale.domain.status import Status
 from starwhale.domain.version import NAME_LENGTH
+from starwhale.domain.wanted_metrics import FIGURES
 from starwhale.errors import NotFoundError, StarwhaleError
 from starwhale.execution.provenance import describe_job, describe_machine, without_secrets
 from starwhale.handlers.form import MEDIA
@@ -188,9 +189,10 @@ class FunctionRecord:
         if self._task is None:
             return
         jobs, task = self._stores.catalog.jobs, self._task
-        summary = LogBuffer()
-        summary.log_summary(count_tried(JobTables(self._stores, jobs.find(task.job_id))).to_summary())
+        summary, tried = LogBuffer(), count_tried(JobTables(self._stores, jobs.find(task.job_id)))
+        summary.log_summary(tried.to_summary())
         self._write(summary)
+        jobs.add_to_record(task.job_id, lambda _: {FIGURES: tried.to_figures().to_json()})
         jobs.record_attempt_end(TaskUpdate(task_id=task.id, attempt=task.attempt, status=Status.SUCCESS))
         jobs.record_step(task.job_id, task.step.name, Status.SUCCESS)
         self._stores.results.compact(task.job_id, task.step.name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from starwhale.results.compare.intervals import wilson
+from starwhale.results.figure import Figure, FiguresFound
 from starwhale.storage.protocols import TableQuery
 
 if TYPE_CHECKING:
@@ -28,9 +30,28 @@ class TriedCounts:
     """Of those judged, the good ones."""
 
     def to_summary(self) -> dict[str, Any]:  # Any: numbers
-        """Return the summary of such a job; the share of good answers stands in it where people have judged any."""
-        counts = {"requests": self.requests, "failed": self.failed, "judged": self.judged}
-        return {**counts, "good": self.good / self.judged} if self.judged else counts
+        """Return the summary of such a job."""
+        return {"requests": self.requests, "failed": self.failed, "judged": self.judged}
+
+    def to_figures(self) -> FiguresFound:
+        """Return the share of good answers among those that people have judged, with its interval; nothing where they have judged none."""
+        if not self.judged:
+            return FiguresFound()
+        share = wilson(self.good, self.judged)
+        made = Figure(
+            metric="good",
+            value=share.value,
+            standard_error=share.standard_error,
+            low=share.low,
+            high=share.high,
+            method=share.method,
+            n=self.judged,
+            missing=self.requests - self.judged,
+            unit="share",
+            meaning="answers that people called good, of those that they judged",
+            remarks=("what people try is no sample drawn at random",),
+        )
+        return FiguresFound(figures=(made,))
 
 
 def count_tried(tables: JobTables) -> TriedCounts:
