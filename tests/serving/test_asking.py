@@ -232,6 +232,8 @@ def test_health_description_and_page_are_there(served: Server) -> None:
     assert described["paths"]["/api/add"]["post"]["requestBody"]["content"]["application/json"]["schema"][
         "required"
     ] == ["a"]
+    assert "requestBody" in described["paths"]["/requests/{request_id}/verdict"]["post"]
+    assert served.client.get("/rows").json()["hint"] == "see /openapi.json"
     page = served.client.get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'self'" in page.headers["content-security-policy"]

@@ -38,8 +38,13 @@ def problem(
     return JSONResponse(body, status, headers, media_type=PROBLEM_TYPE)
 
 
-def add_problems(app: FastAPI) -> None:
-    """Let an application answer every error as a problem."""
+def add_problems(app: FastAPI, described: str = "/api/v1/openapi.json") -> None:
+    """Let an application answer every error as a problem.
+
+    Args:
+        app: The application.
+        described: Address of its description, which hints name.
+    """
 
     @app.exception_handler(StarwhaleError)
     def expected(_request: Request, error: StarwhaleError) -> JSONResponse:
@@ -52,13 +57,13 @@ def add_problems(app: FastAPI) -> None:
         where = ".".join(str(each) for each in first["loc"])
         more = f" ({len(found) - 1} more of this request do not fit)" if len(found) > 1 else ""
         return problem(
-            422, "unfitting", f"{where or 'the request'}: {first['msg']}{more}", "see /api/v1/openapi.json", field=where
+            422, "unfitting", f"{where or 'the request'}: {first['msg']}{more}", f"see {described}", field=where
         )
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == HTTPStatus.NOT_FOUND:
-            return problem(404, "no_route", f"there is nothing at {request.url.path}", "see /api/v1/openapi.json")
+            return problem(404, "no_route", f"there is nothing at {request.url.path}", f"see {described}")
         code = "method" if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else "request"
         return problem(error.status_code, code, str(error.detail), headers=error.headers)
 

@@ -372,6 +372,7 @@ class ModelHost:
             self._is_failing = True
             self._is_known.set()
         self._to_send = None
+        self.gradio = ""  # until the next process serves it
         waiting, self._underway = self._underway, {}
         if not self._first.done():
             hint = "the memory of the machine may not suffice, or native code has failed"

@@ -153,8 +153,8 @@ class ModelProcess:
                     self._take(said, blobs)
                 case "stop":
                     self._stop(said["call"])
-                case "gradio":
-                    self._open_gradio(said)
+                case "gradio":  # which takes seconds to import: calls do not wait for that
+                    threading.Thread(target=self._open_gradio, args=(said,), name="gradio", daemon=True).start()
                 case "exit":
                     for _ in range(self._threads):
                         self._waiting.put(None)

@@ -170,7 +170,8 @@ def _image(content: bytes, name: str, shape: Any, mime: MIMEType, field: str) ->
         if not content.lstrip()[:5].startswith(_IMAGE_STARTS):
             raise InputError(field, "does not decode as an image") from None
     except MediaError as error:
-        raise InputError(field, f"does not decode as an image: {error.message}", hint=error.hint) from error
+        hint = "send the bytes of a picture file, in base64; is it damaged?"
+        raise InputError(field, f"does not decode as an image: {error.message}", hint=hint) from error
     return made
 
 

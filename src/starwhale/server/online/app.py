@@ -33,7 +33,7 @@ def make_app(online: Online, hosts: Hosts, *, body_bytes: int) -> FastAPI:
     """
     app = FastAPI(title=online.title, version=VERSION, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.online = online
-    add_problems(app)
+    add_problems(app, "/openapi.json")
     app.include_router(rows.router)
     app.include_router(router)
 
