@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from starwhale.domain.status import Status
 from starwhale.errors import AlreadyExistsError, NotFoundError, StarwhaleError, StatusError, UsageError
 from starwhale.execution.supervise import QueueLimits
 from starwhale.server.supervisor import Supervisor
+from starwhale.wire.jobs import JobSubmission
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.records import JobRecord
@@ -93,6 +94,7 @@ def test_a_submission_that_is_sent_again_is_the_same_job(root: LedgerJob) -> Non
         ({"replicas": 0}, UsageError, "replicas is 0"),
         ({"is_debug": True}, UsageError, "terminal"),
         ({"step": "thirds:predict"}, UsageError, "single steps"),
+        ({"image": "mine:3"}, UsageError, "is for containers"),
         ({"runtime_uri": "gone"}, NotFoundError, "no runtime 'gone'"),
         ({"job_id": "../x"}, StarwhaleError, "../x"),
     ],
@@ -106,6 +108,44 @@ def test_what_cannot_be_run_is_refused_at_once(
             opened.jobs.submit(replace(REQUEST, **change))
         assert said in str(raised.value)
         assert len(opened.jobs.list(limit=100)) == before
+
+
+STAYS_HERE = {
+    "workdir": "a model is built of it first",
+    "modules": "they are known of the model",
+    "model_name": "the same",
+    "envs": "the same",
+    "model_version": "the server pins it",
+    "model_digest": "the same",
+    "runtime_version": "the same",
+    "runtime_digest": "the same",
+    "is_debug": "refused: it needs a terminal",
+    "row": "of a debug run",
+    "step": "refused: a server runs whole jobs",
+    "task_index": "the same",
+    "task_count": "of one task",
+    "keeps_snapshot": "nobody looks at files there",
+    "reproduces": "of job reproduce, which runs here",
+    "sample": "the same",
+    "sample_seed": "the same",
+    "loose_options": "among the arguments then",
+}
+"""What a request may say that a submission does not, and why."""
+
+
+def test_what_is_asked_for_reaches_a_server() -> None:
+    asked = replace(
+        REQUEST, runtime_uri="r", handler="h", arguments=("--x", "1"), executor="process", image="i", replicas=2, fits_replicas=True,
+        concurrency=3, dataset_head=4, limit=5, max_errors="1%", time_limit_s=6, seed=7, project="p", name="n", job_id="j" * 40,
+        forbids_packaged_runtime=True,
+    )  # fmt: skip
+    assert JobSubmission.of(asked, executor=asked.executor).to_request("p") == asked
+    plain = RunRequest(workdir="", modules=())
+    assert {each.name for each in fields(plain) if getattr(asked, each.name) == getattr(plain, each.name)} == set(
+        STAYS_HERE
+    )
+    loose = replace(asked, loose_options=("--y",))
+    assert JobSubmission.of(loose, executor="").to_request("p").handler_arguments == loose.handler_arguments
 
 
 @dataclass
@@ -159,9 +199,21 @@ def test_jobs_are_submitted_followed_and_stopped_from_another_root(tmp_path: Pat
         for place, rows, lacking in (("self", "nubmers", "nubmers"), ("nowhere", "numbers", "nowhere")):
             wrong = [*run[:3], "-d", rows, "--run-project", f"cloud://far/project/{place}"]
             assert lacking in laptop(*wrong, code=1)["error"]["message"]
+        for wrong in (["--step", "thirds:predict"], ["--executor", "process", "--image", "mine:3"]):
+            laptop(*run, *wrong, code=2)
         assert laptop("model", "list") == [], "nothing is built for what cannot be run"
         first, second, third = (laptop(*run)["uri"] for _ in range(3))
         assert len(laptop("job", "list", "-p", "cloud://far/project/self")) == 3
+        (oldest,) = laptop("job", "list", "-p", "cloud://far/project/self", "--page", "2", "--size", "2")
+        assert oldest["job"]["id"].startswith(first.rpartition("/")[2])
+        laptop("job", "info", first, "--output", "report.html", code=2)
+        for words in (("results", first), ("compare", first, "mine.csv"), ("remove", first)):
+            assert "swcli job copy" in laptop("job", *words, code=1)["error"]["hint"]
+        laptop("instance", "select", "far")
+        assert "one of the server far" in laptop("job", "remove", "latest", code=1)["error"]["message"], (
+            "none of this machine"
+        )
+        laptop("instance", "select", "local")
         wait_for(lambda: laptop("job", "info", first)["job"]["status"] == "running")
         assert laptop("job", "info", second)["job"]["status"] == "queued", "one at a time"
         laptop("job", "cancel", third)

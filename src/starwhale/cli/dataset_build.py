@@ -138,8 +138,11 @@ def _about_sources(command: click.Command) -> frozenset[str]:
 def _rows(app: CliApp, source: BuildSource, project: str) -> tuple[Iterable[Any], Mapping[str, Any]]:  # Any: rows, JSON
     """Return the rows, and what the version says of how it was built; the environment of a runtime is made here."""
     if source.kind == FROM_JOB:
-        found = app.instance().jobs.get(source.places[0])
-        return app.instance().jobs.labelled_rows(found.id), {"job": found.id}
+        from starwhale.cli.server_jobs import jobs_here
+
+        jobs = jobs_here(app, source.places[0])
+        found = jobs.get(source.places[0])
+        return jobs.labelled_rows(found.id), {"job": found.id}
     if source.kind != "handler":
         return source.rows(), {}
     from starwhale.cli.render.stage_line import StageLine

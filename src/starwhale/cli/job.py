@@ -17,7 +17,7 @@ from starwhale.cli.render.render_table import Column, Kind, render_table
 from starwhale.cli.replicas import Replicas, ReplicasType, split_replicas
 from starwhale.cli.report_format import give_report, report_options
 from starwhale.cli.run_words import WordsAfterCommand, words_after
-from starwhale.cli.server_jobs import server_of, show_info, show_list
+from starwhale.cli.server_jobs import jobs_here, server_of, show_info, show_list
 from starwhale.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def job() -> None:
 def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, page: int, size: int) -> None:
     """List jobs, the newest first."""
     if (there := server_of(app, project or "")) is not None:
-        show_list(app, there, project or "", limit=size * page, removed=show_removed)
+        show_list(app, there, project or "", page=page, size=size, removed=show_removed, fullname=fullname)
         return
     verbs = app.instance().jobs
     found = verbs.list(project, limit=size + 1, offset=(page - 1) * size, removed=show_removed)
@@ -111,6 +111,9 @@ def info(app: CliApp, *, job_address: str, max_report_cols: int, web: bool, form
     from starwhale.cli.render.render_steps import render_ending, render_steps
 
     if (there := server_of(app, job_address)) is not None:
+        if web or form or output:
+            message = "of a job on a server its figures are shown, and no report is written"
+            raise UsageError(message, hint=f"bring it here first: swcli job copy {job_address} .")
         show_info(app, there, job_address)
         return
     instance = app.instance()
@@ -151,7 +154,7 @@ def results(  # noqa: PLR0917 - click passes them by name
     """
     from starwhale.cli.job_results import render_rows, rows_to_json
 
-    verbs = app.instance().jobs
+    verbs = jobs_here(app, job_address)
     found_job = verbs.get(job_address)
     found = verbs.results(found_job, table, where=where, limit=limit, offset=offset, failed=failed)
 
@@ -187,7 +190,7 @@ def wait(app: CliApp, job_address: str, timeout: float | None) -> None:
     """
     from starwhale.domain.status import Status
 
-    verbs = app.instance().jobs
+    verbs = jobs_here(app, job_address)
     found = verbs.wait(job_address, timeout_s=timeout, poll_s=0.5)
     short = found.id[:12]
     app.tell({"manifest": verbs.manifest(found)}, f"job {short}: {found.status}; see it with: swcli job info {short}")
@@ -201,10 +204,11 @@ def wait(app: CliApp, job_address: str, timeout: float | None) -> None:
 @click.pass_obj
 def remove(app: CliApp, job_address: str, force: bool) -> None:
     """Hide a job; `recover` brings it back."""
-    found = app.instance().jobs.get(job_address)
+    verbs = jobs_here(app, job_address)
+    found = verbs.get(job_address)
     if not force and not app.wants_json and sys.stdin.isatty():
         click.confirm(f"remove job {found.id}?", abort=True, err=True)
-    app.instance().jobs.remove(found.id)
+    verbs.remove(found.id)
     text = f"removed job {found.id}; bring it back with: swcli job recover {found.id[:12]}"
     app.tell({"removed": found.id}, text)
 
@@ -216,7 +220,7 @@ def remove(app: CliApp, job_address: str, force: bool) -> None:
 def recover(app: CliApp, job_address: str, force: bool) -> None:
     """Bring a removed job back."""
     del force
-    recovered = app.instance().jobs.recover(job_address).id
+    recovered = jobs_here(app, job_address).recover(job_address).id
     app.tell({"recovered": recovered}, f"recovered job {recovered}")
 
 
@@ -225,7 +229,7 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
 @click.option(
     "--executor", default=None, metavar="NAME", help="Another executor than the job had: thread, process, container, …"
 )
-@click.option("--image", default="", metavar="IMAGE", help="Another image, with --executor container.")
+@click.option("--image", default="", metavar="IMAGE", help="Another image of the containers.")
 @click.option(
     "--replicas",
     default=None,

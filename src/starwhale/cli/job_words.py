@@ -7,6 +7,7 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
+from starwhale.cli.server_jobs import jobs_here
 
 
 @click.command("tag", cls=SwCommand)
@@ -16,8 +17,7 @@ from starwhale.cli.complete_names import completes
 @click.pass_obj
 def tag(app: CliApp, job_address: str, tags: tuple[str, ...], remove: bool) -> None:
     """Add tags to a job, or take them away; without any, show them."""
-    verbs = app.instance().jobs
-    found = verbs.tag(job_address, add=() if remove else tags, remove=tags if remove else ())
+    found = jobs_here(app, job_address).tag(job_address, add=() if remove else tags, remove=tags if remove else ())
     app.tell(list(found), ", ".join(found) or "no tags")
 
 
@@ -27,5 +27,5 @@ def tag(app: CliApp, job_address: str, tags: tuple[str, ...], remove: bool) -> N
 @click.pass_obj
 def note(app: CliApp, job_address: str, text: str) -> None:
     """Write a note on a job, in place of the one that is there; '' takes it away."""
-    written = app.instance().jobs.note(job_address, text)
+    written = jobs_here(app, job_address).note(job_address, text)
     app.tell({"note": written}, "noted" if written else "took the note away")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from starwhale.cli.render.render_table import Column, Kind, render_table
+from starwhale.errors import NotBuiltYetError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from starwhale.domain.job import RunRequest
     from starwhale.domain.json_shape import Json
     from starwhale.instances.instance import Instance
+    from starwhale.instances.jobs.verbs import JobVerbs
 
 _SHOWN = ("id", "name", "status", "handler", "datasets", "rows")
 
@@ -24,6 +26,33 @@ def server_of(app: CliApp, uri: str) -> Instance | None:
     """Return the server that a URI names, or that is selected; None for this machine."""
     found = app.at(uri)
     return found if found.login is not None else None
+
+
+def jobs_here(app: CliApp, *addresses: str) -> JobVerbs:
+    """Return the verbs of this machine's jobs, for what cannot be asked of a server yet.
+
+    Args:
+        app: The program.
+        addresses: How the jobs are addressed that are meant; files of predictions may be among them.
+
+    Raises:
+        NotBuiltYetError: One of them is a job of a server: its URI says so, or that server is selected and no URI says otherwise.
+    """
+    for each in addresses:
+        there = server_of(app, each)
+        if there is None or _is_file(each):
+            continue
+        uri = each if "/" in each else f"cloud://{there.name}/project/{there.project}/job/{each}"
+        message = f"job {each!r} is one of the server {there.name}, and this cannot be asked of a server yet"
+        here = f"one of this machine is local/project/{app.instance().project}/job/{each.rpartition('/')[2]}"
+        raise NotBuiltYetError(message, hint=f"bring it here first: swcli job copy {uri} . ({here})")
+    return app.instance().jobs
+
+
+def _is_file(address: str) -> bool:
+    from starwhale.results.compare.files import is_run_file  # rarer than a job
+
+    return is_run_file(address)
 
 
 def submit(app: CliApp, there: Instance, request: RunRequest, executor: str) -> None:
@@ -40,14 +69,20 @@ def submit(app: CliApp, there: Instance, request: RunRequest, executor: str) -> 
     )
 
 
-def show_list(app: CliApp, there: Instance, project: str, *, limit: int, removed: bool) -> None:
-    """List jobs, the newest first."""
+def show_list(
+    app: CliApp, there: Instance, project: str, *, page: int, size: int, removed: bool, fullname: bool
+) -> None:
+    """List jobs of one page, from 1, the newest first."""
     name = "" if not project else project.rpartition("/project/")[2] or project
-    rows = there.server_jobs.list(name, limit=limit, removed=removed)
+    found = there.server_jobs.list(name, limit=size * page + 1, removed=removed)
+    rows = found[size * (page - 1) : size * page]
 
     def render(console: Console) -> None:
         columns = [Column(title=title, kind=Kind.WHOLE if title in {"id", "status"} else Kind.TEXT) for title in _SHOWN]
-        render_table(console, columns, [_cells(each) for each in rows])
+        whole = [{**_cells(each), "id": each["id"]} for each in rows]
+        render_table(console, columns, whole if fullname else [_cells(each) for each in rows])
+        if len(found) > size * page:
+            console.print(f"there are more: --page {page + 1}", markup=False)
 
     app.emit([{"job": each} for each in rows], render)
 
@@ -77,7 +112,7 @@ def show_info(app: CliApp, there: Instance, job: str) -> None:
             interval = f"   95 % interval {low_high[0]:.4f} to {low_high[1]:.4f}" if low_high else ""
             console.print(f"{name:>9}  {value}{interval}", markup=False, highlight=False)
         for each in found["steps"]:
-            done = f": {each['done']:,} of {each['rows']:,} rows" if each.get("rows") else ""
+            done = "" if each["total"] is None else f": {each['done']:,} of {each['total']:,} rows"
             console.print(f"     step  {each['name']}  {each['status']}{done}", markup=False, highlight=False)
 
     app.emit(found, render)

@@ -31,6 +31,8 @@ ONLINE = "online"
 """Stands where a job of what was tried online has its executor, as the kind of its step does: its rows came from people and programs."""
 THREADS = frozenset({THREAD, CALLER})
 """Executors whose tasks share a process."""
+OF_AN_IMAGE = frozenset({CONTAINER, KUBERNETES})
+"""Executors whose tasks are containers, made of an image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starwhale.domain.job import CONTAINER, HandlerRecord, Job, ResumeChanges, RunRequest, Step
+from starwhale.domain.job import OF_AN_IMAGE, HandlerRecord, Job, ResumeChanges, RunRequest, Step
 from starwhale.domain.status import Status
 from starwhale.domain.usage import TASKS
 from starwhale.errors import StatusError, UsageError
@@ -124,7 +124,7 @@ def changed_request(request: RunRequest, changes: ResumeChanges) -> RunRequest:
 
 def _image_of(request: RunRequest, changes: ResumeChanges) -> str:
     """Return the image of a job that goes on; one that leaves its containers has none."""
-    is_inside = (changes.executor or request.executor) == CONTAINER
+    is_inside = (changes.executor or request.executor) in OF_AN_IMAGE
     return changes.image or (request.image if is_inside else "")
 
 

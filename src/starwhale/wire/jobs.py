@@ -273,8 +273,12 @@ class JobSubmission:
     """A name by which the job can be addressed."""
     executor: str = ""
     """Where tasks run; empty for what the server is set to."""
+    image: str = ""
+    """Image of their containers, for executors that run some; empty for the one that the runtime names, or the server is set to."""
     replicas: int | None = None
     """Tasks that share the rows; null leaves it to the handlers."""
+    fits_replicas: bool = False
+    """Whether there are as many tasks as fit the machine that runs them, instead."""
     concurrency: int | None = None
     """Calls of an async predict that each task has in flight; null leaves it to the handlers."""
     dataset_head: int = 0
@@ -329,8 +333,8 @@ class JobSubmission:
 
 
 _SAME = (
-    "handler", "job_id", "name", "replicas", "concurrency", "dataset_head", "limit", "max_errors", "time_limit_s", "seed",
-    "forbids_packaged_runtime",
+    "handler", "job_id", "name", "image", "replicas", "fits_replicas", "concurrency", "dataset_head", "limit", "max_errors", "time_limit_s",
+    "seed", "forbids_packaged_runtime",
 )  # fmt: skip
 """Fields of a submission that a request has under the same name."""
 

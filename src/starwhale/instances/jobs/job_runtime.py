@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from starwhale.domain.job import CALLER, CONTAINER, KUBERNETES
+from starwhale.domain.job import CALLER, CONTAINER, OF_AN_IMAGE
 from starwhale.errors import UsageError
 from starwhale.instances.runtime_choice import choose_runtime
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from starwhale.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
-
-_WITH_IMAGES = frozenset({CONTAINER, KUBERNETES})
 
 
 def enter_runtime(
@@ -47,12 +45,10 @@ def enter_runtime(
     from starwhale.instances.environments import restore
 
     options = options or RunOptions()
-    if request.image and request.executor not in _WITH_IMAGES:
-        message = f"--image {request.image} is for containers, and this job runs with --executor {request.executor}"
-        raise UsageError(message, hint="add --in-container, or leave --image out")
+    check_image(request)
     options = dataclasses.replace(options, find_server=options.find_server or (lambda: _find_server(stores)))
     found = find_runtime(stores, settings, request, is_settled=is_begun or bool(request.reproduces))
-    if request.executor in _WITH_IMAGES:
+    if request.executor in OF_AN_IMAGE:
         from starwhale.instances.jobs.job_container import enter_cluster, enter_container
 
         enter = enter_container if request.executor == CONTAINER else enter_cluster
@@ -76,6 +72,17 @@ def enter_runtime(
     return pinned, dataclasses.replace(
         options, python=made.python, environment=made.variables, record=record, hold=made.hold
     )
+
+
+def check_image(request: RunRequest) -> None:
+    """Refuse an image that nothing would be made of.
+
+    Raises:
+        UsageError: The job names one, and runs in no containers.
+    """
+    if request.image and request.executor not in OF_AN_IMAGE:
+        message = f"--image {request.image} is for containers, and this job runs with --executor {request.executor}"
+        raise UsageError(message, hint="add --in-container, or leave --image out")
 
 
 def _find_server(stores: Stores) -> ServerPlace | None:
@@ -102,7 +109,7 @@ def find_runtime(stores: Stores, settings: Settings, request: RunRequest, *, is_
     versions = stores.catalog.versions
     if request.runtime_version or is_settled:
         return versions.get(request.runtime_version) if request.runtime_version else None
-    is_inside = request.executor in _WITH_IMAGES  # the environment that the shell has activated is outside
+    is_inside = request.executor in OF_AN_IMAGE  # the environment that the shell has activated is outside
     if (request.runtime_uri or not is_inside) and (
         found := choose_runtime(stores, settings, request.runtime_uri, project=request.project)
     ) is not None:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from starwhale.domain.object_uri import is_object_uri
 from starwhale.domain.status import Status, is_active
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri, parse_uri
-from starwhale.errors import JobTimeoutError, UsageError
+from starwhale.errors import JobTimeoutError
+from starwhale.instances.jobs.job_runtime import check_image
+from starwhale.instances.jobs.submit import check_submission
 from starwhale.storage.catalog.catalog import new_id
 
 if TYPE_CHECKING:
@@ -164,8 +166,9 @@ def submit_there(
         NotFoundError: Something of it is neither here nor there.
         UsageError: It can only run on this machine.
     """
-    if request.is_debug:
-        raise UsageError("a debug run needs your terminal", hint="run it on this machine: leave --run-project out")
+    check_submission(request)
+    if executor:  # else the server says where
+        check_image(dataclasses.replace(request, executor=executor))
     project = (
         parse_project_uri(request.project, instances=there.stores.names).project if request.project else there.project
     )

@@ -68,13 +68,24 @@ def submit_job(stores: Stores, settings: Settings, request: RunRequest) -> JobRe
 
 def _check(request: RunRequest) -> None:
     from starwhale.execution.executors import check_executor
+    from starwhale.instances.jobs.job_runtime import check_image
 
     check_executor(request.executor)
+    check_image(request)
     if not request.model_uri:
         message = "a server runs packaged models, and this names none"
         raise UsageError(
             message, hint="swcli model run --run-project builds one of a work directory, and copies it first"
         )
+    check_submission(request)
+
+
+def check_submission(request: RunRequest) -> None:
+    """Refuse what only this machine can do; asked before anything is built or sent, and again where it arrives.
+
+    Raises:
+        UsageError: It needs a terminal, functions of this process, or is no whole job.
+    """
     if request.executor == CALLER or request.is_debug:
         message = "a debug run needs your terminal" if request.is_debug else "a server has no functions of your process"
         raise UsageError(message, hint="run it on this machine: leave --run-project out")
