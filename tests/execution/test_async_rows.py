@@ -22,6 +22,7 @@ from starwhale.execution.tasks import async_rows
 from starwhale.execution.tasks.task_entry import run_task
 from starwhale.handlers.decorators import predict
 from starwhale.handlers.discover import discover
+from starwhale.storage.part import RangeLease
 from starwhale.storage.protocols import TableQuery
 from starwhale.storage.stores import StoresRef, open_stores
 from starwhale.storage.task_side import JobSide, LocalTaskStores
@@ -62,11 +63,15 @@ class Place:
     def step(self) -> Step:
         return self.job.steps[0]
 
-    def run(self, should_stop: Callable[[], bool] = lambda: False) -> TaskUpdate:
+    def run(
+        self,
+        should_stop: Callable[[], bool] = lambda: False,
+        make_stores: Callable[[Task, JobSide], LocalTaskStores] = LocalTaskStores,
+    ) -> TaskUpdate:
         """Run one attempt of the task in this thread, and give back what it has not done."""
         self.attempt += 1
         task: Task = plan_tasks(self.job, self.step, {0: self.attempt})[0]
-        stores = LocalTaskStores(task, self.side)
+        stores = make_stores(task, self.side)
         update = run_task(task, stores, should_stop=should_stop, output=self.log)
         self.side.stores.catalog.ledger.release_holder(self.job.id, stores.holder)
         return update
@@ -195,17 +200,16 @@ def test_no_more_rows_are_leased_than_memory_is_meant_to_hold(tmp_path: Path, mo
     """
     with place(tmp_path, code, rows=500) as job:
         seen: list[int] = []
-        run_of = LocalTaskStores.next_range
 
-        def counting(self: LocalTaskStores, *args: Any, **kwargs: Any) -> Any:
-            lease = run_of(self, *args, **kwargs)
-            seen.append(sum(each.stop - each.start for each in self.held[""]))
-            if lease is not None and lease.start > 300:
-                job.module.state["go"] = True
-            return lease
+        class Counting(LocalTaskStores):
+            def next_range(self, *args: Any, **kwargs: Any) -> RangeLease | None:
+                lease = super().next_range(*args, **kwargs)
+                seen.append(sum(each.stop - each.start for each in self.held[""]))
+                if lease is not None and lease.start > 300:
+                    job.module.state["go"] = True
+                return lease
 
-        monkeypatch.setattr(LocalTaskStores, "next_range", counting)
-        assert job.run().status is Status.SUCCESS
+        assert job.run(make_stores=Counting).status is Status.SUCCESS
         assert job.outputs() == list(range(500))
         assert max(seen) <= async_rows.MOST_OPEN * 8
 
@@ -308,9 +312,13 @@ def test_rows_that_fail_are_recorded_with_their_place(tmp_path: Path) -> None:
         assert job.done() == 12
 
 
-def test_a_busy_service_is_waited_out_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_service_is_waited_out_by_all(tmp_path: Path) -> None:
     notes: list[str] = []
-    monkeypatch.setattr(LocalTaskStores, "note", lambda _self, text: notes.append(text))
+
+    class Noting(LocalTaskStores):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
     code = """
     import time
 
@@ -325,7 +333,7 @@ def test_a_busy_service_is_waited_out_by_all(tmp_path: Path, monkeypatch: pytest
         return number
     """
     with place(tmp_path, code, rows=60) as job:
-        assert job.run().status is Status.SUCCESS
+        assert job.run(make_stores=Noting).status is Status.SUCCESS
         assert job.outputs() == list(range(60))
         tries = [row.get("tries") for row in job.rows()]
         assert tries == [None] * 8 + [6] + [None] * 51, "waits for a busy service do not count as retries"

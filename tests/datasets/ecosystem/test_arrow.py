@@ -12,8 +12,7 @@ import pytest
 from tests.datasets.ecosystem.conftest import everything, png
 
 from starwhale.api.dataset import Dataset
-from starwhale.datasets.ecosystem import arrow
-from starwhale.datasets.ecosystem.arrow import arrow_rows
+from starwhale.datasets.ecosystem.arrow import BatchLimits, arrow_rows
 from starwhale.datasets.ecosystem.json_text import json_text
 from starwhale.datasets.ecosystem.layout import arrow_type
 from starwhale.errors import CorruptedError, FieldNameError, UnsupportedValueError, UsageError
@@ -122,18 +121,15 @@ def test_patched_deleted_and_uncommitted_rows_are_seen(instance: Instance, made:
     ds.abort()
 
 
-def test_batches_are_bounded_by_rows_and_by_the_content_that_they_read(
-    made: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batches_are_bounded_by_rows_and_by_the_content_that_they_read(made: Made) -> None:
     ds = made([{"x": k, "blob": Binary(bytes([k]) * 10_000)} for k in range(20)])
-    monkeypatch.setattr(arrow, "BATCH_BYTES", 35_000)
-    rows = arrow_rows(ds._view())
+    rows = arrow_rows(ds._view(), limits=BatchLimits(content_bytes=35_000))
     assert [batch.num_rows for batch in rows.batches()] == [3] * 6 + [2]
-    assert [value[0] for value in ds.to_arrow()["blob"].to_pylist()] == list(range(20))
-    monkeypatch.setattr(arrow, "BATCH_ROWS", 8)
-    monkeypatch.setattr(arrow, "SHORT_ROWS", 8)
-    assert [batch.num_rows for batch in arrow_rows(ds._view(), ["x"]).batches()] == [8, 8, 4]
-    assert [batch["x"].to_pylist() for batch in arrow_rows(ds._view(), ["x"]).batches(5, 7)] == [[5, 6]]
+    assert [value[0] for value in rows.table()["blob"].to_pylist()] == list(range(20))
+    for names, few in ((["x"], BatchLimits(short_rows=8)), (["x", "blob"], BatchLimits(rows=8))):
+        rows = arrow_rows(ds._view(), names, limits=few)
+        assert [batch.num_rows for batch in rows.batches()] == [8, 8, 4]
+        assert [batch["x"].to_pylist() for batch in rows.batches(5, 7)] == [[5, 6]]
 
 
 def test_labels_are_read_without_the_content_beside_them(made: Made, tmp_path: Path) -> None:

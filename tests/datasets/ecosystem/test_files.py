@@ -11,7 +11,8 @@ import pytest
 from pyarrow import parquet as pq
 from tests.datasets.ecosystem.conftest import everything
 
-from starwhale.datasets.ecosystem import arrow, files
+from starwhale.datasets.ecosystem.arrow import BatchLimits
+from starwhale.datasets.ecosystem.files import to_parquet
 from starwhale.datasets.importers.parquet_files import read_parquet
 from starwhale.errors import CorruptedError, NotFoundError, UnsupportedValueError, UsageError
 from starwhale.media import Binary, BoundingBox
@@ -29,13 +30,10 @@ def test_parquet_holds_what_the_arrow_table_holds(made: Made, tmp_path: Path) ->
     assert pq.read_table(tmp_path / "two.parquet").column_names == ["text", "count"]
 
 
-def test_parquet_is_written_in_row_groups_of_bounded_size(
-    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parquet_is_written_in_row_groups_of_bounded_size(made: Made, tmp_path: Path) -> None:
     ds = made([{"x": k, "blob": Binary(bytes(5000))} for k in range(20)])
-    monkeypatch.setattr(arrow, "BATCH_ROWS", 4)
-    monkeypatch.setattr(files, "GROUP_BYTES", 50_000)
-    read = pq.ParquetFile(ds.to_parquet(tmp_path / "x.parquet"))
+    few = BatchLimits(rows=4)
+    read = pq.ParquetFile(to_parquet(ds._view(), tmp_path / "x.parquet", limits=few, group_bytes=50_000))
     assert [read.metadata.row_group(k).num_rows for k in range(read.metadata.num_row_groups)] == [8, 8, 4]
     assert read.read()["x"].to_pylist() == list(range(20))
 

@@ -15,7 +15,8 @@ import pytest
 from tests.datasets.ecosystem.conftest import answer_sum, everything, png
 
 from starwhale.api.dataset import Dataset
-from starwhale.datasets.ecosystem import arrow
+from starwhale.datasets.ecosystem.arrow import BatchLimits
+from starwhale.datasets.ecosystem.polars_frame import to_polars
 from starwhale.errors import CorruptedError, MissingDependencyError, NothingToCommitError, UsageError
 from starwhale.instances import Instance
 from starwhale.media import Binary, BoundingBox, Image
@@ -150,13 +151,10 @@ def test_polars_has_every_kind(made: Made) -> None:
 
 
 @pytest.mark.needs_polars
-def test_a_lazy_frame_reads_only_what_a_query_needs(
-    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lazy_frame_reads_only_what_a_query_needs(made: Made, tmp_path: Path) -> None:
     import polars as pl
 
-    monkeypatch.setattr(arrow, "BATCH_ROWS", 4)
-    lazy = made(_labelled()).to_polars(lazy=True)
+    lazy = to_polars(made(_labelled())._rows_ref(), lazy=True, limits=BatchLimits(rows=4))
     _break_packs(tmp_path / "root")
     counts = lazy.group_by("label").agg(pl.len()).sort("label").collect()
     assert counts.to_dict(as_series=False) == {"label": [0, 1], "len": [5, 5]}

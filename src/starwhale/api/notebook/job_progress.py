@@ -28,14 +28,17 @@ def is_watched(stream: TextIO) -> bool:
 class ProgressLine:
     """Shows the steps of a running job while it is entered: in a notebook, or as a line that is written over."""
 
-    def __init__(self, *, is_wanted: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, is_wanted: bool, clock: Callable[[], float] = time.monotonic, stream: TextIO | None = None
+    ) -> None:
         """Look where to write.
 
         Args:
             is_wanted: Whether the user's settings allow it.
             clock: Seconds, between two lines.
+            stream: Where to write; None for stderr, as it is now.
         """
-        self._stream = sys.stderr  # before tasks redirect it to their logs
+        self._stream = stream or sys.stderr  # before tasks redirect it to their logs
         self._is_shown = is_wanted and is_watched(self._stream)
         self._clock = clock
         self._drawn_at = 0.0

@@ -14,14 +14,20 @@ from starwhale.errors import FieldNameError, UsageError, nearest
 from starwhale.storage.columns.encode import KEY_COLUMN, KIND, escape_name, kind_of
 from starwhale.storage.protocols import DatasetReader
 
-BATCH_ROWS = 16_384
-"""Rows of a batch, at most."""
-SHORT_ROWS = 131_072
-"""The same of numbers and truth values alone."""
-BATCH_BYTES = 16 << 20
-"""Bytes of content that a batch reads from packs, about; one larger value is a batch of its own."""
 INDEX_NAMES = ("index", "__index__")
 """Names of the column of keys: the second where a feature has the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLimits:
+    """How large a batch may be."""
+
+    rows: int = 16_384
+    """Rows, at most."""
+    short_rows: int = 131_072
+    """The same of numbers and truth values alone."""
+    content_bytes: int = 16 << 20
+    """Bytes of content that it reads from packs, about; one larger value is a batch of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ class ArrowRows:
     """Name of the column of keys; empty where the keys are left out."""
     key_type: Any
     """Arrow type of the keys."""
+    limits: BatchLimits = BatchLimits()
+    """How large its batches may be."""
 
     @property
     def schema(self) -> Any:
@@ -55,11 +63,12 @@ class ArrowRows:
         """
         schema = self.schema
         stop = self.reader.row_count if stop is None else min(stop, self.reader.row_count)
-        step = SHORT_ROWS if all(kind in {"bool", "int", "float"} for kind in self.kinds.values()) else BATCH_ROWS
+        is_short = all(kind in {"bool", "int", "float"} for kind in self.kinds.values())
+        step = self.limits.short_rows if is_short else self.limits.rows
         for first in range(start, stop, step):
             with_keys = bool(self.index_name)
             stored = self.reader.read_arrow(first, min(first + step, stop), list(self.kinds), with_keys=with_keys)
-            for piece in _cut_by_size(stored):
+            for piece in _cut_by_size(stored, self.limits.content_bytes):
                 yield self._convert(piece, schema)
 
     def table(self) -> Any:
@@ -76,13 +85,20 @@ class ArrowRows:
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def arrow_rows(reader: DatasetReader, columns: Sequence[str] | None = None, *, drop_index: bool = False) -> ArrowRows:
+def arrow_rows(
+    reader: DatasetReader,
+    columns: Sequence[str] | None = None,
+    *,
+    drop_index: bool = False,
+    limits: BatchLimits | None = None,
+) -> ArrowRows:
     """Choose what is handed out of a version.
 
     Args:
         reader: The version.
         columns: Features to hand out, in any case, in this order; None for all.
         drop_index: Leave the keys out.
+        limits: How large batches may be; None for the usual size.
 
     Raises:
         UsageError: There is no such feature; the nearest names are said.
@@ -94,7 +110,7 @@ def arrow_rows(reader: DatasetReader, columns: Sequence[str] | None = None, *, d
     if not names and not drop_index:
         message = f"the features {INDEX_NAMES[0]!r} and {INDEX_NAMES[1]!r} leave no name for the column of keys"
         raise FieldNameError(message, hint="leave the keys out with drop_index=True")
-    return ArrowRows(reader, kinds, names[0] if names else "", _key_type(reader))
+    return ArrowRows(reader, kinds, names[0] if names else "", _key_type(reader), limits or BatchLimits())
 
 
 def choose_columns(reader: DatasetReader, columns: Sequence[str] | None) -> dict[str, str]:
@@ -144,7 +160,7 @@ def _as_type(array: Any, arrow_type: Any) -> Any:
     return array if array.type == arrow_type else array.cast(arrow_type)
 
 
-def _cut_by_size(stored: Any) -> Iterator[Any]:
+def _cut_by_size(stored: Any, content_bytes: int) -> Iterator[Any]:
     """Cut a batch where the content that its rows refer to becomes too much for one."""
     columns = [content_sizes(stored.column(position), kind_of(field)) for position, field in enumerate(stored.schema)]
     if all(sizes is None for sizes in columns):
@@ -156,7 +172,7 @@ def _cut_by_size(stored: Any) -> Iterator[Any]:
             totals = [total + (size or 0) for total, size in zip(totals, sizes.to_pylist(), strict=True)]
     start, held = 0, 0
     for row, size in enumerate(totals):
-        if held and held + size > BATCH_BYTES:
+        if held and held + size > content_bytes:
             yield stored.slice(start, row - start)
             start, held = row, 0
         held += size

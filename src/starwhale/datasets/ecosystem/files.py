@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet as pq
 
-from starwhale.datasets.ecosystem.arrow import ArrowRows, arrow_rows
+from starwhale.datasets.ecosystem.arrow import ArrowRows, BatchLimits, arrow_rows
 from starwhale.datasets.ecosystem.json_text import json_text
 from starwhale.datasets.ecosystem.layout import holds_bytes, media_class
 from starwhale.errors import NotFoundError, UnsupportedValueError, UsageError
@@ -33,6 +33,8 @@ def to_parquet(
     columns: Sequence[str] | None = None,
     *,
     drop_index: bool = False,
+    limits: BatchLimits | None = None,
+    group_bytes: int = GROUP_BYTES,
 ) -> Path:
     """Write a version as one Parquet file with page checksums, and return its path.
 
@@ -41,16 +43,18 @@ def to_parquet(
         path: File to write; one that is there is replaced once the new one is whole.
         columns: Features to write; None for all.
         drop_index: Leave the keys out.
+        limits: How much is read at a time; None for as much as everywhere.
+        group_bytes: Bytes of a row group in memory, about.
 
     Raises:
         UsageError: There is no such feature, or the path is a folder.
         NotFoundError: The folder of the path is not there.
         NoSpaceError: The disk is full; what was at the path is untouched.
     """
-    rows = arrow_rows(reader, columns, drop_index=drop_index)
+    rows = arrow_rows(reader, columns, drop_index=drop_index, limits=limits)
     _check_any_column(rows)
     with _beside(path) as out, pq.ParquetWriter(out, rows.schema, compression="zstd", write_page_checksum=True) as file:
-        for group in _groups(rows):
+        for group in _groups(rows, group_bytes):
             file.write_table(group, row_group_size=max(1, group.num_rows))
     return Path(path)
 
@@ -122,12 +126,12 @@ def _as_text(array: Any) -> Any:
     return pa.array([None if value is None else json_text(value) for value in array.to_pylist()], pa.string())
 
 
-def _groups(rows: ArrowRows) -> Iterator[Any]:
+def _groups(rows: ArrowRows, group_bytes: int) -> Iterator[Any]:
     """Gather batches to row groups."""
     gathered: list[Any] = []
     count = size = 0
     for batch in rows.batches():
-        if gathered and (count + batch.num_rows > GROUP_ROWS or size + batch.nbytes > GROUP_BYTES):
+        if gathered and (count + batch.num_rows > GROUP_ROWS or size + batch.nbytes > group_bytes):
             yield pa.Table.from_batches(gathered)
             gathered, count, size = [], 0, 0
         gathered.append(batch)

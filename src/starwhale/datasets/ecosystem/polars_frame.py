@@ -9,13 +9,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from starwhale.datasets.ecosystem.arrow import arrow_rows, to_arrow
+from starwhale.datasets.ecosystem.arrow import BatchLimits, arrow_rows, to_arrow
 from starwhale.datasets.reference import RowsRef
 from starwhale.errors import MissingDependencyError
 
 
 def to_polars(
-    ref: RowsRef, columns: Sequence[str] | None = None, *, drop_index: bool = False, lazy: bool = False
+    ref: RowsRef,
+    columns: Sequence[str] | None = None,
+    *,
+    drop_index: bool = False,
+    lazy: bool = False,
+    limits: BatchLimits | None = None,
 ) -> Any:
     """Return a version, or some features of it, as a `polars.DataFrame`.
 
@@ -24,6 +29,7 @@ def to_polars(
         columns: Features to read; None for all.
         drop_index: Leave the keys out.
         lazy: Return a `polars.LazyFrame` that reads the columns that a query needs, batch by batch.
+        limits: How large the batches of a lazy one may be; None for the usual size.
 
     Raises:
         MissingDependencyError: Polars is not installed.
@@ -34,10 +40,10 @@ def to_polars(
         raise MissingDependencyError("polars", purpose="Dataset.to_polars()") from error
     if not lazy:
         return pl.from_arrow(to_arrow(ref.open(), columns, drop_index=drop_index))
-    return _scan(ref, columns, drop_index=drop_index, pl=pl)
+    return _scan(ref, columns, drop_index=drop_index, limits=limits, pl=pl)
 
 
-def _scan(ref: RowsRef, columns: Sequence[str] | None, *, drop_index: bool, pl: Any) -> Any:
+def _scan(ref: RowsRef, columns: Sequence[str] | None, *, drop_index: bool, limits: BatchLimits | None, pl: Any) -> Any:
     from polars.io.plugins import register_io_source
 
     whole = arrow_rows(ref.open(), columns, drop_index=drop_index)
@@ -49,7 +55,7 @@ def _scan(ref: RowsRef, columns: Sequence[str] | None, *, drop_index: bool, pl: 
         del batch_size  # a wish; ours are bounded by their content too
         wanted = list(schema) if with_columns is None else with_columns
         features = [name for name in wanted if name != whole.index_name]
-        rows = arrow_rows(ref.open(), features, drop_index=whole.index_name not in wanted)
+        rows = arrow_rows(ref.open(), features, drop_index=whole.index_name not in wanted, limits=limits)
         stop = rows.reader.row_count if n_rows is None else min(n_rows, rows.reader.row_count)
         for batch in rows.batches(stop=stop):
             frame: Any = pl.from_arrow(pa.Table.from_batches([batch])).select(wanted)
