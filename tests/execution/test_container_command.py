@@ -13,7 +13,7 @@ import pytest
 from starwhale.errors import ContainerError, UsageError
 from starwhale.execution.contained import was_out_of_memory
 from starwhale.execution.executors import ExecutorOptions, open_executor
-from starwhale.execution.executors.container import NOBODY, Place, run_command
+from starwhale.execution.executors.container import NOBODY, ContainerPlace, run_command
 from starwhale.execution.executors.container_engine import Engine, find_engine
 from starwhale.execution.executors.protocol import Served
 from starwhale.settings import ContainerSettings, read_settings
@@ -23,7 +23,7 @@ DOCKER = Engine(program="/usr/bin/docker", is_podman=False, is_rootless=False)
 
 
 def command(
-    engine: Engine, place: Place | None = None, *, workdir: str = "/opt", **settings: Any
+    engine: Engine, place: ContainerPlace | None = None, *, workdir: str = "/opt", **settings: Any
 ) -> str:  # Any: fields of the settings
     """Return the command as one line."""
 
@@ -37,7 +37,9 @@ def command(
         container=ContainerSettings(**settings),
         job_id="job1",
     )
-    found = run_command(engine, options, place or Place(), name="box", shared=Path("/shared"), log=Path("/logs/0.txt"))
+    found = run_command(
+        engine, options, place or ContainerPlace(), name="box", shared=Path("/shared"), log=Path("/logs/0.txt")
+    )
     return " ".join(found)
 
 
@@ -60,24 +62,26 @@ def test_nothing_is_left_and_nothing_may_be_gained() -> None:
 
 
 def test_limits_are_told_and_swap_does_not_stand_in_for_memory() -> None:
-    assert "--memory 1048576 --memory-swap 1048576" in command(DOCKER, Place(memory_bytes=2**20))
-    assert "--cpus 0.5" in command(PODMAN, Place(cpu=0.5))
-    assert "--cpus" not in command(PODMAN, Place(cpu=4096)), "engines refuse more than there is"
+    assert "--memory 1048576 --memory-swap 1048576" in command(DOCKER, ContainerPlace(memory_bytes=2**20))
+    assert "--cpus 0.5" in command(PODMAN, ContainerPlace(cpu=0.5))
+    assert "--cpus" not in command(PODMAN, ContainerPlace(cpu=4096)), "engines refuse more than there is"
 
 
 def test_accelerators_are_given_by_each_engines_own_means() -> None:
-    uuids = Place(accelerators=("GPU-1a", "GPU-2b"))
+    uuids = ContainerPlace(accelerators=("GPU-1a", "GPU-2b"))
     told = command(PODMAN, uuids)
     assert "--device nvidia.com/gpu=GPU-1a --device nvidia.com/gpu=GPU-2b" in told
     assert "CUDA_VISIBLE_DEVICES=GPU-1a,GPU-2b" in told
-    assert '--gpus "device=1,3"' in command(DOCKER, Place(accelerators=("1", "3")))
-    assert "CUDA_VISIBLE_DEVICES=0,1" in command(DOCKER, Place(accelerators=("1", "3"))), "inside they count from 0"
+    assert '--gpus "device=1,3"' in command(DOCKER, ContainerPlace(accelerators=("1", "3")))
+    assert "CUDA_VISIBLE_DEVICES=0,1" in command(DOCKER, ContainerPlace(accelerators=("1", "3"))), (
+        "inside they count from 0"
+    )
     assert "CUDA" not in command(PODMAN)
 
 
 def test_values_of_variables_do_not_stand_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "secret")
-    told = command(DOCKER, Place(variables=("ABSENT", "TOKEN")))
+    told = command(DOCKER, ContainerPlace(variables=("ABSENT", "TOKEN")))
     assert "--env TOKEN" in told
     assert "secret" not in told
     assert "ABSENT" not in told

@@ -22,7 +22,8 @@ from starwhale.execution.executors import Executor, ExecutorOptions, open_execut
 from starwhale.execution.executors.kubernetes_manifests import DRIVER_LABEL, attempt_name
 from starwhale.execution.executors.kubernetes_pods import CLUSTER, KubernetesExecutor
 from starwhale.execution.network.desk import TaskDesk
-from starwhale.execution.network.launch import Launch, ServerPlace
+from starwhale.execution.network.launch import ServerPlace
+from starwhale.execution.network.spec import WorkerSpec
 from starwhale.settings import KubernetesSettings
 from starwhale.storage.stores import Stores
 from starwhale.testing.executors import ExecutorContract, ExecutorPlace, Workplace
@@ -35,7 +36,7 @@ class _HereExecutor(KubernetesExecutor):
 
     silence_look_s = 0.1
 
-    def _launch(self, task: Task) -> Launch:
+    def _launch(self, task: Task) -> WorkerSpec:
         return self._remote.launch(task, workdir=self._options.workdir)
 
 

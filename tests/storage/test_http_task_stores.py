@@ -23,8 +23,8 @@ from starwhale.execution.network.desk import TaskDesk, token_digest
 from starwhale.settings import VERSION
 from starwhale.storage.carriers.carried import CarriedTaskStores
 from starwhale.storage.carriers.frames import FRAMES_TYPE, error_to_json, from_bytes, to_pieces
-from starwhale.storage.carriers.http import PROTOCOL_HEADER, TASK_PROTOCOL, HttpClient, Patience, TaskAddress
-from starwhale.storage.catalog.task_access import Access
+from starwhale.storage.carriers.http import PROTOCOL_HEADER, TASK_PROTOCOL, CarrierPatience, HttpClient, TaskAddress
+from starwhale.storage.catalog.task_access import AttemptAccess
 from starwhale.storage.part import Form, PartDraft, RangeLease, TableDraft
 from starwhale.storage.task_codec import WorkerCodec
 from starwhale.storage.task_contract import TaskStores
@@ -34,13 +34,13 @@ from starwhale.testing.task_stores import Carried, Connect, TaskStoresContract, 
 LEASE_S = 60.0
 ASK = {"draft": None, "queue": "", "wanted": 0}
 """What a task asks for that has done nothing yet."""
-IMPATIENT = Patience(answer_s=10, total_s=0.5, first_s=0.01)
+IMPATIENT = CarrierPatience(answer_s=10, total_s=0.5, first_s=0.01)
 
 
 def admit(side: JobSide, task: Task, *, lease_s: float = LEASE_S) -> str:
     """Give the right to act for an attempt; returns the token."""
     token = f"token of {task.id}#{task.attempt}"
-    access = Access(job_id=task.job_id, task_id=task.id, attempt=task.attempt, tasks=task.total, lease_s=lease_s)
+    access = AttemptAccess(job_id=task.job_id, task_id=task.id, attempt=task.attempt, tasks=task.total, lease_s=lease_s)
     side.stores.catalog.access.grant(access, token_digest(token))
     return token
 
@@ -277,7 +277,7 @@ def test_what_the_stores_raise_is_raised_at_once_whatever_its_status() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = TaskAddress(server=f"http://127.0.0.1:{server.server_port}", token="t", task_id="j/0/0", attempt=1)
-        client = HttpClient(address, WorkerCodec("msgpack"), patience=Patience(total_s=60, first_s=0.01))
+        client = HttpClient(address, WorkerCodec("msgpack"), patience=CarrierPatience(total_s=60, first_s=0.01))
         error = error_of(lambda: client.call("table_names", client.key, {}))
         client.close()
         server.shutdown()

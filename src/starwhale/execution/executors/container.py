@@ -60,7 +60,7 @@ _UUIDS = ("GPU-", "MIG-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ContainerPlace:
     """What is fixed when a container is started; tasks with an equal one may use it one after another."""
 
     accelerators: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class Place:
     """Names of environment variables that are passed on."""
 
     @classmethod
-    def of(cls, task: Task, accelerators: Sequence[str]) -> Place:
+    def of(cls, task: Task, accelerators: Sequence[str]) -> ContainerPlace:
         """Return what a task needs, from the limits in its resources and the variables that its handler and model declare."""
         limits: Mapping[str, float] = {each["type"]: float(each["limit"]) for each in task.step.record.resources}
         return cls(
@@ -105,7 +105,7 @@ class ContainerExecutor(LocalWorkers):
         return self._last.why_not_started() if isinstance(self._last, ContainerWorker) else None
 
     def _worker_for(self, task: Task, grant: Grant) -> WorkerProcess:
-        place = Place.of(task, [self.machine.accelerators[each].id for each in grant.accelerators or ()])
+        place = ContainerPlace.of(task, [self.machine.accelerators[each].id for each in grant.accelerators or ()])
         for worker in self._idle():
             if isinstance(worker, ContainerWorker) and worker.place == place:
                 return worker
@@ -116,9 +116,9 @@ class ContainerExecutor(LocalWorkers):
 
     def _start(self, accelerators: Positions | None = None) -> WorkerProcess:
         """Start the container in which modules are looked at, before anybody knows what tasks will ask for."""
-        return self._begin(Place(variables=tuple(sorted(self._options.variables))), accelerators)
+        return self._begin(ContainerPlace(variables=tuple(sorted(self._options.variables))), accelerators)
 
-    def _begin(self, place: Place, accelerators: Positions | None) -> WorkerProcess:
+    def _begin(self, place: ContainerPlace, accelerators: Positions | None) -> WorkerProcess:
         engine = self._find_engine()
         worker = ContainerWorker(self._options, self._events, number=self._started, engine=engine, place=place)
         return self._add(worker, accelerators)
@@ -137,7 +137,9 @@ class ContainerExecutor(LocalWorkers):
 class ContainerWorker(WorkerProcess):
     """A worker in a container: the process that is watched is the engine's, which ends as the container does."""
 
-    def __init__(self, options: ExecutorOptions, events: Events, *, number: int, engine: Engine, place: Place) -> None:
+    def __init__(
+        self, options: ExecutorOptions, events: Events, *, number: int, engine: Engine, place: ContainerPlace
+    ) -> None:
         self.place = place
         """What it was started with."""
         self._engine = engine
@@ -263,7 +265,7 @@ class ContainerWorker(WorkerProcess):
 
 
 def run_command(
-    engine: Engine, options: ExecutorOptions, place: Place, *, name: str, shared: Path, log: Path
+    engine: Engine, options: ExecutorOptions, place: ContainerPlace, *, name: str, shared: Path, log: Path
 ) -> list[str]:
     """Return the command that runs a worker in a container.
 
@@ -343,4 +345,4 @@ def _listen(folder: Path) -> socket.socket:
     return listener
 
 
-__all__ = ["ContainerExecutor", "ContainerWorker", "Place", "run_command"]
+__all__ = ["ContainerExecutor", "ContainerPlace", "ContainerWorker", "run_command"]

@@ -35,7 +35,8 @@ from starwhale.execution.executors.kubernetes_manifests import (
 )
 from starwhale.execution.executors.kubernetes_status import OF_THE_CLUSTER, PodWord, read_job, read_pod
 from starwhale.execution.executors.protocol import ExecutorOptions
-from starwhale.execution.network.launch import Launch, RemoteTasks
+from starwhale.execution.network.launch import RemoteTasks
+from starwhale.execution.network.spec import WorkerSpec
 from starwhale.execution.tasks.task_output import TAIL_BYTES
 from starwhale.settings import KubernetesSettings
 
@@ -189,15 +190,15 @@ class KubernetesExecutor:
             self._watcher.start()
         attempt = _Attempt(task=task, name=attempt_name(task))
         self._running[attempt.name] = attempt
-        launch = self._launch(task)
+        told = self._launch(task).to_json(with_secrets=True)
         try:
             uid = self._cluster.create_job(make_job(task, self._place))
-            self._cluster.create_secret(make_secret(task, self._place, launch.whole, owner_uid=uid))
+            self._cluster.create_secret(make_secret(task, self._place, told, owner_uid=uid))
         except ExecutionError as error:
             word = PodWord(phase="ended", reason="Refused", message=error.message, hint=error.hint)
             self._finish(attempt, _failed(attempt.task, word, "", has_run=False), deletes=True)
 
-    def _launch(self, task: Task) -> Launch:
+    def _launch(self, task: Task) -> WorkerSpec:
         """Return what the worker of an attempt is told: it fetches the model, and keeps its files in the volume for that."""
         return self._remote.launch(task, cache=CACHE_FOLDER)
 

@@ -166,9 +166,9 @@ class NetworkExecutor:
         output = (options.log_folder / f"worker-{self._started}.txt").open("a+b")
         self._started += 1
         workdir = "" if task.request.model_version else options.workdir
-        launch = self._remote.launch(task, workdir=workdir)
+        spec = self._remote.launch(task, workdir=workdir)
         with tempfile.TemporaryFile() as told:  # no pipe: nobody would wait until it is read
-            told.write(json.dumps(launch.whole).encode())
+            told.write(json.dumps(spec.to_json(with_secrets=True)).encode())
             told.seek(0)
             process = subprocess.Popen(
                 [options.python, "-P", "-m", "starwhale.execution.worker", "--task", "-"],

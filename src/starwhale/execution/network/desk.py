@@ -21,7 +21,7 @@ from starwhale.storage.task_side import JobSide, LocalTaskStores
 
 if TYPE_CHECKING:
     from starwhale.models.listing import Listing
-    from starwhale.storage.catalog.task_access import Access
+    from starwhale.storage.catalog.task_access import AttemptAccess
     from starwhale.storage.stores import Stores
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class TaskDesk:
         self._sides: OrderedDict[str, JobSide] = OrderedDict()
         self._notes: dict[str, int] = {}
 
-    def admit(self, token: str) -> Access:
+    def admit(self, token: str) -> AttemptAccess:
         """Return what a token gives the right to.
 
         Raises:
@@ -56,7 +56,7 @@ class TaskDesk:
             raise LoginError(message, hint="the driver of the job makes a new one for each attempt")
         return found
 
-    def answer(self, access: Access, header: Mapping[str, Any], blobs: list[memoryview]) -> Answer:
+    def answer(self, access: AttemptAccess, header: Mapping[str, Any], blobs: list[memoryview]) -> Answer:
         """Do what a request asks for.
 
         Args:
@@ -80,7 +80,7 @@ class TaskDesk:
             message = f"the request {header.get('op')!r} does not fit: {type(error).__name__}: {error}"
             raise UsageError(message, hint="worker and server may be of different versions") from error
 
-    def _answer(self, access: Access, header: dict[str, Any], blobs: list[memoryview]) -> Answer:
+    def _answer(self, access: AttemptAccess, header: dict[str, Any], blobs: list[memoryview]) -> Answer:
         stores = self._stores_of(access)
         match header["op"]:
             case "renew":
@@ -103,14 +103,14 @@ class TaskDesk:
             case _:
                 return answer_request(stores, header, blobs)
 
-    def _renew(self, access: Access) -> dict[str, Any]:  # Any: a JSON object
+    def _renew(self, access: AttemptAccess) -> dict[str, Any]:  # Any: a JSON object
         """Take note that a worker lives, and put the end of its leases off."""
         catalog = self._stores.catalog
         catalog.access.seen(access.task_id, access.attempt)
         catalog.ledger.renew(access.job_id, attempt_key(access.task_id, access.attempt), access.lease_s)
         return {"stop": access.wants_stop}
 
-    def _end(self, access: Access, update: TaskUpdate) -> None:
+    def _end(self, access: AttemptAccess, update: TaskUpdate) -> None:
         if (update.task_id, update.attempt) != (access.task_id, access.attempt):
             message = f"attempt {update.attempt} of task {update.task_id} is not that of the token"
             raise UsageError(message)
@@ -124,7 +124,7 @@ class TaskDesk:
             self._notes[stores.holder] = number
         stores.note(str(header["text"]))
 
-    def _stores_of(self, access: Access) -> LocalTaskStores:
+    def _stores_of(self, access: AttemptAccess) -> LocalTaskStores:
         holder = attempt_key(access.task_id, access.attempt)
         with self._lock:
             found = self._open.get(holder)
@@ -137,7 +137,7 @@ class TaskDesk:
                 self._notes.pop(gone, None)
             return found
 
-    def _open_stores(self, access: Access) -> LocalTaskStores:
+    def _open_stores(self, access: AttemptAccess) -> LocalTaskStores:
         side = self._side(access.job_id)
         position, index = task_place(access.task_id)
         task = Task(
@@ -162,14 +162,14 @@ class TaskDesk:
             self._sides.popitem(last=False)
         return self._sides[job_id]
 
-    def _files(self, access: Access) -> list[dict[str, Any]]:  # Any: JSON objects
+    def _files(self, access: AttemptAccess) -> list[dict[str, Any]]:  # Any: JSON objects
         """Return what the version of the model consists of that the job runs."""
         return [
             {**each, "kind": each["kind"].value}
             for each in ({name: getattr(entry, name) for name in _ENTRY} for entry in self._listing(access).entries)
         ]
 
-    def _file(self, access: Access, digest: str, offset: int) -> Answer:
+    def _file(self, access: AttemptAccess, digest: str, offset: int) -> Answer:
         """Return a piece of a file of the model, with its SHA-256: not every worker has what verifies the digest."""
         if digest not in {each.digest for each in self._listing(access).files}:
             message = f"the model of job {access.job_id[:12]} has no file {digest[:12]!r}"
@@ -183,7 +183,7 @@ class TaskDesk:
             piece = file.read(PIECE_BYTES)
         return hashlib.sha256(piece).hexdigest(), [piece]
 
-    def _listing(self, access: Access) -> Listing:
+    def _listing(self, access: AttemptAccess) -> Listing:
         from starwhale.models.listing import read_listing
 
         request = self._stores.catalog.jobs.get(access.job_id).request

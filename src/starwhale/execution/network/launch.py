@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starwhale.domain.job import Task, TaskUpdate
-from starwhale.domain.json_shape import Json
 from starwhale.execution.network.desk import token_digest
 from starwhale.execution.network.spec import WorkerSpec
-from starwhale.storage.catalog.task_access import Access
+from starwhale.storage.catalog.task_access import AttemptAccess
 from starwhale.storage.object_accounts import accounts
 
 if TYPE_CHECKING:
@@ -37,26 +36,6 @@ class ServerPlace:
     """Its address, as workers have to write it."""
     lease_s: float = LEASE_S
     """How long a lease lasts that is not renewed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """What a worker is started with, for one attempt of a task."""
-
-    spec: WorkerSpec
-    """All of it, the token included."""
-    token: str = field(repr=False)
-    """The token alone, which may go another way."""
-
-    @property
-    def plain(self) -> Json:
-        """What may be seen by whoever sees the worker: everything but secrets, as JSON."""
-        return self.spec.to_json(with_secrets=False)
-
-    @property
-    def whole(self) -> Json:
-        """Everything, as JSON; for a file with mode 0600, a Secret, or the standard input."""
-        return self.spec.to_json(with_secrets=True)
 
 
 class RemoteTasks:
@@ -87,7 +66,7 @@ class RemoteTasks:
         self._place = place
         self._job_id = ""
 
-    def launch(self, task: Task, *, workdir: str = "", cache: str = "") -> Launch:
+    def launch(self, task: Task, *, workdir: str = "", cache: str = "") -> WorkerSpec:
         """Give a new worker the right to act for an attempt, and return what it is started with.
 
         Args:
@@ -97,12 +76,12 @@ class RemoteTasks:
         """
         self._job_id = task.job_id
         token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-        access = Access(
+        access = AttemptAccess(
             job_id=task.job_id, task_id=task.id, attempt=task.attempt, tasks=task.total, lease_s=self._place.lease_s
         )
         self._access.grant(access, token_digest(token))
         self._attempts.announce(task, self._place.lease_s)
-        spec = WorkerSpec(
+        return WorkerSpec(
             server=self._place.address,
             task=task,
             modules=self._modules,
@@ -113,7 +92,6 @@ class RemoteTasks:
             link_auths=tuple(accounts.pass_on()),
             token=token,
         )
-        return Launch(spec=spec, token=token)
 
     def ended(self) -> list[TaskUpdate]:
         """Return what workers have said of how their attempts ended; until `revoke`, the same again."""

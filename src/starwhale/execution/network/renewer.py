@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from starwhale.errors import LoginError, StarwhaleError
 from starwhale.settings import child_environment
-from starwhale.storage.carriers.http import HttpClient, Patience, TaskAddress
+from starwhale.storage.carriers.http import CarrierPatience, HttpClient, TaskAddress
 from starwhale.storage.carriers.lifetime import die_with_parent
 from starwhale.storage.task_codec import WorkerCodec
 
@@ -78,7 +78,7 @@ def main() -> None:
     die_with_parent()
     told = json.loads(sys.stdin.readline())
     every_s = float(told.pop("every_s"))
-    patience = Patience(answer_s=max(every_s, 1.0), total_s=every_s)
+    patience = CarrierPatience(answer_s=max(every_s, 1.0), total_s=every_s)
     client = HttpClient(TaskAddress(**told), WorkerCodec("msgpack"), patience=patience, on_wait=_ignore)
     has_said = False
     while not select.select([sys.stdin], [], [], every_s)[0]:  # readable at its end only

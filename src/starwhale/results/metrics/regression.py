@@ -26,11 +26,6 @@ def measure_mse(examples: Examples) -> list[Measured]:
     return [mean_of(_errors(examples) ** 2)]
 
 
-def measure_bias(examples: Examples) -> list[Measured]:
-    """Measure the mean of prediction − label: above 0 where a model says too much."""
-    return [mean_of(_errors(examples))]
-
-
 def measure_rmse(examples: Examples) -> list[Measured]:
     """Measure √ of the mean of (prediction − label)²; dRMSE = dMSE/(2·RMSE)."""
     squares = _errors(examples) ** 2

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from starwhale.execution.network.desk import TaskDesk
-    from starwhale.storage.catalog.task_access import Access
+    from starwhale.storage.catalog.task_access import AttemptAccess
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
 MOST_BYTES = 256 << 20
@@ -57,7 +57,7 @@ def check_version(said: str) -> None:
         raise VersionMismatchError(message, hint="run both from the same release: the image of workers, and the server")
 
 
-def _admit(desk: TaskDesk, request: Request, task_id: str, attempt: int) -> Access:
+def _admit(desk: TaskDesk, request: Request, task_id: str, attempt: int) -> AttemptAccess:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     access = desk.admit(token.strip() if scheme.casefold() == "bearer" else "")
     if (access.task_id, access.attempt) != (task_id, attempt):
@@ -66,7 +66,9 @@ def _admit(desk: TaskDesk, request: Request, task_id: str, attempt: int) -> Acce
     return access
 
 
-def _answer(desk: TaskDesk, access: Access, header: dict[str, Any], blobs: list[memoryview]) -> Response:  # Any: JSON
+def _answer(
+    desk: TaskDesk, access: AttemptAccess, header: dict[str, Any], blobs: list[memoryview]
+) -> Response:  # Any: JSON
     found: Sequence[bytes] = []
     status = 200
     try:

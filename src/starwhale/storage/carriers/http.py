@@ -58,7 +58,7 @@ class TaskAddress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class CarrierPatience:
     """How long a server that does not answer is waited for."""
 
     answer_s: float = 60.0
@@ -79,7 +79,7 @@ class HttpClient:
         address: TaskAddress,
         codec: TaskCodec,
         *,
-        patience: Patience | None = None,
+        patience: CarrierPatience | None = None,
         on_wait: Callable[[str], None] = logger.warning,
         on_stop: Callable[[], None] | None = None,
     ) -> None:
@@ -100,11 +100,11 @@ class HttpClient:
         """Where it asks."""
         self.key = attempt_key(address.task_id, address.attempt)
         """Names the attempt in every request."""
-        self._patience = patience or Patience()
+        self._patience = patience or CarrierPatience()
         self._on_wait = on_wait
         self._on_stop = on_stop
-        self._place = _Place.parse(address.server)
-        self._path = f"{self._place.path}/api/v1/tasks/{quote(address.task_id)}/{address.attempt}"
+        self._url = _ServerUrl.parse(address.server)
+        self._path = f"{self._url.path}/api/v1/tasks/{quote(address.task_id)}/{address.attempt}"
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
@@ -269,11 +269,11 @@ class HttpClient:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return self._place.connect(self._patience.answer_s)
+        return self._url.connect(self._patience.answer_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class _ServerUrl:
     """Where a server is."""
 
     host: str
@@ -282,7 +282,7 @@ class _Place:
     path: str
 
     @classmethod
-    def parse(cls, address: str) -> _Place:
+    def parse(cls, address: str) -> _ServerUrl:
         """Read an address.
 
         Raises:

@@ -26,7 +26,7 @@ _ACTIVE = [Status.CREATED.value, Status.QUEUED.value, Status.RUNNING.value, Stat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class AttemptAccess:
     """The right of a worker elsewhere to act for one attempt."""
 
     job_id: str
@@ -50,7 +50,7 @@ class TaskAccess:
         self._database = database
         self._clock = clock
 
-    def grant(self, access: Access, token_digest: str) -> None:
+    def grant(self, access: AttemptAccess, token_digest: str) -> None:
         """Let whoever has a token act for an attempt; what is left of attempts of the task that have ended is forgotten."""
         now = self._clock()
         values = {"job_id": access.job_id, "task_id": access.task_id, "attempt": access.attempt, "tasks": access.tasks}
@@ -63,7 +63,7 @@ class TaskAccess:
             connection.execute(delete(task_access).where(task_access.c.task_id == access.task_id, or_(*own)))
             connection.execute(insert(task_access).values(**values))
 
-    def find(self, token_digest: str) -> Access | None:
+    def find(self, token_digest: str) -> AttemptAccess | None:
         """Return the right that a token gives; None where it gives none, or none any more: the attempt or the job has ended."""
         runs = and_(attempts.c.task_id == task_access.c.task_id, attempts.c.number == task_access.c.attempt)
         query = select(task_access, attempts.c.status.label("attempt_status"), jobs.c.status.label("job_status"))
@@ -72,7 +72,7 @@ class TaskAccess:
             row = connection.execute(query.where(task_access.c.token_digest == token_digest)).first()
         if row is None or row.attempt_status not in {None, Status.RUNNING.value} or row.job_status not in _ACTIVE:
             return None
-        return Access(
+        return AttemptAccess(
             job_id=row.job_id,
             task_id=row.task_id,
             attempt=row.attempt,
