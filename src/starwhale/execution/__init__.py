@@ -9,8 +9,8 @@ the stores), `fit` (does it fit the machine), `suspects` (rows on which a worker
 machine has), `network/` (tasks whose
 workers reach the instance over HTTP), `handler_rows/` (a Python handler of a dataset in a process of its own).
 
-A lease ends in `storage.catalog.ledger`: by its commit, when its attempt ends (`run`), when its worker dies (`suspects`), or when another driver takes over
-(`resume`) or one lets a job go (`drive`).
+A lease ends in `storage.catalog.ledger`: by its commit, when its attempt ends (`run`), when its worker dies (`suspects`), when nobody renews it
+(`network/renewer`, of workers elsewhere), or when another driver takes over (`resume`) or one lets a job go (`drive`).
 
 Who may enter: instances and everything above. What it may import: `handlers` and floors below; `serving` and `transfer` are strangers.
 Start reading at `plan.py`, then `schedule.py`, then `run.py`.

@@ -5,7 +5,7 @@ One file per family, every public name re-exported here: `image`, `audio`, `vide
 `packing` where msgpack is not installed; `flatten` makes columns of a dict of metrics; `weight` says how much memory a value takes. Content is read through `source`
 and `link_source` (`http_range`), in pieces through `stream`; `optional` imports what only some methods need.
 
-To add a type: its file, a line in `registry.MEDIA`, its name here, a case in `tests/media`. What it becomes for other libraries stands in
+To add a type: its file, a line in `registry.MEDIA`, its name here and in the front door (`starwhale/__init__`), a case in `tests/media`. What it becomes for other libraries stands in
 `datasets.ecosystem.layout` (JSON text where nobody says), how the console draws it in `ui/src/media`.
 
 Who may enter: storage and everything above it. What it may import: `errors` and the standard library; NumPy, Pillow, soundfile and PyAV are

@@ -1,9 +1,8 @@
-"""CONFORMANCE SUITES for people who write an executor, a store or a media type.
+"""CONFORMANCE SUITES for people who write an executor, an importer, a carrier or a store.
 
-Doors: `executors.ExecutorContract` for executors, `importers.ImporterSuite` for importers of datasets, `blob_stores.BlobStoreContract` for stores of contents, and
-`task_stores.TaskStoresContract` for carriers of `storage.task_contract`, `blob_stores.BlobStoreContract` and `dataset_stores.DatasetStoreContract` for
-stores. A suite is a class whose tests are the rules of a contract; a
-subclass says what is tried. `gate_plugin` is no suite but the plug-in of pytest that makes a gate a test.
+Doors: `executors.ExecutorContract` for executors, `importers.ImporterSuite` for importers of datasets, `task_stores.TaskStoresContract` for carriers of
+`storage.task_contract`, `blob_stores.BlobStoreContract` and `dataset_stores.DatasetStoreContract` for stores. A suite is a class whose tests are the rules
+of a contract; a subclass says what is tried. `gate_plugin` is no suite but the plug-in of pytest that makes a gate a test.
 
 Who may enter: tests, here and elsewhere. What it may import: `instances` and floors below.
 """
