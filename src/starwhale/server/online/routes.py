@@ -180,7 +180,7 @@ async def ask(here: Here, request: Request, name: str, model: ModelId = "", tria
 
 
 async def _read(request: Request, lane: Lane) -> bytes:
-    """Read a body, which counts as waiting already while it comes: many large ones at a time must not fill the memory.
+    """Read a body, where an empty one stands for an object without fields. It counts as waiting already while it comes: many large ones at a time must not fill the memory.
 
     Raises:
         BusyError: Too much waits.
@@ -192,17 +192,15 @@ async def _read(request: Request, lane: Lane) -> bytes:
             if length is None:
                 count(len(piece))
             pieces.append(piece)
-    return b"".join(pieces)
+    return b"".join(pieces) or b"{}"
 
 
 def _object(body: bytes) -> object:
-    """Read a body; an empty one is an object without fields.
+    """Read JSON.
 
     Raises:
-        InputError: It is no JSON.
+        InputError: It is none.
     """
-    if not body:
-        return {}
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
