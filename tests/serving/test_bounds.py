@@ -43,7 +43,7 @@ def test_bodies_that_are_read_count_among_what_waits_and_one_that_is_alone_is_ta
                 count(1)
         assert load.reading == 0
         lane.put("b", b"x" * 2000)  # more than there is room for, but the only one
-        with pytest.raises(BusyError, match="1 requests wait for model 'm' already"):
+        with pytest.raises(BusyError, match="requests of 2,000 bytes wait for model 'm' already"):
             lane.put("c", b"x")
         await lane.close()
 

@@ -157,6 +157,19 @@ def test_a_stop_finishes_what_has_begun_and_takes_the_model_with_it(serve: Serve
 
 
 @pytest.mark.soak
+def test_what_takes_longer_than_a_stop_may_wait_is_told_so(serve: Serve) -> None:
+    server = serve(CODE, drain_s=1.0)
+    answers: list[httpx.Response] = []
+    asking = [in_background(lambda: answers.append(server.ask("sleep", {"seconds": 60}))) for _ in range(2)]
+    wait_for(lambda: server.client.get("/health").json()["models"][0]["waiting"] == 1)
+    assert server.stop() == 0
+    for each in asking:
+        each.join()
+    assert [(each.status_code, each.json()["message"]) for each in answers] == [(503, "the server has ended")] * 2
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.soak
 def test_a_model_ends_with_its_server(serve: Serve) -> None:
     server = serve(CODE)
     pid = server.ask("sleep", {"seconds": 0}).json()

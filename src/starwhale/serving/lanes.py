@@ -144,11 +144,12 @@ class Lane:
         """Refuse what there is no room for; of bodies, one that is larger than all room is taken when it is the only one."""
         load, bounds = self._load, self._bounds
         there = load.size + load.reading
-        if load.waiting < bounds.max_waiting and (not there or there + size <= bounds.max_waiting_bytes):
+        is_short = load.waiting < bounds.max_waiting
+        if is_short and (not there or there + size <= bounds.max_waiting_bytes):
             return
         seconds = min(max(math.ceil(load.waiting * load.seconds), 1), LONGEST_RETRY_S)
-        message = f"{load.waiting} requests wait for model {self._host.source.id!r} already"
-        raise BusyError(message, retry_after_s=seconds)
+        what = f"requests of {there:,} bytes" if is_short else f"{load.waiting} requests"
+        raise BusyError(f"{what} wait for model {self._host.source.id!r} already", retry_after_s=seconds)
 
     def stop(self, request: Request) -> None:
         """Give a request up: one that waits is not begun, one that is under way stops when it can."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 Said = dict[str, Any]  # Any: JSON
+_REFUSING_S = 3
+"""Seconds in which what was waited for too long is told so, before its connections are cut."""
 
 
 def serve_online(settings: Settings, options: OnlineOptions, say: Callable[[Said], None]) -> None:
@@ -104,13 +106,18 @@ async def _serve(work: _Work) -> None:
             access_log=False,
             server_header=False,
             lifespan="off",
-            timeout_graceful_shutdown=max(int(options.drain_s), 1),
+            timeout_graceful_shutdown=int(options.drain_s) + _REFUSING_S,
         )
         address = address_of(options.host, port)
         if len(models) == 1:
             await _open_gradio(next(iter(models.values())), options.host)
         told = {"address": address, "models": [_told(each) for each in models.values()]}
-        server = _Server(config, lambda: work.say(told), lambda: None)
+        loop = asyncio.get_running_loop()
+
+        def ending() -> None:
+            loop.call_later(options.drain_s, online.give_up)
+
+        server = _Server(config, lambda: work.say(told), ending)
         watching = asyncio.ensure_future(_end_with(ended, server))
         await server.serve(sockets=[listening])
         watching.cancel()

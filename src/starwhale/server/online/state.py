@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Query, Request
 
-from starwhale.errors import NotFoundError, nearest
+from starwhale.errors import ModelGoneError, NotFoundError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,12 @@ class Online:
     """Where datasets lie; None for a script that serves its own functions."""
     under_way: dict[str, tuple[Lane, Waiting]] = field(default_factory=dict[str, "tuple[Lane, Waiting]"])
     """Requests that are not answered yet, by id."""
+
+    def give_up(self) -> None:
+        """Refuse what is not answered yet: the server ends, and has waited for it as long as it may."""
+        for _, waiting in list(self.under_way.values()):
+            if not waiting.outcome.done():
+                waiting.outcome.set_exception(ModelGoneError("the server has ended", hint="ask again when it is back"))
 
     def opened(self) -> Instance:
         """Return the instance that datasets lie in.
