@@ -9,6 +9,7 @@ import signal
 import sys
 
 from starwhale.domain.job import ResumeChanges, RunRequest
+from starwhale.execution.network.launch import ServerPlace
 from starwhale.execution.run_options import RunOptions
 from starwhale.instances.instance import open_instance
 from starwhale.settings import read_settings
@@ -26,7 +27,8 @@ def main(argument: str) -> None:
         if not behind and name == spec["point"] and next(arrivals) == spec["arrival"]:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    options = RunOptions(should_stop=lambda: False, crash_point=crash_point)
+    place = ServerPlace(**spec["server"]) if "server" in spec else None
+    options = RunOptions(should_stop=lambda: False, crash_point=crash_point, find_server=lambda: place)
     with open_instance(read_settings(spec["env"])) as instance:
         if "resume" in spec:
             changes = ResumeChanges(failed=spec.get("failed", False), executor=spec.get("executor"))

@@ -19,11 +19,12 @@ from starwhale.domain.machine import Machine
 from starwhale.domain.status import Status
 from starwhale.errors import UsageError
 from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
+from starwhale.execution.executors.attempt_ends import MOST_RENEWALS, Renewals
 from starwhale.execution.executors.kubernetes_manifests import DRIVER_LABEL, attempt_name
 from starwhale.execution.executors.kubernetes_pods import CLUSTER, KubernetesExecutor
 from starwhale.execution.network.desk import TaskDesk
 from starwhale.execution.network.launch import ServerPlace
-from starwhale.execution.network.spec import WorkerSpec
+from starwhale.execution.network.spec import GAVE_UP, WorkerSpec
 from starwhale.settings import KubernetesSettings
 from starwhale.storage.stores import Stores
 from starwhale.testing.executors import ExecutorContract, ExecutorPlace, Workplace
@@ -45,7 +46,7 @@ class _OnStub(ExecutorPlace):
     stub: Stub
     kubeconfig = ""
     settings = KubernetesSettings()
-    most_renewals = 10
+    most_renewals = MOST_RENEWALS
     lease_s = 20.0
 
     @pytest.fixture(autouse=True)
@@ -69,7 +70,7 @@ class _OnStub(ExecutorPlace):
 
         cluster = dataclasses.replace(self.settings, kubeconfig=self.kubeconfig)
         made = _HereExecutor(dataclasses.replace(options, image="eval:1", recorded=recorded, kubernetes=cluster))
-        made.most_renewals = self.most_renewals
+        made.renewals = Renewals(self.most_renewals)
         return made
 
 
@@ -137,6 +138,13 @@ class TestEndsOfPods(_OnStub):
             self.stub.delete_pod(pod)
             update = self.only(place)
             assert (update.worker_died, update.is_renewal) == (True, False)
+
+    def test_a_worker_that_gave_the_server_up_is_nobodys_mistake(self, tmp_path: Path) -> None:
+        with self.begun(tmp_path) as (place, pod):
+            self.run_pod(pod)
+            self.stub.end(pod, exitCode=GAVE_UP, reason="Error")
+            update = self.only(place)
+            assert (update.worker_died, update.is_renewal) == (True, True)
 
     def test_a_deadline_of_the_job_is_named(self, tmp_path: Path) -> None:
         with self.begun(tmp_path) as (place, pod):

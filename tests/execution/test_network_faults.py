@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,6 +26,8 @@ ROWS = 150
 DELAY_S = 0.01
 """Per batch of two rows."""
 LEASE_S = 3.0
+BETWEEN_KILLS = (10, 50)
+"""Requests between two of them."""
 
 
 class Server:
@@ -70,10 +72,21 @@ def workers() -> list[int]:
     return [int(each) for each in found.stdout.split()]
 
 
-def kill_now_and_then(server: Server, chance: random.Random, over: threading.Event) -> list[int]:
-    """Kill the server or a worker every second or so, until it is over; returns which workers."""
+def kill_now_and_then(
+    server: Server, chance: random.Random, over: threading.Event, asked: Callable[[], int]
+) -> list[int]:
+    """Kill the server or a worker after every so many requests, until it is over; returns which workers.
+
+    Counting requests in place of seconds, each seed gets its kills however busy the machine is: a server takes seconds to start, and one that is killed by the clock is
+    hardly ever there.
+    """
     killed: list[int] = []
-    while not over.wait(chance.uniform(0.5, 1.5)):
+    while not over.is_set():
+        until = asked() + chance.randint(*BETWEEN_KILLS)
+        while asked() < until and not over.wait(0.05):
+            continue
+        if over.is_set():
+            break
         if chance.random() < 0.5:
             server.kill()
             over.wait(chance.uniform(0.0, 0.5))
@@ -93,7 +106,7 @@ def run(job: LedgerJob, seed: int, *, replicas: int) -> tuple[str, Mapping[str, 
         options = RunOptions(should_stop=lambda: False, find_server=lambda: place)
 
         def disturb() -> None:
-            killed.extend(kill_now_and_then(server, random.Random(seed), over))
+            killed.extend(kill_now_and_then(server, random.Random(seed), over, proxy.fates.total))
 
         thread = threading.Thread(target=disturb)
         thread.start()

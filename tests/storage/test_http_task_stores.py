@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import socket
 import threading
 import time
@@ -24,6 +25,7 @@ from starwhale.settings import VERSION
 from starwhale.storage.carriers.carried import CarriedTaskStores
 from starwhale.storage.carriers.frames import FRAMES_TYPE, error_to_json, from_bytes, to_pieces
 from starwhale.storage.carriers.http import PROTOCOL_HEADER, TASK_PROTOCOL, CarrierPatience, HttpClient, TaskAddress
+from starwhale.storage.catalog.driver import this_driver
 from starwhale.storage.catalog.task_access import AttemptAccess
 from starwhale.storage.part import Form, PartDraft, RangeLease, TableDraft
 from starwhale.storage.task_codec import WorkerCodec
@@ -187,7 +189,25 @@ class TestHttpRequests:
             each.side.stores.catalog.access.ask_to_stop(each.tasks[0].id, 1)
             each.first.table_names()
             assert told.is_set()
-            assert client.call("renew", client.key, {})[0] == {"stop": True}
+            assert client.call("renew", client.key, {})[0] == {"stop": True, "alone": False}
+
+    def test_an_attempt_is_told_when_the_driver_of_its_job_lives_no_more(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            client, jobs = client_of(each.first), each.side.stores.catalog.jobs
+            jobs.claim_driver(each.tasks[0].job_id, this_driver())
+            assert client.call("renew", client.key, {})[0] == {"stop": False, "alone": False}
+            gone = dataclasses.replace(this_driver(), start_time="1")
+            with each.side.stores.catalog.write() as connection:
+                connection.exec_driver_sql("update jobs set driver = ?", (json.dumps(dataclasses.asdict(gone)),))
+            assert client.call("renew", client.key, {})[0] == {"stop": False, "alone": True}
+            each.first.commit(draft(lease_of(each.first)))
+            assert numbers(each.second) == [0, 10], "what it is at is taken"
+
+    def test_a_new_driver_ends_the_rights_of_all_attempts(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            assert each.first.table_names() == []
+            each.side.stores.catalog.access.revoke_all(each.tasks[0].job_id)
+            assert [type(error_of(stores.table_names)) for stores in (each.first, each.second)] == [LoginError] * 2
 
     def test_the_end_of_an_attempt_is_told_once(self, tmp_path: Path) -> None:
         with self.carried(tmp_path) as each:
@@ -254,6 +274,19 @@ def test_a_server_that_does_not_answer_is_named() -> None:
     assert type(error) is ServerError
     assert server in error.message
     assert said[0].startswith(f"waiting for the server {server}, which is not to be reached")
+
+
+def test_a_server_that_was_given_up_is_not_waited_for_anew() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = TaskAddress(
+            server=f"http://127.0.0.1:{taken.getsockname()[1]}", token="t", task_id="j/0/0", attempt=1
+        )
+        client = HttpClient(address, WorkerCodec("msgpack"), patience=CarrierPatience(total_s=3600, first_s=0.01))
+        client._away_since = time.monotonic() - 7200  # it is away, and was asked for two hours
+        error = error_of(lambda: client.call("end", client.key, {}))
+    assert type(error) is ServerError
+    assert not client.has_answered
 
 
 def test_what_the_stores_raise_is_raised_at_once_whatever_its_status() -> None:

@@ -91,6 +91,7 @@ def _go_on(found: JobRecord, stores: Stores, changes: ResumeChanges, options: Ru
     attempts = AttemptStores()
     try:
         check_resumable(claimed, stores, changes)
+        catalog.access.revoke_all(found.id)  # before its leases end: whoever has a right may take the next one
         catalog.ledger.release_all(found.id)
         if (warning := changed_source(found)) and options.on_warning is not None:
             options.on_warning(warning)

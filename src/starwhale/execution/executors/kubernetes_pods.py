@@ -12,16 +12,16 @@ import queue
 import secrets
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from starwhale.domain.attempt_name import attempt_key
-from starwhale.domain.job import HandlerRecord, Task, TaskError, TaskUpdate
+from starwhale.domain.job import HandlerRecord, Task, TaskUpdate
 from starwhale.domain.json_shape import Json
 from starwhale.domain.machine import Accelerator, Machine
-from starwhale.domain.status import Status
 from starwhale.errors import ExecutionError, StarwhaleError, UsageError
+from starwhale.execution.executors.attempt_ends import Renewals, failed, interrupted, need_server, take_waiting
 from starwhale.execution.executors.kubernetes_cluster import Cluster, Pods
 from starwhale.execution.executors.kubernetes_manifests import (
     CACHE_FOLDER,
@@ -35,7 +35,6 @@ from starwhale.execution.executors.kubernetes_manifests import (
 )
 from starwhale.execution.executors.kubernetes_status import OF_THE_CLUSTER, PodWord, read_job, read_pod
 from starwhale.execution.executors.protocol import ExecutorOptions
-from starwhale.execution.network.launch import RemoteTasks
 from starwhale.execution.network.spec import WorkerSpec
 from starwhale.execution.tasks.task_output import TAIL_BYTES
 from starwhale.settings import KubernetesSettings
@@ -64,8 +63,6 @@ class _Attempt:
 class KubernetesExecutor:
     """Makes a Job for each attempt and watches its Pod."""
 
-    most_renewals = 10
-    """So often a task is begun anew whose Pod the cluster took away; after that, it counts as any that died."""
     silence_look_s = 5.0
     """Time between two looks for workers that are not heard of."""
 
@@ -75,9 +72,7 @@ class KubernetesExecutor:
         Raises:
             UsageError: No server is known that Pods could reach, no image is named, no cluster is configured, or the template is wrong.
         """
-        if options.remote is None:
-            message = "the executor 'kubernetes' needs a server that its Pods reach"
-            raise UsageError(message, hint="start one with swcli server start, and submit the job to it")
+        self._remote = need_server(options, "kubernetes", "its Pods")
         if options.recorded is None:
             message = "Pods have no work directories: a job on Kubernetes runs a packaged model"
             raise UsageError(message, hint="build it with swcli model build, and run it by its URI")
@@ -86,7 +81,6 @@ class KubernetesExecutor:
             raise UsageError(
                 message, hint="add --image NAME, use a runtime that names one, or set SW_KUBERNETES_IMAGE for all"
             )
-        self._remote: RemoteTasks = options.remote
         self._options = options
         self._settings = options.kubernetes
         template = read_template(self._settings)
@@ -103,7 +97,8 @@ class KubernetesExecutor:
         self._updates: list[TaskUpdate] = []
         self._pods: Pods = queue.SimpleQueue()
         self._leaving: set[str] = set()
-        self._renewed: Counter[str] = Counter()
+        self.renewals = Renewals()
+        """How often tasks were begun anew whose Pod the cluster took away, or whose server was."""
         self._enough = threading.Event()
         self._watcher: threading.Thread | None = None
         self._looked_for_silence = time.monotonic()
@@ -147,16 +142,13 @@ class KubernetesExecutor:
         return found
 
     def cancel(self, task_id: str) -> None:
-        for task in list(self._waiting):
-            if task.id == task_id:
-                self._waiting.remove(task)
-                self._updates.append(_interrupted(task))
+        self._updates += take_waiting(self._waiting, task_id)
         attempt = next((each for each in self._running.values() if each.task.id == task_id), None)
         if attempt is None:
             return
         self._remote.stop(attempt.task)
         if not attempt.has_run:  # nothing of it is worth waiting for
-            self._finish(attempt, _interrupted(attempt.task), deletes=True)
+            self._finish(attempt, interrupted(attempt.task), deletes=True)
 
     def close(self, *, kill: bool = False) -> None:
         """Delete what runs, and stop watching; Jobs that have ended stay as long as their `ttlSecondsAfterFinished` says."""
@@ -214,7 +206,7 @@ class KubernetesExecutor:
             self._take_pod(*self._pods.get_nowait())
         if not self._running:
             return
-        said = {attempt_key(each.task_id, each.attempt): each for each in self._remote.ended()}
+        said = self._remote.words()
         for each in list(self._running.values()):
             update = said.get(attempt_key(each.task.id, each.task.attempt))
             if update is not None:
@@ -272,9 +264,9 @@ class KubernetesExecutor:
             found = dataclasses.replace(found, message=message, hint="look at the output of the Pod")
         output = self._cluster.read_log(attempt.name, TAIL_BYTES) if attempt.has_run else ""
         update = _failed(attempt.task, found, output, has_run=attempt.has_run)
-        if found.reason in OF_THE_CLUSTER and self._renewed[attempt.task.id] < self.most_renewals:
-            self._renewed[attempt.task.id] += 1  # nobody's mistake: no row is suspected, and the attempt does not count
-            update = dataclasses.replace(update, worker_died=True, is_renewal=True)
+        if found.reason in OF_THE_CLUSTER:  # nobody's mistake
+            update = self.renewals.renew(update)
+        update = self.renewals.after_exit(update, found.exit_code)
         self._finish(attempt, update, deletes=found.phase != "ended" or word is not None)
 
     def _why_gone(self, name: str) -> PodWord:
@@ -328,21 +320,7 @@ def read_template(settings: KubernetesSettings) -> Json:
     return check_template({} if found is None else found, settings.template)
 
 
-def _interrupted(task: Task) -> TaskUpdate:
-    return TaskUpdate(task_id=task.id, attempt=task.attempt, status=Status.INTERRUPTED)
-
-
 def _failed(task: Task, word: PodWord, output: str, *, has_run: bool) -> TaskUpdate:
-    error = TaskError(
-        message=f"{word.message}, at task {task.index} of {task.step.name}",
-        details=output,
-        hint=word.hint or "see the task's log",
-        is_user_error=False,
-        step=task.step.name,
-        task=task.index,
-        attempt=task.attempt,
-        output=output,
-        exit_code=word.exit_code,
-        signal=word.signal,
-    )
-    return TaskUpdate(task_id=task.id, attempt=task.attempt, status=Status.FAILED, error=error, worker_died=has_run)
+    message = f"{word.message}, at task {task.index} of {task.step.name}"
+    update = failed(task, message, hint=word.hint, output=output, exit_code=word.exit_code, signal=word.signal)
+    return dataclasses.replace(update, worker_died=has_run)

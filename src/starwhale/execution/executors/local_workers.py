@@ -14,6 +14,7 @@ from starwhale.domain.machine import Machine
 from starwhale.domain.status import Status
 from starwhale.errors import WorkerDiedError
 from starwhale.execution.executors.allotment import NOTHING, Allotment, Grant, Positions
+from starwhale.execution.executors.attempt_ends import take_waiting
 from starwhale.execution.executors.protocol import ExecutorOptions
 from starwhale.execution.executors.worker_process import Events, WorkerProcess, check_python
 from starwhale.execution.machine.capacity import accelerator_environment
@@ -90,10 +91,7 @@ class LocalWorkers:
         return found
 
     def cancel(self, task_id: str) -> None:
-        for task in list(self._waiting):
-            if task.id == task_id:
-                self._waiting.remove(task)
-                self._updates.append(TaskUpdate(task_id=task.id, attempt=task.attempt, status=Status.INTERRUPTED))
+        self._updates += take_waiting(self._waiting, task_id)
         for worker in self._workers:
             if task_id in worker.tasks:
                 worker.stop(task_id)

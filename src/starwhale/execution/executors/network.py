@@ -17,16 +17,15 @@ from dataclasses import dataclass, replace
 from typing import IO
 
 from starwhale.domain.attempt_name import attempt_key
-from starwhale.domain.job import HandlerRecord, Task, TaskError, TaskUpdate
+from starwhale.domain.job import HandlerRecord, Task, TaskUpdate
 from starwhale.domain.machine import Machine
-from starwhale.domain.status import Status
-from starwhale.errors import UsageError
 from starwhale.execution.executors.allotment import NOTHING, Allotment, Grant
+from starwhale.execution.executors.attempt_ends import Renewals, failed, need_server, take_waiting
 from starwhale.execution.executors.local_workers import LocalWorkers
 from starwhale.execution.executors.protocol import ExecutorOptions
 from starwhale.execution.executors.worker_process import check_python
 from starwhale.execution.machine.capacity import accelerator_environment
-from starwhale.execution.network.launch import RemoteTasks
+from starwhale.execution.network.spec import GAVE_UP, NEVER_REACHED
 from starwhale.execution.tasks.task_output import TAIL_BYTES
 from starwhale.settings import child_environment
 from starwhale.storage.carriers.lifetime import describe_exit, signal_name
@@ -66,10 +65,7 @@ class NetworkExecutor:
         Raises:
             UsageError: No server is known that they could reach.
         """
-        if options.remote is None:
-            message = "the executor 'network' needs a server that its tasks reach"
-            raise UsageError(message, hint="start one with swcli server start, and submit the job to it")
-        self._remote: RemoteTasks = options.remote
+        self._remote = need_server(options, "network", "its tasks")
         self._options = options
         self._allotment = Allotment(options.find_machine)
         self._waiting: deque[Task] = deque()
@@ -78,6 +74,7 @@ class NetworkExecutor:
         self._updates: list[TaskUpdate] = []
         self._started = 0
         self._worker_bytes = 0
+        self._renewals = Renewals()
 
     @property
     def shares_workers(self) -> bool:
@@ -121,9 +118,7 @@ class NetworkExecutor:
         return found
 
     def cancel(self, task_id: str) -> None:
-        for task in [each for each in self._waiting if each.id == task_id]:
-            self._waiting.remove(task)
-            self._updates.append(TaskUpdate(task_id=task.id, attempt=task.attempt, status=Status.INTERRUPTED))
+        self._updates += take_waiting(self._waiting, task_id)
         if task_id in self._running:
             self._remote.stop(self._running[task_id].task)
 
@@ -166,7 +161,7 @@ class NetworkExecutor:
         output = (options.log_folder / f"worker-{self._started}.txt").open("a+b")
         self._started += 1
         workdir = "" if task.request.model_version else options.workdir
-        spec = self._remote.launch(task, workdir=workdir)
+        spec = self._remote.launch(task, workdir=workdir, owner=os.getpid())
         with tempfile.TemporaryFile() as told:  # no pipe: nobody would wait until it is read
             told.write(json.dumps(spec.to_json(with_secrets=True)).encode())
             told.seek(0)
@@ -184,11 +179,11 @@ class NetworkExecutor:
     def _look(self) -> None:
         """Take in what workers have said of their ends, and which have gone without a word."""
         gone = [each for each in self._running.values() if each.process.poll() is not None]
-        said = {attempt_key(each.task_id, each.attempt): each for each in self._remote.ended()} if self._running else {}
+        said = self._remote.words() if self._running else {}
         for each in list(self._running.values()):
             update = said.get(attempt_key(each.task.id, each.task.attempt))
             if update is not None or each in gone:
-                self._report(each, update or _died(each))
+                self._report(each, update or self._died(each))
         now = time.monotonic()
         for each, until in list(self._leaving):
             if each.process.poll() is None and now > until:
@@ -209,19 +204,16 @@ class NetworkExecutor:
             each.output.close()
         self._updates.append(update)
 
-
-def _died(each: _Running) -> TaskUpdate:
-    task, code, tail = each.task, each.process.returncode, each.tail()
-    error = TaskError(
-        message=f"the worker process {describe_exit(code)} while it ran task {task.index} of {task.step.name}",
-        details=tail,
-        hint="the memory of the machine may not suffice, or native code has failed; see the task's log",
-        is_user_error=False,
-        step=task.step.name,
-        task=task.index,
-        attempt=task.attempt,
-        output=tail,
-        exit_code=code if code >= 0 else None,
-        signal=signal_name(code),
-    )
-    return TaskUpdate(task_id=task.id, attempt=task.attempt, status=Status.FAILED, error=error, worker_died=True)
+    def _died(self, each: _Running) -> TaskUpdate:
+        """Say what became of a worker that ended without a word."""
+        task, code = each.task, each.process.returncode
+        how = "gave the server up" if code in {GAVE_UP, NEVER_REACHED} else describe_exit(code)
+        update = failed(
+            task,
+            f"the worker process {how} while it ran task {task.index} of {task.step.name}",
+            hint="the memory of the machine may not suffice, or native code has failed; see the task's log",
+            output=each.tail(),
+            exit_code=code if code >= 0 else None,
+            signal=signal_name(code),
+        )
+        return self._renewals.after_exit(replace(update, worker_died=True), code)

@@ -104,11 +104,12 @@ class TaskDesk:
                 return answer_request(stores, header, blobs)
 
     def _renew(self, access: AttemptAccess) -> dict[str, Any]:  # Any: a JSON object
-        """Take note that a worker lives, and put the end of its leases off."""
+        """Take note that a worker lives, put the end of its leases off, and say whether anybody still waits for it."""
         catalog = self._stores.catalog
         catalog.access.seen(access.task_id, access.attempt)
         catalog.ledger.renew(access.job_id, attempt_key(access.task_id, access.attempt), access.lease_s)
-        return {"stop": access.wants_stop}
+        job = catalog.jobs.get(access.job_id)
+        return {"stop": access.wants_stop, "alone": job.driver is not None and not catalog.jobs.is_driven(job)}
 
     def _end(self, access: AttemptAccess, update: TaskUpdate) -> None:
         if (update.task_id, update.attempt) != (access.task_id, access.attempt):

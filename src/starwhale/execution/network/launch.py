@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from starwhale.domain.attempt_name import attempt_key
 from starwhale.domain.job import Task, TaskUpdate
 from starwhale.execution.network.desk import token_digest
-from starwhale.execution.network.spec import WorkerSpec
+from starwhale.execution.network.spec import OUTAGE_S, WorkerSpec
 from starwhale.storage.catalog.task_access import AttemptAccess
 from starwhale.storage.object_accounts import accounts
 
@@ -36,6 +37,8 @@ class ServerPlace:
     """Its address, as workers have to write it."""
     lease_s: float = LEASE_S
     """How long a lease lasts that is not renewed."""
+    outage_s: float = OUTAGE_S
+    """How long it may be away before workers give up."""
 
 
 class RemoteTasks:
@@ -66,13 +69,14 @@ class RemoteTasks:
         self._place = place
         self._job_id = ""
 
-    def launch(self, task: Task, *, workdir: str = "", cache: str = "") -> WorkerSpec:
+    def launch(self, task: Task, *, workdir: str = "", cache: str = "", owner: int = 0) -> WorkerSpec:
         """Give a new worker the right to act for an attempt, and return what it is started with.
 
         Args:
             task: The attempt.
             workdir: Folder of the user's code, where the worker has it; empty to let it fetch the packaged model.
             cache: Folder in which it keeps what it fetched.
+            owner: Process that starts the worker as its child, and is not to be outlived; 0 for a worker elsewhere.
         """
         self._job_id = task.job_id
         token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
@@ -89,6 +93,8 @@ class RemoteTasks:
             workdir=workdir,
             cache=cache,
             lease_s=self._place.lease_s,
+            outage_s=self._place.outage_s,
+            owner=owner,
             link_auths=tuple(accounts.pass_on()),
             token=token,
         )
@@ -96,6 +102,10 @@ class RemoteTasks:
     def ended(self) -> list[TaskUpdate]:
         """Return what workers have said of how their attempts ended; until `revoke`, the same again."""
         return self._access.ended(self._job_id)
+
+    def words(self) -> Mapping[str, TaskUpdate]:
+        """Return what `ended` does, by the name of the attempt."""
+        return {attempt_key(each.task_id, each.attempt): each for each in self.ended()}
 
     def silent(self) -> Mapping[tuple[str, int], float]:
         """Return attempts that have not been heard of for longer than their leases last, by task and number, with the seconds.

@@ -21,14 +21,14 @@ from pathlib import Path
 
 from starwhale.domain.job import TaskUpdate
 from starwhale.domain.status import Status
-from starwhale.errors import LeaseLostError, LoginError, StarwhaleError
+from starwhale.errors import LeaseLostError, LoginError, ServerError, StarwhaleError
 from starwhale.execution.network.model_files import fetch_model
-from starwhale.execution.network.renewer import Renewer
-from starwhale.execution.network.spec import WorkerSpec, read_spec
+from starwhale.execution.network.renewer import Renewer, leave_s
+from starwhale.execution.network.spec import GAVE_UP, NEVER_REACHED, WorkerSpec, read_spec
 from starwhale.execution.tasks.packages import LoadedPackages
 from starwhale.execution.tasks.task_output import TaskLog, TaskStream, ThreadLogs
 from starwhale.storage.carriers.carried import CarriedTaskStores
-from starwhale.storage.carriers.http import HttpClient
+from starwhale.storage.carriers.http import CarrierPatience, HttpClient
 from starwhale.storage.object_accounts import accounts
 from starwhale.storage.task_codec import WorkerCodec
 
@@ -41,7 +41,13 @@ class RemoteWorker:
         self._stop = threading.Event()
         self._waits: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._raw = sys.stderr
-        self._client = HttpClient(spec.address, WorkerCodec(), on_wait=self._say_wait, on_stop=self._stop.set)
+        self._client = HttpClient(
+            spec.address,
+            WorkerCodec(),
+            patience=CarrierPatience(total_s=spec.outage_s),
+            on_wait=self._say_wait,
+            on_stop=self._stop.set,
+        )
         self._stores = _SaidStores(self._client, spec, self._waits)
         self._packages = LoadedPackages()
 
@@ -49,7 +55,7 @@ class RemoteWorker:
         """Run the attempt to its end, and return the exit code."""
         task = self._spec.task
         signal.signal(signal.SIGTERM, lambda *_: self._stop.set())  # a Pod that is deleted: what is done is kept
-        renewer = Renewer(self._spec.address, self._spec.lease_s, on_stop=self._stop.set)
+        renewer = Renewer(self._spec, on_word=self._hear)
         folder = tempfile.mkdtemp(prefix="starwhale-task-")
         log = TaskLog(self._stores)
         try:
@@ -61,11 +67,20 @@ class RemoteWorker:
             return self._end(update, log)
         except StarwhaleError as error:
             self._say(f"attempt {task.attempt} of task {task.id} ends without a word: {error}")
+            if isinstance(error, ServerError):
+                return GAVE_UP if self._client.has_answered else NEVER_REACHED
             return 1
         finally:
             renewer.close()
             self._client.close()
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _hear(self, word: str) -> None:
+        """Stop at the next batch boundary, whatever the word is: nothing more of the attempt is wanted."""
+        if word == "alone":
+            self._client.hurry(leave_s(self._spec))
+            self._say("the driver of the job has ended; the attempt ends at the next batch boundary")
+        self._stop.set()
 
     def _make_ready(self, folder: Path, log: TaskLog) -> None:
         """Bring the user's code here, and have what it prints go to the log of the task."""

@@ -18,6 +18,12 @@ from starwhale.errors import UsageError, VersionMismatchError
 from starwhale.settings import VERSION, TaskToken, read_task_token
 from starwhale.storage.carriers.http import TASK_PROTOCOL, TaskAddress
 
+OUTAGE_S = 300.0
+"""How long a server may be away before its workers give up: a restart takes a minute, and a machine that is started anew a few."""
+GAVE_UP = 75
+"""With which a worker ends whose server went away and did not come back in time: no row is to blame, and the attempt may be begun anew."""
+NEVER_REACHED = 69
+"""With which one ends that has never reached its server: it may be away, or it is not to be reached from there."""
 STDIN = "-"
 """Stands for the standard input where a file is asked for."""
 
@@ -40,6 +46,10 @@ class WorkerSpec:
     """Folder in which fetched files are kept for other tasks; empty for a folder that goes with the worker."""
     lease_s: float = 120.0
     """How long a lease lasts that is not renewed."""
+    outage_s: float = OUTAGE_S
+    """How long a server may be away before the worker gives up."""
+    owner: int = 0
+    """Process of this machine that started the worker, and without which nobody wants anything of it; 0 for none."""
     link_auths: tuple[Json, ...] = field(default=(), repr=False)
     """Keys of object stores that links of rows lead to."""
     token: str = field(default="", repr=False)

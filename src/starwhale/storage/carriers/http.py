@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -63,11 +63,11 @@ class CarrierPatience:
 
     answer_s: float = 60.0
     """How long an answer may be silent before the request is sent again."""
-    total_s: float = 900.0
-    """How long a request is tried again."""
+    total_s: float = 300.0
+    """How long a server may be away: so long is a request tried again."""
     first_s: float = 0.1
     """Seconds before the first of the tries that follow, about; they double."""
-    most_s: float = 5.0
+    most_s: float = 2.0
     """Seconds between two tries, at most."""
 
 
@@ -112,6 +112,11 @@ class HttpClient:
         self._log_lock = threading.Lock()
         self._logged = 0
         self._notes = itertools.count(1)
+        self._away_since: float | None = (
+            None  # of all threads: what is asked after one has given up is tried twice, and not waited for anew
+        )
+        self.has_answered = False
+        """Whether the server has answered anything yet."""
 
     def call(self, operation: str, key: str, arguments: Json, blobs: Sequence[bytes | memoryview] = ()) -> Answer:
         """Send a request for the attempt and wait for the answer; see `ask`."""
@@ -157,6 +162,10 @@ class HttpClient:
         for each in idle:
             each.close()
 
+    def hurry(self, total_s: float) -> None:
+        """Wait no longer than so many seconds for a server that is away, from now on."""
+        self._patience = replace(self._patience, total_s=min(total_s, self._patience.total_s))
+
     def _log(self, key: str, content: bytes) -> None:
         """Append to the log: the server says how much of it is there, so that nothing comes twice and nothing is left out."""
         with self._log_lock:
@@ -196,8 +205,10 @@ class HttpClient:
                     return found
                 reason = found
             tries += 1
-            waited_s = time.monotonic() - began
-            if waited_s > self._patience.total_s:
+            self.close()  # the server may have closed the kept connections as well
+            since = self._away_since = self._away_since or time.monotonic()
+            waited_s = time.monotonic() - min(began, since)
+            if waited_s > self._patience.total_s and tries > 1:
                 message = f"the server {self.address.server} {reason}; it was asked for {waited_s:.0f} s"
                 hint = "look whether it runs, and whether this machine reaches it"
                 raise ServerError(message, address=self.address.server, hint=hint)
@@ -249,6 +260,8 @@ class HttpClient:
         with self._lock:
             self._idle.append(connection)
         is_message = response.headers.get_content_type() == FRAMES_TYPE
+        if is_message:
+            self._away_since, self.has_answered = None, True
         if (
             response.status in _AGAIN and not is_message
         ):  # one of ours says what is wrong, such as an object store that refuses

@@ -115,6 +115,11 @@ class TaskAccess:
         with self._database.write() as connection:
             connection.execute(delete(task_access).where(_own(task_id, attempt)))
 
+    def revoke_all(self, job_id: str) -> None:
+        """End the rights of all attempts of a job, for a new driver takes over: what an earlier one started may lease nothing any more."""
+        with self._database.write() as connection:
+            connection.execute(delete(task_access).where(task_access.c.job_id == job_id))
+
     def once(self, task_id: str, attempt: int, mark: RequestMark, stage: str = "") -> Once:
         """Return what remembers the answer of a request.
 
