@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { address } from "../src/api/client";
 import { isLowerBetter, preferredScore, rankMetrics } from "../src/features/jobs/metrics";
+import { imageOf } from "../src/features/report/imageOf";
 import { first } from "../src/features/report/heldColumns";
 import { versionAddress } from "../src/features/versions/addresses";
 
@@ -24,6 +25,14 @@ describe("metrics", () => {
     expect(preferredScore(["roc_auc/0.fpr", "results.output/label", "graded.correct"])).toBe("graded.correct");
     expect(preferredScore(["roc_auc/0.fpr", "results.output/label"])).toBeUndefined();
     expect(preferredScore([])).toBeUndefined();
+  });
+});
+
+describe("the image of containers", () => {
+  it("is shown with the beginning of its id, where that is known", () => {
+    expect(imageOf({ engine: "podman", image: "eval:1", image_id: "sha256:0123456789abcdef" })).toBe("eval:1, id 0123456789ab");
+    expect(imageOf({ engine: "kubernetes", image: "eval:1" })).toBe("eval:1");
+    expect(imageOf(undefined)).toBe("");
   });
 });
 

@@ -101,7 +101,9 @@ def _go_on(found: JobRecord, stores: Stores, changes: ResumeChanges, options: Ru
             job = fit_job(job, placed, options.notices)
             retried = retry_failed(job, stores, options.crash_point) if changes.failed else 0
             told = {**changes.told(), **({"retried_rows": retried} if retried else {})}
-            catalog.jobs.add_to_record(found.id, lambda record: _resumed(record, facts.wait(), job, told))
+            catalog.jobs.add_to_record(
+                found.id, lambda record: _resumed(record, {**facts.wait(), **options.record}, job, told)
+            )
             return drive(job, placed, stores, attempts, options, last_event=last)
     except BaseException:
         let_go(found.id, stores)

@@ -10,6 +10,7 @@ from starwhale.domain.object_uri import is_object_uri
 from starwhale.errors import UsageError
 from starwhale.instances.archive_place import make_place
 from starwhale.instances.destination import SAME_NAME, check_project, parse_destination
+from starwhale.instances.own_tokens import OwnTokens
 from starwhale.storage.catalog.copies import Copied, CopyPlan
 from starwhale.storage.remote.logins import read_logins
 
@@ -90,6 +91,8 @@ def _across(
 
     verbs = {"dataset": lambda: here.datasets, "model": lambda: here.models, "runtime": lambda: here.runtimes}[kind]()
     found = verbs.resolve(source)
+    if kind == "model" and here.login is None:  # it may have been packaged before the user had the token
+        OwnTokens(here.settings).refuse_in_files(here.models.files(found), here.stores.blobs)
     target = parse_destination(
         destination,
         kind,

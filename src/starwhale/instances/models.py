@@ -17,6 +17,7 @@ from starwhale.handlers.find_modules import find_evaluation_modules
 from starwhale.instances.hold_blobs import hold_blobs
 from starwhale.instances.jobs.job_runtime import enter_runtime
 from starwhale.instances.listed_versions import ListedVerbs
+from starwhale.instances.own_tokens import OwnTokens
 from starwhale.instances.runtime_choice import carry_runtime, choose_runtime, describe_carried
 from starwhale.models import describe
 from starwhale.models.diff import LIMIT, ModelDiff, diff_contents, diff_files, diff_handlers
@@ -100,7 +101,7 @@ class ModelVerbs(ListedVerbs):
         Raises:
             UsageError: A name, tag, pattern or `model.yaml` is wrong, or no modules are known.
             HandlerError: The modules have no handlers, or cannot be imported.
-            ModelSourceError: A file cannot be packaged.
+            ModelSourceError: A file cannot be packaged, or holds the token of a server that the user has.
         """
         for tag in tags:
             check_user_tag(tag)
@@ -116,6 +117,7 @@ class ModelVerbs(ListedVerbs):
             root = self._stores.layout.root.resolve()
             seen = Seen.open(self._stores.layout.seen, plan.workdir, trusts=not verify)
             packaged = package(plan.workdir, rules, self._stores.blobs, skip=root, on_file=on_file, seen=seen)
+            OwnTokens(self._settings).refuse_in_files(packaged.listing, self._stores.blobs)
             _check_modules(plan, packaged.listing)
             carried = used if packages_runtime else None
             if carried is not None:

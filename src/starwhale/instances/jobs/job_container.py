@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from starwhale.domain.job import KUBERNETES
 from starwhale.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,11 +37,8 @@ def enter_container(
     """
     from starwhale.execution.executors.container_engine import find_engine
 
-    request = _with_image(stores, request, runtime)
+    request = name_image(stores, settings, request, runtime)
     image = request.image
-    if not image:
-        message = "no image is named for the containers of this job"
-        raise UsageError(message, hint="add --image NAME, or --runtime with a runtime that names one")
     engine = find_engine(settings.containers)
     number = engine.image_id(image)
     if not number:
@@ -68,9 +66,8 @@ def enter_cluster(
     Raises:
         UsageError: The runtime has packages that no image is known to have, or Pods cannot reach the server.
     """
-    request = _with_image(stores, request, runtime)
+    request = name_image(stores, settings, request, runtime)
     cluster = settings.kubernetes
-    request = dataclasses.replace(request, image=request.image or cluster.image)
     told = {"engine": "kubernetes", "image": request.image}
     record = {**options.record, "container": told, "python": cluster.python, "python_version": ""}
     inner = options.find_server
@@ -99,17 +96,29 @@ def _reachable(server: ServerPlace | None, said: str) -> ServerPlace | None:
     return server
 
 
-def _with_image(stores: Stores, request: RunRequest, runtime: VersionRecord | None) -> RunRequest:
-    """Return the request with the image of its runtime, where it names none itself, and with that runtime pinned."""
-    if runtime is None:
-        return request
-    return dataclasses.replace(
-        request,
-        image=_image_of(stores, runtime, given=request.image),
-        runtime_uri=runtime.uri.full,
-        runtime_version=runtime.version,
-        runtime_digest=runtime.content_digest,
-    )
+def name_image(stores: Stores, settings: Settings, request: RunRequest, runtime: VersionRecord | None) -> RunRequest:
+    """Return a request whose tasks run in containers with their image: its own, else that of its runtime, else that of the cluster; the runtime is pinned.
+
+    Nothing but the catalog is asked, so that a server can refuse at once what it could not run.
+
+    Raises:
+        UsageError: Nothing names an image, or the runtime has packages that no image is known to have.
+    """
+    if runtime is not None:
+        request = dataclasses.replace(
+            request,
+            image=_image_of(stores, runtime, given=request.image),
+            runtime_uri=runtime.uri.full,
+            runtime_version=runtime.version,
+            runtime_digest=runtime.content_digest,
+        )
+    is_cluster = request.executor == KUBERNETES
+    image = request.image or (settings.kubernetes.image if is_cluster else "")
+    if not image:
+        message = f"no image is named for the {'Pods' if is_cluster else 'containers'} of this job"
+        more = ", or set SW_KUBERNETES_IMAGE for all" if is_cluster else ""
+        raise UsageError(message, hint=f"add --image NAME, or --runtime with a runtime that names one{more}")
+    return dataclasses.replace(request, image=image)
 
 
 def _image_of(stores: Stores, runtime: VersionRecord, *, given: str) -> str:

@@ -14,6 +14,7 @@ from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri, parse_uri
 from starwhale.errors import JobTimeoutError
 from starwhale.instances.jobs.job_runtime import check_image
 from starwhale.instances.jobs.submit import check_submission
+from starwhale.instances.own_tokens import OwnTokens
 from starwhale.storage.catalog.catalog import new_id
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ def submit_there(
     check_submission(request)
     if executor:  # else the server says where
         check_image(dataclasses.replace(request, executor=executor))
+    OwnTokens(here.settings).refuse_in_words((*request.handler_arguments, request.name))
     project = (
         parse_project_uri(request.project, instances=there.stores.names).project if request.project else there.project
     )

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from starwhale.domain.job import CALLER
+from starwhale.domain.job import CALLER, OF_AN_IMAGE
 from starwhale.domain.redaction import REDACTED
 from starwhale.domain.status import Status
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from starwhale.settings import Settings
     from starwhale.storage.catalog.records import JobRecord, VersionRecord
     from starwhale.storage.stores import Stores
+
+_OURS = frozenset({"SW_TOKEN", "SW_TASK_TOKEN"})
+"""Environment variables with tokens of this program."""
 
 
 def submit_job(stores: Stores, settings: Settings, request: RunRequest) -> JobRecord:
@@ -38,7 +41,7 @@ def submit_job(stores: Stores, settings: Settings, request: RunRequest) -> JobRe
         AlreadyExistsError: There is another job of that id.
     """
     from starwhale.execution.plan import check_request
-    from starwhale.execution.provenance import describe_job, without_secrets
+    from starwhale.execution.provenance import declared_names, describe_job, without_secrets
     from starwhale.execution.start import plan_request
     from starwhale.instances.jobs.snapshots import has_job, pin_model, snapshot_folder
     from starwhale.models.describe import read_handlers
@@ -61,6 +64,11 @@ def submit_job(stores: Stores, settings: Settings, request: RunRequest) -> JobRe
     if any(REDACTED in each for each in kept.request.handler_arguments):
         message = "an argument of the handlers is a secret, which no record of a job may keep"
         raise UsageError(message, hint="declare an environment variable, and set it for the server")
+    if asked_for := _OURS.intersection(declared_names(request, [each.record for each in job.steps])):
+        message = (
+            f"the handlers ask for {', '.join(sorted(asked_for))}, which lets into servers and is for nobody's code"
+        )
+        raise UsageError(message, hint="declare a variable of your own, and set it for the server")
     record = {**describe_job(kept), SUBMITTED: stores.catalog.clock(), WAITS: True, "asked": asked}
     stores.catalog.jobs.create(kept, record, None)
     return stores.catalog.jobs.set_status(job_id, Status.QUEUED)
@@ -108,10 +116,13 @@ def _pin(stores: Stores, uris: Sequence[str], project: str) -> list[DatasetInput
 
 
 def _with_runtime(stores: Stores, settings: Settings, request: RunRequest) -> RunRequest:
-    """Pin the runtime, and do not make its environment: that is for whoever runs the job."""
+    """Pin the runtime, and the image where tasks run in containers; neither is made or fetched: that is for whoever runs the job."""
+    from starwhale.instances.jobs.job_container import name_image
     from starwhale.instances.jobs.job_runtime import find_runtime
 
     found: VersionRecord | None = find_runtime(stores, settings, request, is_settled=False)
+    if request.executor in OF_AN_IMAGE:
+        return name_image(stores, settings, request, found)
     if found is None:
         return request
     return dataclasses.replace(

@@ -8,6 +8,7 @@ import { Section } from "../../components/PageHead";
 import { asNumber, asText, isObject, type Cell } from "../../lib/cell";
 import { bytes, count, short } from "../../lib/format";
 import { versionAddress } from "../versions/addresses";
+import { imageOf } from "./imageOf";
 
 export function RanOn({ view }: { view: JobView }): ReactNode {
   const manifest = view.manifest as Record<string, Cell>;
@@ -25,6 +26,7 @@ export function RanOn({ view }: { view: JobView }): ReactNode {
     ["Command", <code key="c">{Array.isArray(manifest.argv) ? manifest.argv.map(asText).join(" ") : ""}</code>],
     ["Arguments", <code key="a">{Array.isArray(manifest.arguments) ? manifest.arguments.map(asText).join(" ") : ""}</code>],
     ["Executor", view.job.executor],
+    ["Image", imageOf(manifest.container)],
     ["Seed", asText(manifest.seed)],
     ["Machine", [asText(manifest.host), machine].filter(Boolean).join(": ")],
     ["GPUs", gpus],
