@@ -208,8 +208,8 @@ def do_build_labels(tool: Any, _shape: str, count: int) -> dict[str, float]:
 def do_labels(tool: Any, _shape: str, count: int) -> dict[str, float]:
     """Read one column of many images, and the same column of one Parquet file, each opened anew, after everything is imported.
 
-    `by name` starts from the name: settings, the newest version in the catalog, the manifest and the tails of fragments are read and verified,
-    and the column with them; `opened` reads the first column of a dataset just opened. Parquet starts from the path of one file that pyarrow
+    `by name` starts from the name: whether settings and the catalog are still what they were is looked at, the tails of fragments are read and
+    verified, and the column with them; what the process has verified of catalog and manifest before is remembered. `opened` reads the first column of a dataset just opened. Parquet starts from the path of one file that pyarrow
     wrote as it does by default, and verifies nothing, or (`verified`) the checksums of its pages, with which it was written then. All of
     it lies in the page cache. What is compared is the lowest of 60 in one process, which has built nothing: all ways in turn, with a look for garbage
     before each, which lets go of what the one before had in memory.

@@ -97,6 +97,11 @@ def test_copy_takes_tags_along_and_merges_or_replaces(swcli: Swcli) -> None:
     done = swcli("-o", "json", "dataset", "copy", "digits", ".", "-dlp", "elsewhere")
     assert done.returncode == 1
     assert "no project 'elsewhere'" in json.loads(done.stdout)["error"]["message"]
+    done = swcli("dataset", "copy", "digits", "twin", "-o", "json")
+    assert done.returncode == 2
+    error = json.loads(done.stdout)["error"]
+    assert error["message"] == "Got unexpected extra argument (json): -o is --overwrite in 'swcli dataset copy'"
+    assert "--output json" in error["hint"]
 
 
 @pytest.mark.needs_time

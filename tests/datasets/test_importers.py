@@ -284,6 +284,14 @@ def test_files_in_formats_that_are_not_read_are_counted(tmp_path: Path) -> None:
     assert len(warned) == 1
 
 
+def test_tables_that_nothing_is_read_from_are_named(tmp_path: Path) -> None:
+    for name in ("a.png", "labels.csv", "b/other.csv"):
+        write(tmp_path / name, "file,label\na.png,cat\n")
+    with pytest.warns(LeftOutWarning, match=r": labels\.csv; columns of files come from metadata\.csv") as warned:
+        assert [key for key, _ in read_folder(tmp_path, "image")] == ["a.png"]
+    assert len(warned) == 1
+
+
 @pytest.mark.parametrize(
     ("files", "says"),
     [

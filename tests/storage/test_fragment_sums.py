@@ -51,6 +51,9 @@ class CountingPlaces(LocalPlaces):
             def gather(self, spans: Sequence[FileSpan], *, size: int) -> memoryview:
                 return self.show(spans, size=size)
 
+            def fill(self, memory: memoryview, spans: Sequence[FileSpan]) -> None:
+                self.show(spans, size=len(memory))  # it is what `gather` has given
+
             def read(self, span: FileSpan) -> bytes:
                 places.asked.append(span)
                 return image.read(span)

@@ -13,22 +13,45 @@ from starwhale.settings import Settings, SettingsReader
 if TYPE_CHECKING:
     from starwhale.instances import Instance
 
-_open: dict[Settings, Instance] = {}  # the front door's default instance: a named exception to "no ambient state"
-_settings = SettingsReader()  # belongs to it
+_settings = SettingsReader()
+
+
+class _Opened:
+    """The instances that were opened, one for each environment that this process has had."""
+
+    def __init__(self) -> None:
+        self._by_settings: dict[Settings, Instance] = {}
+        self._last: tuple[Settings, Instance] | None = None
+
+    def of(self, settings: Settings) -> Instance:
+        """Return the instance of these settings; the very same ones as last time, which are mostly asked for, are not even compared."""
+        last = self._last
+        if last is not None and last[0] is settings:
+            return last[1]
+        found = self._by_settings.get(settings)
+        if found is None:
+            from starwhale.instances import open_instance
+
+            for name in NEEDED_BEYOND_HANDLERS:  # most are imported later, somewhere deep
+                if importlib.util.find_spec(name) is None:
+                    raise tell_lacking(ModuleNotFoundError(name=name))
+            found = self._by_settings[settings] = open_instance(settings)
+        self._last = settings, found
+        return found
+
+    def close(self) -> None:
+        """Close all of them."""
+        self._last = None
+        while self._by_settings:
+            self._by_settings.popitem()[1].close()
+
+
+_opened = _Opened()  # the front door's default instance: a named exception to "no ambient state", with `_settings`
 
 
 def default_instance() -> Instance:
     """Open the Standalone instance that the environment names; the same object while the environment stays the same."""
-    settings = _settings.read()
-    found = _open.get(settings)
-    if found is None:
-        from starwhale.instances import open_instance
-
-        for name in NEEDED_BEYOND_HANDLERS:  # most are imported later, somewhere deep
-            if importlib.util.find_spec(name) is None:
-                raise tell_lacking(ModuleNotFoundError(name=name))
-        found = _open[settings] = open_instance(settings)
-    return found
+    return _opened.of(_settings.read())
 
 
 def list() -> builtins.list[dict[str, Any]]:  # Any: JSON objects
@@ -95,7 +118,4 @@ def logout(instance: str) -> None:
         servers.logout(_settings.read(), instance)
 
 
-@atexit.register
-def _close_all() -> None:
-    while _open:
-        _open.popitem()[1].close()
+atexit.register(_opened.close)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import inspect
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, cast
 
 import click
 
 from starwhale.cli.app import CliApp
-from starwhale.errors import NotBuiltYetError, nearest
+from starwhale.errors import NotBuiltYetError, UsageError, nearest
 
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 """`-h` is help wherever the command has no `-h` of its own."""
@@ -75,12 +76,31 @@ class SwCommand(click.Command):
                     formatter.write_dl(rows)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Show the help for a lone `-h`, also where `-h` takes a value."""
+        """Show the help for a lone `-h`, also where `-h` takes a value.
+
+        Raises:
+            UsageError: `-o json` is written where `-o` is something else, and does not fit.
+        """
         own = args[: args.index("--")] if "--" in args else args
         if own and own[-1] == "-h" and (len(own) < 2 or own[-2] != "-h"):
             click.echo(ctx.get_help())
             ctx.exit(0)
-        return super().parse_args(ctx, args)
+        own = [*own]  # what is parsed is taken away
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            meant = self._own_output(own)
+            if meant:
+                message = f"{error.format_message().rstrip('.')}: -o is {meant} in '{ctx.command_path}'"
+                raise UsageError(message, hint="for a result as JSON write: --output json") from error
+            raise
+
+    def _own_output(self, words: list[str]) -> str:
+        """Return what `-o` means in this command, where `-o json` was written and it does not mean the form of the result."""
+        if ("-o", "json") not in pairwise(words):
+            return ""
+        own = (param for param in self.params if "-o" in param.opts and param.name != "output")
+        return next((param.opts[-1] for param in own), "")
 
 
 @dataclass(frozen=True, slots=True)

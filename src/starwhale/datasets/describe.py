@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -20,9 +21,9 @@ def show_time(seconds: float) -> str:
 
 
 def describe_version(version: VersionRecord, path: str = "") -> dict[str, Any]:
-    """Everything about a version: the row of `list` with `uri` and `manifest`; `path` is the dataset's folder."""
+    """Everything about a version: the row of `list` with `uri` and `manifest`; `path` is the dataset's folder. It is the caller's."""
     created_at = show_time(version.created_at)
-    manifest = {**version.manifest, "version": version.version, "created_at": created_at}
+    manifest = {**copy.deepcopy({**version.manifest}), "version": version.version, "created_at": created_at}
     return {
         "name": version.name,
         "version": version.version,

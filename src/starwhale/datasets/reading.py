@@ -90,7 +90,11 @@ def read_column(reader: DatasetReader, name: str) -> list[Any]:  # Any: cells
     (own,) = own_columns(reader, [name]) or [name]
     cells: list[Any] = []
     for start in range(0, reader.row_count, COLUMN_ROWS):
-        cells += reader.read_column(start, start + COLUMN_ROWS, own)
+        more = reader.read_column(start, start + COLUMN_ROWS, own)
+        if not cells:  # mostly it is all of them
+            cells = more
+        else:
+            cells += more
     return cells
 
 

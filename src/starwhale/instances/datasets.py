@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -64,7 +65,7 @@ class DatasetVerbs(VersionVerbs):
         """
         if is_object_uri(uri):
             return self._open_elsewhere(parse_object_uri(uri), kind, create)
-        stores = self._opened()
+        stores = self._opened
         opened = find_dataset(
             stores, uri, self._check_project, create=create, readonly=readonly, default_project=self._project
         )
@@ -135,7 +136,7 @@ class DatasetVerbs(VersionVerbs):
             return Copied(version=version, is_new=is_new)
         target = self._destination(destination, found, project)
         plan = CopyPlan(project=target.project, name=target.name, ignore_tags=ignore_tags, force=force)
-        return copy_version(self._opened(), found, plan, mode)
+        return copy_version(self._opened, found, plan, mode)
 
     def diff(
         self, base: str | Uri, compare: str | Uri, *, show_details: bool = False, limit: int = LIMIT
@@ -247,7 +248,7 @@ class DatasetVerbs(VersionVerbs):
             stores, opened = open_elsewhere(self._stores.datasets, place, project=self._project, ref=self._stores.ref)
             assert opened.version is not None  # noqa: S101  a version that is not there raises
             return verify_version(stores, opened.version, on_bytes)
-        return verify_version(self._opened(), self.resolve(uri), on_bytes)
+        return verify_version(self._opened, self.resolve(uri), on_bytes)
 
     def parse(self, uri: str) -> Uri:
         """Read a URI of this kind, relative to the current project.
@@ -311,6 +312,7 @@ class DatasetVerbs(VersionVerbs):
         stores, opened = open_elsewhere(self._stores.datasets, uri, project=self._project, ref=self._stores.ref)
         return kind(stores, opened, readonly=True)
 
+    @cached_property
     def _opened(self) -> DatasetStores:
         return dataset_stores(self._stores, self._fixed_version)
 

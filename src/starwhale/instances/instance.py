@@ -11,7 +11,7 @@ from starwhale.instances.place.root import choose_root, prepare_root
 from starwhale.instances.place.servers import LOCAL, ask_server, describe_login, select
 from starwhale.instances.projects import ProjectVerbs
 from starwhale.settings import VERSION, Settings
-from starwhale.storage.remote.logins import Login, access_of, read_logins
+from starwhale.storage.remote.logins import Login, LoginsReader, access_of, read_logins
 from starwhale.storage.stores import Stores, StoresRef, open_stores
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Instance:
         self.login = login
         """The server that it is on; None for this machine."""
         self._others: dict[str, Instance] = {}
+        self._logins = LoginsReader(settings)
         self.settings = settings
         """What the environment says."""
         self.configuration = configuration
@@ -79,7 +80,7 @@ class Instance:
             NotFoundError: It names a server by an alias that is not known.
             LoginError: It names a server that nobody logged in to.
         """
-        login = read_logins(self.settings).named_by(str(uri))
+        login = self._logins.read().named_by(str(uri))
         if login is None or (self.login is not None and login.address == self.login.address):
             return self
         if login.alias not in self._others:

@@ -32,11 +32,12 @@ STRANGERS: dict[str, tuple[str, ...]] = {
 """What is of the kind too and is not read: whoever has such files is told that they were left out."""
 
 _TYPES: dict[str, type[Any]] = {"image": Image, "video": Video, "audio": Audio}  # Any: three signatures that agree
+_TABLES = frozenset({".csv", ".tsv", ".jsonl"})
 _RESERVED = frozenset({"file", "file_name"})
 
 
 class LeftOutWarning(UserWarning):
-    """A folder has files of the kind that was asked for in formats that are not read."""
+    """A folder has files of the kind that was asked for in formats that are not read, or tables that nothing is read from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,8 @@ def read_folder(folder: SourcePlace, kind: FolderKind, *, auto_label: bool = Tru
     Features: `file_name` (the same path), `file`, `label` (the name of the directory it lies in, except directly in the folder),
     `caption` (from a `.txt` beside it), and the columns of `metadata.csv` or `metadata.jsonl` of the folder, matched by `file_name`.
 
-    Files of the kind in formats that are not read (`STRANGERS`) are left out, with a `LeftOutWarning`.
+    Files of the kind in formats that are not read (`STRANGERS`) are left out, with a `LeftOutWarning`; and so are tables of other names
+    in a folder without metadata.
 
     Raises:
         DatasetSourceError: The folder is missing or has no such file, or its metadata is malformed or names a missing file.
@@ -92,6 +94,10 @@ def _warn_of_strangers(root: Path, kind: str) -> None:
     if counts:
         listed = ", ".join(f"{number} {suffix}" for suffix, number in sorted(counts.items()))
         text = f"left out of the folder {root}: {listed}; read are {', '.join(SUFFIXES[kind])}"
+        warnings.warn(text, LeftOutWarning, stacklevel=3)
+    tables = sorted(each.name for each in root.iterdir() if each.suffix.lower() in _TABLES and each.is_file())
+    if tables and not {"metadata.csv", "metadata.jsonl"}.intersection(tables):
+        text = f"left out of the folder {root}: {', '.join(tables)}; columns of files come from metadata.csv or metadata.jsonl, by file_name"
         warnings.warn(text, LeftOutWarning, stacklevel=3)
 
 

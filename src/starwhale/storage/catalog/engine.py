@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starwhale.errors import CorruptedError, NoSpaceError, RootError, StarwhaleError
 from starwhale.storage.catalog.kept_sums import COLUMNS, DAMAGE, add_function, count_damaged
@@ -22,9 +22,12 @@ from starwhale.storage.catalog.sqlite_errors import UNWRITTEN_HINT, is_unwritten
 if TYPE_CHECKING:  # imported with the first transaction of SQLAlchemy's: opening a dataset to read it needs none
     from sqlalchemy import Connection, Engine
 
+A = TypeVar("A")
 _OF_JOBS = tuple(COLUMNS)
 BUSY_TIMEOUT_S = 30.0
 """How long a transaction waits for its turn."""
+MOST_ANSWERS = 256
+"""Answers that a plain connection remembers."""
 
 
 class Database:
@@ -34,7 +37,7 @@ class Database:
         self.path = path
         """The database file."""
         self._made: Engine | None = None
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[PlainConnection] = []
         self._checked: set[Sequence[str]] = set()
         self._checked_jobs: set[str] = set()
         self._lock = threading.Lock()
@@ -52,20 +55,26 @@ class Database:
             self._check(connection, tables)
             yield connection
 
-    @contextmanager
-    def read_plain(self, tables: Sequence[str] = SUMMED) -> Generator[sqlite3.Connection]:
-        """`read_checked` through a connection of the driver's own, whose rows have names: for the few questions that every reader asks."""
+    def ask(self, question: tuple[str, ...], find: Callable[[sqlite3.Connection], A]) -> A:
+        """Answer one of the few questions that every reader asks, through a connection of the driver's own, whose rows have names.
+
+        As long as nobody has committed anything to the catalog, what was answered before is answered again.
+
+        Args:
+            question: What is asked; equal questions have equal answers.
+            find: Finds the answer, which nobody may change, within one transaction, after the tables of versions were checked.
+        """
         with _translated(self.path, sqlite3.DatabaseError):
-            connection = self._take_idle() or _connect(self.path)
+            plain = self._take_idle() or PlainConnection(self.path)
             try:
-                connection.execute("BEGIN")
-                self._check(connection, tables)
-                yield connection
-                connection.execute("COMMIT")
+                answers = plain.answers()
+                if question not in answers:
+                    answers[question] = self._find(plain.connection, find)
             except BaseException:
-                connection.close()
+                plain.close()
                 raise
-            self._idle.append(connection)
+            self._idle.append(plain)
+            return answers[question]
 
     def check_job(self, connection: Connection, job_id: str) -> None:
         """Compare everything that the catalog says of a job with its checksums, once per job; what is changed later is compared then.
@@ -117,7 +126,14 @@ class Database:
             whose = "".join(f" of job {job_id}" for job_id in given.values())
             raise damaged(connection, f"{count} of the rows of {table}{whose} differ from their checksums")
 
-    def _take_idle(self) -> sqlite3.Connection | None:
+    def _find(self, connection: sqlite3.Connection, find: Callable[[sqlite3.Connection], A]) -> A:
+        connection.execute("BEGIN")
+        self._check(connection, SUMMED)
+        found = find(connection)
+        connection.execute("COMMIT")
+        return found
+
+    def _take_idle(self) -> PlainConnection | None:
         with self._lock:
             return self._idle.pop() if self._idle else None
 
@@ -138,6 +154,27 @@ class Database:
             except BaseException:
                 _rollback(connection)
                 raise
+
+
+class PlainConnection:
+    """A connection without SQLAlchemy, used by one thread at a time, and what was answered through it since the last commit of anybody."""
+
+    def __init__(self, path: Path) -> None:
+        self.connection = _connect(path)
+        """Its rows have names."""
+        self._version = -1
+        self._answers: dict[tuple[str, ...], Any] = {}  # Any: what was asked
+
+    def answers(self) -> dict[tuple[str, ...], Any]:
+        """Return what holds still. A commit between this look and an answer is seen at the next look, which forgets that answer."""
+        version = self.connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version or len(self._answers) >= MOST_ANSWERS:
+            self._version, self._answers = version, {}
+        return self._answers
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
 
 
 class VersionReader:

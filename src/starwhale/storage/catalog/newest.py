@@ -61,30 +61,28 @@ def find_newest(database: Database, project: str, kind: str, name: str) -> Newes
     Raises:
         CorruptedError: A row differs from its checksum, or a table from its indexes.
     """
-    with database.read_plain() as connection:
-        row = _first(connection, _QUERY, (kind, name.casefold(), project.casefold()))
-        if row is None or row.project_removed_at is not None:
-            return Newest(has_project=False)
-        if row.bundle_id is None:
-            return Newest(has_project=True)
-        bundle = BundleRecord(
-            id=row.bundle_id, project=row.project, kind=row.kind, name=row.name, created_at=row.bundle_created_at
-        )
-        if row.version is None:
-            return Newest(has_project=True, bundle=bundle)
-        tags = [SimpleNamespace(**each) for each in connection.execute(_TAGS, (row.version,))]
-        for tag in tags:
-            check_tag(connection, tag)
-        row.manifest = json.loads(row.manifest)
-        check_version(connection, row)
+    given = kind, name.casefold(), project.casefold()
+    return database.ask(given, lambda connection: _find(connection, given))
+
+
+def _find(connection: sqlite3.Connection, given: tuple[str, ...]) -> Newest:
+    found = connection.execute(_QUERY, given).fetchone()
+    if found is None or found["project_removed_at"] is not None:
+        return Newest(has_project=False)
+    row: Any = SimpleNamespace(**found)  # Any: a row with what the query names
+    if row.bundle_id is None:
+        return Newest(has_project=True)
+    bundle = BundleRecord(
+        id=row.bundle_id, project=row.project, kind=row.kind, name=row.name, created_at=row.bundle_created_at
+    )
+    if row.version is None:
+        return Newest(has_project=True, bundle=bundle)
+    tags = [SimpleNamespace(**each) for each in connection.execute(_TAGS, (row.version,))]
+    for tag in tags:
+        check_tag(connection, tag)
+    row.manifest = json.loads(row.manifest)
+    check_version(connection, row)
     return Newest(has_project=True, bundle=bundle, version=version_record(row, [tag.tag for tag in tags]))
-
-
-def _first(
-    connection: sqlite3.Connection, query: str, given: tuple[str, ...]
-) -> Any:  # Any: a row with what it asks for
-    row = connection.execute(query, given).fetchone()
-    return None if row is None else SimpleNamespace(**row)
 
 
 __all__ = ["Newest", "find_newest"]

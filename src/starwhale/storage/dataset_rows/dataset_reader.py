@@ -18,7 +18,7 @@ from starwhale.storage.columns.encode import KEY_COLUMN
 from starwhale.storage.dataset_rows.column_cache import ColumnCache
 from starwhale.storage.dataset_rows.fragment_file import fragment_name
 from starwhale.storage.dataset_rows.fragment_writer import GROUP_BYTES, unify
-from starwhale.storage.dataset_rows.fragments import FragmentReader
+from starwhale.storage.dataset_rows.fragments import FragmentReader, joined
 from starwhale.storage.dataset_rows.limits import LIMITS, Limits
 from starwhale.storage.dataset_rows.manifest import Layer, Manifest
 from starwhale.storage.dataset_rows.packs import Packs, PackSource
@@ -275,7 +275,7 @@ class LocalDatasetReader:
             run_stop = span.run_start + span.stop - span.start
             for reader, first, last in self.order.run.slices(span.run_start, run_stop):
                 for name, column in made.items():
-                    column.extend(reader.values(first, last, name, self.source_of))
+                    made[name] = joined(column, reader.values(first, last, name, self.source_of))
         patched = self.order.patched_in(start, stop)
         if patched:
             layers = LayerCells(self.source_of)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,11 @@ if TYPE_CHECKING:  # object stores are imported by what uses them: most datasets
     from starwhale.storage.dataset_rows.object_copies import Sent
     from starwhale.storage.dataset_rows.object_dataset import ObjectDataset
     from starwhale.storage.objects import Bucket
+
+
+_KNOWN_MANIFESTS = 16
+_KNOWN_FILES = 256
+"""Files that a manifest which is remembered names, at most."""
 
 
 class LocalDatasetStore:
@@ -57,11 +63,12 @@ class LocalDatasetStore:
         self._buckets: dict[str, Bucket] = {}
         self._folders: WeakValueDictionary[str, DatasetFolder] = WeakValueDictionary()
         self._kept: dict[str, DatasetFolder] = {}
+        self._manifests: OrderedDict[str, Manifest] = OrderedDict()
         self._lock = threading.Lock()
 
     def open_version(self, dataset_id: str, manifest_digest: str) -> LocalDatasetReader:
         folder = self.folder(dataset_id)
-        manifest = load_manifest(folder.places, manifest_digest)
+        manifest = self._manifest(folder.places, manifest_digest)
         if not folder.places.is_local:
             folder.places.know(sizes_of(manifest))
         folder.packs.know(manifest.packs)
@@ -70,7 +77,7 @@ class LocalDatasetStore:
     def begin(self, dataset_id: str, base: str | None) -> LocalDatasetWriter:
         make_folder(self.root / dataset_id)
         folder = self.folder(dataset_id)
-        manifest = Manifest() if base is None else load_manifest(folder.places, base)
+        manifest = Manifest() if base is None else self._manifest(folder.places, base)
         return LocalDatasetWriter(folder, manifest, self._new_id)
 
     def files_of(self, dataset_id: str, manifest_digest: str) -> frozenset[str]:
@@ -186,6 +193,21 @@ class LocalDatasetStore:
             if folder is None:
                 folder = self._folders[dataset_id] = self._open_folder(dataset_id)
             return folder
+
+    def _manifest(self, places: Places, digest: str) -> Manifest:
+        """Read a manifest, or return one that was read before, which its digest says is the same; large ones are read again."""
+        with self._lock:
+            known = self._manifests.get(digest)
+            if known is not None:
+                self._manifests.move_to_end(digest)
+                return known
+        read = load_manifest(places, digest)
+        if len(read.run) + len(read.layers) + len(read.packs) <= _KNOWN_FILES:
+            with self._lock:
+                self._manifests[digest] = read
+                if len(self._manifests) > _KNOWN_MANIFESTS:
+                    self._manifests.popitem(last=False)
+        return read
 
     def _open_folder(self, dataset_id: str) -> DatasetFolder:
         """Choose where the files of a dataset are: the id of one that is on an object store is its address."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 from blake3 import blake3
-from pyarrow import parquet as pq
 
 from starwhale.errors import CorruptedError
 from starwhale.storage.columns.files import damaged, digest_of
@@ -18,7 +17,7 @@ from starwhale.storage.dataset_rows.blocks import BlockColumn, ValueIndex
 from starwhale.storage.dataset_rows.column_cache import ColumnCache
 from starwhale.storage.dataset_rows.manifest import Fragment
 from starwhale.storage.dataset_rows.places import FileImage, FileSpan, LocalImage, Places
-from starwhale.storage.dataset_rows.sums import MAGIC, Tail
+from starwhale.storage.dataset_rows.sums import MAGIC, Tail, open_parquet
 
 TOGETHER_BYTES = 128 << 10
 """Bytes of a column that are read and decoded at one time where its row groups are smaller: a short column has many of them."""
@@ -40,6 +39,8 @@ class FragmentFile:
         self._image: FileImage | None = None
         self._tail: Tail | None = None
         self._parquet: Any = None  # of a local fragment only: an image of one that lies elsewhere comes and goes
+        self._fresh: tuple[memoryview, Any] | None = None
+        """Memory of the size of a local fragment, with the tail at its end and nothing before, and what decodes it: for the first read."""
         self._names: list[str] = []  # of a fragment without a tail
         self._starts: list[int] = []
 
@@ -191,7 +192,7 @@ class FragmentFile:
 
     def close(self) -> None:
         """Let go of the file until it is needed again."""
-        self._parquet = self._image = None
+        self._parquet = self._image = self._fresh = None
 
     # ------------------------------------------------------------------------------------------------------------------- inside
 
@@ -222,11 +223,19 @@ class FragmentFile:
         """Return what decodes a column of some row groups: of memory of its own, in which those were verified."""
         chunks = [tail.chunk(group, name) for group in groups]
         spans = [FileSpan(chunk.offset, chunk.size) for chunk in chunks]
-        view = self._opened_image().gather(spans, size=self.fragment.size)
+        image = self._opened_image()
+        with self._lock:
+            fresh, self._fresh = self._fresh, None
+        if fresh is not None and isinstance(image, LocalImage):
+            view, file = fresh
+            image.fill(view, spans)
+        else:
+            view = image.gather(spans, size=self.fragment.size)
+            file = self._open_parquet(view, tail.metadata)
         for group, chunk in zip(groups, chunks, strict=True):
             if not chunk.is_intact(view):
                 raise self._damaged(f"column {name!r} of row group {group} differs from its checksum")
-        return self._open_parquet(view, tail.metadata)
+        return file
 
     def _whole_file(self) -> Any:
         """Return what decodes a file without a tail, whose pages are verified as they are decoded."""
@@ -242,9 +251,7 @@ class FragmentFile:
 
     def _open_parquet(self, view: Any, metadata: Any = None) -> Any:
         try:
-            return pq.ParquetFile(
-                pa.py_buffer(view), metadata=metadata, page_checksum_verification=not self.fragment.tail
-            )
+            return open_parquet(view, metadata, checks_pages=not self.fragment.tail)
         except (OSError, pa.ArrowException) as error:
             raise self._damaged(f"not a Parquet file ({error})") from error
 
@@ -293,11 +300,16 @@ class FragmentFile:
                 self._starts = self._read_tail() if self.fragment.tail else self._read_footer()
 
     def _read_tail(self) -> list[int]:
-        content = self._bytes(self.first_span)
+        image, span, file = self._opened_image(), self.first_span, None
+        memory = image.gather([span], size=self.fragment.size)
+        content = memory[span.offset : span.offset + span.size]
         if digest_of(content) != self.fragment.digest:
             raise self._damaged("a fragment of rows differs from its checksum")
+        if isinstance(image, LocalImage):
+            file = self._open_parquet(memory)
+            self._fresh = memory, file
         try:
-            self._tail = Tail(content)
+            self._tail = Tail(content, file)
         except ValueError as error:
             raise self._damaged(f"its tail cannot be read ({error})") from error
         return _starts_of(self._tail.metadata)

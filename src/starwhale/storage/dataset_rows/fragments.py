@@ -86,7 +86,7 @@ class FragmentReader:
             return [None] * (stop - start)
         decoded: list[Any] = []
         for piece in self.pieces(start, stop, codec.escape_name(name)):
-            decoded.extend(codec.decode_column(piece, kind, source_of))
+            decoded = joined(decoded, codec.decode_column(piece, kind, source_of))
         return decoded
 
     def values_at(self, ranges: Sequence[tuple[int, int]], name: str, source_of: SourceOf | None) -> list[Any]:
@@ -178,4 +178,12 @@ class FragmentReader:
         return start + position, position < len(keys) and keys[position] == key
 
 
-__all__ = ["HIDDEN_COLUMN", "FragmentReader"]
+def joined(values: list[Any], more: list[Any]) -> list[Any]:
+    """Return the values of two lists, of which the caller needs neither any more: the longer a column, the dearer a copy of it."""
+    if not values:
+        return more
+    values += more
+    return values
+
+
+__all__ = ["HIDDEN_COLUMN", "FragmentReader", "joined"]

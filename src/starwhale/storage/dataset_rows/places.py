@@ -123,9 +123,13 @@ class LocalImage:
         del size
         # Not cleared first, as memory of Python's own would be: pages of it that nothing is read into cost nothing.
         memory: memoryview = memoryview(pa.allocate_buffer(max(span.offset + span.size for span in spans)))
+        self.fill(memory, spans)
+        return memory
+
+    def fill(self, memory: memoryview, spans: Sequence[FileSpan]) -> None:
+        """Read more stretches to where `gather` would have put them; same errors."""
         for offset, length in spans:
             self._read_into(memory[offset : offset + length], offset)
-        return memory
 
     def read(self, span: FileSpan) -> bytes:
         """Read a stretch: faster than copying it from the map, and it counts for nothing in the memory of the process.

@@ -51,16 +51,17 @@ class Tail:
 
     Args:
         content: Its bytes, whose digest was compared with the manifest's.
+        file: What decodes the file that it is the end of; made of the tail alone, which tells what there is, where there is none.
 
     Raises:
         ValueError: It is no tail.
     """
 
-    def __init__(self, content: memoryview) -> None:
+    def __init__(self, content: memoryview, file: Any = None) -> None:
         try:
             footer, magic = _END.unpack(content[-_END.size :])
             sums: dict[str, Any] = msgpack.unpackb(content[: len(content) - footer - _END.size])
-            self.metadata: Any = pq.ParquetFile(pa.py_buffer(content)).metadata
+            self.metadata: Any = (open_parquet(content) if file is None else file).metadata
             self._columns: dict[str, int] = {name: place for place, name in enumerate(sums["columns"])}
             self._entries: bytes = sums["chunks"]
             self.blocks: dict[str, BlockColumn] = {each[0]: BlockColumn(*each) for each in sums.get("blocks", ())}
@@ -96,6 +97,23 @@ class Tail:
         return bisect_left(self._highs, key) if self._highs else None
 
 
+def open_parquet(view: memoryview, metadata: Any = None, *, checks_pages: bool = False) -> Any:
+    """Return what decodes a Parquet file that is in memory.
+
+    Args:
+        view: The file, or as much of its end as is looked at.
+        metadata: Of the file, if it was read already.
+        checks_pages: Whether pages have checksums that are to be compared.
+
+    Raises:
+        ArrowException: It is none.
+    """
+    # What would be fetched ahead is in memory, and another thread would be asked for it.
+    return pq.ParquetFile(
+        pa.py_buffer(view), metadata=metadata, pre_buffer=False, page_checksum_verification=checks_pages
+    )
+
+
 def make_tail(content: memoryview, highs: Sequence[Key], cuts: Mapping[str, Cut] | None = None) -> tuple[int, bytes]:
     """Return where the footer of a Parquet file in memory begins, and the sums that go before it.
 
@@ -106,7 +124,7 @@ def make_tail(content: memoryview, highs: Sequence[Key], cuts: Mapping[str, Cut]
     """
     footer, _ = _END.unpack(content[-_END.size :])
     end = len(content) - footer - _END.size
-    metadata: Any = pq.ParquetFile(pa.BufferReader(pa.py_buffer(content))).metadata
+    metadata: Any = open_parquet(content).metadata
     names = _top_names(metadata)
     entries: list[bytes] = []
     for number in range(metadata.num_row_groups):
@@ -143,4 +161,4 @@ def _top_names(metadata: Any) -> list[str]:  # Any: pyarrow ships no types
     return [schema.column(leaf).path.split(".", 1)[0] for leaf in range(metadata.num_columns)]
 
 
-__all__ = ["MAGIC", "Chunk", "Tail", "make_tail"]
+__all__ = ["MAGIC", "Chunk", "Tail", "make_tail", "open_parquet"]

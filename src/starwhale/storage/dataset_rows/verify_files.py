@@ -42,7 +42,7 @@ def damages_of(folder: DatasetFolder, reader: LocalDatasetReader, on_bytes: Call
         try:
             load_manifest(folder.places, reader.digest)
         except CorruptedError as error:
-            found.append(_damage(error, "the version"))
+            found.append(_damage(error, "the whole version"))
     for part in manifest.fragments():
         try:
             check_fragment(folder, part)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -147,6 +148,32 @@ def read_logins(settings: Settings) -> Logins:
     return found
 
 
+class LoginsReader:
+    """Reads the logins again and again for one who asks often: unless the file has changed, at the price of a look."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._path = str(logins_path(settings))
+        self._seen: tuple[int, ...] = ()
+        self._logins: Logins | None = None
+
+    def read(self) -> Logins:
+        """Return what `read_logins` would; the same object while nothing changes."""
+        seen = _stamp(self._path)
+        if self._logins is None or seen != self._seen:
+            self._logins, self._seen = read_logins(self._settings), seen  # a change in between is seen next time
+        return self._logins
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    """Return what another file in its place would differ in; nothing where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116  asked often, and a Path costs as much as the look
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def access_of(address: str, settings: Settings | None = None) -> ServerAccess:
     """Return what lets us in to a server, as the user has logged in; also for a process that got nothing but its address.
 
@@ -180,4 +207,14 @@ def _login(said: Mapping[str, Any]) -> Login:  # Any: JSON
     )
 
 
-__all__ = ["FROM_ENVIRONMENT", "LOCAL", "Login", "Logins", "access_of", "logins_path", "plain_address", "read_logins"]
+__all__ = [
+    "FROM_ENVIRONMENT",
+    "LOCAL",
+    "Login",
+    "Logins",
+    "LoginsReader",
+    "access_of",
+    "logins_path",
+    "plain_address",
+    "read_logins",
+]
