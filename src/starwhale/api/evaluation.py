@@ -122,7 +122,14 @@ class Evaluation:
     def scan_results(
         self, start: Key | None = None, end: Key | None = None, keep_none: bool = False, end_inclusive: bool = False
     ) -> Iterator[Row]:
-        """Read the rows of `results`."""
+        """Read the rows of `results`, in row order.
+
+        Args:
+            start: First id.
+            end: Last id.
+            keep_none: Whether every row has every column, None where it has nothing.
+            end_inclusive: Whether the row `end` itself belongs.
+        """
         return self.scan(RESULTS, start, end, keep_none, end_inclusive)
 
     def get_tables(self) -> list[str]:
@@ -274,7 +281,7 @@ def scan(
 def scan_results(
     start: Key | None = None, end: Key | None = None, keep_none: bool = False, end_inclusive: bool = False
 ) -> Iterator[Row]:
-    """Read the rows of `results` of the running job."""
+    """Read the rows of `results` of the running job, in row order; see `Evaluation.scan_results`."""
     return _current("scan_results").scan_results(start, end, keep_none, end_inclusive)
 
 

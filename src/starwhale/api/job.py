@@ -193,6 +193,17 @@ class Job(JobVerbs):
 
         A function of the script that runs, or of a notebook, runs in this process and sees its globals. Everything else runs in workers, with
         a `runtime` in its environment.
+
+        Args:
+            model: Folder, `.py` file or URI of a packaged model.
+            run_handler: Name or position of the handler, or the function itself.
+            project: Project that keeps the job.
+            datasets: URIs of datasets to evaluate on; None for those that the handlers name.
+            dataset_head: Only the first rows of each dataset; 0 means all.
+            runtime: URI of a runtime in whose environment the workers run; None for the one that is active, or that the model carries.
+
+        Raises:
+            StarwhaleError: Something was found wrong before anything ran. How a job ended that ran is its `status`.
         """
         given = {
             "datasets": dataset_uris(datasets or ()),
@@ -207,10 +218,11 @@ class Job(JobVerbs):
         """Run a job on a server (not built yet).
 
         Raises:
-            NotBuiltYetError: Always, until there are servers.
+            NotBuiltYetError: Always; the command line submits jobs.
         """
         del args, kw
-        raise NotBuiltYetError("Job.create_remote is not built yet", hint="use Job.create_local")
+        hint = "use Job.create_local, or submit it: swcli model run TARGET --run-project cloud://ALIAS/project/PROJECT"
+        raise NotBuiltYetError("Job.create_remote is not built yet", hint=hint)
 
     @classmethod
     def import_archive(cls, path: str | os.PathLike[str], project: str = "", force: bool = False) -> Job:

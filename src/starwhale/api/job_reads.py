@@ -65,7 +65,15 @@ class JobReads:
         keep_none: bool = False,
         end_inclusive: bool = False,
     ) -> Iterator[dict[str, Value]]:
-        """Read the rows of a table in its order; an unknown table has none."""
+        """Read the rows of a table in its order, each with its `id`; an unknown table has none.
+
+        Args:
+            name: The table, in any case: `results`, `errors`, or what was logged under that name.
+            start: First id.
+            end: Last id.
+            keep_none: Whether every row has every column, None where it has nothing.
+            end_inclusive: Whether the row `end` itself belongs.
+        """
         query = TableQuery(table=name, start=start, end=end, end_inclusive=end_inclusive)
         return default_instance().jobs.rows(self._record, query, keep_none=keep_none)
 

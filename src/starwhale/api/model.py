@@ -66,7 +66,7 @@ def build(  # noqa: PLR0917 - the order that scripts rely on
     """
     if remote_project_uri:
         message = "model.build to a server is not built yet"
-        raise NotBuiltYetError(message, hint="leave `remote_project_uri` out")
+        raise NotBuiltYetError(message, hint="leave `remote_project_uri` out, and copy it then: swcli model copy")
     if _is_being_imported():
         logger.warning(
             "model.build is left out here: this import looks for the handlers of the model that is being built"

@@ -103,7 +103,7 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     for name, purpose in _LATER.items():
         if given[name]:
             message = f"{purpose} (--{name}) is not built yet"
-            raise NotBuiltYetError(message, hint=f"leave --{name} out")
+            raise NotBuiltYetError(message, hint=f"leave --{name} out, and copy it then: swcli model copy")
     workdir = Path(given["workdir"])
     verbs = app.instance().models
     app.say(f"packaging {workdir.resolve()}")

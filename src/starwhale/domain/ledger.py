@@ -177,6 +177,12 @@ def grant(row_range: RowRange, holder: str, deadline_s: float | None = None) -> 
 def check_lease(row_range: RowRange, epoch: int, holder: str, now_s: float) -> None:
     """Refuse whoever does not hold the lease now.
 
+    Args:
+        row_range: The range, as the ledger has it.
+        epoch: Number of the lease that is claimed.
+        holder: Attempt that claims it.
+        now_s: The ledger's clock, in seconds since the epoch.
+
     Raises:
         LeaseLostError: The lease was released, granted to another, is past its deadline, or the range is done.
     """
@@ -204,6 +210,13 @@ def commit(
     row_range: RowRange, epoch: int, holder: str, now_s: float, stop: int | None = None
 ) -> tuple[RowRange, RowRange | None]:
     """Mark rows as done: all of the range, or those before `stop` with the rest given back.
+
+    Args:
+        row_range: The range, as the ledger has it.
+        epoch: Number of the lease under which they were done.
+        holder: Attempt that did them.
+        now_s: The ledger's clock, in seconds since the epoch.
+        stop: Rank after the last row that is done; None for all.
 
     Returns:
         The done range, and the free rest or None.

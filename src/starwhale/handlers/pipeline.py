@@ -73,10 +73,10 @@ class PipelineHandler:
         """The online service of the handler (not built yet).
 
         Raises:
-            NotBuiltYetError: Always, until there is online serving.
+            NotBuiltYetError: Always; `swcli model serve` offers predict online.
         """
         message = "PipelineHandler.svc is not built yet"
-        raise NotBuiltYetError(message)
+        raise NotBuiltYetError(message, hint="swcli model serve offers predict online without it")
 
     @property
     def status_dir(self) -> Path:

@@ -147,17 +147,17 @@ class BoundingBox(Coordinates):
 
     @classmethod
     def from_xywh(cls, x: Number, y: Number, width: Number, height: Number) -> Self:
-        """Make a box from its top left corner and its size."""
+        """Make a box from its top left corner and its size, all in pixels."""
         return cls(x, y, width, height)
 
     @classmethod
     def from_xyxy(cls, x1: Number, y1: Number, x2: Number, y2: Number) -> Self:
-        """Make a box from its top left and its bottom right corner."""
+        """Make a box from its top left and its bottom right corner, in pixels; its width is `x2 - x1`."""
         return cls(x1, y1, x2 - x1, y2 - y1)
 
     @classmethod
     def from_ccwh(cls, center_x: Number, center_y: Number, width: Number, height: Number) -> Self:
-        """Make a box from its centre and its size."""
+        """Make a box from its centre and its size, all in pixels."""
         return cls(center_x - width / 2, center_y - height / 2, width, height)
 
     @classmethod
@@ -170,7 +170,16 @@ class BoundingBox(Coordinates):
         picture_width: Number,
         picture_height: Number,
     ) -> Self:
-        """Make a box from its centre and size as fractions of the picture, and the size of the picture."""
+        """Make a box from its centre and size as fractions of the picture, as darknet writes them.
+
+        Args:
+            center_x: Centre, as a fraction of the picture's width, in [0, 1].
+            center_y: The same of its height.
+            width: Width of the box, as a fraction of the picture's.
+            height: Height of the box, as a fraction of the picture's.
+            picture_width: Width of the picture, in pixels.
+            picture_height: Height of the picture, in pixels.
+        """
         return cls.from_ccwh(
             center_x * picture_width, center_y * picture_height, width * picture_width, height * picture_height
         )

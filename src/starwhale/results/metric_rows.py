@@ -50,6 +50,12 @@ class MetricRows:
 def read_metric_rows(stores: Stores, job: JobRecord, step: Step, wanted: WantedMetrics) -> MetricRows:
     """Read what metrics need of the rows of a predict step.
 
+    Args:
+        stores: Where the job is kept.
+        job: The job.
+        step: Its step, which predicts.
+        wanted: Names of the metrics, and of the columns that they are about; empty ones are guessed.
+
     Raises:
         UsageError: A column is not there, or holds what only Python can read; the message names those that are there.
     """

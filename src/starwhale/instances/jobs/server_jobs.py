@@ -105,7 +105,18 @@ class ServerJobs:
         return row
 
     def resume(self, job: str, *, failed: bool = False, replicas: int | None = None, max_errors: str = "") -> Json:
-        """Go on with a job there, and return its row."""
+        """Go on with a job there, and return its row.
+
+        Args:
+            job: How it is addressed.
+            failed: Try the rows that failed again too.
+            replicas: Another number of tasks; None keeps it.
+            max_errors: Another number of rows that may fail, as `10` or `1%`; empty keeps it.
+
+        Raises:
+            NotFoundError: There is no such job.
+            StatusError: There is nothing to go on with.
+        """
         body = {"failed": failed, "replicas": replicas, "max_errors": max_errors}
         return self._connection.ask("POST", f"{self._path(job)}/resume", body)
 

@@ -123,7 +123,17 @@ def _shares(counts: PairedCounts, confidence: float) -> Difference:
 
 
 def compare_means(ours: Floats, theirs: Floats, clusters: Integers | None, confidence: float) -> Difference:
-    """Compare the means of two columns over the same rows with the paired t test; clusters are numbers per row, or None."""
+    """Compare the means of two columns over the same rows with the paired t test.
+
+    Args:
+        ours: Scores of the candidate, shape (n,).
+        theirs: Scores of the baseline, shape (n,), same rows in the same order.
+        clusters: Numbers of what is alike, shape (n,), from 0 without gaps; None where rows are independent. Errors are over clusters then.
+        confidence: Of the interval, in (0, 1).
+
+    Returns:
+        `ours` minus `theirs`, with its interval and p; NaN where there are too few rows to say.
+    """
     import numpy as np
 
     differences, rounding = _subtracted(ours, theirs)

@@ -43,6 +43,13 @@ def find_interval(measured: Measured, metric: Metric, n: int, confidence: float,
     The mean of scores: Wilson's or the exact interval where they are 0 and 1, else Student's t. A share among some rows: the same of these rows. F1
     of one label: the interval of the share that it is a function of. Everything else: the error that follows from what every row adds, on the
     logarithm of the odds where the value has two ends. Clusters: errors over clusters.
+
+    Args:
+        measured: The value, with what every row adds to it.
+        metric: What was measured: says between which ends values lie.
+        n: Rows.
+        confidence: Of the interval, in (0, 1).
+        groups: Numbers of what is alike, one per row, from 0 without gaps; None where rows are independent.
     """
     if measured.no_interval:
         return _without(measured, n, measured.no_interval)
