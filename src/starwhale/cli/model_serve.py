@@ -119,7 +119,10 @@ def serve(app: CliApp, /, **given: Any) -> None:  # Any: click's values, typed b
     app.close()
     host: str = given["host"]
     if host not in LOOPBACK:
-        click.echo(f"Warning: whoever reaches {host} can call these models, and there is no login", err=True)
+        click.echo(
+            f"Warning: whoever reaches {host} can call these models and read your datasets, and there is no login",
+            err=True,
+        )
     options = OnlineOptions(
         request=OnlineRequest(
             targets=targets,

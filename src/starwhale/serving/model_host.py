@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from starwhale.domain.counted import counted
 from starwhale.domain.json_shape import Json
 from starwhale.errors import ModelGoneError, WorkerDiedError
 from starwhale.serving.endpoint import Offer
@@ -379,9 +380,8 @@ class ModelHost:
             message = f"the process of model {self.source.id!r} {how} while it was loaded"
             self._first.set_exception(WorkerDiedError(message, hint=hint))
         elif not self._ends.is_set():
-            logger.error(
-                "model=%s: its process %s with %s requests; another is started", self.source.id, how, len(waiting)
-            )
+            calls = counted(len(waiting), "call")
+            logger.error("model=%s: its process %s with %s under way; another is started", self.source.id, how, calls)
         for each in waiting.values():
             if not each.outcomes.done():
                 each.outcomes.set_exception(_gone(self.source.id, f"{how} while it had this request"))
