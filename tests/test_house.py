@@ -53,6 +53,7 @@ WIDE = {
     "api/dataset_sources.py BuiltDataset.from_csv": "0.6 has it so",
     "api/dataset_sources.py BuiltDataset.from_huggingface": "0.6 has it so",
     "api/job.py Job.create": "0.6 has it so",
+    "api/job.py Job.create_remote": "the same",
     "api/job.py Job.run": "a script says by name what the command takes as options",
     "api/job.py Job.compare": "the same",
     "api/job.py Job.gate": "the same",

@@ -23,7 +23,7 @@ from starwhale.instances.instance import Instance, open_instance
 from starwhale.instances.jobs.pinning import pin_dataset
 from starwhale.results.read import JobTables, summary, table_names
 from starwhale.settings import read_settings
-from starwhale.storage.catalog.records import JobRecord
+from starwhale.storage.catalog.job_records import JobRecord
 from starwhale.storage.protocols import TableQuery
 
 DATASETS = {"numbers": list(range(0, 100, 2)), "others": [3, 4, 5], "letters": ["a", "b:c", "d"]}

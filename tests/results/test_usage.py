@@ -10,7 +10,7 @@ from starwhale.domain.status import Status
 from starwhale.results.reports.job_report import StepReport
 from starwhale.results.reports.usage import StepUsage, step_usage
 from starwhale.results.reports.usage_words import shares_line, usage_lines
-from starwhale.storage.catalog.records import AttemptRecord
+from starwhale.storage.catalog.job_records import AttemptRecord
 
 
 def attempt(

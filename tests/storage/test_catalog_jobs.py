@@ -20,7 +20,7 @@ from starwhale.errors import (
 )
 from starwhale.storage.catalog.catalog import SqlCatalog, open_catalog
 from starwhale.storage.catalog.driver import is_alive, this_driver
-from starwhale.storage.catalog.records import Driver, StepRecord
+from starwhale.storage.catalog.job_records import Driver, StepRecord
 from starwhale.storage.part import PartRecord
 
 FIRST, SECOND = "abcd" + "2" * 36, "abce" + "2" * 36

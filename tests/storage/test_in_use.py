@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from starwhale.storage.in_use import LOCK_NAME, claim, hold
-from starwhale.storage.result_parts.part_files import append_synced
+from starwhale.storage.result_parts.segments import append_synced
 
 
 def is_free(folder: Path) -> bool:

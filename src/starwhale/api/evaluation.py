@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Self
 
+from starwhale.domain.uri import parse_project_uri
 from starwhale.errors import ArgumentTypeError, FieldNameError, HandlerError, RetryLaterError, UsageError
 from starwhale.handlers.context import Context, find_runtime_context, get_runtime_context
 from starwhale.handlers.decorators import evaluate, predict
@@ -28,7 +29,7 @@ class Evaluation:
 
     Args:
         id: Id of a job, or any text for an evaluation outside of jobs.
-        project: Project that keeps it.
+        project: Project that keeps it: a name, or `cloud://<alias>/project/<name>`.
 
     Raises:
         UsageError: The id or the project is empty.
@@ -244,7 +245,9 @@ class Evaluation:
     def _logged(self) -> Logged:
         from starwhale.api.instance import default_instance
 
-        return default_instance().jobs.logged(self.id, self.project)
+        there = default_instance().at(self.project)
+        project = parse_project_uri(self.project, instances=there.names).project
+        return there.jobs.logged(self.id, project)
 
 
 def log(category: str, id: Key, metrics: Mapping[str, Any]) -> None:  # Any: values of users

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from starwhale.api.instance import default_instance
 from starwhale.api.job_code import local_request, make_request
-from starwhale.api.job_run import dataset_uris, run_job, run_or_go_on
+from starwhale.api.job_run import dataset_uris, run_job, run_or_go_on, submit_job
 from starwhale.api.job_verbs import JobVerbs
-from starwhale.errors import NotBuiltYetError, UsageError
+from starwhale.domain.uri import as_instance
+from starwhale.errors import UsageError
 
 if TYPE_CHECKING:
     from starwhale.results.compare.findings import Comparison
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Job(JobVerbs):
-    """A job of the local instance; what it says is read anew each time.
+    """A job, on this machine or on a server; what it says is read anew each time.
 
     Args:
         uri: Id, unique beginning of one, name, URI, `latest` or `latest~N`.
@@ -122,7 +123,7 @@ class Job(JobVerbs):
 
     @classmethod
     def list(cls, project: str = "", page_index: int = 1, page_size: int = 20) -> tuple[list[Job], dict[str, Any]]:
-        """Return a page of jobs, the newest first, and what page it is.
+        """Return a page of jobs of a project on any instance, the newest first, and what page it is.
 
         Raises:
             UsageError: A page of less than one job was asked for.
@@ -131,8 +132,9 @@ class Job(JobVerbs):
             message = f"page_size is {page_size}"
             raise UsageError(message, hint="use at least 1")
         offset = (max(page_index, 1) - 1) * page_size
-        found = default_instance().jobs.list(str(project) or None, limit=page_size + 1, offset=offset)
-        jobs = [Job(each.id) for each in found[:page_size]]
+        there = default_instance().at(project)
+        found = there.jobs.list(str(project) or None, limit=page_size + 1, offset=offset)
+        jobs = [Job(f"{as_instance(there.name)}/project/{each.project}/job/{each.id}") for each in found[:page_size]]
         return jobs, {
             "page_index": page_index,
             "page_size": page_size,
@@ -155,28 +157,42 @@ class Job(JobVerbs):
         dataset_head: int = 0,
         overwrite_specs: Any = None,
     ) -> Job:
-        """Run a handler and return the job; on the local instance the run has ended then, however it did.
+        """Run a handler and return the job: on this machine the run has ended then, however it did; a server runs it when it is its turn.
 
         Args:
-            project: Project that keeps the job.
+            project: Project that keeps the job; `cloud://<alias>/project/<name>` submits it to a server.
             model: Folder, `.py` file or URI of a packaged model.
             run_handler: Name or position of the handler, or the function itself.
             datasets: Datasets to evaluate on.
             runtime: URI of a runtime in whose environment the workers run; None for the one that is active, or that the model carries.
-            resource_pool: Of servers.
-            ttl: Of servers.
-            dev_mode: Of servers.
-            dev_mode_password: Of servers.
+            resource_pool: Servers of this program have one, `default`.
+            ttl: Seconds after which a server stops the job at its next batches; 0 for no limit. Without effect on this machine.
+            dev_mode: Servers of this program have none.
+            dev_mode_password: The same.
             dataset_head: Only the first rows of each dataset; 0 means all.
-            overwrite_specs: Of servers.
+            overwrite_specs: Servers of this program have none.
 
         Raises:
             NotFoundError: There is no such model, dataset or runtime.
             RestoreError: The environment of the runtime cannot be made.
-            UsageError: A runtime was given, and the handler is a function of this very script or notebook.
+            UsageError: A runtime was given, and the handler is a function of this very script or notebook; or a server is asked for what it
+                does not have.
         """
-        del resource_pool, ttl, dev_mode, dev_mode_password, overwrite_specs  # of servers
-        return cls.create_local(model, run_handler, project, datasets, dataset_head, runtime=runtime)
+        if default_instance().at(project).login is None:
+            return cls.create_local(model, run_handler, project, datasets, dataset_head, runtime=runtime)
+        return cls.create_remote(
+            project,
+            model,
+            run_handler,
+            datasets,
+            runtime,
+            resource_pool,
+            ttl,
+            dev_mode,
+            dev_mode_password,
+            dataset_head,
+            overwrite_specs,
+        )
 
     @classmethod
     def create_local(
@@ -214,15 +230,46 @@ class Job(JobVerbs):
         return cls(run_job(local_request(model, run_handler, given), raises=False))
 
     @classmethod
-    def create_remote(cls, *args: Any, **kw: Any) -> Job:
-        """Run a job on a server (not built yet).
+    def create_remote(  # noqa: PLR0917 - that of `create`
+        cls,
+        project: str,
+        model: Any,
+        run_handler: Any,
+        datasets: Sequence[str] | None = None,
+        runtime: str | None = None,
+        resource_pool: str = "default",
+        ttl: int = 0,
+        dev_mode: bool = False,
+        dev_mode_password: str = "",
+        dataset_head: int = 0,
+        overwrite_specs: Any = None,
+    ) -> Job:
+        """Submit a job to a server, which runs it when it is its turn, and return it; `wait` waits for its end.
+
+        A folder or a `.py` file is packaged and copied first. Plain names mean versions of the server; URIs of this instance are copied there.
+        The arguments are those of `create`.
 
         Raises:
-            NotBuiltYetError: Always; the command line submits jobs.
+            NotFoundError: Something of it is neither here nor there.
+            UsageError: The project names no server, the handler is a function of this very script or notebook, or the server is asked for
+                what it does not have.
         """
-        del args, kw
-        hint = "use Job.create_local, or submit it: swcli model run TARGET --run-project cloud://ALIAS/project/PROJECT"
-        raise NotBuiltYetError("Job.create_remote is not built yet", hint=hint)
+        asked = {
+            "resource_pool": resource_pool != "default",
+            "dev_mode": dev_mode or bool(dev_mode_password),
+            "overwrite_specs": overwrite_specs,
+        }
+        for name, is_asked in asked.items():
+            if is_asked:
+                raise UsageError(f"servers of this program have no {name}", hint=f"leave {name} out")
+        given = {
+            "datasets": dataset_uris(datasets or ()),
+            "project": str(project),
+            "dataset_head": dataset_head,
+            "runtime_uri": str(runtime or ""),
+            "time_limit_s": ttl,
+        }
+        return cls(submit_job(local_request(model, run_handler, given)))
 
     @classmethod
     def import_archive(cls, path: str | os.PathLike[str], project: str = "", force: bool = False) -> Job:
@@ -289,7 +336,7 @@ class Job(JobVerbs):
             return (given,) if isinstance(given, str) and given else tuple(given)
 
         def named(run: Job | str | Path) -> str:
-            return run.id if isinstance(run, Job) else str(run)
+            return run.uri.full if isinstance(run, Job) else str(run)
 
         options = CompareOptions(
             baseline="" if baseline is None else named(baseline),
@@ -303,7 +350,7 @@ class Job(JobVerbs):
             examples=examples,
             flips_file=str(flips),
         )
-        return default_instance().jobs.compare(*map(named, runs), options=options)
+        return default_instance().compare(*map(named, runs), options=options)
 
     @staticmethod
     def gate(
@@ -352,7 +399,7 @@ class Job(JobVerbs):
         from starwhale.results.compare.measured_files import FileColumns
 
         def named(given: Job | str | Path) -> str:
-            return given.id if isinstance(given, Job) else str(given)
+            return given.uri.full if isinstance(given, Job) else str(given)
 
         options = GateOptions(
             rules=(rule,) if isinstance(rule, str) and rule else tuple(rule),
@@ -367,7 +414,7 @@ class Job(JobVerbs):
             allow_missing=allow_missing,
             flips_file=str(flips),
         )
-        return default_instance().jobs.gate(named(run), options=options)
+        return default_instance().gate(named(run), options=options)
 
 
 job = Job.get

@@ -25,7 +25,7 @@ from starwhale.errors import StarwhaleError
 from starwhale.handlers.registry import REGISTRY
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
 
 CODE = "code_digest"
 """Where the record of a job keeps the digest."""

@@ -7,25 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.api.evaluation import Evaluation
 from starwhale.api.instance import default_instance
-from starwhale.domain.uri import Uri
+from starwhale.domain.uri import Uri, as_instance
 from starwhale.errors import NotFoundError, nearest
 from starwhale.storage.protocols import Key, TableQuery, Value
 
 if TYPE_CHECKING:
+    from starwhale.instances import Instance
     from starwhale.instances.jobs.job_logs import TaskLogLines
     from starwhale.results.figure import Figure
     from starwhale.results.reports.job_report import JobReport
-    from starwhale.storage.catalog.records import JobRecord, StepRecord
+    from starwhale.storage.catalog.job_records import JobRecord, StepRecord
 
 
 class JobReads:
     """The part of `Job` that only looks; what it says is read anew each time."""
 
     def __init__(self, uri: str, *, removed: bool = False) -> None:
-        found = default_instance().jobs.get(str(uri), removed=removed)
+        there = default_instance().at(uri)
+        found = there.jobs.get(str(uri), removed=removed)
         self.id = found.id
         """40 characters."""
-        self.uri = Uri(kind="job", project=found.project, name=found.id)
+        self.uri = Uri(instance=there.name, kind="job", project=found.project, name=found.id)
         """The URI with nothing left out."""
 
     @property
@@ -36,26 +38,26 @@ class JobReads:
     @property
     def basic_info(self) -> dict[str, Any]:
         """The manifest."""
-        return default_instance().jobs.manifest(self._record)
+        return self._there.jobs.manifest(self._record)
 
     def info(self) -> JobReport:
         """Return manifest and report."""
-        return default_instance().jobs.report(self._record)
+        return self._there.jobs.report(self._record)
 
     @property
     def tables(self) -> list[str]:
         """Names of the tables that have rows, without the summary."""
-        return list(default_instance().jobs.tables(self._record))
+        return list(self._there.jobs.tables(self._record))
 
     @property
     def summary(self) -> dict[str, Any]:
         """The summary; `{}` when there is none."""
-        return default_instance().jobs.summary(self._record)
+        return self._there.jobs.summary(self._record)
 
     @property
     def figures(self) -> tuple[Figure, ...]:
         """Its figures: each metric with its value, interval, rows, and what else is to be known of it; empty before it has ended well."""
-        return default_instance().jobs.figures(self._record)
+        return self._there.jobs.figures(self._record)
 
     def get_table_rows(
         self,
@@ -75,7 +77,7 @@ class JobReads:
             end_inclusive: Whether the row `end` itself belongs.
         """
         query = TableQuery(table=name, start=start, end=end, end_inclusive=end_inclusive)
-        return default_instance().jobs.rows(self._record, query, keep_none=keep_none)
+        return self._there.jobs.rows(self._record, query, keep_none=keep_none)
 
     def to_pandas(self, table: str = "results") -> Any:  # Any: a pandas.DataFrame; pandas is optional
         """Return a whole table as a data frame.
@@ -84,7 +86,7 @@ class JobReads:
             NotFoundError: The job has no such table.
             MissingDependencyError: pandas is not installed.
         """
-        return default_instance().jobs.frame(self._record, self._check_table(table))
+        return self._there.jobs.frame(self._record, self._check_table(table))
 
     def to_arrow(self, table: str = "results") -> Any:  # Any: a pyarrow.Table, which ships no types
         """Return a whole table as an Arrow table; columns without an Arrow type come as text.
@@ -92,7 +94,7 @@ class JobReads:
         Raises:
             NotFoundError: The job has no such table.
         """
-        return default_instance().jobs.arrow(self._record, self._check_table(table))
+        return self._there.jobs.arrow(self._record, self._check_table(table))
 
     def _check_table(self, table: str) -> str:
         names = [*self.tables, "results", "summary"]
@@ -103,12 +105,14 @@ class JobReads:
     @property
     def evaluation_store(self) -> Evaluation:
         """The job's results as an Evaluation."""
-        return Evaluation(self.id, self.uri.project)
+        place = as_instance(self.uri.instance)
+        project = self.uri.project
+        return Evaluation(self.id, project if self._there.login is None else f"{place}/project/{project}")
 
     @property
     def steps(self) -> list[StepRecord]:
         """Its steps, needs first, with their status and times."""
-        return list(default_instance().jobs.steps(self.id))
+        return list(self._there.jobs.steps(self.id))
 
     def results(
         self, table: str = "", where: str | None = None, limit: int = 20, failed: bool = False, *, offset: int = 0
@@ -126,7 +130,7 @@ class JobReads:
             NotFoundError: The job has no such table.
             UsageError: The expression breaks, or names a column that no row has.
         """
-        found = default_instance().jobs.results(
+        found = self._there.jobs.results(
             self._record, table, where=where or "", limit=limit or None, offset=offset, failed=failed
         )
         return list(found.rows)
@@ -148,14 +152,28 @@ class JobReads:
         from starwhale.instances.jobs.job_logs import LogChoice
 
         choice = LogChoice(step=step, task=task, attempt=attempt)
-        return list(default_instance().jobs.logs(self.id, choice, limit=limit))
+        return list(self._there.jobs.logs(self.id, choice, limit=limit))
+
+    @property
+    def _there(self) -> Instance:
+        """The instance that has it."""
+        return default_instance().at(as_instance(self.uri.instance))
+
+    @property
+    def _address(self) -> str:
+        """What names it, on whichever instance."""
+        return (
+            self.id
+            if self._there.login is None
+            else f"{as_instance(self.uri.instance)}/project/{self.uri.project}/job/{self.id}"
+        )
 
     @property
     def _record(self) -> JobRecord:
         try:
-            return default_instance().jobs.get(self.id)
+            return self._there.jobs.get(self.id)
         except NotFoundError:  # removed, and still held by the user
-            return default_instance().jobs.get(self.id, removed=True)
+            return self._there.jobs.get(self.id, removed=True)
 
     def __repr__(self) -> str:
         from starwhale.api.notebook.job_view import job_line
@@ -165,4 +183,4 @@ class JobReads:
     def _repr_html_(self) -> str:
         from starwhale.api.notebook.job_view import job_html
 
-        return job_html(self._record, self.info(), default_instance().console.address)
+        return job_html(self._record, self.info(), self._there.console.address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import logging
 import sys
 import warnings
 from collections.abc import Generator, Iterable, Mapping
@@ -14,12 +15,16 @@ from starwhale.api.instance import default_instance
 from starwhale.api.job_again import CODE, changes_of, code_digest, find_interrupted, is_interactive
 from starwhale.api.notebook.job_progress import ProgressLine
 from starwhale.domain.job import CALLER, THREAD, ResumeChanges, RunRequest
+from starwhale.domain.uri import as_instance
 from starwhale.errors import ExecutionError, InterruptedJobError, StarwhaleError, UsageError, UserCodeError
 
 if TYPE_CHECKING:
     from starwhale.execution.run import JobOutcome
     from starwhale.execution.run_options import RunOptions
+    from starwhale.instances import Instance
     from starwhale.results.reproduction import Reproduction
+
+logger = logging.getLogger(__name__)
 
 
 def run_job(request: RunRequest, *, raises: bool = True, record: Mapping[str, str] | None = None) -> str:
@@ -81,6 +86,43 @@ def resume_job(job_id: str, changes: ResumeChanges, *, note: str = "") -> None:
             options.on_note(note)
         outcome = jobs.resume(job_id, changes, options=options)
     finish(outcome, is_here=is_here)
+
+
+def submit_job(request: RunRequest) -> str:
+    """Submit a job to the server that its project names, and return its URI.
+
+    Raises:
+        UsageError: It names none, or the job's functions are of this process alone.
+        NotFoundError: Something of it is neither here nor there.
+    """
+    from starwhale.instances.jobs.server_jobs import submit_there
+
+    here = default_instance()
+    there = here.at(request.project)
+    if there.login is None:
+        message = f"project {request.project!r} is on this machine"
+        raise UsageError(message, hint="name a server: cloud://<alias>/project/<name>; Job.create_local runs it here")
+    if request.executor == CALLER:
+        message = "a server has no functions of this process"
+        raise UsageError(message, hint="keep them in a file, and name the file or its folder as the model")
+    row = submit_there(here, there, request, on_stage=_say)
+    return f"{as_instance(there.name)}/project/{row['project']}/job/{row['id']}"
+
+
+def _say(text: str) -> None:
+    logger.info("%s", text)
+
+
+def resume_there(there: Instance, job_id: str, changes: ResumeChanges) -> None:
+    """Have the server that has a job go on with it.
+
+    Raises:
+        UsageError: Something is to be different that only holds on this machine.
+    """
+    if changes != ResumeChanges(failed=changes.failed, replicas=changes.replicas, max_errors=changes.max_errors):
+        message = "a job on a server goes on where and as it was submitted"
+        raise UsageError(message, hint="of the arguments, failed, replicas and max_errors can be given")
+    there.server_jobs.resume(job_id, failed=changes.failed, replicas=changes.replicas, max_errors=changes.max_errors)
 
 
 def reproduce_job(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from starwhale.api.instance import default_instance
 from starwhale.api.job_reads import JobReads
-from starwhale.api.job_run import reproduce_job, resume_job
+from starwhale.api.job_run import reproduce_job, resume_job, resume_there
 from starwhale.domain.job import ResumeChanges
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class JobVerbs(JobReads):
         Raises:
             JobTimeoutError: It has not ended in that time, and goes on; it is a TimeoutError.
         """
-        default_instance().jobs.wait(self.id, timeout_s=timeout_s)
+        self._there.jobs.wait(self.id, timeout_s=timeout_s)
         return self
 
     def resume(
@@ -39,7 +39,7 @@ class JobVerbs(JobReads):
         time_limit_s: float | None = None,
         failed: bool = False,
     ) -> Self:
-        """Go on from the rows that are not done, to the end.
+        """Go on from the rows that are not done, to the end; on a server the job goes on there, and this returns at once.
 
         Args:
             executor: Another executor; None keeps the job's.
@@ -55,6 +55,7 @@ class JobVerbs(JobReads):
         Raises:
             ConflictError: A living process runs it.
             StatusError: It was a debug run, of which nothing is kept.
+            UsageError: It is on a server, and something is to be different that only holds here.
             StarwhaleError: It failed again; as `run` raises.
         """
         __tracebackhide__ = True
@@ -68,7 +69,10 @@ class JobVerbs(JobReads):
             time_limit_s=time_limit_s,
             arguments=tuple(map(str, arguments)),
         )
-        resume_job(self.id, changes)
+        if self._there.login is not None:
+            resume_there(self._there, self.id, changes)
+        else:
+            resume_job(self.id, changes)
         return self
 
     def pause(self, timeout_s: float | None = None) -> Self:
@@ -78,7 +82,7 @@ class JobVerbs(JobReads):
             StatusError: It has ended; the message says how.
             JobTimeoutError: It has not stopped in that time; it still will.
         """
-        default_instance().jobs.pause(self.id, timeout_s=timeout_s)
+        self._there.jobs.pause(self.id, timeout_s=timeout_s)
         return self
 
     def cancel(self, force: bool = False, timeout_s: float | None = None) -> Self:
@@ -92,7 +96,7 @@ class JobVerbs(JobReads):
             StatusError: It has ended otherwise; the message says how.
             JobTimeoutError: It has not stopped in that time; it still will.
         """
-        default_instance().jobs.cancel(self.id, force=force, timeout_s=timeout_s)
+        self._there.jobs.cancel(self.id, force=force, timeout_s=timeout_s)
         return self
 
     def export(
@@ -119,7 +123,7 @@ class JobVerbs(JobReads):
             UsageError: What should go along cannot: a work directory is no packaged model.
             CorruptedError: A file is damaged.
         """
-        default_instance().jobs.export(
+        self._there.jobs.export(
             self.id,
             Path(path),
             with_model=with_model,
@@ -156,7 +160,7 @@ class JobVerbs(JobReads):
         options = JobCopyOptions(
             with_model=with_model, with_datasets=with_datasets, with_runtime=with_runtime, force=force
         )
-        return default_instance().copy_job(self.id, dest, options).uri
+        return default_instance().copy_job(self._address, dest, options).uri
 
     def reproduce(
         self, sample: int = 0, seed: int = 0, allow_changed: bool = False, arguments: Sequence[str] = ()
@@ -176,7 +180,7 @@ class JobVerbs(JobReads):
         """
         __tracebackhide__ = True
         return reproduce_job(
-            self.id, sample=sample, seed=seed, allow_changed=allow_changed, arguments=tuple(map(str, arguments))
+            self._address, sample=sample, seed=seed, allow_changed=allow_changed, arguments=tuple(map(str, arguments))
         )
 
     def tag(self, tags: Sequence[str] = (), remove: bool = False) -> Sequence[str]:
@@ -190,7 +194,7 @@ class JobVerbs(JobReads):
             InvalidNameError: A tag breaks the naming rule.
             UsageError: They would be too many.
         """
-        return default_instance().jobs.tag(self.id, add=() if remove else tags, remove=tags if remove else ())
+        return self._there.jobs.tag(self.id, add=() if remove else tags, remove=tags if remove else ())
 
     def note(self, text: str) -> str:
         """Write a note on the job, in place of the one that is there; empty takes it away.
@@ -198,7 +202,7 @@ class JobVerbs(JobReads):
         Raises:
             UsageError: It is too long.
         """
-        return default_instance().jobs.note(self.id, text)
+        return self._there.jobs.note(self.id, text)
 
     def remove(self) -> None:
         """Hide the job until it is recovered.
@@ -206,8 +210,8 @@ class JobVerbs(JobReads):
         Raises:
             ConflictError: It is running.
         """
-        default_instance().jobs.remove(self.id)
+        self._there.jobs.remove(self.id)
 
     def recover(self) -> None:
         """Bring the removed job back; `Job.get(uri, removed=True)` finds one that was removed earlier."""
-        default_instance().jobs.recover(self.id)
+        self._there.jobs.recover(self.id)

@@ -138,9 +138,7 @@ def _about_sources(command: click.Command) -> frozenset[str]:
 def _rows(app: CliApp, source: BuildSource, project: str) -> tuple[Iterable[Any], Mapping[str, Any]]:  # Any: rows, JSON
     """Return the rows, and what the version says of how it was built; the environment of a runtime is made here."""
     if source.kind == FROM_JOB:
-        from starwhale.cli.server_jobs import jobs_here
-
-        jobs = jobs_here(app, source.places[0])
+        jobs = app.at(source.places[0]).jobs
         found = jobs.get(source.places[0])
         return jobs.labelled_rows(found.id), {"job": found.id}
     if source.kind != "handler":

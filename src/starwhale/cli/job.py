@@ -17,7 +17,7 @@ from starwhale.cli.render.render_table import Column, Kind, render_table
 from starwhale.cli.replicas import Replicas, ReplicasType, split_replicas
 from starwhale.cli.report_format import give_report, report_options
 from starwhale.cli.run_words import WordsAfterCommand, words_after
-from starwhale.cli.server_jobs import jobs_here, server_of, show_info, show_list
+from starwhale.cli.server_jobs import address_of, server_of
 from starwhale.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,10 +56,7 @@ def job() -> None:
 @click.pass_obj
 def list_(app: CliApp, project: str | None, fullname: bool, show_removed: bool, page: int, size: int) -> None:
     """List jobs, the newest first."""
-    if (there := server_of(app, project or "")) is not None:
-        show_list(app, there, project or "", page=page, size=size, removed=show_removed, fullname=fullname)
-        return
-    verbs = app.instance().jobs
+    verbs = app.at(project or "").jobs
     found = verbs.list(project, limit=size + 1, offset=(page - 1) * size, removed=show_removed)
     manifests = [verbs.manifest(each) for each in found[:size]]
 
@@ -110,13 +107,7 @@ def info(app: CliApp, *, job_address: str, max_report_cols: int, web: bool, form
     from starwhale.cli.render.render_report import render_report
     from starwhale.cli.render.render_steps import render_ending, render_steps
 
-    if (there := server_of(app, job_address)) is not None:
-        if web or form or output:
-            message = "of a job on a server its figures are shown, and no report is written"
-            raise UsageError(message, hint=f"bring it here first: swcli job copy {job_address} .")
-        show_info(app, there, job_address)
-        return
-    instance = app.instance()
+    instance = app.at(job_address)
     found = instance.jobs.get(job_address)
     if web:
         page = instance.console.job_page(found.id)
@@ -128,7 +119,7 @@ def info(app: CliApp, *, job_address: str, max_report_cols: int, web: bool, form
     def render(console: Console) -> None:
         render_steps(console, report.steps, time.time())
         render_report(console, report, max_report_cols, is_verbose=app.verbosity > 0, has_steps=True)
-        row = "" if found.error is None else found.error.row
+        row = "" if found.error is None or instance.login is not None else found.error.row  # the code is not here
         render_ending(console, found, row_command(app, found, row) if row else "")
 
     give_report(app, report, form, output, render)
@@ -154,12 +145,13 @@ def results(  # noqa: PLR0917 - click passes them by name
     """
     from starwhale.cli.job_results import render_rows, rows_to_json
 
-    verbs = jobs_here(app, job_address)
+    there = app.at(job_address)
+    verbs = there.jobs
     found_job = verbs.get(job_address)
     found = verbs.results(found_job, table, where=where, limit=limit, offset=offset, failed=failed)
 
     def render(console: Console) -> None:
-        words = ["swcli", "job", "results", found_job.id[:12], *(["--table", found.table] if table else [])]
+        words = ["swcli", "job", "results", address_of(there, found_job), *(["--table", found.table] if table else [])]
         words += [*(["--failed"] if failed else []), *(["--where", where] if where else [])]
         render_rows(console, found, next_command=shlex.join([*words, "--offset", str(offset + limit)]))
         if found.rows:
@@ -190,10 +182,10 @@ def wait(app: CliApp, job_address: str, timeout: float | None) -> None:
     """
     from starwhale.domain.status import Status
 
-    verbs = jobs_here(app, job_address)
-    found = verbs.wait(job_address, timeout_s=timeout, poll_s=0.5)
-    short = found.id[:12]
-    app.tell({"manifest": verbs.manifest(found)}, f"job {short}: {found.status}; see it with: swcli job info {short}")
+    there = app.at(job_address)
+    found = there.jobs.wait(job_address, timeout_s=timeout)
+    text = f"job {found.id[:12]}: {found.status}; see it with: swcli job info {address_of(there, found)}"
+    app.tell({"manifest": there.jobs.manifest(found)}, text)
     if found.status is not Status.SUCCESS:
         click.get_current_context().exit(1)
 
@@ -204,12 +196,12 @@ def wait(app: CliApp, job_address: str, timeout: float | None) -> None:
 @click.pass_obj
 def remove(app: CliApp, job_address: str, force: bool) -> None:
     """Hide a job; `recover` brings it back."""
-    verbs = jobs_here(app, job_address)
-    found = verbs.get(job_address)
+    there = app.at(job_address)
+    found = there.jobs.get(job_address)
     if not force and not app.wants_json and sys.stdin.isatty():
         click.confirm(f"remove job {found.id}?", abort=True, err=True)
-    verbs.remove(found.id)
-    text = f"removed job {found.id}; bring it back with: swcli job recover {found.id[:12]}"
+    there.jobs.remove(found.id)
+    text = f"removed job {found.id}; bring it back with: swcli job recover {address_of(there, found)}"
     app.tell({"removed": found.id}, text)
 
 
@@ -220,7 +212,7 @@ def remove(app: CliApp, job_address: str, force: bool) -> None:
 def recover(app: CliApp, job_address: str, force: bool) -> None:
     """Bring a removed job back."""
     del force
-    recovered = jobs_here(app, job_address).recover(job_address).id
+    recovered = app.at(job_address).jobs.recover(job_address).id
     app.tell({"recovered": recovered}, f"recovered job {recovered}")
 
 

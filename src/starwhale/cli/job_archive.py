@@ -11,7 +11,6 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
 from starwhale.cli.render.archive_progress import shown_bytes
-from starwhale.cli.server_jobs import jobs_here
 from starwhale.cli.version_archive import import_options, tell_written
 from starwhale.cli.versions import make_command
 
@@ -35,7 +34,7 @@ def export(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     """
     job_address, file = given.pop("job_address"), given.pop("file")
     with shown_bytes(app) as on_bytes:
-        size = jobs_here(app, job_address).export(job_address, file, **given, on_bytes=on_bytes)
+        size = app.at(job_address).jobs.export(job_address, file, **given, on_bytes=on_bytes)
     tell_written(app, "job", file, size)
 
 

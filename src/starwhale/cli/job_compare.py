@@ -11,7 +11,6 @@ from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
 from starwhale.cli.file_columns import file_column_options, file_columns
 from starwhale.cli.report_format import give_report, report_options, write_report
-from starwhale.cli.server_jobs import jobs_here
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,7 +92,7 @@ def compare(
         examples=FULL_EXAMPLES if full or markdown or form or output else 0,
         flips_file=flips,
     )
-    found = jobs_here(app, *runs).compare(*runs, options=options)
+    found = app.instance().compare(*runs, options=options)
     if markdown:
         write_report(markdown, found.to_markdown())
     give_report(app, found, form, output, lambda console: _render(console, found, is_full=full))

@@ -9,10 +9,11 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
-from starwhale.cli.server_jobs import server_of, tell_row
+from starwhale.cli.server_jobs import address_of
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.instances import Instance
+    from starwhale.storage.catalog.job_records import JobRecord
 
 _TIMEOUT = click.option(
     "--timeout", type=click.FloatRange(min=0), default=None, metavar="S", help="Wait so many seconds at most."
@@ -30,10 +31,8 @@ def pause(app: CliApp, job_address: str, timeout: float | None, force: bool) -> 
     What runs stops at its next batch; `resume` goes on. Ctrl-C ends the waiting, and the job still stops.
     """
     del force
-    if (there := server_of(app, job_address)) is not None:
-        tell_row(app, there.server_jobs.stop(job_address, "pause", timeout_s=timeout))
-        return
-    _tell(app, app.instance().jobs.pause(job_address, timeout_s=timeout))
+    there = app.at(job_address)
+    _tell(app, there, there.jobs.pause(job_address, timeout_s=timeout))
 
 
 @click.command("cancel", cls=SwCommand)
@@ -51,15 +50,10 @@ def cancel(app: CliApp, job_address: str, timeout: float | None, force: bool) ->
 
     What runs stops at its next batch. Ctrl-C ends the waiting, and the job still stops.
     """
-    if (there := server_of(app, job_address)) is not None:
-        tell_row(app, there.server_jobs.stop(job_address, "cancel", force=force, timeout_s=timeout))
-        return
-    _tell(app, app.instance().jobs.cancel(job_address, force=force, timeout_s=timeout))
+    there = app.at(job_address)
+    _tell(app, there, there.jobs.cancel(job_address, force=force, timeout_s=timeout))
 
 
-def _tell(app: CliApp, found: JobRecord) -> None:
-    short = found.id[:12]
-    app.tell(
-        {"manifest": app.instance().jobs.manifest(found)},
-        f"job {short}: {found.status}; go on with: swcli job resume {short}",
-    )
+def _tell(app: CliApp, there: Instance, found: JobRecord) -> None:
+    text = f"job {found.id[:12]}: {found.status}; go on with: swcli job resume {address_of(there, found)}"
+    app.tell({"manifest": there.jobs.manifest(found)}, text)

@@ -11,7 +11,6 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
 from starwhale.cli.file_columns import file_column_options, file_columns
-from starwhale.cli.server_jobs import jobs_here
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,7 +90,7 @@ def gate(
         examples=20 if full else 10 if markdown else 0,
         flips_file=flips,
     )
-    found = jobs_here(app, run, *filter(None, [baseline])).gate(run, options=options)
+    found = app.instance().gate(run, options=options)
     if junit:
         write_report(junit, found.to_junit())
     if markdown:

@@ -11,8 +11,6 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
-from starwhale.cli.server_jobs import server_of, show_logs
-from starwhale.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,19 +46,11 @@ def logs(  # noqa: PLR0917 - click passes them by name
     """
     from starwhale.instances.jobs.job_logs import LogChoice
 
-    if (there := server_of(app, job_address)) is not None:
-        if step or task is not None or attempt is not None:
-            message = "the logs of a job on a server are shown all together"
-            raise UsageError(
-                message, hint="leave --step, --task and --attempt out; the server's console shows each by itself"
-            )
-        show_logs(app, there, job_address, limit=limit, follow=follow)
-        return
     choice = LogChoice(step=step, task=task, attempt=attempt)
     if follow:
         _follow(app, job_address, choice, limit)
         return
-    found = app.instance().jobs.logs(job_address, choice, limit=limit)
+    found = app.at(job_address).jobs.logs(job_address, choice, limit=limit)
 
     def render(_console: Console) -> None:
         for each in found:
@@ -77,7 +67,7 @@ def logs(  # noqa: PLR0917 - click passes them by name
 
 def _follow(app: CliApp, job_address: str, choice: LogChoice, limit: int) -> None:
     before = ""
-    for each in app.instance().jobs.follow_logs(job_address, choice, limit=limit):
+    for each in app.at(job_address).jobs.follow_logs(job_address, choice, limit=limit):
         if not app.wants_json and each.path != before:
             click.echo(_heading(each))
             before = each.path

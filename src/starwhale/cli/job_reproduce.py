@@ -11,7 +11,6 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.complete_names import completes
 from starwhale.cli.outcome import finish
 from starwhale.cli.run_words import WordsAfterCommand, words_after
-from starwhale.cli.server_jobs import jobs_here
 from starwhale.domain.counted import counted
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def reproduce(app: CliApp, job_address: str, sample: int | None, seed: int, allo
         raise UsageError(message, hint="add --sample N; the seed of the job itself is always that of the first run")
     wanted = ReproduceOptions(sample=sample or 0, seed=seed, allow_changed=allow_changed, arguments=words_after())
     with ProgressLines(app) as progress:
-        done = jobs_here(app, job_address).reproduce(job_address, wanted, progress.options())
+        done = app.at(job_address).jobs.reproduce(job_address, wanted, progress.options())
     if done.found is None:
         finish(app, done.outcome)
         return

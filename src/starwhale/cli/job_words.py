@@ -7,7 +7,6 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand
 from starwhale.cli.complete_names import completes
-from starwhale.cli.server_jobs import jobs_here
 
 
 @click.command("tag", cls=SwCommand)
@@ -17,7 +16,8 @@ from starwhale.cli.server_jobs import jobs_here
 @click.pass_obj
 def tag(app: CliApp, job_address: str, tags: tuple[str, ...], remove: bool) -> None:
     """Add tags to a job, or take them away; without any, show them."""
-    found = jobs_here(app, job_address).tag(job_address, add=() if remove else tags, remove=tags if remove else ())
+    verbs = app.at(job_address).jobs
+    found = verbs.tag(job_address, add=() if remove else tags, remove=tags if remove else ())
     app.tell(list(found), ", ".join(found) or "no tags")
 
 
@@ -27,5 +27,5 @@ def tag(app: CliApp, job_address: str, tags: tuple[str, ...], remove: bool) -> N
 @click.pass_obj
 def note(app: CliApp, job_address: str, text: str) -> None:
     """Write a note on a job, in place of the one that is there; '' takes it away."""
-    written = jobs_here(app, job_address).note(job_address, text)
+    written = app.at(job_address).jobs.note(job_address, text)
     app.tell({"note": written}, "noted" if written else "took the note away")

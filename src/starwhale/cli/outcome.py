@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starwhale.domain.job import RunRequest
     from starwhale.execution.run import JobOutcome
     from starwhale.results.reports.job_report import JobReport
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
 
 
 @contextmanager

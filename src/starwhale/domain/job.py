@@ -247,7 +247,7 @@ class DatasetInput:
     given: str
     """What the user typed."""
     dataset_id: str
-    """Key under which the store keeps the dataset's files."""
+    """Key under which the store keeps the dataset's files; the address of one that is elsewhere, as `dataset_place` has it."""
     project: str
     """Project name."""
     name: str

@@ -18,7 +18,7 @@ from starwhale.storage.stores import Stores
 from starwhale.storage.task_side import JobSide
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import Driver
+    from starwhale.storage.catalog.job_records import Driver
 
 logger = logging.getLogger(__name__)
 

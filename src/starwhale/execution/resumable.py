@@ -12,7 +12,7 @@ from starwhale.execution.retry import count_failed
 
 if TYPE_CHECKING:
     from starwhale.domain.job import ResumeChanges
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 

@@ -25,7 +25,7 @@ from starwhale.execution.run_options import RunOptions
 from starwhale.execution.supervise import WAITS
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 

@@ -5,7 +5,7 @@ Doors: `open_instance(settings)` gives an `Instance` (`instance`); its nouns car
 lies: root, configuration, logins.
 
 Behind the nouns: `dataset_handler` and `dataset_stores` (datasets), `environments` and `runtime_choice` (runtimes), `destination` (copies), `archive_place`
-(imports), `copy_across` (between instances), `own_tokens` (what may not leave), `hold_blobs`. `served_stores` with `served_datasets`, `served_jobs` (archives of jobs) and `uploads` is what a server gives to other instances. `change_feed` notices what other processes changed; `console` says where the console is, `server` where the server, and who may
+(imports), `copy_across` (between instances), `own_tokens` (what may not leave), `hold_blobs`. `served_stores` with `served_datasets`, `served_results`, `served_jobs` (archives of jobs) and `uploads` is what a server gives to other instances. `change_feed` notices what other processes changed; `console` says where the console is, `server` where the server, and who may
 ask it, `online` what models are served (`online_record` keeps what they are asked, `online_dataset` makes a version of that); `server_process` runs them, `running` finds them.
 
 Who may enter: cli, server, api, compat, testing. What it may import: everything below.

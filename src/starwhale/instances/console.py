@@ -12,14 +12,17 @@ if TYPE_CHECKING:
 
 
 class Console:
-    """The console of one root."""
+    """The console of one instance."""
 
     def __init__(self, stores: Stores) -> None:
         self._path = stores.layout.console
+        self._server = stores.ref.server
 
     @property
     def address(self) -> str:
-        """Address of the console that runs for this root; empty where none does."""
+        """Address of the console that runs for this root, or of the server that has it; empty where none does."""
+        if self._server:
+            return self._server
         found = find_running(self._path)
         return found.address if found is not None else ""
 

@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from starwhale.instances.datasets import DatasetVerbs
     from starwhale.instances.garbage.collect import GarbageVerbs
     from starwhale.instances.jobs.copy_job import CopiedJob, JobCopyOptions
+    from starwhale.instances.jobs.job_compare import CompareOptions
+    from starwhale.instances.jobs.job_gate import GateOptions
     from starwhale.instances.jobs.server_jobs import ServerJobs
     from starwhale.instances.jobs.verbs import JobVerbs
     from starwhale.instances.models import ModelVerbs
     from starwhale.instances.runtimes import RuntimeVerbs
     from starwhale.instances.served_stores import ServedStores
     from starwhale.instances.server import ServerVerbs
+    from starwhale.results.compare.findings import Comparison
+    from starwhale.results.gate.report import Gate
     from starwhale.storage.catalog.catalog import SqlCatalog
     from starwhale.storage.catalog.copies import Copied
     from starwhale.storage.catalog.records import ProjectRecord
@@ -107,6 +111,18 @@ class Instance:
 
         return copy_version(self, kind, source, destination, options)
 
+    def compare(self, *runs: str, options: CompareOptions | None = None) -> Comparison:
+        """Compare jobs, on any instances, or files of predictions; see `JobVerbs.compare`."""
+        from starwhale.instances.jobs.job_compare import CompareOptions, compare
+
+        return compare(lambda each: self.at(each).jobs.found(each), runs, options or CompareOptions())
+
+    def gate(self, run: str, *, options: GateOptions) -> Gate:
+        """Judge a job, on any instance, or a file of predictions by rules; see `JobVerbs.gate`."""
+        from starwhale.instances.jobs.job_gate import gate
+
+        return gate(lambda each: self.at(each).jobs.found(each), run, options)
+
     def copy_job(self, job: str, destination: str, options: JobCopyOptions | None = None) -> CopiedJob:
         """Copy a job that has ended to another instance: its record, results and logs, under its id.
 
@@ -162,14 +178,14 @@ class Instance:
         """What can be done with jobs."""
         from starwhale.instances.jobs.verbs import JobVerbs  # a program that only reads datasets needs none
 
-        return JobVerbs(self.stores, self.project, self.settings)
+        return JobVerbs(self.stores, self.project, self.settings, lambda uri: self.at(uri).stores)
 
     @cached_property
     def server_jobs(self) -> ServerJobs:
         """What can be done with jobs of the server that this is."""
         from starwhale.instances.jobs.server_jobs import ServerJobs
 
-        return ServerJobs(self.stores.connection, self.stores.names, self.project)
+        return ServerJobs(self.stores.connection, self.stores.names)
 
     @cached_property
     def tasks(self) -> TaskDesk:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starwhale.storage.catalog.driver import is_alive, this_driver
-from starwhale.storage.catalog.records import Driver
+from starwhale.storage.catalog.job_records import Driver
 
 if TYPE_CHECKING:
     from pathlib import Path

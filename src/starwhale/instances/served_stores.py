@@ -18,17 +18,26 @@ from starwhale.errors import AlreadyExistsError, ConflictError, ContentError, Co
 from starwhale.instances.hold_blobs import hold_blobs
 from starwhale.instances.served_datasets import ServedDatasets
 from starwhale.instances.served_jobs import ServedJobs
+from starwhale.instances.served_results import ServedResults
 from starwhale.instances.uploads import Uploads
 from starwhale.models.listing import read_listing
 from starwhale.storage.blobs.digests import check_digest
 from starwhale.storage.catalog.contract import Operation
+from starwhale.storage.catalog.job_records import JobRecord
 from starwhale.storage.catalog.records import VersionRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from starwhale.instances.jobs.verbs import JobVerbs
-    from starwhale.storage.catalog.contract import BundlesContract, ProjectsContract, TagsContract, VersionsContract
+    from starwhale.storage.catalog.contract import (
+        BundlesContract,
+        JobsContract,
+        LedgerContract,
+        ProjectsContract,
+        TagsContract,
+        VersionsContract,
+    )
     from starwhale.storage.catalog.records import BundleRecord, VersionDraft
     from starwhale.storage.stores import Stores
 
@@ -46,8 +55,10 @@ class ServedStores:
         """Contents that are on their way."""
         self.datasets = ServedDatasets(stores, self.uploads)
         """Files of datasets."""
-        self.jobs = ServedJobs(jobs, self.uploads, stores.layout.tmp)
-        """Jobs as archives."""
+        self.jobs = ServedJobs(jobs, self.uploads, stores.layout)
+        """Jobs as archives, and their logs."""
+        self.results = ServedResults(stores)
+        """What jobs and evaluations found."""
 
     @cached_property
     def _parts(self) -> Mapping[str, Any]:  # Any: contracts of several classes
@@ -56,7 +67,16 @@ class ServedStores:
         bundles: BundlesContract = catalog.bundles
         versions: VersionsContract = catalog.versions
         tags: TagsContract = catalog.tags
-        return {"projects": projects, "bundles": bundles, "versions": versions, "tags": tags}
+        jobs: JobsContract = catalog.jobs
+        ledger: LedgerContract = catalog.ledger
+        return {
+            "projects": projects,
+            "bundles": bundles,
+            "versions": versions,
+            "tags": tags,
+            "jobs": jobs,
+            "ledger": ledger,
+        }
 
     def ask_catalog(self, operation: Operation, given: Mapping[str, Any], key: str = "") -> Any:  # Any: as the contract
         """Do an operation of the catalog.
@@ -82,6 +102,26 @@ class ServedStores:
         if not key or not operation.changes:
             return make()
         return self._replays.answer(f"{operation.part}/{operation.name}/{key}", make, asked=given)
+
+    def append_results(self, owner: str, holder: str, body: bytes, key: str = "") -> int:
+        """Commit rows of tables, and return the number of the commit.
+
+        Args:
+            owner: Whose they are.
+            holder: Who writes.
+            body: A message with the part.
+            key: Names the request; one that comes again is answered as it was.
+
+        Raises:
+            UsageError: The body is no such message.
+            ContentError: A table in it is damaged; nothing is kept.
+        """
+
+        def make() -> int:
+            return self.results.append(owner, holder, body)
+
+        asked = [owner, holder, blake3(body).digest()]
+        return self._replays.answer(f"results/{key}", make, asked=asked) if key else make()
 
     def lacking(self, digests: Sequence[str]) -> list[str]:
         """Return those digests that nothing has, or nothing that is what it was; what is there counts as new."""
@@ -126,12 +166,16 @@ class ServedStores:
             self._stores.blobs.take_in(path, digest)
 
     def _real(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Put a version as the catalog knows it in the place of what a request says of it."""
+        """Put a version or a job as the catalog knows it in the place of what a request says of it."""
         versions: VersionsContract = self._parts["versions"]
-        return {
-            name: versions.get(each.version) if isinstance(each, VersionRecord) else each
-            for name, each in given.items()
-        }
+        jobs: JobsContract = self._parts["jobs"]
+
+        def real(each: Any) -> Any:  # Any: values of parameters
+            if isinstance(each, VersionRecord):
+                return versions.get(each.version)
+            return jobs.find(each.id) if isinstance(each, JobRecord) else each
+
+        return {name: real(each) for name, each in given.items()}
 
     def _add_version(
         self, bundle: BundleRecord, draft: VersionDraft, *, expected_latest: str | None = None

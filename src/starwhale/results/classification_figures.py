@@ -14,7 +14,7 @@ from starwhale.results.read import job_scope
 from starwhale.storage.protocols import TableQuery
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 MATRIX, LABELS = "confusion_matrix/binarylabel", "labels"

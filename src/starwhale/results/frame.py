@@ -9,7 +9,7 @@ from starwhale.results.read import job_scope
 from starwhale.storage.protocols import HIDDEN_COLUMNS, TableQuery, Value
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 Columns = dict[str, list[Value]]

@@ -28,7 +28,7 @@ from starwhale.storage.protocols import ERRORS, TableQuery
 
 if TYPE_CHECKING:
     from starwhale.domain.job import Step
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 MOST_SLICES = 50

@@ -9,7 +9,7 @@ from starwhale.errors import NotFoundError
 from starwhale.results.read import job_scope
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.part import PartDraft
     from starwhale.storage.protocols import TablePage, TableQuery
     from starwhale.storage.result_parts.results import ResultScope

@@ -17,7 +17,7 @@ from starwhale.storage.protocols import HIDDEN_COLUMNS, TableQuery
 
 if TYPE_CHECKING:
     from starwhale.domain.job import Step
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.result_parts.result_rows import ResultScope
     from starwhale.storage.stores import Stores
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from starwhale.domain.dataset_place import is_elsewhere
 from starwhale.domain.job import DatasetInput
-from starwhale.domain.object_uri import is_object_uri
-from starwhale.errors import NotFoundError, ObjectStoreError
+from starwhale.errors import LoginError, NotFoundError, ObjectStoreError, ServerError
 from starwhale.storage.protocols import DatasetReader, TableQuery, Value, shown_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from starwhale.storage.catalog.records import JobRecord, StepRecord
+    from starwhale.storage.catalog.job_records import JobRecord, StepRecord
     from starwhale.storage.result_parts.result_rows import ResultScope
     from starwhale.storage.stores import Stores
+
+
+StoresOf = Callable[["JobRecord"], "Stores"]
+"""Says where a job lies: those that are looked at together may be of several instances."""
 
 
 def job_scope(stores: Stores, job: JobRecord, steps: Sequence[StepRecord] | None = None) -> ResultScope:
@@ -28,17 +33,17 @@ def job_scope(stores: Stores, job: JobRecord, steps: Sequence[StepRecord] | None
         steps: Its steps, where somebody has read them already.
 
     Raises:
-        NotFoundError: While an input is read: its dataset lies on an object store that does not answer.
+        NotFoundError: While an input is read: its dataset lies on an object store or a server that does not answer.
     """
     from starwhale.storage.result_parts.result_rows import ResultScope
 
     def open_dataset(dataset: DatasetInput) -> DatasetReader:
         dataset_id = dataset.dataset_id
-        if not is_object_uri(dataset_id) and not (stores.layout.datasets / dataset_id).exists():
+        if not is_elsewhere(dataset_id) and not stores.datasets.has(dataset_id, dataset.manifest_digest):
             dataset_id = _find_here(stores, dataset)
         try:
             return stores.datasets.open_version(dataset_id, dataset.manifest_digest)
-        except ObjectStoreError as error:
+        except (ObjectStoreError, ServerError, LoginError) as error:
             raise NotFoundError(f"the data of {dataset.uri} cannot be read: {error.message}") from error
 
     steps = stores.catalog.jobs.steps(job.id) if steps is None else steps

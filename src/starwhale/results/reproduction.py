@@ -14,7 +14,7 @@ from starwhale.results.read import job_scope, summary, table_names
 from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED, RETRIED_ERRORS, TableQuery
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 LISTED = 20

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from starwhale.results.row_counts import Histogram, Series
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.result_parts.result_columns import Columns
     from starwhale.storage.result_parts.result_rows import ResultScope
     from starwhale.storage.stores import Stores

@@ -17,7 +17,7 @@ from starwhale.results.where import Where, parse_where
 from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED_ERRORS, TableQuery, Value, shown_cells
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.result_parts.result_rows import ResultScope
     from starwhale.storage.stores import Stores
 

@@ -19,7 +19,7 @@ from starwhale.results.thresholds import (
 
 if TYPE_CHECKING:
     from starwhale.results.row_index import OpenedTable, RowIndexes
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
 
 compute: Any = import_module("pyarrow.compute")  # its functions are made at run time
 MOST_CLASSES = 1000

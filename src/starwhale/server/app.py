@@ -26,6 +26,7 @@ from starwhale.server.routes import (
     store_catalog,
     store_datasets,
     store_jobs,
+    store_results,
     submissions,
     tables,
     tasks,
@@ -54,7 +55,7 @@ BODIES = (
 """Addresses that take other bodies than JSON, where there is a login."""
 PAGES = (instance, datasets, models, runtimes, jobs, job_control, submissions, tables, logs, comparison)
 """What pages of the console and people's programs ask."""
-STORES = (store_catalog, store_blobs, store_datasets, store_jobs)
+STORES = (store_catalog, store_blobs, store_datasets, store_jobs, store_results)
 """What other instances ask."""
 TASKS = Bodies(prefix=f"{ADDRESS}/tasks/", kinds=frozenset({FRAMES_TYPE}), most_bytes=tasks.MOST_BYTES)
 """What workers elsewhere send."""

@@ -19,7 +19,7 @@ from starwhale.server.driver import start_driver
 
 if TYPE_CHECKING:
     from starwhale.instances import Instance
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
 
 logger = logging.getLogger(__name__)
 LOOK_S = 1.0

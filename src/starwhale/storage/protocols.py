@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 if TYPE_CHECKING:
     from starwhale.media.source import Source
+    from starwhale.storage.part import PartDraft
+    from starwhale.storage.result_parts.results_read import ResultReader
 
 Key = int | str
 """Key of a dataset row; one dataset has one of the two types."""
@@ -309,6 +311,31 @@ class DatasetStore(Protocol):
             CorruptedError: A file of the version is missing or damaged.
             NoSpaceError: The disk is full; nothing half-made is left.
         """
+        ...
+
+
+class ResultStore(Protocol):
+    """What jobs and free-standing evaluations found, by owner: tables that grow by whole parts."""
+
+    reader: ResultReader
+    """Reads them: names, pages, rows and summaries. A page sees what was committed when its first one was asked for."""
+
+    def append(self, owner: str, holder: str, draft: PartDraft) -> int:
+        """Commit new rows of tables, all or none of them, and return the number of the commit, which grows.
+
+        Args:
+            owner: Id of a job, or of an evaluation that is none.
+            holder: Who writes; rows of one holder come one part after the other.
+            draft: The rows; a row with an id that is there already adds to it.
+
+        Raises:
+            UnsupportedValueError: A value cannot be stored faithfully.
+            NoSpaceError: There is no room; nothing is kept.
+        """
+        ...
+
+    def verify(self, owner: str) -> list[Damage]:
+        """Read everything that an owner has and name what is damaged."""
         ...
 
 

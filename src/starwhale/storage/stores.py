@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from starwhale.storage.blobs.local import LocalBlobStore
     from starwhale.storage.catalog.catalog import SqlCatalog
     from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
+    from starwhale.storage.log_files import LogFiles
     from starwhale.storage.remote.connection import ServerAccess, ServerConnection
+    from starwhale.storage.remote.remote_datasets import ServerFiles
     from starwhale.storage.result_parts.results import LocalResultStore
 
 
 S = TypeVar("S")
+_CONNECTION = "connection"
+"""What connections are called among what was opened; those to other servers have their address behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,7 @@ class Stores:
         from starwhale.storage.remote.connection import ServerConnection
         from starwhale.storage.remote.logins import access_of
 
-        return self._once("connection", lambda: ServerConnection((self._access or access_of)(self.ref.server)))
+        return self._once(_CONNECTION, lambda: ServerConnection((self._access or access_of)(self.ref.server)))
 
     @property
     def catalog(self) -> SqlCatalog:
@@ -107,14 +111,46 @@ class Stores:
             return cast("LocalDatasetStore", found)  # cast: see the class
         from starwhale.storage.dataset_rows.dataset_store import LocalDatasetStore
 
-        return self._once("datasets", lambda: LocalDatasetStore(self.layout.datasets, accounts=self._accounts))
+        def open_datasets() -> LocalDatasetStore:
+            return LocalDatasetStore(
+                self.layout.datasets, accounts=self._accounts, files_of_server=self._files_of_server
+            )
+
+        return self._once("datasets", open_datasets)
+
+    def _files_of_server(self, address: str) -> ServerFiles:
+        """Return the files of datasets of a server, as the user has logged in to it."""
+        from starwhale.storage.remote.connection import ServerConnection
+        from starwhale.storage.remote.logins import access_of
+        from starwhale.storage.remote.remote_datasets import ServerFiles
+
+        connection = self._once(
+            f"{_CONNECTION} {address}", lambda: ServerConnection((self._access or access_of)(address))
+        )
+        return ServerFiles(connection)
 
     @property
     def results(self) -> LocalResultStore:
         """What jobs and evaluations found."""
+        if self.ref.server:
+            from starwhale.storage.remote.remote_results import RemoteResultStore
+
+            found = self._once("results", lambda: RemoteResultStore(self.connection))
+            return cast("LocalResultStore", found)  # cast: see the class
         from starwhale.storage.result_parts.results import LocalResultStore
 
         return self._once("results", lambda: LocalResultStore(self.layout, self.catalog))
+
+    @property
+    def logs(self) -> LogFiles:
+        """What user code has printed."""
+        if self.ref.server:
+            from starwhale.storage.remote.remote_logs import RemoteLogFiles
+
+            return self._once("logs", lambda: RemoteLogFiles(self.connection))
+        from starwhale.storage.log_files import LocalLogFiles
+
+        return self._once("logs", lambda: LocalLogFiles(self.layout))
 
     @property
     def blobs(self) -> LocalBlobStore:
@@ -135,8 +171,8 @@ class Stores:
             return self._opened[name]
 
     def close(self) -> None:
-        """Close what was opened."""
-        for name in ("results", "datasets", "blobs", "catalog", "connection"):
+        """Close what was opened, connections last."""
+        for name in sorted(self._opened, key=lambda each: (each.startswith(_CONNECTION), each == "catalog")):
             store = self._opened.pop(name, None)
             close = getattr(store, "close", None)
             if close is not None:

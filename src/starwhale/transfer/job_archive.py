@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
-from starwhale.domain.object_uri import is_object_uri
+from starwhale.domain.dataset_place import is_elsewhere
 from starwhale.domain.status import Status, is_active
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import (
@@ -46,7 +46,8 @@ from starwhale.transfer.version_archive import take_version
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.copies import Copied, CopyPlan
-    from starwhale.storage.catalog.records import JobRecord, VersionRecord
+    from starwhale.storage.catalog.job_records import JobRecord
+    from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
 
 JOB, LOGS = "job.json", "logs/"
@@ -158,9 +159,9 @@ def _members(stores: Stores, job: JobRecord, members: Sequence[str]) -> tuple[li
         listed += [] if found in listed else [found]  # a model carries its runtime
     if "datasets" in members:
         for each in job.datasets:
-            if is_object_uri(each.dataset_id):
-                message = f"{each.uri} lies on an object store, and archives are made of what lies here"
-                raise UsageError(message, hint="leave the datasets out; whoever may read the store needs no copy")
+            if is_elsewhere(each.dataset_id):
+                message = f"{each.uri} lies on an object store or a server, and archives are made of what lies here"
+                raise UsageError(message, hint="leave the datasets out; whoever may read it there needs no copy")
             version = stores.catalog.versions.get(each.version)
             if version not in datasets:
                 datasets.append(version)

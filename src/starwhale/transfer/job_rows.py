@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
+from starwhale.domain.dataset_place import is_elsewhere
 from starwhale.domain.job import DatasetInput, RunRequest, Step, TaskError
 from starwhale.domain.json_shape import Json, check_shape
 from starwhale.domain.ledger import RangeState
-from starwhale.domain.object_uri import is_object_uri
 from starwhale.domain.status import Status, is_active
 from starwhale.domain.version import check_job_id, is_version
 from starwhale.storage.catalog.jobs import check_job_name
@@ -30,7 +30,7 @@ from starwhale.transfer.typed_json import read_typed
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.catalog.whole_job import Rows
 
 ROWS = "rows"
@@ -179,7 +179,7 @@ def _check_job(said: Json, status: Status) -> tuple[Json, tuple[DatasetInput, ..
     request = read_typed(RunRequest, said["request"])
     datasets = tuple(read_typed(DatasetInput, each) for each in said["datasets"])
     for each in datasets:
-        if not (is_version(each.dataset_id) or is_object_uri(each.dataset_id)) or not is_version(each.version):
+        if not (is_version(each.dataset_id) or is_elsewhere(each.dataset_id)) or not is_version(each.version):
             raise ValueError("the id of a dataset is none")
     error = None if said.get("error") is None else read_typed(TaskError, said["error"])
     job: Json = {

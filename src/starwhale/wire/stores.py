@@ -128,7 +128,113 @@ class ImportedJob:
     """Whether it was not there before."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartsWanted:
+    """Which parts of results are asked for."""
+
+    __pydantic_config__ = DOCUMENTED
+    owners: list[str]
+    """Ids of jobs, or `<project>/<id>` of evaluations that are none; 1,000 at most."""
+    table: str = ""
+    """Only parts that have rows of this table; empty for all."""
+    after: int = 0
+    """Only parts that were committed after this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTable:
+    """Where one table of a part lies."""
+
+    __pydantic_config__ = DOCUMENTED
+    table_name: str
+    """Table; `predictions` for what predict logs by itself."""
+    file: str
+    """File of the owner."""
+    offset: int
+    """First byte."""
+    length: int
+    """Bytes."""
+    digest: str
+    """BLAKE3 of these bytes."""
+    row_count: int
+    """Rows of the part in this table."""
+    first_row: int
+    """Position of its first row within the bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPart:
+    """Rows that were committed together."""
+
+    __pydantic_config__ = DOCUMENTED
+    id: int
+    """The number of the commit."""
+    owner: str
+    """Whose it is."""
+    step: str
+    """Step that made it."""
+    task_id: str
+    """Task that made it; empty outside jobs."""
+    attempt: int
+    """Its try."""
+    dataset_position: int | None
+    """Position of the dataset in the job's request; null for parts without rows of one."""
+    start: int | None
+    """First rank."""
+    stop: int | None
+    """Rank after the last."""
+    provisional: bool
+    """Whether it becomes final only when its task ends."""
+    is_retry: bool
+    """Whether its rows had failed before."""
+    created_at: float
+    """Seconds since the epoch."""
+    tables: list[StoredTable]
+    """Its tables."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredParts:
+    """Parts that readers see, in the order of their commits."""
+
+    __pydantic_config__ = DOCUMENTED
+    items: list[StoredPart]
+    """5,000 at most."""
+    has_more: bool
+    """Whether there are more behind the last: ask for those after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFile:
+    """A log of a job."""
+
+    __pydantic_config__ = DOCUMENTED
+    name: str
+    """Name of its file."""
+    size: int
+    """Its bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFilesView:
+    """The logs of a job."""
+
+    __pydantic_config__ = DOCUMENTED
+    items: list[LogFile]
+    """One per attempt and per worker process, as far as there are any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendedPart:
+    """Rows that were committed."""
+
+    __pydantic_config__ = DOCUMENTED
+    id: int
+    """The number of the commit."""
+
+
 __all__ = [
+    "AppendedPart",
     "DatasetFile",
     "DatasetFiles",
     "Digests",
@@ -136,8 +242,14 @@ __all__ = [
     "ImportedJob",
     "JobSent",
     "JobWanted",
+    "LogFile",
+    "LogFilesView",
     "ManifestName",
     "Names",
+    "PartsWanted",
     "SharedVersion",
     "Size",
+    "StoredPart",
+    "StoredParts",
+    "StoredTable",
 ]

@@ -9,7 +9,7 @@ from starwhale.domain.status import Status
 
 if TYPE_CHECKING:
     from starwhale.results.reports.job_report import JobReport
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
 
 SHOWN_METRICS = 20
 """Figures of the summary that a notebook shows; the others are in `Job.summary`."""

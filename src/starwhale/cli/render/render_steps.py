@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from starwhale.results.reports.job_report import StepReport
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
 
 
 _STEP_COLUMNS = {

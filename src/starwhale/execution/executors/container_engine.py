@@ -88,7 +88,7 @@ class Engine:
     def remove_left_behind(self) -> list[str]:
         """Remove the containers of drivers that do not live any more, by id, and return those ids."""
         from starwhale.storage.catalog.driver import is_alive
-        from starwhale.storage.catalog.records import Driver
+        from starwhale.storage.catalog.job_records import Driver
 
         removed: list[str] = []
         for number in self.ask("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={DRIVER}").split():

@@ -11,7 +11,7 @@ from starwhale.instances.jobs.run_again import can_run_again
 from starwhale.results.reproduction import record_differences
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 _REQUESTED = (

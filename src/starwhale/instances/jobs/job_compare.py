@@ -16,22 +16,36 @@ from starwhale.results.compare.flips_file import check_flips_path, write_flips
 from starwhale.results.compare.job_runs import (
     ROWS,
     check_pairing,
-    numeric_columns,
     read_cells,
     read_job_run,
     with_content,
 )
 from starwhale.results.compare.measured_files import FileColumns, has_labels, nearest_metric, with_measures
 from starwhale.results.compare.measured_jobs import wanted_cluster, wanted_names
+from starwhale.results.compare.metric_names import shared_columns
 from starwhale.results.compare.runs import Id, Run
 
 if TYPE_CHECKING:
-    from starwhale.instances.jobs.verbs import JobVerbs
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.results.read import StoresOf
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 CellsOf = Callable[[Run, Sequence[Id], str], Mapping[Id, Mapping[str, Any]]]  # Any: values of users
 """Reads the cells of rows of a run; the metric itself is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundJob:
+    """A job, and where it lies."""
+
+    job: JobRecord
+    """The job."""
+    stores: Stores
+    """Of the instance that has it."""
+
+
+FindJob = Callable[[str], FoundJob]
+"""Finds a job by how it is addressed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +76,8 @@ class CompareOptions:
     """Where all flips are written with that (.csv, .jsonl, .parquet); empty for nowhere."""
 
 
-def compare(verbs: JobVerbs, stores: Stores, names: Sequence[str], options: CompareOptions) -> Comparison:
-    """Compare jobs, or files of predictions; see `JobVerbs.compare`.
+def compare(find: FindJob, names: Sequence[str], options: CompareOptions) -> Comparison:
+    """Compare jobs, which may lie on several instances, or files of predictions; see `JobVerbs.compare`.
 
     Raises:
         UsageError: There is one run only, jobs and files are mixed, or a number makes no sense.
@@ -90,7 +104,15 @@ def compare(verbs: JobVerbs, stores: Stores, names: Sequence[str], options: Comp
         )
     if files:
         return _compare_files(files, options)
-    return _compare_jobs(stores, [verbs.get(each) for each in wanted], options)
+    jobs, stores_of = found_jobs(find, wanted)
+    return _compare_jobs(stores_of, jobs, options)
+
+
+def found_jobs(find: FindJob, names: Sequence[str]) -> tuple[list[JobRecord], StoresOf]:
+    """Return jobs, and what says where each of them lies."""
+    found = [find(each) for each in names]
+    places = {each.job.id: each.stores for each in found}
+    return [each.job for each in found], lambda job: places[job.id]
 
 
 def _compare_files(paths: Sequence[str], options: CompareOptions) -> Comparison:
@@ -139,29 +161,34 @@ def _differs(runs: Sequence[Run], name: str) -> bool:
     return any(first[row] != score for other in others for row, score in other.items() if row in first)
 
 
-def _compare_jobs(stores: Stores, jobs: Sequence[JobRecord], options: CompareOptions) -> Comparison:
+def _compare_jobs(stores_of: StoresOf, jobs: Sequence[JobRecord], options: CompareOptions) -> Comparison:
     if len({each.id for each in jobs}) < len(jobs):
         raise UsageError("one job is named twice", hint="name two different jobs")
-    metrics = options.metrics or _wanted_by_all(stores, jobs) or (_only_metric(stores, jobs),)
+    metrics = options.metrics or _wanted_by_all(stores_of, jobs) or (_only_metric(stores_of, jobs),)
     if options.cluster is None:
-        options = replace(options, cluster=wanted_cluster(stores, jobs))
+        options = replace(options, cluster=wanted_cluster(stores_of, jobs))
     columns = tuple(dict.fromkeys((*options.by, *filter(None, (options.cluster,)))))
     apart = told_apart(each.datasets for each in jobs)
-    tables = [read_job_run(stores, each, metrics, columns, apart=apart) for each in jobs]
+    tables = [read_job_run(stores_of(each), each, metrics, columns, apart=apart) for each in jobs]
     paired_by = check_pairing(tables, metrics[0])
     runs = [each.run for each in tables]
     if paired_by == ROWS and len({each.versions for each in tables}) > 1:
-        runs = [with_content(stores, job, each, apart) for job, each in zip(jobs, tables, strict=True)]
+        runs = [with_content(stores_of(job), job, each, apart) for job, each in zip(jobs, tables, strict=True)]
         paired_by = f"{ROWS}, which have different versions"
     found = compare_runs(runs[0], runs[1:], _question(metrics, options, runs[0].directions), paired_by=paired_by)
-    return _with_examples(found, cells_of(stores, jobs), options)
+    return _with_examples(found, cells_of(stores_of, jobs), options)
 
 
-def cells_of(stores: Stores, jobs: Sequence[JobRecord]) -> CellsOf:
+def cells_of(stores_of: StoresOf, jobs: Sequence[JobRecord]) -> CellsOf:
     """Return what reads the cells of rows of a run that is one of these jobs."""
     by_id = {each.id: each for each in jobs}
     apart = told_apart(each.datasets for each in jobs)
-    return lambda run, ids, metric: read_cells(stores, by_id[run.id], ids, metric, apart)
+
+    def read(run: Run, ids: Sequence[Id], metric: str) -> Mapping[Id, Mapping[str, Any]]:  # Any: values of users
+        job = by_id[run.id]
+        return read_cells(stores_of(job), job, ids, metric, apart)
+
+    return read
 
 
 def flips_of(pairs: Sequence[Pair], cells: CellsOf, most: int | None) -> list[Flip]:
@@ -195,15 +222,8 @@ def _with_examples(found: Comparison, cells: CellsOf, options: CompareOptions) -
     return replace(found, examples=tuple(flips))
 
 
-def shared_metrics(stores: Stores, jobs: Sequence[JobRecord]) -> list[str]:
-    """Return the scores by row that all of some jobs have, as `TABLE.COLUMN`: what users logged before what predict gave."""
-    first = numeric_columns(stores, jobs[0])
-    others = [set(numeric_columns(stores, each)) for each in jobs[1:]]
-    return [each for each in first if all(each in names for names in others)]
-
-
-def _only_metric(stores: Stores, jobs: Sequence[JobRecord]) -> str:
-    shared = shared_metrics(stores, jobs)
+def _only_metric(stores_of: StoresOf, jobs: Sequence[JobRecord]) -> str:
+    shared = shared_columns(stores_of, jobs)
     logged = [each for each in shared if not each.startswith("results.")]
     if len(logged or shared) == 1:  # what the user logged comes before what predict gave
         return (logged or shared)[0]
@@ -215,9 +235,9 @@ def _only_metric(stores: Stores, jobs: Sequence[JobRecord]) -> str:
     raise UsageError("the jobs give several scores by row", hint=f"choose with --metric: {', '.join(shared[:12])}")
 
 
-def _wanted_by_all(stores: Stores, jobs: Sequence[JobRecord]) -> tuple[str, ...]:
+def _wanted_by_all(stores_of: StoresOf, jobs: Sequence[JobRecord]) -> tuple[str, ...]:
     """Return the first metric that all jobs ask for; nothing where they share none."""
-    first, *others = (wanted_names(stores, each) for each in jobs)
+    first, *others = (wanted_names(stores_of(each), each) for each in jobs)
     return tuple(each for each in first if all(each in names for names in others))[:1]
 
 

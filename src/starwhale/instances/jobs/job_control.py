@@ -12,7 +12,7 @@ from starwhale.domain.wish import STOPS, Wish
 from starwhale.errors import ConflictError, JobTimeoutError, StatusError
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 FORCE_AFTER_S = 10.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starwhale.domain.row_id import told_apart
 from starwhale.domain.status import Status
 from starwhale.errors import NotFoundError, StatusError, UsageError, nearest
-from starwhale.instances.jobs.job_compare import CellsOf, cells_of, flips_of
+from starwhale.instances.jobs.job_compare import CellsOf, FindJob, cells_of, flips_of, found_jobs
 from starwhale.results.compare.examples import Pair, rows_of_columns
 from starwhale.results.compare.files import is_run_file, read_run_file
 from starwhale.results.compare.flips_file import check_flips_path, write_flips
@@ -27,9 +27,8 @@ from starwhale.results.gate.rules_file import RulesFile, read_rules_file
 from starwhale.results.read import table_names
 
 if TYPE_CHECKING:
-    from starwhale.instances.jobs.verbs import JobVerbs
-    from starwhale.storage.catalog.records import JobRecord
-    from starwhale.storage.stores import Stores
+    from starwhale.results.read import StoresOf
+    from starwhale.storage.catalog.job_records import JobRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +81,7 @@ class _Asked:
         return tuple(dict.fromkeys(filter(None, names)))
 
 
-def gate(verbs: JobVerbs, stores: Stores, run: str, options: GateOptions) -> Gate:
+def gate(find: FindJob, run: str, options: GateOptions) -> Gate:
     """Judge a job, or a file of predictions, by rules; see `JobVerbs.gate`.
 
     Raises:
@@ -102,10 +101,10 @@ def gate(verbs: JobVerbs, stores: Stores, run: str, options: GateOptions) -> Gat
             "--label, --prediction, --scores and --positive are of files",
             hint="jobs say it: @evaluation.metrics(…, label=…)",
         )
-    jobs = [verbs.get(each) for each in asked.runs]
+    jobs, stores_of = found_jobs(find, asked.runs)
     if asked.cluster is None:
-        asked = replace(asked, cluster=wanted_cluster(stores, jobs))
-    return _with_examples(_gate_jobs(stores, jobs, asked), cells_of(stores, jobs), options)
+        asked = replace(asked, cluster=wanted_cluster(stores_of, jobs))
+    return _with_examples(_gate_jobs(stores_of, jobs, asked), cells_of(stores_of, jobs), options)
 
 
 def _with_examples(found: Gate, cells: CellsOf, options: GateOptions) -> Gate:
@@ -191,7 +190,7 @@ def _check_columns(run: Run, rule: Rule, asked: _Asked) -> None:
         raise NotFoundError(f"no column {lacking!r} in {run.id}", hint=nearest(lacking, run.columns))
 
 
-def _gate_jobs(stores: Stores, jobs: Sequence[JobRecord], asked: _Asked) -> Gate:
+def _gate_jobs(stores_of: StoresOf, jobs: Sequence[JobRecord], asked: _Asked) -> Gate:
     if len({each.id for each in jobs}) < len(jobs):
         raise UsageError("the job is compared with itself", hint="name another one: --baseline JOB")
     for job in jobs:
@@ -201,13 +200,13 @@ def _gate_jobs(stores: Stores, jobs: Sequence[JobRecord], asked: _Asked) -> Gate
                 f"job {called} is {job.status}: a gate judges jobs that succeeded",
                 hint=f"see why: swcli job info {called}",
             )
-    names = {each: find_metric(stores, jobs, each) for each in dict.fromkeys(rule.metric for rule in asked.rules)}
+    names = {each: find_metric(stores_of, jobs, each) for each in dict.fromkeys(rule.metric for rule in asked.rules)}
     rules = [replace(rule, metric=names[rule.metric].name) for rule in asked.rules]
-    tables = table_names(stores, jobs[0])
+    tables = table_names(stores_of(jobs[0]), jobs[0])
     by_table: dict[str, list[Rule]] = {}
     for rule in rules:
         by_table.setdefault(split_metric(rule.metric, tables)[0], []).append(rule)
-    read = {name: _job_evidence(stores, jobs, listed, asked) for name, listed in by_table.items()}
+    read = {name: _job_evidence(stores_of, jobs, listed, asked) for name, listed in by_table.items()}
     pairs = [(rule, read[split_metric(rule.metric, tables)[0]][0]) for rule in rules]
     paired_by = next(iter(read.values()))[1]
     notes = [each.note for each in names.values() if each.note]
@@ -216,14 +215,14 @@ def _gate_jobs(stores: Stores, jobs: Sequence[JobRecord], asked: _Asked) -> Gate
 
 
 def _job_evidence(
-    stores: Stores, jobs: Sequence[JobRecord], rules: Sequence[Rule], asked: _Asked
+    stores_of: StoresOf, jobs: Sequence[JobRecord], rules: Sequence[Rule], asked: _Asked
 ) -> tuple[Evidence, str]:
     """Read what rules of one table need, and say what rows are paired by."""
     metrics = tuple(dict.fromkeys(each.metric for each in rules))
     needs_baseline = any(each.is_relative for each in rules)
     apart = told_apart(each.datasets for each in jobs)
     read = [
-        read_job_run(stores, each, metrics, asked.columns(rules), apart=apart)
+        read_job_run(stores_of(each), each, metrics, asked.columns(rules), apart=apart)
         for each in jobs[: 2 if needs_baseline else 1]
     ]
     if len(read) == 1:
@@ -231,7 +230,7 @@ def _job_evidence(
     paired_by = check_pairing(read, metrics[0])
     runs = [each.run for each in read]
     if paired_by == ROWS and len({each.versions for each in read}) > 1:
-        runs = [with_content(stores, job, each, apart) for job, each in zip(jobs, read, strict=True)]
+        runs = [with_content(stores_of(job), job, each, apart) for job, each in zip(jobs, read, strict=True)]
         paired_by = f"{ROWS}, which have different versions"
     run, baseline = runs
     evidence = Evidence(run=run, baseline=baseline, run_missing=run.failed, baseline_missing=baseline.failed)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starwhale.domain.attempt_name import task_place
+from starwhale.domain.status import is_active
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import NotFoundError, nearest
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import AttemptRecord, JobRecord
+    from starwhale.storage.catalog.job_records import AttemptRecord, JobRecord
     from starwhale.storage.stores import Stores
 
 _BLOCK_BYTES = 1 << 16
+_WORKER = re.compile(r"worker-(\d+)\.txt")
+Read = Callable[[int, int], bytes]
+"""Reads a piece of a log: from an offset so many bytes, -1 for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,16 @@ class TaskLogLines:
         return f"{self.step}, task {self.task}, attempt {self.attempt}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Log:
+    """A log that may be there."""
+
+    file: str
+    """Name of its file."""
+    told: TaskLogLines
+    """What is said of it."""
+
+
 def read_logs(stores: Stores, job: JobRecord, choice: LogChoice, *, limit: int) -> list[TaskLogLines]:
     """Return the logs that are meant and have lines, in the order in which the attempts started; worker processes last.
 
@@ -73,58 +88,59 @@ def read_logs(stores: Stores, job: JobRecord, choice: LogChoice, *, limit: int) 
     Raises:
         NotFoundError: No such step, task or attempt; those that exist are named.
     """
-    found = [_read(each, limit) for each in _find(stores, job, choice)]
+    sizes = stores.logs.sizes(job.id)
+    found: list[TaskLogLines] = []
+    for each in _find(stores, job, choice, sizes):
+        if size := sizes.get(each.file):
+            read = _reading(stores, job, each)
+            start = tail_offset(read, size, limit)
+            found.append(_with(each.told, _lines(read(start, -1)), has_more=start > 0))
     return [each for each in found if each.lines]
 
 
 def list_logs(stores: Stores, job: JobRecord) -> list[TaskLogLines]:
     """Return the logs of all attempts of a job that hold something, without their lines; worker processes last."""
-    folder = stores.layout.logs(job.id)
-    every = [
-        TaskLogLines(
-            step=each.step,
-            task=each.task_index,
-            attempt=each.number,
-            status=str(each.status),
-            path=str(folder / _file_name(each)),
-        )
-        for each in stores.catalog.jobs.attempts(job.id)
-    ]
-    found = [(each, Path(each.path)) for each in (*every, *_worker_logs(folder))]
-    sized = [dataclasses.replace(each, size_bytes=path.stat().st_size) for each, path in found if path.exists()]
-    return [each for each in sized if each.size_bytes]
+    sizes = stores.logs.sizes(job.id)
+    every = [_log_of(stores, job, each) for each in stores.catalog.jobs.attempts(job.id)]
+    found = [*every, *_worker_logs(stores, job, sizes)]
+    return [dataclasses.replace(each.told, size_bytes=sizes[each.file]) for each in found if sizes.get(each.file)]
 
 
 def find_log(stores: Stores, job: JobRecord, choice: LogChoice) -> Path:
-    """Return the file of one log: of a task, or of a worker process where no step is named.
+    """Return the file of one log on this machine: of a task, or of a worker process where no step is named.
 
     Raises:
         NotFoundError: No such step, task, attempt or worker process.
     """
     folder = stores.layout.logs(job.id)
+    sizes = stores.logs.sizes(job.id)
     if choice.step:
-        return Path(_find(stores, job, choice)[0].path)
-    logs = _worker_logs(folder)
-    found = next((each for each in logs if each.task == choice.task), None)
+        return folder / _find(stores, job, choice, sizes)[0].file
+    logs = _worker_logs(stores, job, sizes)
+    found = next((each for each in logs if each.told.task == choice.task), None)
     if found is None:
-        there = ", ".join(str(each.task) for each in logs) or "none"
+        there = ", ".join(str(each.told.task) for each in logs) or "none"
         raise NotFoundError(
             f"no log of worker process {choice.task}", hint=f"name a step; worker processes are: {there}"
         )
-    return Path(found.path)
+    return folder / found.file
 
 
-def _worker_logs(folder: Path) -> list[TaskLogLines]:
-    return [
-        TaskLogLines(step="", task=int(path.stem.partition("-")[2]), attempt=0, status="", path=str(path))
-        for path in sorted(folder.glob("worker-*.txt"))
-    ]
+def _worker_logs(stores: Stores, job: JobRecord, sizes: Mapping[str, int]) -> list[_Log]:
+    found: list[_Log] = []
+    for name in sizes:
+        number = _WORKER.fullmatch(name)
+        if number is not None:
+            path = stores.logs.address(job.id, name)
+            told = TaskLogLines(step="", task=int(number[1]), attempt=0, status="", path=path)
+            found.append(_Log(file=name, told=told))
+    return found
 
 
 def follow_logs(
     stores: Stores, job: JobRecord, choice: LogChoice, *, limit: int, poll_s: float = 0.2
 ) -> Iterator[TaskLogLines]:
-    """Return the last lines of the logs that are meant, then what comes, until nobody works on the job any more.
+    """Return the last lines of the logs that are meant, then what comes, until nobody works on the job any more, or is to.
 
     Each value holds whole lines that are new; the last one of a log may be a line without its end.
 
@@ -133,22 +149,23 @@ def follow_logs(
     """
     tails: dict[str, _Tail] = {}
     while True:
-        is_over = not stores.catalog.jobs.is_driven(
-            stores.catalog.jobs.get(job.id)
-        )  # looked up first: nothing is missed
-        for each in _find(stores, job, choice, is_patient=not is_over):
-            if each.path not in tails:
-                tails[each.path] = _Tail(Path(each.path), limit)
-            if lines := tails[each.path].read(is_last=is_over):
-                yield _with(each, lines)
+        now = stores.catalog.jobs.get(job.id)  # looked up first: nothing is missed
+        is_over = not is_active(now.status) and not stores.catalog.jobs.is_driven(now)
+        sizes = stores.logs.sizes(job.id)
+        for each in _find(stores, job, choice, sizes, is_patient=not is_over):
+            if each.file not in tails:
+                tails[each.file] = _Tail(_reading(stores, job, each), limit)
+            if lines := tails[each.file].read(sizes.get(each.file, 0), is_last=is_over):
+                yield _with(each.told, lines)
         if is_over:
             return
         time.sleep(poll_s)
 
 
-def _find(stores: Stores, job: JobRecord, choice: LogChoice, *, is_patient: bool = False) -> list[TaskLogLines]:
+def _find(
+    stores: Stores, job: JobRecord, choice: LogChoice, sizes: Mapping[str, int], *, is_patient: bool = False
+) -> list[_Log]:
     """Return the logs that are meant, without their lines."""
-    folder = stores.layout.logs(job.id)
     attempts = list(stores.catalog.jobs.attempts(job.id))
     steps = [each.step.name for each in stores.catalog.jobs.steps(job.id)]
     step = _step(choice.step, steps) if choice.step else ""
@@ -161,24 +178,27 @@ def _find(stores: Stores, job: JobRecord, choice: LogChoice, *, is_patient: bool
         chosen = [each for each in chosen if each.number == choice.attempt]
     if not chosen and not is_patient and (choice.task is not None or choice.attempt is not None):
         raise _nothing(job, choice, attempts)
-    logs = [
-        TaskLogLines(
-            step=each.step,
-            task=each.task_index,
-            attempt=each.number,
-            status=str(each.status),
-            path=str(folder / _file_name(each)),
-        )
-        for each in chosen
-    ]
+    logs = [_log_of(stores, job, each) for each in chosen]
     if choice == LogChoice():
-        logs += _worker_logs(folder)
+        logs += _worker_logs(stores, job, sizes)
     return logs
 
 
-def _file_name(attempt: AttemptRecord) -> str:
+def _log_of(stores: Stores, job: JobRecord, attempt: AttemptRecord) -> _Log:
     position, index = task_place(attempt.task_id)
-    return f"{position}-{index}-{attempt.number}.txt"
+    name = f"{position}-{index}-{attempt.number}.txt"
+    told = TaskLogLines(
+        step=attempt.step,
+        task=attempt.task_index,
+        attempt=attempt.number,
+        status=str(attempt.status),
+        path=stores.logs.address(job.id, name),
+    )
+    return _Log(file=name, told=told)
+
+
+def _reading(stores: Stores, job: JobRecord, log: _Log) -> Read:
+    return lambda offset, size: stores.logs.read(job.id, log.file, offset, size)
 
 
 def _step(text: str, steps: Sequence[str]) -> str:
@@ -209,12 +229,6 @@ def _nothing(job: JobRecord, choice: LogChoice, attempts: Sequence[AttemptRecord
     return NotFoundError(f"job {short} has no {what}", hint=f"there are: {'; '.join(shown[:8])}{more}")
 
 
-def _read(log: TaskLogLines, limit: int) -> TaskLogLines:
-    path = Path(log.path)
-    start = tail_start(path, limit) if path.exists() else 0
-    return _with(log, _lines(_from(path, start)), has_more=start > 0)
-
-
 def _with(log: TaskLogLines, lines: Sequence[str], *, has_more: bool = False) -> TaskLogLines:
     return dataclasses.replace(log, lines=tuple(lines), has_more=has_more)
 
@@ -223,54 +237,67 @@ def _lines(content: bytes) -> list[str]:
     return content.decode("utf-8", errors="backslashreplace").splitlines()
 
 
-def _from(path: Path, start: int) -> bytes:
-    if not path.exists():
-        return b""
+def tail_start(path: Path, limit: int) -> int:
+    """Return the offset at which the last lines of a file begin."""
     with path.open("rb") as file:
-        file.seek(start)
-        return file.read()
+
+        def read(offset: int, size: int) -> bytes:
+            file.seek(offset)
+            return file.read(size)
+
+        return tail_offset(read, file.seek(0, 2), limit)
 
 
-def tail_start(path: Path, limit: int, *, block: int = _BLOCK_BYTES) -> int:
-    """Return the offset at which the last lines of a file begin, looking from its end."""
+def tail_offset(read: Read, size: int, limit: int, *, block: int = _BLOCK_BYTES) -> int:
+    """Return the offset at which the last lines of a text begin, looking from its end.
+
+    Args:
+        read: Reads a piece, by offset and bytes.
+        size: Its bytes.
+        limit: So many lines; 0 for all.
+        block: So many bytes are read at once.
+    """
     if limit <= 0:
         return 0
-    with path.open("rb") as file:
-        at = end = file.seek(0, 2)
-        wanted = limit + 1  # the end of the line before the first one
-        while at > 0:
-            size = min(block, at)
-            at -= size
-            file.seek(at)
-            piece = file.read(size)
-            if at + size == end and not piece.endswith(b"\n"):
-                wanted -= 1
-            count = piece.count(b"\n")
-            if count < wanted:
-                wanted -= count
-                continue
-            place = len(piece)
-            for _ in range(wanted):
-                place = piece.rindex(b"\n", 0, place)
-            return at + place + 1
+    at = size
+    wanted = limit + 1  # the end of the line before the first one
+    while at > 0:
+        count = min(block, at)
+        at -= count
+        piece = read(at, count)
+        if at + count == size and not piece.endswith(b"\n"):
+            wanted -= 1
+        ends = piece.count(b"\n")
+        if ends < wanted:
+            wanted -= ends
+            continue
+        place = len(piece)
+        for _ in range(wanted):
+            place = piece.rindex(b"\n", 0, place)
+        return at + place + 1
     return 0
 
 
 @dataclass(slots=True)
 class _Tail:
-    """Reads what is appended to a file, line by line."""
+    """Reads what is appended to a log, line by line."""
 
-    path: Path
+    source: Read
     limit: int
     _at: int | None = field(default=None, init=False)
 
-    def read(self, *, is_last: bool) -> list[str]:
-        """Return the whole lines that are new; at the end also one that was begun."""
-        if not self.path.exists():
-            return []
+    def read(self, size: int, *, is_last: bool) -> list[str]:
+        """Return the whole lines that are new; at the end also one that was begun.
+
+        Args:
+            size: Bytes that the log has by now.
+            is_last: Whether nothing follows.
+        """
         if self._at is None:
-            self._at = tail_start(self.path, self.limit)
-        content = _from(self.path, self._at)
+            if not size:
+                return []
+            self._at = tail_offset(self.source, size, self.limit)
+        content = self.source(self._at, -1) if size > self._at else b""
         if not is_last:
             content = content[: content.rfind(b"\n") + 1]
         self._at += len(content)

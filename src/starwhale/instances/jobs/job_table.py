@@ -21,7 +21,7 @@ from starwhale.storage.catalog.job_facts import JobFacts
 if TYPE_CHECKING:
     from starwhale.instances.change_feed import ChangeFeed
     from starwhale.instances.instance import Instance
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
 
 logger = logging.getLogger(__name__)
 PREFIX = "summary/"

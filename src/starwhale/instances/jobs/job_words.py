@@ -11,7 +11,7 @@ from starwhale.errors import UsageError
 from starwhale.storage.catalog.job_facts import NOTE, TAGS
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 MOST_TAGS = 50

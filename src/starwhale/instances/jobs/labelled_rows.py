@@ -10,7 +10,7 @@ from starwhale.results.read import JobTables
 from starwhale.storage.protocols import TableQuery
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 _INPUT, _OUTPUT, _CORRECTED = "input", "output", "corrected"

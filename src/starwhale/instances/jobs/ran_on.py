@@ -12,7 +12,8 @@ from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import CannotTellError, NotFoundError
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord, VersionRecord
+    from starwhale.storage.catalog.job_records import JobRecord
+    from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
 
 _DID = {"dataset": "read", "model": "ran", "runtime": "ran in"}

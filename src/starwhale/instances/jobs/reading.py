@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from starwhale.results.reports.job_report import JobReport, StepReport
     from starwhale.results.row_index import RowIndexes
     from starwhale.results.scan import Scan
-    from starwhale.storage.catalog.records import JobRecord, StepRecord, VersionRecord
+    from starwhale.storage.catalog.job_records import JobRecord, StepRecord
+    from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.protocols import Key, TableQuery, Value
     from starwhale.storage.stores import Stores
 
@@ -47,7 +48,7 @@ class JobReading:
         Raises:
             NotFoundError: There is no such project.
         """
-        home = self._project if project is None else parse_project_uri(project).project
+        home = self._project if project is None else parse_project_uri(project, instances=self._stores.names).project
         projects = self._stores.catalog.projects
         if home in {self._project, DEFAULT_PROJECT}:  # those two are there from the start
             projects.refuse_removed(home)

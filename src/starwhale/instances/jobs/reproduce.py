@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starwhale.domain.object_uri import is_object_uri
+from starwhale.domain.dataset_place import is_elsewhere
 from starwhale.domain.status import Status
 from starwhale.domain.version import SHORT_VERSION
 from starwhale.errors import CannotTellError, NotFoundError, StatusError, UsageError
@@ -16,8 +16,9 @@ from starwhale.instances.jobs.ran_on import RanOn, find_ran_on
 if TYPE_CHECKING:
     from starwhale.domain.job import RunRequest
     from starwhale.execution.run import JobOutcome
+    from starwhale.instances.jobs.pinning import StoresAt
     from starwhale.results.reproduction import Reproduction
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 
@@ -47,7 +48,9 @@ class Repeated:
     """What it found compared with the first; None where it did not succeed."""
 
 
-def repeat_request(stores: Stores, job: JobRecord, options: ReproduceOptions) -> RunRequest:
+def repeat_request(
+    stores: Stores, job: JobRecord, options: ReproduceOptions, stores_at: StoresAt | None = None
+) -> RunRequest:
     """Return the request that runs a job again, on what it ran on.
 
     Raises:
@@ -58,7 +61,7 @@ def repeat_request(stores: Stores, job: JobRecord, options: ReproduceOptions) ->
     from starwhale.execution.provenance import with_secrets
 
     _check_job(job, options)
-    datasets, packaged = _datasets(stores, job), _packaged(stores, job)
+    datasets, packaged = _datasets(stores, job, stores_at), _packaged(stores, job)
     if not packaged.model_uri:
         _check_source(job, options)
     sample, seed = (options.sample, options.seed) if options.sample else (job.request.sample, job.request.sample_seed)
@@ -92,8 +95,8 @@ def _check_job(job: JobRecord, options: ReproduceOptions) -> None:
         raise UsageError(message, hint="leave the sample out: the same rows are drawn again")
 
 
-def _datasets(stores: Stores, job: JobRecord) -> tuple[str, ...]:
-    """Return the URIs that the datasets of a job have here; those on an object store keep theirs.
+def _datasets(stores: Stores, job: JobRecord, stores_at: StoresAt | None) -> tuple[str, ...]:
+    """Return the URIs that the datasets of a job have here; those on an object store or a server keep theirs.
 
     Raises:
         CannotTellError: One is not here, or is another one.
@@ -102,13 +105,13 @@ def _datasets(stores: Stores, job: JobRecord) -> tuple[str, ...]:
 
     found: list[str] = []
     for each in job.datasets:
-        if not is_object_uri(each.uri):
+        if not is_elsewhere(each.dataset_id):
             wanted = RanOn(kind="dataset", uri=each.uri, version=each.version, digest=each.manifest_digest)
             found.append(find_ran_on(stores, job, wanted).uri.full)
             continue
         short = job.id[:SHORT_VERSION]
         try:
-            now = pin_dataset(stores, each.uri, project=job.project)
+            now = pin_dataset(stores, each.uri, project=job.project, stores_at=stores_at)
         except NotFoundError as error:
             message = f"the dataset {each.uri} that job {short} read is gone"
             raise CannotTellError(message, hint="copy the version back to that place") from error

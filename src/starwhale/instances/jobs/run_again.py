@@ -6,12 +6,12 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starwhale.domain.object_uri import is_object_uri
+from starwhale.domain.dataset_place import is_elsewhere
 from starwhale.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from starwhale.domain.job import DatasetInput, RunRequest
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 
@@ -46,7 +46,7 @@ def again_request(stores: Stores, job: JobRecord) -> RunRequest:
 
 def _named(dataset: DatasetInput, project: str) -> str:
     """Name the version that was read: in short where it is one of the job's own project."""
-    is_here = dataset.project == project and not is_object_uri(dataset.uri)
+    is_here = dataset.project == project and not is_elsewhere(dataset.dataset_id)
     return f"{dataset.name}/version/{dataset.version}" if is_here else dataset.uri
 
 

@@ -1,10 +1,10 @@
-"""Jobs of a server, from elsewhere: the verbs that its routes have, as JSON as they give it. And what a submission needs there: its model first."""
+"""What a server does with its jobs when it is asked from elsewhere, as JSON as its routes give it. And what a submission needs there: its model first."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,16 +25,14 @@ if TYPE_CHECKING:
 
 POLL_S = 0.5
 """Time between two looks at a job that is followed."""
-_PAGE = 100
 
 
 class ServerJobs:
     """Verbs of the jobs of one server. A job is addressed as there, or by a URI that names the server."""
 
-    def __init__(self, connection: ServerConnection, names: tuple[str, ...], project: str) -> None:
+    def __init__(self, connection: ServerConnection, names: tuple[str, ...]) -> None:
         self._connection = connection
         self._names = names
-        self._project = project
 
     def submit(self, request: RunRequest, *, executor: str = "") -> Json:
         """Let the server run a job when it is its turn, and return its row.
@@ -53,25 +51,6 @@ class ServerJobs:
         body = dataclasses.asdict(JobSubmission.of(request, executor=executor))
         return self._connection.ask("POST", f"/projects/{request.project}/jobs", body)
 
-    def list(self, project: str = "", *, limit: int = 20, removed: bool = False) -> list[Json]:
-        """Return rows of jobs, the newest first.
-
-        Args:
-            project: Its name there; empty for the one of the login.
-            limit: At most so many.
-            removed: The removed ones instead of the others.
-        """
-        found: list[Json] = []
-        after = ""
-        while len(found) < limit:
-            words = {"project": project or self._project, "limit": min(limit - len(found), _PAGE), "after": after}
-            page = self._connection.ask("GET", "/jobs", query={**words, "removed": str(removed).lower()})
-            found += page["items"]
-            after = page["next"]
-            if not after:
-                break
-        return found
-
     def get(self, job: str) -> Json:
         """Return all that is told of a job.
 
@@ -80,8 +59,8 @@ class ServerJobs:
         """
         return self._connection.ask("GET", self._path(job))
 
-    def stop(self, job: str, verb: str, *, force: bool = False, timeout_s: float | None = None) -> Json:
-        """Pause or cancel a job, and return its row when it has stopped.
+    def stop(self, job: str, verb: str, *, force: bool = False, timeout_s: float | None = None) -> str:
+        """Pause or cancel a job, and return its id when it has stopped.
 
         Args:
             job: How it is addressed.
@@ -102,7 +81,16 @@ class ServerJobs:
                 raise JobTimeoutError(message, hint="it stops at its next batch; cancel --force does not wait for it")
             time.sleep(POLL_S)
             row = self.get(row["id"])["job"]
-        return row
+        return row["id"]
+
+    def change(self, job: str, verb: str, body: Json | None = None) -> None:
+        """Change what is kept of a job: `remove`, `recover`, `tags` or `note`; what is so already is left as it is.
+
+        Raises:
+            ConflictError: It is running, and cannot be hidden.
+            UsageError: The words are too long, or too many.
+        """
+        self._connection.ask("POST", f"{self._path(job)}/{verb}", body)
 
     def resume(self, job: str, *, failed: bool = False, replicas: int | None = None, max_errors: str = "") -> Json:
         """Go on with a job there, and return its row.
@@ -119,39 +107,6 @@ class ServerJobs:
         """
         body = {"failed": failed, "replicas": replicas, "max_errors": max_errors}
         return self._connection.ask("POST", f"{self._path(job)}/resume", body)
-
-    def logs(self, job: str, *, limit: int) -> Iterator[Json]:
-        """Return the logs of a job, each with its last lines.
-
-        Args:
-            job: How it is addressed.
-            limit: Lines of each, at most.
-        """
-        for each in self._connection.ask("GET", f"{self._path(job)}/logs")["items"]:
-            lines = self._lines(job, each, {"limit": max(min(limit, 5000), 1)})
-            yield {**each, "lines": [line["text"] for line in lines["lines"]], "end": lines["end"]}
-
-    def follow_logs(self, job: str, *, limit: int) -> Iterator[Json]:
-        """Return the last lines of the logs, then what comes, until nobody works on the job any more."""
-        ends: dict[tuple[str, int, int], int] = {}
-        while True:
-            is_over = not is_active(Status(self.get(job)["job"]["status"]))  # asked before, so that nothing is missed
-            for each in self._connection.ask("GET", f"{self._path(job)}/logs")["items"]:
-                name = each["step"], each["task"], each["attempt"]
-                if name in ends and each["size_bytes"] <= ends[name]:
-                    continue
-                where = {"from": ends[name], "limit": 5000} if name in ends else {"limit": max(limit, 1)}
-                found = self._lines(job, each, where)
-                ends[name] = found["end"]
-                if found["lines"]:
-                    yield {**each, "lines": [line["text"] for line in found["lines"]]}
-            if is_over:
-                return
-            time.sleep(POLL_S)
-
-    def _lines(self, job: str, log: Json, where: Json) -> Json:
-        query = {"step": log["step"], "task": log["task"], "attempt": log["attempt"], **where}
-        return self._connection.ask("GET", f"{self._path(job)}/logs/lines", query=query)
 
     def _path(self, job: str) -> str:
         name = job

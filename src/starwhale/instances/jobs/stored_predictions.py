@@ -13,7 +13,8 @@ from starwhale.results.scan import whole_row
 
 if TYPE_CHECKING:
     from starwhale.domain.job import DatasetInput
-    from starwhale.storage.catalog.records import JobRecord, VersionRecord
+    from starwhale.storage.catalog.job_records import JobRecord
+    from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.protocols import Key
     from starwhale.storage.stores import Stores
 

@@ -20,7 +20,8 @@ from starwhale.execution.supervise import SUBMITTED, WAITS
 if TYPE_CHECKING:
     from starwhale.domain.job import DatasetInput, RunRequest
     from starwhale.settings import Settings
-    from starwhale.storage.catalog.records import JobRecord, VersionRecord
+    from starwhale.storage.catalog.job_records import JobRecord
+    from starwhale.storage.catalog.records import VersionRecord
     from starwhale.storage.stores import Stores
 
 _OURS = frozenset({"SW_TOKEN", "SW_TASK_TOKEN"})

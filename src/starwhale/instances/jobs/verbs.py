@@ -11,33 +11,59 @@ from typing import TYPE_CHECKING, Any
 from starwhale.domain.status import Status, is_active
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 from starwhale.domain.version import SHORT_VERSION
-from starwhale.errors import CannotTellError, JobTimeoutError, RestoreError
-from starwhale.instances.jobs.reading import JobReading
+from starwhale.errors import CannotTellError, JobTimeoutError, RestoreError, UsageError
+from starwhale.instances.jobs.changing import JobChanging
 from starwhale.settings import Settings
 
 if TYPE_CHECKING:
     from starwhale.domain.job import DatasetInput, HandlerRecord, ResumeChanges, RunRequest
     from starwhale.execution.run import JobOutcome
     from starwhale.execution.run_options import RunOptions
-    from starwhale.instances.jobs.job_compare import CompareOptions
+    from starwhale.instances.jobs.job_compare import CompareOptions, FoundJob
     from starwhale.instances.jobs.job_gate import GateOptions
     from starwhale.instances.jobs.job_logs import LogChoice, TaskLogLines
     from starwhale.instances.jobs.log_lines import LinesFound, LinesWanted
+    from starwhale.instances.jobs.pinning import StoresAt
     from starwhale.instances.jobs.reproduce import Repeated, ReproduceOptions
     from starwhale.results.compare.findings import Comparison
     from starwhale.results.gate.report import Gate
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
     from starwhale.transfer.archive import OnBytes
     from starwhale.transfer.job_archive import Imported
 
+POLL_S = 0.2
+"""Time between two looks at a job that is waited for, or whose logs are followed, on this machine."""
+REMOTE_POLL_S = 1.0
+"""The same on a server, where a look is several requests."""
 
-class JobVerbs(JobReading):
+
+class JobVerbs(JobChanging):
     """Verbs of jobs: those that look, and those that run and change. A job is addressed by its id, a unique beginning of it, its name, `latest`, `latest~N` or a URI."""
 
-    def __init__(self, stores: Stores, project: str, settings: Settings) -> None:
+    def __init__(self, stores: Stores, project: str, settings: Settings, stores_at: StoresAt | None = None) -> None:
         super().__init__(stores, project)
         self._settings = settings
+        self._stores_at = stores_at
+
+    def _refuse_there(self, what: str, hint: str) -> None:
+        """Refuse what is done where the job lies alone.
+
+        Raises:
+            UsageError: It lies on a server.
+        """
+        if self._stores.ref.server:
+            raise UsageError(f"a job of the server {self._stores.ref.instance!r} is not {what} from here", hint=hint)
+
+    def found(self, job: str) -> FoundJob:
+        """Return a job with the place where it lies: what comparisons take, whose jobs may lie on several instances.
+
+        Raises:
+            NotFoundError: Nothing fits.
+        """
+        from starwhale.instances.jobs.job_compare import FoundJob
+
+        return FoundJob(job=self.get(job), stores=self._stores)
 
     def compare(self, *runs: str, options: CompareOptions | None = None) -> Comparison:
         """Compare jobs, or files of predictions, row by row.
@@ -52,7 +78,7 @@ class JobVerbs(JobReading):
         """
         from starwhale.instances.jobs.job_compare import CompareOptions, compare
 
-        return compare(self, self._stores, runs, options or CompareOptions())
+        return compare(self.found, runs, options or CompareOptions())
 
     def gate(self, run: str, *, options: GateOptions) -> Gate:
         """Judge a job, or a file of predictions, by rules: kept, broken, or not to be told from the rows that there are.
@@ -68,31 +94,15 @@ class JobVerbs(JobReading):
         """
         from starwhale.instances.jobs.job_gate import gate
 
-        return gate(self, self._stores, run, options)
+        return gate(self.found, run, options)
 
-    def remove(self, job: str) -> JobRecord:
-        """Hide a job until it is recovered.
-
-        Raises:
-            ConflictError: It is running.
-        """
-        found = self.get(job)
-        self._stores.catalog.jobs.remove(found.id)
-        return found
-
-    def recover(self, job: str) -> JobRecord:
-        """Bring a removed job back."""
-        found = self.get(job, removed=True)
-        self._stores.catalog.jobs.recover(found.id)
-        return self._stores.catalog.jobs.get(found.id)
-
-    def wait(self, job: str, *, timeout_s: float | None = None, poll_s: float = 0.2) -> JobRecord:
+    def wait(self, job: str, *, timeout_s: float | None = None, poll_s: float | None = None) -> JobRecord:
         """Wait until nobody works on a job any more: it has ended, or was stopped, or its driver has died.
 
         Args:
             job: How it is addressed.
             timeout_s: Wait so long at most; None for ever.
-            poll_s: Look so often.
+            poll_s: Look so often; None for as often as is cheap where the job lies.
 
         Raises:
             JobTimeoutError: It has not ended in that time; it goes on.
@@ -100,6 +110,7 @@ class JobVerbs(JobReading):
         found = self.get(job)
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         jobs = self._stores.catalog.jobs
+        poll_s = poll_s or (REMOTE_POLL_S if self._stores.ref.server else POLL_S)
         while is_active(found.status) or found.status is Status.CREATED or jobs.is_driven(found):
             if deadline is not None and time.monotonic() >= deadline:
                 message = f"job {found.id[:SHORT_VERSION]} is still {found.status} after {timeout_s:g} s"
@@ -107,43 +118,6 @@ class JobVerbs(JobReading):
             time.sleep(poll_s)
             found = jobs.get(found.id)
         return found
-
-    def pause(self, job: str, *, timeout_s: float | None = None) -> JobRecord:
-        """Stop a job for now, whichever process runs it, and return it when it has stopped; `resume` goes on with it.
-
-        What runs stops at its next batch. One that nobody works on is left as it is.
-
-        Args:
-            job: How it is addressed.
-            timeout_s: Wait so long at most; None until it has stopped.
-
-        Raises:
-            StatusError: It has ended; the message says how.
-            JobTimeoutError: It has not stopped in that time; it still will.
-        """
-        from starwhale.domain.wish import Wish
-        from starwhale.instances.jobs.job_control import WaitLimits, stop_job
-
-        return stop_job(self._stores, self.get(job), Wish.PAUSE, WaitLimits(timeout_s=timeout_s))
-
-    def cancel(self, job: str, *, force: bool = False, timeout_s: float | None = None) -> JobRecord:
-        """Stop a job for good, whichever process runs it, and return it when it has stopped; what was done is kept.
-
-        Args:
-            job: How it is addressed.
-            force: Do not wait for the batches under way; a driver that does not answer within ten seconds is ended.
-            timeout_s: Wait so long at most; None until it has stopped.
-
-        Raises:
-            StatusError: It has ended otherwise; the message says how.
-            JobTimeoutError: It has not stopped in that time; it still will.
-            ConflictError: Its driver does not answer, and is a notebook or on another machine.
-        """
-        from starwhale.domain.wish import Wish
-        from starwhale.instances.jobs.job_control import WaitLimits, stop_job
-
-        wish = Wish.FORCE if force else Wish.CANCEL
-        return stop_job(self._stores, self.get(job), wish, WaitLimits(timeout_s=timeout_s))
 
     def logs(self, job: str, choice: LogChoice | None = None, *, limit: int = 0) -> Sequence[TaskLogLines]:
         """Return what the tasks of a job have printed, as far as they printed anything.
@@ -168,7 +142,8 @@ class JobVerbs(JobReading):
         """
         from starwhale.instances.jobs.job_logs import LogChoice, follow_logs
 
-        return follow_logs(self._stores, self.get(job), choice or LogChoice(), limit=limit)
+        poll_s = REMOTE_POLL_S if self._stores.ref.server else POLL_S
+        return follow_logs(self._stores, self.get(job), choice or LogChoice(), limit=limit, poll_s=poll_s)
 
     def list_logs(self, job: str) -> Sequence[TaskLogLines]:
         """Return the logs of all attempts that hold something, without their lines; worker processes last."""
@@ -192,29 +167,6 @@ class JobVerbs(JobReading):
 
         return read_lines(find_log(self._stores, self.get(job), choice), wanted)
 
-    def tag(self, job: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[str, ...]:
-        """Add tags to a job and take tags away, and return those that it has then; what is so already is left as it is.
-
-        Raises:
-            NotFoundError: There is no such job.
-            InvalidNameError: A tag breaks the naming rule.
-            UsageError: They would be too many.
-        """
-        from starwhale.instances.jobs.job_words import tag_job
-
-        return tag_job(self._stores, self.get(job), add=add, remove=remove)
-
-    def note(self, job: str, text: str) -> str:
-        """Write a note on a job, in place of the one that is there; empty takes it away.
-
-        Raises:
-            NotFoundError: There is no such job.
-            UsageError: It is too long.
-        """
-        from starwhale.instances.jobs.job_words import note_job
-
-        return note_job(self._stores, self.get(job), text)
-
     def labelled_rows(self, job: str) -> Iterator[tuple[str, dict[str, Any]]]:  # Any: cells
         """Return rows of a dataset made of what a job recorded; what a person said is right is the label.
 
@@ -228,9 +180,9 @@ class JobVerbs(JobReading):
 
     def metrics(self, *jobs: str) -> Sequence[str]:
         """Return what jobs can be compared by, as `TABLE.COLUMN`: scores by row that all of them have."""
-        from starwhale.instances.jobs.job_compare import shared_metrics
+        from starwhale.results.compare.metric_names import shared_columns
 
-        return shared_metrics(self._stores, [self.get(each) for each in jobs])
+        return shared_columns(lambda _job: self._stores, [self.get(each) for each in jobs])
 
     def differences(self, *jobs: str) -> Sequence[dict[str, Any]]:  # Any: JSON objects
         """Return what is not the same in how jobs were run: `{"name", "values": {<job id>: …}}`."""
@@ -253,6 +205,7 @@ class JobVerbs(JobReading):
         """
         from starwhale.instances.jobs.run_again import again_request
 
+        self._refuse_there("run again", "copy it here first: swcli job copy URI .")
         return again_request(self._stores, self.get(job))
 
     def run(self, request: RunRequest, options: RunOptions | None = None) -> JobOutcome:
@@ -274,6 +227,7 @@ class JobVerbs(JobReading):
         from starwhale.instances.jobs.pinning import pin_again, pin_dataset
         from starwhale.instances.jobs.snapshots import drop_snapshot, has_job, take_snapshot
 
+        self._refuse_there("run", "submit it: swcli model run --run-project URI, or Job.create(URI, …)")
         projects = self._stores.catalog.projects
         named = parse_project_uri(request.project or self._project).project
         project = (projects.ensure(named) if named == DEFAULT_PROJECT else projects.get(named)).name
@@ -285,7 +239,9 @@ class JobVerbs(JobReading):
             first = self.get(request.reproduces) if request.reproduces else None
 
             def pin(uri: str) -> DatasetInput:
-                return pin_again(self._stores, uri, first) if first else pin_dataset(self._stores, uri, project=project)
+                if first:
+                    return pin_again(self._stores, uri, first, self._stores_at)
+                return pin_dataset(self._stores, uri, project=project, stores_at=self._stores_at)
 
             outcome = start_job(request, self._stores, pin=pin, options=options)
         except BaseException:
@@ -361,6 +317,7 @@ class JobVerbs(JobReading):
         from starwhale.instances.jobs.job_runtime import enter_runtime
         from starwhale.storage.catalog.jobs import refuse_imported
 
+        self._refuse_there("resumed", "ask the server: swcli job resume URI, or Job.resume()")
         found = self.get(job)
         refuse_imported(found)
 
@@ -410,6 +367,7 @@ class JobVerbs(JobReading):
         from starwhale.transfer.job_archive import export_job
         from starwhale.transfer.target import find_target
 
+        self._refuse_there("exported", "copy it here first: swcli job copy URI .")
         found = self.get(job)
         target = find_target(target, force=force)
         wanted = {"model": with_model, "datasets": with_datasets, "runtime": with_runtime}
@@ -445,6 +403,7 @@ class JobVerbs(JobReading):
         from starwhale.instances.archive_place import make_place, plan_import
         from starwhale.transfer.job_archive import import_job
 
+        self._refuse_there("imported", "import it here, and copy it: swcli job copy")
         plan = plan_import(
             self._stores, "job", self._project, "", project=project, ignore_tags=ignore_tags, force=force
         )
@@ -467,8 +426,9 @@ class JobVerbs(JobReading):
         """
         from starwhale.instances.jobs.reproduce import ReproduceOptions, compare_and_note, repeat_request
 
+        self._refuse_there("reproduced", "copy it here first: swcli job copy URI .")
         found = self.get(job)
-        request = repeat_request(self._stores, found, wanted or ReproduceOptions())
+        request = repeat_request(self._stores, found, wanted or ReproduceOptions(), self._stores_at)
         try:
             outcome = self.run(request, options)
         except RestoreError as error:

@@ -16,7 +16,7 @@ from starwhale.results.read import job_scope, table_names
 from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS, TableQuery
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 RESULTS = "results"
@@ -55,7 +55,7 @@ def numeric_columns(stores: Stores, job: JobRecord) -> list[str]:
     found: list[str] = []
     names = [each for each in table_names(stores, job) if each not in _NOT_TABLES and "confusion_matrix" not in each]
     for table in sorted(names, key=lambda each: each == RESULTS):
-        columns = _read_table(stores, job, table)
+        columns = _read_table(stores, job, table, ())
         found += [
             f"{table}.{name}"
             for name, values in columns.items()
@@ -94,7 +94,8 @@ def read_job_run(
         raise UsageError(f"metrics of several tables: {', '.join(tables)}", hint="compare by one table at a time")
     table = next(iter(tables))
     given = read_measured(stores, job, measured) if measured else None
-    found = _read_table(stores, job, table) if table in names and split else {}
+    looked_at = [*(column for _, column in split.values()), *columns]
+    found = _read_table(stores, job, table, looked_at) if table in names and split else {}
     if given is not None and not split:
         found = {"id": given.ids}
     scores = {metric: _scores(stores, job, metric, found.get(column)) for metric, (_, column) in split.items()}
@@ -131,7 +132,7 @@ def _is_measured(stores: Stores, job: JobRecord, metric: str, tables: Sequence[s
     """Whether a name is a metric that is computed, and no column of a table."""
     if split_metric(metric, tables) != (RESULTS, metric) or not is_measured(stores, job, metric):
         return False
-    return metric in wanted_names(stores, job) or metric not in _read_table(stores, job, RESULTS)
+    return metric in wanted_names(stores, job) or metric not in _read_table(stores, job, RESULTS, ())
 
 
 def _in_order(given: MeasuredRows, ids: Sequence[Any]) -> MeasuredRows:  # Any: ids of rows
@@ -251,9 +252,9 @@ def _names(name: str) -> tuple[str, ...]:
 
 
 def _read_table(
-    stores: Stores, job: JobRecord, table: str, features: Sequence[str] | None = None
+    stores: Stores, job: JobRecord, table: str, features: Sequence[str] | None
 ) -> dict[str, list[Any]]:  # Any: cells
-    """Read a table by columns, with the features of its rows that were logged; or with these, whether they were or not."""
+    """Read a table by columns, with some features of its rows, whether they were logged or not; None for those that were."""
     columns: dict[str, list[Any]] = {}
     count = 0
     scope = job_scope(stores, job) if features is None else narrowed(job_scope(stores, job), features)
@@ -282,7 +283,7 @@ def _columns(
         results = results or _read_table(stores, job, RESULTS, names)
         there = next((each for each in _names(name) if each in results), None)
         if there is None:
-            listed = [each for each in (*own, *_read_table(stores, job, RESULTS)) if not each.startswith("__")]
+            listed = [each for each in (*own, *_read_table(stores, job, RESULTS, None)) if not each.startswith("__")]
             raise NotFoundError(f"job {job.name or job.id[:12]} has no column {name!r}", hint=nearest(name, listed))
         by_id = dict(zip(results["id"], results[there], strict=True))
         found[name] = [by_id.get(each) for each in own["id"]]

@@ -19,7 +19,8 @@ from starwhale.results.metrics.registry import find_metric
 
 if TYPE_CHECKING:
     from starwhale.domain.job import Step
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.results.read import StoresOf
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 _PER_CLASS = "_per_class"
@@ -64,7 +65,7 @@ def measured_step_note(stores: Stores, job: JobRecord, name: str) -> str:
     return f"{name} is that of step {asking[0].name}, the first of {len(asking)} that name metrics"
 
 
-def wanted_cluster(stores: Stores, jobs: Sequence[JobRecord]) -> str:
+def wanted_cluster(stores_of: StoresOf, jobs: Sequence[JobRecord]) -> str:
     """Return the column that says which rows are alike, as the jobs' `@evaluation.metrics` have it; empty where none does.
 
     Raises:
@@ -73,7 +74,7 @@ def wanted_cluster(stores: Stores, jobs: Sequence[JobRecord]) -> str:
     said = {
         job.name or job.id[:12]: found[1].cluster
         for job in jobs
-        if (found := _step(stores, job)) is not None and found[1].cluster
+        if (found := _step(stores_of(job), job)) is not None and found[1].cluster
     }
     if len(set(said.values())) > 1:
         listed = ", ".join(f"{column!r} in {name}" for name, column in said.items())

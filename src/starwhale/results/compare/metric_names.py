@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from starwhale.errors import NotFoundError, UsageError, nearest
 from starwhale.results.compare.job_runs import RESULTS, numeric_columns, read_job_run
 from starwhale.results.compare.measured_jobs import is_measured, measured_step_note, wanted_names
-from starwhale.results.read import summary
+from starwhale.results.read import StoresOf, summary
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
 
@@ -27,7 +27,7 @@ class FoundMetric:
     """What a reader has to know of it; empty where the user named it so."""
 
 
-def find_metric(stores: Stores, jobs: Sequence[JobRecord], given: str) -> FoundMetric:
+def find_metric(stores_of: StoresOf, jobs: Sequence[JobRecord], given: str) -> FoundMetric:
     """Find the column that a user means: `TABLE.COLUMN`, a column that only one table has, or a figure of the summary.
 
     A figure of the summary, such as `accuracy`, stands for the one logged column whose mean it is, in every job.
@@ -36,9 +36,9 @@ def find_metric(stores: Stores, jobs: Sequence[JobRecord], given: str) -> FoundM
         NotFoundError: A job has no such metric; the message names those that it has.
         UsageError: Several columns fit.
     """
-    if all(given in wanted_names(stores, each) for each in jobs):  # what the jobs themselves call so
-        return FoundMetric(name=given, note=measured_step_note(stores, jobs[0], given))
-    shared = _shared_columns(stores, jobs)
+    if all(given in wanted_names(stores_of(each), each) for each in jobs):  # what the jobs themselves call so
+        return FoundMetric(name=given, note=measured_step_note(stores_of(jobs[0]), jobs[0], given))
+    shared = shared_columns(stores_of, jobs)
     if given in shared:
         return FoundMetric(name=given)
     fitting = [each for each in shared if each.endswith((f".{given}", f".output/{given}"))]
@@ -46,12 +46,12 @@ def find_metric(stores: Stores, jobs: Sequence[JobRecord], given: str) -> FoundM
         return FoundMetric(name=fitting[0])
     if fitting:
         raise UsageError(f"{given!r} may be {' or '.join(fitting)}", hint="write one of them")
-    if all(is_measured(stores, each, given) and given not in summary(stores, each) for each in jobs):
+    if all(is_measured(stores_of(each), each, given) and given not in summary(stores_of(each), each) for each in jobs):
         return FoundMetric(name=given)
     called = " and ".join(each.name or each.id[:12] for each in jobs)
-    is_in_summary = all(given in summary(stores, each) for each in jobs)
+    is_in_summary = all(given in summary(stores_of(each), each) for each in jobs)
     if is_in_summary:
-        means = [each for each in shared if all(_is_mean(stores, job, given, each) for job in jobs)]
+        means = [each for each in shared if all(_is_mean(stores_of(job), job, given, each) for job in jobs)]
         means = [each for each in means if not each.startswith(f"{RESULTS}.")] or means  # what was logged goes first
         if len(means) == 1:
             return FoundMetric(name=means[0], note=f"{given} is the mean of {means[0]}")
@@ -61,7 +61,9 @@ def find_metric(stores: Stores, jobs: Sequence[JobRecord], given: str) -> FoundM
             hint=f"name a score by row: {', '.join(shared[:8]) or _LOG}",
         )
     named = [
-        each for each in wanted_names(stores, jobs[0]) if all(each in wanted_names(stores, job) for job in jobs[1:])
+        each
+        for each in wanted_names(stores_of(jobs[0]), jobs[0])
+        if all(each in wanted_names(stores_of(job), job) for job in jobs[1:])
     ]
     names = [*named, *shared]
     they, gives = ("it has", "gives") if len(jobs) == 1 else ("they have", "give")
@@ -77,9 +79,10 @@ def _close(given: str, columns: Sequence[str]) -> str:
     return close if close.startswith("did you mean") else ""
 
 
-def _shared_columns(stores: Stores, jobs: Sequence[JobRecord]) -> list[str]:
-    first = numeric_columns(stores, jobs[0])
-    others = [set(numeric_columns(stores, each)) for each in jobs[1:]]
+def shared_columns(stores_of: StoresOf, jobs: Sequence[JobRecord]) -> list[str]:
+    """Return the scores by row that all of some jobs have, as `TABLE.COLUMN`: what users logged before what predict gave."""
+    first, *rest = (numeric_columns(stores_of(each), each) for each in jobs)
+    others = [set(each) for each in rest]
     return [each for each in first if all(each in names for names in others)]
 
 

@@ -28,7 +28,7 @@ from starwhale.results.tried import count_tried
 from starwhale.storage.protocols import ERRORS, StepProgress, TableQuery, Value
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import AttemptRecord, JobRecord, StepRecord
+    from starwhale.storage.catalog.job_records import AttemptRecord, JobRecord, StepRecord
     from starwhale.storage.stores import Stores
 
 CONFUSION = "confusion_matrix/binarylabel"

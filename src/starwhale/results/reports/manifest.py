@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starwhale.domain.wanted_metrics import FIGURES
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
 
 
 def job_manifest(job: JobRecord) -> dict[str, Any]:  # Any: a JSON object

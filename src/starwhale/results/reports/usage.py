@@ -15,7 +15,7 @@ from starwhale.domain.job import THREADS
 from starwhale.domain.usage import CPU, PEAK_BYTES, PROCESS_CPU, QUEUED, ROWS, WALL, Activity
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import AttemptRecord
+    from starwhale.storage.catalog.job_records import AttemptRecord
 
 ENOUGH_S = 1.0
 """Of steps that took less, nothing is said of threads: starting them is most of it."""

@@ -14,7 +14,7 @@ from starwhale.wire.versions import TagChanges
 
 if TYPE_CHECKING:
     from starwhale.domain.job import ResumeChanges
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
 
 router = APIRouter(prefix="/jobs/{job}", tags=["jobs"])
 LONGEST_WAIT_S = 30.0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from starwhale.instances.jobs.job_table import JobFacts
     from starwhale.results.reports.job_report import StepReport
-    from starwhale.storage.catalog.records import AttemptRecord, JobRecord
+    from starwhale.storage.catalog.job_records import AttemptRecord, JobRecord
 
 router = APIRouter(tags=["jobs"])
 JobAddress = Annotated[

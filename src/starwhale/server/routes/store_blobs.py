@@ -113,7 +113,7 @@ async def append_upload(
     return Size(size=size)
 
 
-async def whole_body(request: Request) -> bytes:
+async def whole_body(request: Request, most_bytes: int = WHOLE_BYTES) -> bytes:
     """Read a body.
 
     Raises:
@@ -122,9 +122,9 @@ async def whole_body(request: Request) -> bytes:
     content = bytearray()
     async for piece in _pieces(request):
         content += piece
-        if len(content) > WHOLE_BYTES:
+        if len(content) > most_bytes:
             raise UsageError(
-                f"a whole content has {WHOLE_BYTES} bytes at most", hint="send it in pieces: PATCH /stores/uploads"
+                f"a whole content has {most_bytes} bytes at most here", hint="send it in pieces: PATCH /stores/uploads"
             )
     said = request.headers.get("content-length", "")
     if said.isdecimal() and int(said) != len(content):

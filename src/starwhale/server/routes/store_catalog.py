@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Header
+from fastapi.responses import JSONResponse
 from pydantic import create_model
 
 from starwhale.server.paging import page_of
@@ -28,6 +30,13 @@ Key = Annotated[
 """Parameter of an operation that changes something."""
 
 
+class RecordResponse(JSONResponse):
+    """A record as it was kept: with numbers that are infinite, which a figure may be, and texts that are no Unicode; programs of ours read it."""
+
+    def render(self, content: Any) -> bytes:  # Any: JSON
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
 def _add(operation: Operation) -> None:
     """Add the route of an operation."""
     words = f"{operation.part}_{operation.name}"
@@ -45,6 +54,7 @@ def _add(operation: Operation) -> None:
         name=f"catalog_{words}",
         description=operation.text,
         response_model=returns,
+        response_class=RecordResponse,
     )
 
 

@@ -1,15 +1,19 @@
-"""Jobs for other instances: as archives, which lie among the uploads while they are fetched or sent."""
+"""Jobs for other instances: their logs, and they themselves as archives, which lie among the uploads while they are fetched or sent."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 
 from starwhale.errors import NotFoundError
 from starwhale.server.routes.store_blobs import BYTES_TYPE, GIVEN, ContentResponse, Digest
 from starwhale.server.state import Here
-from starwhale.wire.stores import ExportedJob, ImportedJob, JobSent, JobWanted, Size
+from starwhale.wire.stores import ExportedJob, ImportedJob, JobSent, JobWanted, LogFilesView, Size
 
 router = APIRouter(prefix="/stores", tags=["stores"])
+JobId = Annotated[str, Path(max_length=80, description="Whole id of the job.")]
+"""Parameter of a route: which job."""
 
 
 @router.post("/jobs/export")
@@ -22,6 +26,18 @@ def export_job(here: Here, body: JobWanted) -> ExportedJob:
 def import_job(here: Here, body: JobSent) -> ImportedJob:
     """Bring a job in that was uploaded as an archive; one that is here already is left as it is."""
     return here.stores.jobs.take(body.digest, body.project)
+
+
+@router.get("/jobs/{job_id}/logs")
+def list_log_files(here: Here, job_id: JobId) -> LogFilesView:
+    """List the logs that a job has, with their bytes; they grow while it runs."""
+    return here.stores.jobs.logs(job_id)
+
+
+@router.get("/jobs/{job_id}/logs/{name}", response_class=ContentResponse, responses=GIVEN)
+def read_log_file(here: Here, job_id: JobId, name: Annotated[str, Path(max_length=120)]) -> ContentResponse:
+    """Read a log, whole or by range."""
+    return ContentResponse(here.stores.jobs.log_path(job_id, name), media_type=BYTES_TYPE)
 
 
 @router.get("/uploads/{digest}/content", response_class=ContentResponse, responses=GIVEN)

@@ -20,7 +20,7 @@ from starwhale.wire.rows import BinView, HistogramView, RowsView, RowView, Serie
 from starwhale.wire.versions import ColumnView
 
 if TYPE_CHECKING:
-    from starwhale.storage.catalog.records import JobRecord
+    from starwhale.storage.catalog.job_records import JobRecord
 
 router = APIRouter(prefix="/jobs/{job}", tags=["tables"])
 Table = Annotated[

@@ -1,6 +1,6 @@
 """WHAT EXISTS AND WHO WORKS ON WHAT: projects, versions, tags, jobs, steps, tasks, attempts, ranges, events.
 
-Doors: `catalog` (every noun of it together), `engine` (one SQLite file through SQLAlchemy, every writing transaction immediate; `sqlite_errors`), `records` (its rows as
+Doors: `catalog` (every noun of it together), `engine` (one SQLite file through SQLAlchemy, every writing transaction immediate; `sqlite_errors`), `records` and `job_records` (its rows as
 values), `schema` and the Alembic `migrations`. A file per noun: `projects`, `bundles`, `versions_tags`, `jobs` with `job_address` and `job_facts`, `parts`, `events` with
 `wishes` and `changes`, `driver` (which process runs a job), `ledger` (ranges and leases: a lease ends here, by its commit, with its attempt, with its worker, or unrenewed; rows of it are `ledger_rows`),
 `task_access` (who may act for an attempt from elsewhere).

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from starwhale.domain.version import make_version
 from starwhale.storage.catalog.driver import is_alive
 from starwhale.storage.catalog.engine import Database
+from starwhale.storage.catalog.job_records import Driver
 from starwhale.storage.catalog.migrations.apply import prepare
-from starwhale.storage.catalog.records import Driver
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -17,7 +17,7 @@ from sqlalchemy.types import Text
 from starwhale.domain.status import Status, is_active
 from starwhale.storage.catalog.driver import is_alive
 from starwhale.storage.catalog.engine import Database
-from starwhale.storage.catalog.records import Driver
+from starwhale.storage.catalog.job_records import Driver
 from starwhale.storage.catalog.schema import (
     attempts,
     bundles,

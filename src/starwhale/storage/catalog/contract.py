@@ -13,7 +13,9 @@ from functools import cache
 from typing import Any, Protocol, get_args, get_origin
 
 from starwhale.domain.uri import Uri
+from starwhale.storage.catalog.job_records import AttemptRecord, JobRecord, StepRecord
 from starwhale.storage.catalog.records import BundleRecord, ProjectRecord, VersionDraft, VersionRecord
+from starwhale.storage.protocols import StepProgress
 
 Key = tuple[Any, ...]  # Any: numbers and texts that order a list
 
@@ -128,14 +130,57 @@ class TagsContract(Protocol):
         ...
 
 
+class JobsContract(Protocol):
+    """Jobs with their steps and attempts, to be looked at: what begins, stops and changes them are routes of their own."""
+
+    def get(self, text: str, *, project: str = "self", removed: bool = False) -> JobRecord:
+        """Return the job that a word means: an id, a name, `latest`, `latest~N`, or a unique beginning of an id."""
+        ...
+
+    def find(self, job_id: str) -> JobRecord:
+        """Return the job with a whole id, also a removed one."""
+        ...
+
+    def list(
+        self, project: str | None = None, *, limit: int = 100, offset: int = 0, removed: bool = False
+    ) -> Sequence[JobRecord]:
+        """Return jobs, the newest first."""
+        ...
+
+    def is_driven(self, job: JobRecord) -> bool:
+        """Whether a living process works on a job."""
+        ...
+
+    def steps(self, job_id: str) -> Sequence[StepRecord]:
+        """Return the steps of a job, needs first."""
+        ...
+
+    def attempts(self, job_id: str) -> Sequence[AttemptRecord]:
+        """Return the attempts of all tasks of a job, in the order in which they started."""
+        ...
+
+
+class LedgerContract(Protocol):
+    """How far jobs are."""
+
+    def progress(self, job_id: str) -> Sequence[StepProgress]:
+        """Return how far the steps of a job are that consume rows."""
+        ...
+
+
 PARTS: Mapping[str, type] = {
     "projects": ProjectsContract,
     "bundles": BundlesContract,
     "versions": VersionsContract,
     "tags": TagsContract,
+    "jobs": JobsContract,
+    "ledger": LedgerContract,
 }
 """Nouns of the catalog by the name that they have there."""
-READS = frozenset({"get", "refuse_removed", "list", "find", "newest", "history", "list_newest", "resolve"})
+READS = frozenset(
+    {"get", "refuse_removed", "list", "find", "newest", "history", "list_newest", "resolve"}
+    | {"is_driven", "steps", "attempts", "progress"}
+)
 """Methods that change nothing, and may be asked twice."""
 _ORDERS: Mapping[str, Callable[[Any], Key]] = {  # Any: records
     "projects.list": lambda each: (each.id,),
@@ -203,6 +248,8 @@ def _operation(part: str, name: str, method: Callable[..., Any]) -> Operation:
 
 __all__ = [
     "BundlesContract",
+    "JobsContract",
+    "LedgerContract",
     "Operation",
     "ProjectsContract",
     "TagsContract",

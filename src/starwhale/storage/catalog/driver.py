@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from starwhale.errors import ConflictError
-from starwhale.storage.catalog.records import Driver
+from starwhale.storage.catalog.job_records import Driver
 
 
 def this_driver() -> Driver:

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 
 from starwhale.domain.json_shape import JsonView
 from starwhale.storage.catalog.engine import Database
-from starwhale.storage.catalog.records import EventRecord
+from starwhale.storage.catalog.job_records import EventRecord
 from starwhale.storage.catalog.schema import events
 
 

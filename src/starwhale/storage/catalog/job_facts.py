@@ -12,7 +12,7 @@ from starwhale.domain.ledger import RangeState
 from starwhale.domain.status import Status, is_active
 from starwhale.storage.catalog.driver import is_alive
 from starwhale.storage.catalog.engine import Database
-from starwhale.storage.catalog.records import Driver
+from starwhale.storage.catalog.job_records import Driver
 from starwhale.storage.catalog.schema import jobs, part_tables, parts, projects, queues, ranges
 
 TAGS, NOTE = "tags", "note"

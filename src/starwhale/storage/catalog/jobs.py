@@ -17,9 +17,9 @@ from starwhale.errors import AlreadyExistsError, ConflictError, InvalidNameError
 from starwhale.storage.catalog.driver import is_alive
 from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.job_address import find_job
+from starwhale.storage.catalog.job_records import AttemptRecord, Driver, JobRecord, StepRecord
 from starwhale.storage.catalog.parts import Parts
 from starwhale.storage.catalog.projects import ensure_project
-from starwhale.storage.catalog.records import AttemptRecord, Driver, JobRecord, StepRecord
 from starwhale.storage.catalog.schema import attempts, events, jobs, projects, steps, tasks
 
 

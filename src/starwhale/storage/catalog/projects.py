@@ -12,7 +12,8 @@ from starwhale.domain.version import SHORT_VERSION, check_name
 from starwhale.errors import AlreadyExistsError, ConflictError, NotFoundError, nearest
 from starwhale.storage.catalog.driver import is_alive
 from starwhale.storage.catalog.engine import Database
-from starwhale.storage.catalog.records import Driver, ProjectRecord
+from starwhale.storage.catalog.job_records import Driver
+from starwhale.storage.catalog.records import ProjectRecord
 from starwhale.storage.catalog.schema import jobs, projects
 
 

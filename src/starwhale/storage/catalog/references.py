@@ -13,7 +13,8 @@ from starwhale.domain.status import Status
 from starwhale.domain.uri import Uri
 from starwhale.domain.version import SHORT_VERSION, is_reserved_tag
 from starwhale.storage.catalog.engine import Database
-from starwhale.storage.catalog.records import Driver, ProjectRecord, VersionRecord
+from starwhale.storage.catalog.job_records import Driver
+from starwhale.storage.catalog.records import ProjectRecord, VersionRecord
 from starwhale.storage.catalog.schema import (
     attempts,
     bundles,

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from starwhale.domain.dataset_place import parse_server_dataset
 from starwhale.domain.object_uri import ObjectUri, is_object_uri, parse_object_uri
+from starwhale.errors import LoginError
 from starwhale.settings import S3Accounts
 from starwhale.storage.columns.files import damaged, make_folder, no_space
 from starwhale.storage.dataset_rows.column_cache import ColumnCache
@@ -28,6 +30,7 @@ from starwhale.storage.in_use import Hold, hold
 if TYPE_CHECKING:  # object stores are imported by what uses them: most datasets lie here
     from starwhale.storage.dataset_rows.object_copies import Sent
     from starwhale.storage.dataset_rows.object_dataset import ObjectDataset
+    from starwhale.storage.dataset_rows.object_places import Bucket as RangeFiles
     from starwhale.storage.objects import Bucket
 
 
@@ -43,6 +46,7 @@ class LocalDatasetStore:
         root: Folder of all datasets.
         new_id: Makes names of packs; no two calls, of whatever process, may return the same.
         accounts: Gives the keys of object stores; asked when the first one is needed.
+        files_of_server: Gives the files of datasets of the server at an address; None where nobody has logged in anywhere.
         limits: How much is written and held at a time.
     """
 
@@ -52,6 +56,7 @@ class LocalDatasetStore:
         *,
         new_id: Callable[[], str] | None = None,
         accounts: Callable[[], S3Accounts] = S3Accounts,
+        files_of_server: Callable[[str], RangeFiles] | None = None,
         limits: Limits = LIMITS,
     ) -> None:
         self.root = root
@@ -60,11 +65,17 @@ class LocalDatasetStore:
         """How much is written and held at a time, of datasets that are opened from now on."""
         self._new_id = new_id or _random_id
         self._accounts = accounts
+        self._files_of_server = files_of_server
         self._buckets: dict[str, Bucket] = {}
         self._folders: WeakValueDictionary[str, DatasetFolder] = WeakValueDictionary()
         self._kept: dict[str, DatasetFolder] = {}
         self._manifests: OrderedDict[str, Manifest] = OrderedDict()
         self._lock = threading.Lock()
+
+    def has(self, dataset_id: str, manifest_digest: str) -> bool:
+        """Whether the dataset of a version is here; then a manifest that is missing is damage."""
+        del manifest_digest
+        return (self.root / dataset_id).exists()
 
     def open_version(self, dataset_id: str, manifest_digest: str) -> LocalDatasetReader:
         folder = self.folder(dataset_id)
@@ -210,7 +221,19 @@ class LocalDatasetStore:
         return read
 
     def _open_folder(self, dataset_id: str) -> DatasetFolder:
-        """Choose where the files of a dataset are: the id of one that is on an object store is its address."""
+        """Choose where the files of a dataset are: the id of one that is on an object store or a server is its address.
+
+        Raises:
+            LoginError: Nobody logged in to the server.
+        """
+        there = parse_server_dataset(dataset_id)
+        if there is not None:
+            from starwhale.storage.dataset_rows.object_places import ObjectPlaces
+
+            if self._files_of_server is None:
+                raise LoginError(f"nobody logged in to {there.address} here", hint="swcli instance login")
+            places = ObjectPlaces(self._files_of_server(there.address), there.dataset_id)
+            return open_folder(Path(dataset_id), places, None, self.limits)
         if is_object_uri(dataset_id):
             from starwhale.storage.dataset_rows.object_places import ObjectPlaces
 

@@ -129,10 +129,10 @@ class ServerConnection:
             raise self._refusal(answer)
         return answer
 
-    def read_size(self, answer: Answer) -> int:
-        """Return what an answer says of the size of something."""
+    def read_number(self, answer: Answer, name: str) -> int:
+        """Return a number that an answer says, such as the size of something."""
         try:
-            return int(self._json(answer)["size"])
+            return int(self._json(answer)[name])
         except (KeyError, TypeError, ValueError) as error:
             raise self._stranger(answer) from error
 

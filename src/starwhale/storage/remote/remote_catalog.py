@@ -7,16 +7,20 @@ from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from starwhale.domain.uri import parse_uri
 from starwhale.errors import NotBuiltYetError, NotFoundError, ServerError
 from starwhale.storage.catalog.catalog import new_id
 from starwhale.storage.catalog.contract import (
     BundlesContract,
+    JobsContract,
+    LedgerContract,
     Operation,
     ProjectsContract,
     TagsContract,
     VersionsContract,
     operations,
 )
+from starwhale.storage.catalog.job_records import JobRecord
 from starwhale.storage.catalog.newest import Newest
 from starwhale.storage.catalog.records import VersionRecord
 
@@ -42,6 +46,7 @@ class RemoteCatalog:
         self._page = page
         self._connection = connection
         self._instance = instance
+        self._names = (instance, connection.address)
         self.make_id: Callable[[], str] = new_id
         """Gives ids of versions."""
 
@@ -64,6 +69,17 @@ class RemoteCatalog:
     def tags(self) -> TagsContract:
         """What points at versions."""
         return cast("TagsContract", self._part("tags"))  # cast: as above
+
+    @cached_property
+    def jobs(self) -> JobsContract:
+        """Jobs with their steps and attempts."""
+        asked = cast("JobsContract", self._part("jobs"))  # cast: as above
+        return cast("JobsContract", RemoteJobs(asked, self._names))  # cast: it hands on what it does not know
+
+    @cached_property
+    def ledger(self) -> LedgerContract:
+        """How far jobs are."""
+        return cast("LedgerContract", self._part("ledger"))  # cast: as above
 
     def find_newest(self, project: str, kind: str, name: str) -> Newest:
         """Return what a name in any case means."""
@@ -90,6 +106,26 @@ class RemoteCatalog:
 
     def _told(self, value: Any) -> Any:  # Any: what an operation returns
         return dataclasses.replace(value, instance=self._instance) if isinstance(value, VersionRecord) else value
+
+
+class RemoteJobs:
+    """The jobs of a server, also by URIs that name it: it does not know what it is called here."""
+
+    def __init__(self, asked: JobsContract, names: Sequence[str]) -> None:
+        self._asked = asked
+        self._names = names
+
+    def get(self, text: str, *, project: str = "self", removed: bool = False) -> JobRecord:
+        """Return the job that a word means.
+
+        Raises:
+            NotFoundError: Nothing fits, or the URI names another instance.
+        """
+        uri = parse_uri(text, kind="job", default_project=project, instances=self._names)
+        return self._asked.get(uri.name, project=uri.project, removed=removed)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._asked, name)
 
 
 class _Part:

@@ -11,6 +11,8 @@ from weakref import WeakValueDictionary
 
 from blake3 import blake3
 
+from starwhale.domain.dataset_place import is_elsewhere
+from starwhale.errors import NotFoundError
 from starwhale.storage.dataset_rows.dataset_reader import LocalDatasetReader
 from starwhale.storage.dataset_rows.dataset_store import open_folder, sizes_of
 from starwhale.storage.dataset_rows.limits import LIMITS, Limits
@@ -97,8 +99,21 @@ class RemoteDatasetStore:
         self._limits = limits
         self._folders: WeakValueDictionary[str, DatasetFolder] = WeakValueDictionary()
         self._lock = threading.Lock()
+        self._known: set[str] = set()
+
+    def has(self, dataset_id: str, manifest_digest: str) -> bool:
+        """Whether a version is there; asked once as long as it is."""
+        name = f"{dataset_id}/{manifest_digest}"
+        if name not in self._known and not self.files.lacking(
+            dataset_id, [(f"manifests/{manifest_digest}.json", None)]
+        ):
+            self._known.add(name)
+        return name in self._known
 
     def open_version(self, dataset_id: str, manifest_digest: str) -> LocalDatasetReader:
+        if is_elsewhere(dataset_id):
+            message = f"the dataset at {dataset_id} does not lie on {self._connection.address}"
+            raise NotFoundError(message, hint="open it by its address there")
         folder = self.folder(dataset_id)
         return LocalDatasetReader(folder, self._load(folder, manifest_digest), manifest_digest)
 

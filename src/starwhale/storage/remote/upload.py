@@ -82,7 +82,7 @@ def upload(
             done = there
             continue
         tries = 0
-        there = connection.read_size(answer)
+        there = connection.read_number(answer, "size")
         told(there - done)
         done = there
 

@@ -17,7 +17,7 @@ from starwhale.storage.columns.encode import decode_batch, encode_batch
 from starwhale.storage.columns.files import write_new
 from starwhale.storage.part import PartRecord, PartTable
 from starwhale.storage.result_parts.part_codec import write_batch
-from starwhale.storage.result_parts.part_files import PartFiles
+from starwhale.storage.result_parts.part_files import LocalPartFiles
 from starwhale.storage.result_parts.result_table import join_columns
 
 CHUNK_ROWS = 65_536
@@ -29,7 +29,7 @@ MERGED_BYTES = 32 << 20
 Item = tuple[PartRecord, PartTable]
 
 
-def compact_parts(files: PartFiles, owner: str, step: str = "") -> int:
+def compact_parts(files: LocalPartFiles, owner: str, step: str = "") -> int:
     """Merge the small final parts of an owner and return how many tables of parts have moved.
 
     Args:
@@ -85,7 +85,7 @@ def _chunks(parts: Sequence[PartRecord]) -> Iterator[list[Item]]:
 
 
 def _in_memory(
-    files: PartFiles, owner: str, chunk: Sequence[Item]
+    files: LocalPartFiles, owner: str, chunk: Sequence[Item]
 ) -> Iterator[tuple[list[Item], list[Any]]]:  # Any: see _join
     """Read a chunk, as much of it at a time as fits; a stretch that was merged before and is full stays as it is."""
     some: list[Item] = []
@@ -103,7 +103,7 @@ def _in_memory(
 
 
 def _merge(
-    files: PartFiles, owner: str, chunk: Sequence[Item], batches: Sequence[Any]
+    files: LocalPartFiles, owner: str, chunk: Sequence[Item], batches: Sequence[Any]
 ) -> Iterable[Item]:  # Any: see _join
     payload = write_batch(_join(batches))
     digest = blake3(payload).digest()

@@ -1,42 +1,27 @@
-"""Result parts on the local disk: appended to segments, found through the catalog, verified whenever they are read.
+"""Writing result parts: appended to segments, committed in the catalog.
 
-Each attempt appends to a segment of its own, whatever the size of its parts: one file and one sync per part, and a big part is as well
-off in the middle of a file as in one of its own. What a killed attempt left half-written is never named by the catalog, so nobody
-reads it; the catalog's row is the commit point.
+What a killed attempt left half-written is never named by the catalog, so nobody reads it; the catalog's row is the commit point.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import stat
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
 from blake3 import blake3
 
-from starwhale.errors import CorruptedError
-from starwhale.storage.columns.files import no_space, sync_folder
 from starwhale.storage.layout import Layout
 from starwhale.storage.part import EncodedPart, PartDraft, PartRecord, PartTable
-from starwhale.storage.protocols import Damage
-from starwhale.storage.result_parts.part_codec import encode_draft, read_batch, to_arrow
-
-CACHE_BYTES = 16 << 20
-"""Decoded stretches that are kept for the next page."""
-
+from starwhale.storage.result_parts.part_codec import encode_draft, to_arrow
+from starwhale.storage.result_parts.segments import LocalSegments, Segments
+from starwhale.storage.result_parts.stored_parts import PartReads, StoredParts
 
 COMPACT_PARTS = 64
 """A running step is compacted after so many parts,"""
 COMPACT_BYTES = 64 << 20
 """or so many bytes."""
-_FOLDERS = 4
-"""Folders on the way to a segment: the owner's, its first characters, `results` and the root."""
 
 
 @dataclass(slots=True)
@@ -61,7 +46,7 @@ class _Written:
         return name
 
 
-class PartRows(Protocol):
+class PartRows(PartReads, Protocol):
     """What the store asks of the catalog's parts."""
 
     def add(self, connection: Any, part: PartRecord) -> int:  # Any: the catalog's connection, passed on
@@ -72,36 +57,26 @@ class PartRows(Protocol):
         """Add a part in a transaction of its own."""
         ...
 
-    def visible(self, owner: str, *, after: int = 0) -> list[PartRecord]:
-        """Return the parts that readers see, in the order of their commits."""
-        ...
-
-    def visible_with(self, table: str, owners: Sequence[str]) -> dict[str, list[PartRecord]]:
-        """Return the parts of several owners that have rows of a table and that readers see."""
-        ...
-
     def replace_locations(self, owner: str, locations: Mapping[int, Sequence[PartTable]]) -> None:
         """Say where the tables of parts lie now."""
         ...
 
 
-class PartFiles:
-    """Parts of all owners below one root; safe to use from several threads and processes."""
+class PartFiles(StoredParts):
+    """Parts of all owners in one place, to be written and read; safe to use from several threads, and from several processes where its
+    segments are.
 
-    def __init__(
-        self, layout: Layout, catalog: Any
-    ) -> None:  # Any: has `parts: PartRows`, lazily, which no Protocol can say
-        self._layout = layout
-        self.parts: PartRows = catalog.parts
-        """Where parts are committed."""
-        self._cache: OrderedDict[tuple[str, str, int], Any] = OrderedDict()
-        self._cached_bytes = 0
-        self._lock = threading.Lock()
+    Args:
+        segments: Where their bytes lie.
+        parts: Where they are committed.
+    """
+
+    def __init__(self, segments: Segments, parts: PartRows) -> None:
+        super().__init__(segments, parts)
+        self.parts = parts
+        """Where they are committed."""
+        self._segments = segments
         self._written: dict[str, _Written] = {}
-
-    def folder(self, owner: str) -> Path:
-        """Directory of an owner's files; an id of a free-standing evaluation may hold any character."""
-        return self._layout.results(quote(owner, safe="").replace(".", "%2E"))
 
     def write(self, owner: str, holder: str, encoded: EncodedPart) -> tuple[PartTable, ...]:
         """Append the tables of a part to the holder's segment and sync it once.
@@ -122,7 +97,7 @@ class PartFiles:
             return ()
         with self._lock:
             name = self._written.setdefault(owner, _Written()).segment(holder, encoded)
-        offset = append_synced(self.folder(owner) / name, b"".join(table.content for table in encoded.tables))
+        offset = self._segments.append(owner, name, b"".join(table.content for table in encoded.tables))
         stored: list[PartTable] = []
         for table in encoded.tables:
             digest = blake3(table.content).digest()
@@ -179,77 +154,11 @@ class PartFiles:
 
     def append(self, owner: str, holder: str, draft: PartDraft) -> int:
         """Write a draft and commit it at once; for evaluations outside of jobs."""
-        encoded = encode_draft(draft)
+        return self.append_encoded(owner, holder, encode_draft(draft))
+
+    def append_encoded(self, owner: str, holder: str, encoded: EncodedPart) -> int:
+        """Write a part that is bytes already, and commit it at once."""
         return self.parts.commit(describe_part(owner, encoded, self.write(owner, holder, encoded)))
-
-    def batch(self, owner: str, table: PartTable) -> Any:  # Any: a pyarrow record batch
-        """Read the rows of one table of a part.
-
-        Raises:
-            FileNotFoundError: The file is gone; after a compaction the catalog knows where the rows went.
-            CorruptedError: The bytes differ from their checksum.
-        """
-        key = (owner, table.file, table.offset)
-        with self._lock:
-            found = self._cache.get(key)
-            if found is not None:
-                self._cache.move_to_end(key)
-        if found is None:
-            found = self._load(owner, table)
-            self._keep(key, found)
-        if table.first_row == 0 and found.num_rows == table.row_count:
-            return found
-        return found.slice(table.first_row, table.row_count)
-
-    def stretch(self, owner: str, table: PartTable) -> bytes:
-        """Read the verified bytes that a table lies in, shared with other parts once it was compacted.
-
-        Raises:
-            CorruptedError: The bytes differ from their checksum.
-        """
-        path = self.folder(owner) / table.file
-        with path.open("rb") as file:
-            payload = os.pread(file.fileno(), table.length, table.offset)
-        if len(payload) != table.length or blake3(payload).digest() != table.digest:
-            where = f"bytes {table.offset} to {table.offset + table.length}"
-            message = f"corrupted file {path}: {where} ({table.row_count} rows of {table.table_name!r}) differ from their checksum"
-            raise CorruptedError(message, path=str(path), hint="the rows of other parts are still readable")
-        return payload
-
-    def verify(self, owner: str) -> list[Damage]:
-        """Read every visible table of an owner and name what is damaged."""
-        found: list[Damage] = []
-        for part in self.parts.visible(owner):
-            for table in part.tables:
-                try:
-                    self.stretch(owner, table)
-                except CorruptedError as error:
-                    found.append(Damage(path=error.path, reason=error.message, lost=describe_rows(part, table)))
-                except OSError as error:
-                    path = self.folder(owner) / table.file
-                    found.append(Damage(path=str(path), reason=f"{error.strerror}", lost=describe_rows(part, table)))
-        return found
-
-    def _load(self, owner: str, table: PartTable) -> Any:
-        payload = self.stretch(owner, table)
-        batch = read_batch(payload)
-        if batch.num_rows < table.first_row + table.row_count:
-            path = str(self.folder(owner) / table.file)
-            message = (
-                f"corrupted file {path}: {table.table_name!r} has {batch.num_rows} rows, fewer than the catalog says"
-            )
-            raise CorruptedError(message, path=path)
-        return batch
-
-    def _keep(self, key: tuple[str, str, int], batch: Any) -> None:
-        with self._lock:
-            if key in self._cache:
-                return
-            self._cache[key] = batch
-            self._cached_bytes += batch.nbytes
-            while self._cached_bytes > CACHE_BYTES and len(self._cache) > 1:
-                _, dropped = self._cache.popitem(last=False)
-                self._cached_bytes -= dropped.nbytes
 
 
 def describe_part(
@@ -278,72 +187,14 @@ def describe_part(
     )
 
 
-def describe_rows(part: PartRecord, table: PartTable) -> str:
-    """Say in words which rows a table of a part holds."""
-    rows = f"{table.row_count} rows of table {table.table_name!r}"
-    if part.start is None:
-        return f"{rows}, written by {part.step or 'the evaluation'}"
-    return f"{rows}: rows {part.start} to {part.stop} of dataset {part.dataset_position}, step {part.step}"
+class LocalPartFiles(PartFiles):
+    """Parts of all owners below one root; safe to use from several threads and processes."""
 
-
-def append_synced(path: Path, content: bytes) -> int:
-    """Append bytes durably and return the offset of the first.
-
-    Raises:
-        NoSpaceError: The disk is full; the file is as long as before.
-    """
-    descriptor = _open_locked(path)
-    try:
-        offset = os.fstat(descriptor).st_size
-        try:
-            if offset == 0:  # nobody else appends before the way to the file is durable as well
-                for folder in list(path.parents)[:_FOLDERS]:
-                    sync_folder(folder)
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            _sync(descriptor)
-        except OSError as error:
-            os.ftruncate(descriptor, offset)
-            raise no_space(error, path) from error
-    finally:
-        os.close(descriptor)
-    return offset
-
-
-def _open_locked(path: Path) -> int:
-    """Open a file for appending, made with its folders if need be, and lock it until it is closed.
-
-    Two threads may log to one free-standing evaluation; and one that was unused for long may be collected before it is locked, and is
-    made anew then.
-    """
-    while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        except FileNotFoundError:  # an empty folder was collected in between
-            continue
-        except OSError as error:
-            if isinstance(error, FileExistsError) and not _is_in_the_way(path.parent):
-                continue  # it was collected while `mkdir` looked whether what is there is a folder
-            raise no_space(error, path) from error
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if os.fstat(descriptor).st_nlink:
-            return descriptor
-        os.close(descriptor)
-
-
-def _is_in_the_way(folder: Path) -> bool:
-    """Whether something other than a folder has its name; asked once, since it comes and goes."""
-    try:
-        return not stat.S_ISDIR(folder.stat().st_mode)
-    except FileNotFoundError:
-        return folder.is_symlink()
-
-
-def _sync(descriptor: int) -> None:
-    full_sync = getattr(fcntl, "F_FULLFSYNC", None)  # macOS, where fsync leaves data in the drive's cache
-    if full_sync is None:
-        os.fsync(descriptor)
-    else:
-        fcntl.fcntl(descriptor, full_sync)
+    def __init__(
+        self, layout: Layout, catalog: Any
+    ) -> None:  # Any: has `parts: PartRows`, lazily, which no Protocol can say
+        self._layout = layout
+        segments = LocalSegments(layout)
+        super().__init__(segments, catalog.parts)
+        self.folder = segments.folder
+        """Gives the directory of an owner's files."""

@@ -18,8 +18,8 @@ from starwhale.storage.columns.encode import decode_batch
 from starwhale.storage.part import PartRecord, PartTable
 from starwhale.storage.protocols import HIDDEN_COLUMNS, RETRIED, DatasetReader, Key, TableQuery, Value
 from starwhale.storage.result_parts.part_codec import ID_COLUMN
-from starwhale.storage.result_parts.part_files import PartFiles
 from starwhale.storage.result_parts.result_table import STORED_ID, Columns, TableView, join_columns
+from starwhale.storage.result_parts.stored_parts import StoredParts
 
 PREDICTIONS = "predictions"
 """Physical table of what predict logs by itself."""
@@ -86,7 +86,7 @@ class _Piece:
 class RowsView:
     """The rows of `results` in the given parts; nothing but the user's own rows is held."""
 
-    def __init__(self, store: PartFiles, scope: ResultScope, parts: Sequence[PartRecord]) -> None:
+    def __init__(self, store: StoredParts, scope: ResultScope, parts: Sequence[PartRecord]) -> None:
         self._store = store
         self._scope = scope
         known = {step.name: step for step in scope.steps}

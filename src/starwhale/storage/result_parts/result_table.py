@@ -11,7 +11,7 @@ from starwhale.storage.columns.encode import decode_batch, escape_name, unescape
 from starwhale.storage.part import PartRecord, PartTable
 from starwhale.storage.protocols import ERRORS, RETRIED_ERRORS, Key, TableQuery, Value, key_order
 from starwhale.storage.result_parts.part_codec import ID_COLUMN
-from starwhale.storage.result_parts.part_files import PartFiles
+from starwhale.storage.result_parts.stored_parts import StoredParts
 from starwhale.storage.result_parts.table_ids import copied, order_alike, sort_ids
 
 Columns = dict[str, list[Value]]
@@ -35,7 +35,7 @@ class TableView:
     """
 
     def __init__(
-        self, store: PartFiles, owner: str, name: str, parts: Sequence[PartRecord], *, is_looked_up: bool = False
+        self, store: StoredParts, owner: str, name: str, parts: Sequence[PartRecord], *, is_looked_up: bool = False
     ) -> None:
         self._store = store
         self._owner = owner

@@ -10,7 +10,7 @@ from starwhale.storage.layout import Layout
 from starwhale.storage.part import PartRecord
 from starwhale.storage.protocols import ERRORS, Key
 from starwhale.storage.result_parts.compact import compact_parts
-from starwhale.storage.result_parts.part_files import PartFiles, describe_part
+from starwhale.storage.result_parts.part_files import LocalPartFiles, describe_part
 from starwhale.storage.result_parts.part_pieces import describe_pieces
 from starwhale.storage.result_parts.result_rows import ResultScope
 from starwhale.storage.result_parts.results_read import ResultReader
@@ -18,10 +18,10 @@ from starwhale.storage.result_parts.results_read import ResultReader
 logger = logging.getLogger(__name__)
 
 
-class LocalResultStore(PartFiles):
+class LocalResultStore(LocalPartFiles):
     """Results of all owners below one root; safe to use from several threads and processes."""
 
-    def __init__(self, layout: Layout, catalog: Any) -> None:  # Any: see PartFiles
+    def __init__(self, layout: Layout, catalog: Any) -> None:  # Any: see LocalPartFiles
         super().__init__(layout, catalog)
         self.reader = ResultReader(self)
         """Reads tables, page by page."""

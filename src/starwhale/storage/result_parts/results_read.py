@@ -12,7 +12,6 @@ from starwhale.errors import CorruptedError, ResultsError, StarwhaleError
 from starwhale.media.weight import weigh
 from starwhale.storage.part import PartRecord
 from starwhale.storage.protocols import TablePage, TableQuery, Value
-from starwhale.storage.result_parts.part_files import PartFiles
 from starwhale.storage.result_parts.result_columns import Columns, columns_of
 from starwhale.storage.result_parts.result_rows import (
     FIRST,
@@ -25,6 +24,7 @@ from starwhale.storage.result_parts.result_rows import (
     RowsView,
 )
 from starwhale.storage.result_parts.result_table import TableView
+from starwhale.storage.result_parts.stored_parts import StoredParts
 
 SUMMARY = "summary"
 """Table of the summary: one row."""
@@ -48,14 +48,14 @@ class _View:
 class ResultReader:
     """Reads the results of any owner; safe to use from several threads."""
 
-    def __init__(self, store: PartFiles) -> None:
+    def __init__(self, store: StoredParts) -> None:
         self._store = store
         self._views: OrderedDict[tuple[str, str, int], _View] = OrderedDict()
         self._lock = threading.Lock()
 
     def table_names(self, scope: ResultScope) -> list[str]:
         """Return the names of the tables that have rows, without the summary, sorted."""
-        names = {table.table_name for part in self._store.parts.visible(scope.owner) for table in part.tables}
+        names = {table.table_name for part in self._store.visible(scope.owner) for table in part.tables}
         return sorted({RESULTS if name == PREDICTIONS else name for name in names} - {SUMMARY})
 
     def read_page(
@@ -108,7 +108,7 @@ class ResultReader:
     def moment(self, scope: ResultScope, table: str) -> int:
         """Return the number of now: that of the last commit which has rows of a table."""
         names = {PREDICTIONS, RESULTS} if table == RESULTS else {table}
-        parts = self._store.parts.visible(scope.owner)
+        parts = self._store.visible(scope.owner)
         return max((part.id for part in parts if any(each.table_name in names for each in part.tables)), default=0)
 
     @staticmethod
@@ -146,7 +146,7 @@ class ResultReader:
         Raises:
             CorruptedError: What the catalog says of a part is not what was written.
         """
-        parts = self._store.parts.visible_with(SUMMARY, owners)
+        parts = self._store.visible_with(SUMMARY, owners)
         for owner in owners:
             try:
                 yield owner, self._summary(owner, parts.get(owner, ()))
@@ -186,7 +186,7 @@ class ResultReader:
         names = {PREDICTIONS, RESULTS} if table == RESULTS else {table}
         parts = [
             part
-            for part in self._store.parts.visible(scope.owner)
+            for part in self._store.visible(scope.owner)
             if (snapshot is None or part.id <= snapshot) and any(each.table_name in names for each in part.tables)
         ]
         taken = (parts[-1].id if parts else 0) if snapshot is None else snapshot
@@ -219,7 +219,7 @@ class ResultReader:
     def _readable(self, scope: ResultScope) -> str:
         """Say what is lost and how much is still readable."""
         lost = [each.lost for each in self._store.verify(scope.owner)]
-        tables = sum(len(part.tables) for part in self._store.parts.visible(scope.owner))
+        tables = sum(len(part.tables) for part in self._store.visible(scope.owner))
         shown = "; ".join(lost[:3]) + (f"; and {len(lost) - 3} more" if len(lost) > 3 else "")
         return f"lost: {shown or 'unknown'}; still readable: {tables - len(lost)} of {tables} stored pieces of {scope.owner}"
 
