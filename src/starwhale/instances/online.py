@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -126,17 +128,19 @@ def prepare_models(
     prepared: list[Prepared] = []
     try:
         for target in wanted.targets:
-            prepared.append(_prepare(instance, wanted, target, {each.source.id for each in prepared}, on_stage))
-        yield prepared
+            prepared.append(_prepare(instance, wanted, target, on_stage))  # noqa: PERF401 - one that fails leaves the others to the end
+        ids = tell_apart([(each.request.model_name, each.request.model_version) for each in prepared])
+        yield [
+            dataclasses.replace(each, source=dataclasses.replace(each.source, id=model))
+            for each, model in zip(prepared, ids, strict=True)
+        ]
     finally:
         for each in prepared:
             if each.request.model_uri:
                 drop_snapshot(instance.stores, each.request.job_id)
 
 
-def _prepare(
-    instance: Instance, wanted: OnlineRequest, given: str, taken: set[str], on_stage: Callable[[str], None] | None
-) -> Prepared:
+def _prepare(instance: Instance, wanted: OnlineRequest, given: str, on_stage: Callable[[str], None] | None) -> Prepared:
     from starwhale.execution.start import RunOptions
 
     is_folder = Path(given).expanduser().is_dir()
@@ -165,7 +169,7 @@ def _prepare(
             drop_snapshot(instance.stores, request.job_id)
         raise
     source = ModelSource(
-        id=_free_id(request, taken),
+        id=request.model_name,
         workdir=request.workdir,
         modules=request.modules,
         python=options.python,
@@ -180,13 +184,20 @@ def _prepare(
     return Prepared(source=source, request=request, record=dict(options.record), hold=options.hold)
 
 
-def _free_id(request: RunRequest, taken: set[str]) -> str:
-    """Return the name of a model; with its version where two have the name, and with a number where that is not enough."""
-    name = request.model_name
-    spelled = [name, f"{name}@{request.model_version[:SHORT_VERSION]}"] if request.model_version else [name]
-    for each in spelled:
-        if each not in taken:
-            return each
-    return next(
-        f"{spelled[-1]}-{number}" for number in range(2, MOST_MODELS + 2) if f"{spelled[-1]}-{number}" not in taken
-    )
+def tell_apart(models: Sequence[tuple[str, str]]) -> list[str]:
+    """Return an id for each model: its name; of versions of one name all with their version, and with a number where that is not enough.
+
+    Args:
+        models: Name and version of each; the version is empty for a work directory.
+
+    Example:
+        >>> tell_apart([("a", ""), ("b", "x" * 40), ("b", "y" * 40), ("a", "")])
+        ['a', 'b@xxxxxxxxxxxx', 'b@yyyyyyyyyyyy', 'a-2']
+    """
+    named = Counter(name for name, _ in models)
+    found: list[str] = []
+    for name, version in models:
+        spelled = f"{name}@{version[:SHORT_VERSION]}" if version and named[name] > 1 else name
+        numbered = (f"{spelled}-{number}" for number in itertools.count(2))
+        found.append(next(each for each in itertools.chain([spelled], numbered) if each not in found))
+    return found
