@@ -159,6 +159,16 @@ class KubernetesSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RaySettings:
+    """What the environment says of the Ray cluster that runs tasks. Ray itself reads RAY_AUTH_MODE and where its token is."""
+
+    address: str = ""
+    """`host:port` of its head, from SW_RAY_ADDRESS, else RAY_ADDRESS; empty takes one that runs here, else starts one for the job."""
+    waits: bool = False
+    """Whether tasks that no node can take now wait for nodes that come when they are needed, from SW_RAY_WAITS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSettings:
     """What the environment of a server says of the jobs that are submitted to it."""
 
@@ -222,6 +232,8 @@ class Settings:
     """Tries of a request to a server in all, from SW_CLIENT_RETRY_ATTEMPTS."""
     kubernetes: KubernetesSettings = KubernetesSettings()
     """How tasks run in a cluster."""
+    ray: RaySettings = RaySettings()
+    """Which cluster of Ray."""
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -282,6 +294,10 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             server=env.get("SW_KUBERNETES_SERVER", "").strip().rstrip("/"),
             pending_s=_seconds(env.get("SW_KUBERNETES_PENDING_S", ""), 600.0),
             is_in_cluster=bool(env.get("KUBERNETES_SERVICE_HOST")),
+        ),
+        ray=RaySettings(
+            address=(env.get("SW_RAY_ADDRESS") or env.get("RAY_ADDRESS", "")).strip(),
+            waits=env.get("SW_RAY_WAITS") == "1",
         ),
     )
 

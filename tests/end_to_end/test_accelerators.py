@@ -97,12 +97,8 @@ def test_an_unknown_executor_is_answered_with_those_that_are_there(project: Proj
     project.write("gpu.py", MODEL)
     words = ["model", "run", str(project.folder / "gpu.py"), "-d", "numbers", "--executor"]
     told = (
-        "there are container, kubernetes, network, process, thread",
+        "there are container, kubernetes, network, process, ray, thread",
         "did you mean 'process'",
         "entry points of the group 'starwhale.executor'",
     )
     assert_one_clear_message(project.swcli(*words, "proces"), *told, exit_code=2)
-    for planned in ("ray",):
-        assert_one_clear_message(
-            project.swcli(*words, planned), f"no executor '{planned}' yet", told[0], told[2], exit_code=2
-        )

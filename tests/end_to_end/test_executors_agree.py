@@ -83,8 +83,7 @@ def _comparable(tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[
     }
 
 
-@pytest.mark.needs_time
-def test_thread_and_process_store_the_same(project: Project) -> None:
+def _make(project: Project) -> None:
     project.write("kinds.py", MODEL)
     project.python("""
         from starwhale import dataset
@@ -93,12 +92,19 @@ def test_thread_and_process_store_the_same(project: Project) -> None:
                 made.extend({"number": first + n, "text": f"row {n}"} for n in range(count))
                 made.commit()
     """)
-    found: list[dict[str, list[dict[str, Any]]]] = []
-    for executor, more in [("thread", ()), ("process", ()), ("process", ("--replicas", "1"))]:
-        words = ["model", "run", "kinds.py", "-h", "evaluate", "-d", "one", "-d", "two", "--executor", executor, *more]
-        done = project.swcli(*words, cwd=project.folder)
-        assert done.returncode == 0, done.stderr
-        found.append(_stored(project))
+
+
+def _run(project: Project, executor: str, *more: str) -> dict[str, list[dict[str, Any]]]:
+    words = ["model", "run", "kinds.py", "-h", "evaluate", "-d", "one", "-d", "two", "--executor", executor, *more]
+    done = project.swcli(*words, cwd=project.folder)
+    assert done.returncode == 0, done.stderr
+    return _stored(project)
+
+
+@pytest.mark.needs_time
+def test_thread_and_process_store_the_same(project: Project) -> None:
+    _make(project)
+    found = [_run(project, "thread"), _run(project, "process"), _run(project, "process", "--replicas", "1")]
     thread, process, single = map(_comparable, found)
     assert {name: len(rows) for name, rows in thread.items()} == {
         "results": 255, "errors": 4, "seeds": 155, "summary": 1,
@@ -107,3 +113,25 @@ def test_thread_and_process_store_the_same(project: Project) -> None:
     assert {column for rows in found[0].values() for row in rows for column in row} >= _OF_THE_ATTEMPT
     assert process == thread
     assert single == thread
+
+
+@pytest.mark.needs_ray
+def test_ray_stores_the_same_and_leaves_nothing_behind(project: Project) -> None:
+    _make(project)
+    thread = _comparable(_run(project, "thread"))
+    before = set(Path("/tmp").glob("sw-ray-*"))  # noqa: S108 - where its sockets are
+    assert _comparable(_run(project, "ray", "--address", "local")) == thread
+    left = set(Path("/tmp").glob("sw-ray-*")) - before  # noqa: S108 - the same
+    assert left == set()
+    assert [each for each in _environments() if str(project.folder.parent) in each] == []
+
+
+def _environments() -> list[str]:
+    """Return the environments of all processes: those of the test name its folder."""
+    found: list[str] = []
+    for each in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            found.append(each.read_bytes().decode(errors="replace"))
+        except OSError:
+            continue
+    return found

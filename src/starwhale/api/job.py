@@ -80,7 +80,8 @@ class Job(JobVerbs):
                 no other needs.
             model: Folder, `.py` file or URI of a packaged model; None for functions.
             datasets: Datasets to evaluate on; without any, those that the handlers name.
-            executor: `thread` (the default), `process` or `container`; the latter two need code in a file.
+            executor: `thread` (the default), `process`, `container` or `ray` (on the cluster of SW_RAY_ADDRESS, if that is there); all but the first need
+                code in a file.
             replicas: Tasks that share the rows, instead of what the handlers say; "auto" for as many as fit this machine.
             concurrency: Calls of an async predict that each task has in flight, instead of what the handler says.
             dataset_head: Only the first rows of each dataset; 0 means all.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 import time
@@ -219,8 +220,12 @@ def recover(app: CliApp, job_address: str, force: bool) -> None:
 @job.command(cls=WordsAfterCommand)
 @click.argument("job_address", metavar="JOB", shell_complete=completes("job"))
 @click.option(
-    "--executor", default=None, metavar="NAME", help="Another executor than the job had: thread, process, container, …"
+    "--executor",
+    default=None,
+    metavar="NAME",
+    help="Another executor than the job had: thread, process, container, ray, …",
 )
+@click.option("--address", default="", metavar="HOST:PORT", help="With a job on Ray: the cluster, see model run.")
 @click.option("--image", default="", metavar="IMAGE", help="Another image of the containers.")
 @click.option(
     "--replicas",
@@ -247,6 +252,7 @@ def resume(  # noqa: PLR0917 - click passes them by name
     app: CliApp,
     job_address: str,
     executor: str | None,
+    address: str,
     image: str,
     replicas: Replicas | None,
     concurrency: int | None,
@@ -268,7 +274,7 @@ def resume(  # noqa: PLR0917 - click passes them by name
     del force
     count, fits = split_replicas(replicas)
     if (there := server_of(app, job_address)) is not None:
-        if executor or image or fits or concurrency or time_limit is not None or words_after():
+        if executor or address or image or fits or concurrency or time_limit is not None or words_after():
             message = "a job on a server goes on where and as it was submitted"
             raise UsageError(message, hint="of the options, --failed, --replicas N and --max-errors can be given")
         row = there.server_jobs.resume(job_address, failed=failed, replicas=count, max_errors=max_errors)
@@ -288,5 +294,6 @@ def resume(  # noqa: PLR0917 - click passes them by name
     from starwhale.cli.outcome import finish
 
     with ProgressLines(app) as progress:
-        outcome = app.instance().jobs.resume(job_address, changes, options=progress.options())
+        options = dataclasses.replace(progress.options(), address=address)
+        outcome = app.instance().jobs.resume(job_address, changes, options=options)
     finish(app, outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -55,7 +56,7 @@ _rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and pla
     default=None,
     show_default="thread",
     metavar="NAME",
-    help="Where tasks run: thread, process, container or kubernetes.",
+    help="Where tasks run: thread, process, container, ray or kubernetes.",
 )
 @click.option(
     "--replicas",
@@ -146,6 +147,12 @@ _rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and pla
     shell_complete=completes("runtime"),
     help="Run your code in the environment of this runtime.",
 )
+@_rows_option(
+    "--address",
+    default="",
+    metavar="HOST:PORT",
+    help="With --executor ray: the cluster. Default: RAY_ADDRESS, one that runs here, or one that is started for the job.",
+)
 @_rows_option("--in-container", is_flag=True, help="The same as --executor container.")
 @_rows_option(
     "-i",
@@ -176,19 +183,25 @@ def run(app: CliApp, /, **given: Any) -> None:  # Any: click's values, typed by 
     with knowing_own_options():
         there = server_of(app, request.project)
         if there is not None and not given["show_argument"]:
+            if given["address"]:
+                message = (
+                    "--address is of a cluster that this machine is a node of, and the job is submitted to a server"
+                )
+                raise UsageError(message, hint="leave --address out: the server has its own, from SW_RAY_ADDRESS")
             submit(app, there, request, CONTAINER if given["in_container"] else given["executor"] or "")
             return
-        _run(app, request, shows_arguments=given["show_argument"])
+        _run(app, request, given["address"], shows_arguments=given["show_argument"])
 
 
-def _run(app: CliApp, request: RunRequest, *, shows_arguments: bool) -> None:
+def _run(app: CliApp, request: RunRequest, address: str, *, shows_arguments: bool) -> None:
     if shows_arguments:
         show_arguments(app, request)
         return
     from starwhale.cli.render.job_progress import ProgressLines
 
     with suggest_debugging(app, request), ProgressLines(app, is_debug=request.is_debug) as progress:
-        outcome = app.instance().jobs.run(request, progress.options())
+        options = dataclasses.replace(progress.options(), address=address)
+        outcome = app.instance().jobs.run(request, options)
     finish(app, outcome)
 
 

@@ -10,8 +10,15 @@ from starwhale.errors import UsageError
 
 ACCELERATOR = "nvidia.com/gpu"
 """Name of accelerators in `resources`."""
+CUSTOM = "custom/"
+"""What names of resources begin with that the operator of a cluster has made up."""
+LABEL = "label/"
+"""What names of resources begin with that are labels of nodes."""
 MOST_TASKS = 32
 """Tasks of a job that run at the same time on one machine, at most."""
+MOST_TASKS_OF_CLUSTER = 1024
+"""The same for a cluster."""
+_SHOWN_NODES = 5
 _GIB = 2**30
 
 
@@ -35,13 +42,28 @@ class Machine:
     """Main memory that may be used; None where nobody knows."""
     accelerators: tuple[Accelerator, ...] = ()
     """Accelerators that this process sees, in its order."""
+    custom: tuple[tuple[str, float], ...] = ()
+    """Amounts of what the operator of a cluster has given names to, by name."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """What a node of a cluster says of itself."""
+    name: str = ""
+    """Name of a node; empty for this machine, and for a whole cluster."""
+    nodes: tuple[Machine, ...] = ()
+    """The machines of a cluster, whose sum this is; a task has to fit one of them. Empty for one machine."""
 
     def describe(self) -> str:
-        """Say what there is, as `2 cores, 23.4 GiB of memory and no accelerators`."""
+        """Say what there is, as `2 cores, 23.4 GiB of memory and no accelerators`; of a cluster, node by node."""
+        if self.nodes:
+            shown = "; ".join(f"{each.name}: {each.describe()}" for each in self.nodes[:_SHOWN_NODES])
+            more = len(self.nodes) - _SHOWN_NODES
+            return f"{_count(len(self.nodes), 'node')} ({shown}{f'; and {more} more' if more > 0 else ''})"
+        others = [f"{amount:g} {CUSTOM}{name}" for name, amount in self.custom]
+        others += [f"{LABEL}{key}={value}" for key, value in self.labels]
         memory = "an unknown amount" if self.memory_bytes is None else f"{self.memory_bytes / _GIB:.1f} GiB"
         names = ", ".join(sorted({each.name for each in self.accelerators if each.name}))
         accelerators = _count(len(self.accelerators), "accelerator") + (f" ({names})" if names else "")
-        return f"{_count(self.cores, 'core')}, {memory} of memory and {accelerators}"
+        more = f", with {', '.join(others)}" if others else ""
+        return f"{_count(self.cores, 'core')}, {memory} of memory and {accelerators}{more}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +80,10 @@ class Demand:
     """Accelerators that it uses together with other tasks, where there are any; only without `accelerators`."""
     is_confined: bool = False
     """Whether it sees its own accelerators only: a step of its job has asked for some. Otherwise it sees all that there are."""
+    custom: tuple[tuple[str, float], ...] = ()
+    """Amounts of what the operator of a cluster has given names to."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """What the node has to say of itself."""
 
     @classmethod
     def of(cls, resources: Iterable[Mapping[str, Any]], *, is_confined: bool = False) -> Demand:
@@ -74,6 +100,8 @@ class Demand:
             accelerators=own,
             shared_accelerators=0 if own else int(amount(ACCELERATOR, "limit")),
             is_confined=is_confined,
+            custom=tuple((name.removeprefix(CUSTOM), amount(name)) for name in asked if name.startswith(CUSTOM)),
+            labels=tuple(_label(name) for name in asked if name.startswith(LABEL)),
         )
 
 
@@ -83,6 +111,23 @@ def check_demand(step: str, demand: Demand, machine: Machine) -> None:
     Raises:
         UsageError: Says what is asked for, and what there is.
     """
+    lacks = _lacks(demand, machine)
+    if not lacks or any(not _lacks(demand, each) for each in machine.nodes):
+        return
+    hint = "ask for less in the resources of the handler"
+    if demand.accelerators > len(machine.accelerators):
+        hint += f"; {{'{ACCELERATOR}': {{'request': 0, 'limit': {demand.accelerators}}}}} takes accelerators where there are any"
+    if (demand.custom or demand.labels) and not machine.nodes:
+        hint += f"; {CUSTOM}… and {LABEL}… are of nodes of a Ray cluster that were started with them"
+    there = "no one node has that" if machine.nodes else "there are"
+    message = f"each task of {step!r} asks for {' and '.join(lacks)}, and {there}{':' if machine.nodes else ''} {machine.describe()}"
+    raise UsageError(message, hint=hint)
+
+
+def _lacks(demand: Demand, machine: Machine) -> list[str]:
+    """Say what a task asks for that a machine does not have; of a cluster, what its nodes lack that lack the least."""
+    if machine.nodes:
+        return min((_lacks(demand, each) for each in machine.nodes), key=len)
     lacks: list[str] = []
     if demand.accelerators > len(machine.accelerators):
         lacks.append(_count(demand.accelerators, "accelerator"))
@@ -90,13 +135,15 @@ def check_demand(step: str, demand: Demand, machine: Machine) -> None:
         lacks.append(_count(demand.cpu, "core"))
     if machine.memory_bytes is not None and demand.memory_bytes > machine.memory_bytes:
         lacks.append(f"{demand.memory_bytes / _GIB:.1f} GiB of memory")
-    if not lacks:
-        return
-    hint = "ask for less in the resources of the handler"
-    if demand.accelerators > len(machine.accelerators):
-        hint += f"; {{'{ACCELERATOR}': {{'request': 0, 'limit': {demand.accelerators}}}}} takes accelerators where there are any"
-    message = f"each task of {step!r} asks for {' and '.join(lacks)}, and there are {machine.describe()}"
-    raise UsageError(message, hint=hint)
+    has = dict(machine.custom)
+    lacks += [f"{amount:g} {CUSTOM}{name}" for name, amount in demand.custom if amount > has.get(name, 0.0)]
+    lacks += [f"{LABEL}{key}={value}" for key, value in demand.labels if (key, value) not in machine.labels]
+    return lacks
+
+
+def _label(name: str) -> tuple[str, str]:
+    key, _, value = name.removeprefix(LABEL).partition("=")
+    return key, value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +168,14 @@ def fit_tasks(demand: Demand, machine: Machine, *, worker_bytes: int = 0, batche
     Returns:
         The smallest of what each resource allows. Who asks for accelerators and says nothing of processors is not limited by those.
     """
+    if machine.nodes:
+        fits = [
+            fit_tasks(demand, each, worker_bytes=worker_bytes) for each in machine.nodes if not _lacks(demand, each)
+        ]
+        count = min(sum(each.count for each in fits), MOST_TASKS_OF_CLUSTER)
+        found = [Fit(count=count, reason=_count(len(machine.nodes), "node")), _fit_batches(batches)]
+        least = min(found, key=lambda fit: fit.count)
+        return Fit(count=max(least.count, 1), reason=least.reason)
     found = [Fit(count=MOST_TASKS, reason=f"at most {MOST_TASKS} run at a time"), _fit_batches(batches)]
     if demand.accelerators:
         many = len(machine.accelerators) // demand.accelerators
@@ -149,4 +204,16 @@ def _count(number: float, noun: str) -> str:
     return f"{f'{number:g}' if number else 'no'} {noun}" + ("" if number == 1 else "s")
 
 
-__all__ = ["ACCELERATOR", "MOST_TASKS", "Accelerator", "Demand", "Fit", "Machine", "check_demand", "fit_tasks"]
+__all__ = [
+    "ACCELERATOR",
+    "CUSTOM",
+    "LABEL",
+    "MOST_TASKS",
+    "MOST_TASKS_OF_CLUSTER",
+    "Accelerator",
+    "Demand",
+    "Fit",
+    "Machine",
+    "check_demand",
+    "fit_tasks",
+]

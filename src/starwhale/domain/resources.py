@@ -6,11 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from starwhale.domain.machine import CUSTOM, LABEL
 from starwhale.errors import HandlerError, nearest
 
 _UNITS = {"": 1, **{p: 1000**n for n, p in enumerate("kmg", 1)}, **{p + "i": 1024**n for n, p in enumerate("kmg", 1)}}
 _AMOUNT = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmg]i?)?b?\s*$", re.IGNORECASE)
 _TYPES = ("cpu", "memory", "nvidia.com/gpu")
+_OF_CLUSTER = re.compile(rf"(?:{CUSTOM}|{LABEL})[A-Za-z0-9][A-Za-z0-9._/-]*")
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +21,7 @@ class ResourceRequest:
     """One kind of resource that each task of a step asks for."""
 
     type: str
-    """`cpu`, `memory` (bytes) or `nvidia.com/gpu`."""
+    """`cpu`, `memory` (bytes), `nvidia.com/gpu`, `custom/NAME`, or `label/KEY=VALUE`, of which there is one."""
     request: float
     """How much a task needs."""
     limit: float
@@ -43,7 +46,8 @@ def parse_resources(resources: Mapping[str, object] | None) -> tuple[ResourceReq
 
     Args:
         resources: `{"cpu": 1, "memory": "2G", "nvidia.com/gpu": {"request": 1, "limit": 2}}`; a scalar is both request and
-            limit, and a mapping with one of the two gives the other the same value.
+            limit, and a mapping with one of the two gives the other the same value. On a Ray cluster also
+            `{"custom/tpu": 1, "label/zone": "west"}`: an amount of what its operator has given a name, and a label that the node has.
 
     Raises:
         HandlerError: An unknown resource or attribute, a wrong type or a negative amount.
@@ -52,7 +56,12 @@ def parse_resources(resources: Mapping[str, object] | None) -> tuple[ResourceReq
 
 
 def _parse_one(name: str, value: object) -> ResourceRequest:
-    if name not in _TYPES:
+    if name.startswith(LABEL) and _OF_CLUSTER.fullmatch(name):
+        if not isinstance(value, str) or not _LABEL_VALUE.fullmatch(value):
+            message = f"resource {name!r} cannot be {value!r}"
+            raise HandlerError(message, hint="give the text that the label of the node has")
+        return ResourceRequest(type=f"{name}={value}", request=1.0, limit=1.0)
+    if name not in _TYPES and not _OF_CLUSTER.fullmatch(name):
         message = f"unknown resource {name!r}"
         raise HandlerError(message, hint=nearest(name, _TYPES))
     if isinstance(value, Mapping):

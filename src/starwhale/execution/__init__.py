@@ -7,7 +7,7 @@ The driver's side: `place` (the executor of a job), `drive` (the loop with what 
 the stores), `fit` (does it fit the machine), `suspects` (rows on which a worker died), `resumable` and `retry` (going on), `provenance` with `git_state`
 (the record, and secrets that it leaves out), `debug_run`; `supervise` (whose turn it is, of the jobs that wait for a server; pure). Rooms: `executors/` (where tasks are placed), `tasks/` (what runs beside user code), `machine/` (what this
 machine has), `network/` (tasks whose
-workers reach the instance over HTTP), `handler_rows/` (a Python handler of a dataset in a process of its own).
+workers reach the instance over HTTP), `cluster/` (Ray, and what runs on its nodes), `handler_rows/` (a Python handler of a dataset in a process of its own).
 
 A lease ends in `storage.catalog.ledger`: by its commit, when its attempt ends (`run`), when its worker dies (`suspects`), when nobody renews it
 (`network/renewer`, of workers elsewhere), or when another driver takes over (`resume`) or one lets a job go (`drive`).

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starwhale.domain.job import CALLER, CONTAINER, PROCESS, THREAD, HandlerRecord, RunRequest
+from starwhale.domain.job import CALLER, CONTAINER, PROCESS, RAY, THREAD, HandlerRecord, RunRequest
 from starwhale.errors import UsageError
 from starwhale.execution.executors import Executor, ExecutorOptions, open_executor
 from starwhale.execution.executors.worker_process import is_ours
@@ -36,32 +38,35 @@ def open_place(
         UsageError: Nothing has the executor's name, or it runs where the functions are not.
     """
     _check_place(request, options)
-    executor = open_executor(
-        request.executor,
-        ExecutorOptions(
-            python=options.python,
-            workdir=request.workdir,
-            modules=request.modules,
-            log_folder=stores.layout.logs(job_id),
-            serve=lambda sock: PipeServer(sock, attempts.open),
-            arguments=request.handler_arguments,
-            environment={**_program_path(options.python, stores), **options.environment},
-            open_stores=attempts.open,
-            is_verbose=options.is_verbose,
-            is_debug=request.is_debug,
-            job_id=job_id,
-            image=options.image or request.image,
-            container=options.container,
-            kubernetes=options.kubernetes,
-            recorded=(lambda: _read_recorded(request, stores)) if request.model_version else None,
-            variables=request.envs,
-            remote=_remote(request, stores, attempts, options),
-        ),
-    )
-    try:
-        yield executor
-    finally:
-        executor.close()
+    with ExitStack() as doors:
+        executor = open_executor(
+            request.executor,
+            ExecutorOptions(
+                python=options.python,
+                workdir=request.workdir,
+                modules=request.modules,
+                log_folder=stores.layout.logs(job_id),
+                serve=lambda sock: PipeServer(sock, attempts.open),
+                arguments=request.handler_arguments,
+                environment={**_program_path(options.python, stores), **options.environment},
+                open_stores=attempts.open,
+                is_verbose=options.is_verbose,
+                is_debug=request.is_debug,
+                job_id=job_id,
+                image=options.image or request.image,
+                container=options.container,
+                kubernetes=options.kubernetes,
+                ray=options.ray,
+                recorded=(lambda: _read_recorded(request, stores)) if request.model_version else None,
+                variables=request.envs,
+                remote=_remote(request, stores, attempts, options),
+                open_remote=_Doors(request, stores, attempts, options, doors, stores.layout.logs(job_id)).open,
+            ),
+        )
+        try:
+            yield executor
+        finally:
+            executor.close()
 
 
 def _read_recorded(request: RunRequest, stores: Stores) -> dict[str, HandlerRecord]:
@@ -72,7 +77,7 @@ def _read_recorded(request: RunRequest, stores: Stores) -> dict[str, HandlerReco
 
 def _remote(request: RunRequest, stores: Stores, attempts: AttemptStores, options: RunOptions) -> RemoteTasks | None:
     """Return what starts workers elsewhere; None for executors that have none, and where no server runs that they could reach."""
-    if request.executor in {THREAD, PROCESS, CONTAINER, CALLER} or options.find_server is None:
+    if request.executor in {THREAD, PROCESS, CONTAINER, RAY, CALLER} or options.find_server is None:
         return None
     from starwhale.execution.network.launch import RemoteTasks
 
@@ -80,6 +85,33 @@ def _remote(request: RunRequest, stores: Stores, attempts: AttemptStores, option
     if found is None:
         return None
     return RemoteTasks(stores, attempts, request.modules, found, arguments=request.handler_arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class _Doors:
+    """Serves the stores of a job at an address that its executor finds out."""
+
+    request: RunRequest
+    stores: Stores
+    attempts: AttemptStores
+    options: RunOptions
+    stack: ExitStack
+    log_folder: Path
+
+    def open(self, host: str) -> RemoteTasks:
+        """Serve them there until the stack is closed.
+
+        Raises:
+            UsageError: This process does not know how to serve any.
+        """
+        from starwhale.execution.network.launch import RemoteTasks
+
+        request = self.request
+        if self.options.open_door is None:
+            message = f"the executor {request.executor!r} needs stores that its tasks reach over HTTP"
+            raise UsageError(message, hint="run the job with swcli, or with Job.run")
+        door = self.stack.enter_context(self.options.open_door(host, self.log_folder / "door.txt"))
+        return RemoteTasks(self.stores, self.attempts, request.modules, door, arguments=request.handler_arguments)
 
 
 def _program_path(python: str, stores: Stores) -> dict[str, str]:

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from starwhale.execution.fit import Notices
-from starwhale.settings import ContainerSettings, KubernetesSettings
+from starwhale.settings import ContainerSettings, KubernetesSettings, RaySettings
 from starwhale.storage.task_side import CrashPoint, no_crash
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
     from starwhale.execution.network.launch import ServerPlace
     from starwhale.execution.run import OnProgress
 
@@ -30,6 +33,10 @@ class RunOptions:
     """Image of those, as it was found for the request."""
     kubernetes: KubernetesSettings = field(default_factory=KubernetesSettings)
     """Which cluster, for the executor that needs one."""
+    ray: RaySettings = field(default_factory=RaySettings)
+    """Which cluster of Ray, for the executor that needs one."""
+    address: str = ""
+    """The cluster that the user named; empty leaves it to the environment."""
     argv: tuple[str, ...] = ()
     """What the user typed, for the record."""
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON
@@ -52,6 +59,8 @@ class RunOptions:
     """Whether this process has the user's functions itself, so that tasks may be its threads: a notebook or a script."""
     find_server: Callable[[], ServerPlace | None] | None = None
     """Finds the server that workers elsewhere reach, which serves the stores of this process too; asked where an executor needs one."""
+    open_door: Callable[[str, Path], AbstractContextManager[ServerPlace]] | None = None
+    """Serves the stores to workers elsewhere, at an address of this machine and with a file for its log, while it is entered; for executors that know at which address."""
     crash_point: CrashPoint = no_crash
     """For tests: called at each step of a commit."""
 

@@ -17,6 +17,7 @@ from starwhale.execution import plan
 from starwhale.execution.attempt_stores import AttemptStores
 from starwhale.execution.debug_run import check_debug, pick_row
 from starwhale.execution.drive import drive, this_driver
+from starwhale.execution.executors.protocol import DISCOVERY
 from starwhale.execution.fit import fit_job
 from starwhale.execution.interrupts import leave_interrupt_to_worker
 from starwhale.execution.place import open_place
@@ -41,7 +42,7 @@ def discover_handlers(
     Raises:
         UserCodeError: A module does not import.
     """
-    with open_place(request, stores, AttemptStores(), options or RunOptions(), job_id="discovery") as executor:
+    with open_place(request, stores, AttemptStores(), options or RunOptions(), job_id=DISCOVERY) as executor:
         return executor.discover()
 
 

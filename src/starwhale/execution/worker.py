@@ -245,10 +245,12 @@ class Worker:
 
 
 def main(arguments: list[str]) -> None:
-    """Run a worker over the two inherited sockets whose descriptors are given; with `--task FILE`, one that reaches a server over HTTP."""
+    """Run a worker over the two inherited sockets whose descriptors are given; with `--task FILE`, one that reaches a server over HTTP, and with `--with-parent` after that, not longer than its parent lives."""
     if arguments[:1] == ["--task"]:
         from starwhale.execution.network.remote_worker import work
 
+        if "--with-parent" in arguments:
+            die_with_parent()
         sys.exit(work(*arguments[1:2] or ["-"]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     control, stores = (socket.socket(fileno=int(each)) for each in arguments)

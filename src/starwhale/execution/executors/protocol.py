@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Protocol
 from starwhale.domain.job import HandlerRecord, Task, TaskUpdate
 from starwhale.domain.machine import MOST_TASKS, Machine
 from starwhale.execution.machine.capacity import find_machine
-from starwhale.settings import ContainerSettings, KubernetesSettings
+from starwhale.settings import ContainerSettings, KubernetesSettings, RaySettings
 
 if TYPE_CHECKING:
     from starwhale.execution.network.launch import RemoteTasks
     from starwhale.storage.task_contract import TaskStores
+
+
+DISCOVERY = "discovery"
+"""Stands for the job where handlers alone are looked for, and no task will come."""
 
 
 class Served(Protocol):
@@ -57,19 +61,23 @@ class ExecutorOptions:
     max_workers: int = MOST_TASKS
     """Tasks that run at the same time, at most."""
     job_id: str = ""
-    """Job whose tasks run; empty where there is none yet."""
+    """Job whose tasks run; `DISCOVERY` where none will."""
     image: str = ""
     """Image of containers; empty for executors that have none."""
     container: ContainerSettings = field(default_factory=ContainerSettings)
     """How containers are run on this machine."""
     kubernetes: KubernetesSettings = field(default_factory=KubernetesSettings)
     """Which cluster, and what its operator has set."""
+    ray: RaySettings = field(default_factory=RaySettings)
+    """Which cluster of Ray, for the executor that needs one."""
     recorded: Callable[[], dict[str, HandlerRecord]] | None = None
     """Reads the handlers that were found when the model was packaged; None for a work directory."""
     variables: tuple[str, ...] = ()
     """Environment variables that the model declares, by name: passed on where workers do not have all that this process has."""
     remote: RemoteTasks | None = None
     """Starts workers that reach the instance over HTTP, for executors whose tasks are elsewhere; None where no server is known."""
+    open_remote: Callable[[str], RemoteTasks] | None = None
+    """The same at an address of this machine that is found out when the executor is at work: serves the stores there until the job has ended."""
     find_machine: Callable[[], Machine] = find_machine
     """Says what there is for tasks: asked once, and only when a task asks for something."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starwhale import plugins
-from starwhale.domain.job import CALLER, CONTAINER, KUBERNETES, NETWORK, PROCESS, THREAD
+from starwhale.domain.job import CALLER, CONTAINER, KUBERNETES, NETWORK, PROCESS, RAY, THREAD
 from starwhale.errors import UsageError, nearest
 from starwhale.execution.executors.protocol import Executor, ExecutorOptions
 
@@ -15,11 +15,11 @@ BUILTIN = {
     CONTAINER: "starwhale.execution.executors.container:ContainerExecutor",
     NETWORK: "starwhale.execution.executors.network:NetworkExecutor",
     KUBERNETES: "starwhale.execution.executors.kubernetes_pods:KubernetesExecutor",
+    RAY: "starwhale.execution.executors.ray_cluster:RayExecutor",
     CALLER: "starwhale.execution.executors.caller_threads:CallerThreads",
 }
 """Name → where the class is; imported when it is asked for."""
 GROUP = "executor"
-_PLANNED = frozenset({"ray"})
 
 
 def open_executor(name: str, options: ExecutorOptions) -> Executor:
@@ -53,5 +53,5 @@ def _unknown(name: str, there: Sequence[str]) -> UsageError:
     shown = ", ".join(each for each in there if each != CALLER)  # nobody can ask for it by that name
     likely = nearest(name, there)
     install = f"others come with packages that you install, as entry points of the group 'starwhale.{GROUP}'"
-    message = f"no executor {name!r}{' yet, it is planned' if name in _PLANNED else ''}; there are {shown}"
+    message = f"no executor {name!r}; there are {shown}"
     return UsageError(message, hint=f"{likely} {install}" if likely.startswith("did") else install)

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from starwhale.domain.job import CALLER, CONTAINER, OF_AN_IMAGE
+from starwhale.domain.job import CALLER, CONTAINER, OF_AN_IMAGE, RAY
 from starwhale.errors import UsageError
 from starwhale.instances.runtime_choice import choose_runtime
 
@@ -46,6 +46,11 @@ def enter_runtime(
 
     options = options or RunOptions()
     check_image(request)
+    if options.address and request.executor != RAY:
+        message = f"--address {options.address} is that of a Ray cluster, and this job runs with --executor {request.executor}"
+        raise UsageError(message, hint="add --executor ray, or leave --address out")
+    if request.executor == RAY:
+        options = _enter_ray(stores, settings, options)
     options = dataclasses.replace(options, find_server=options.find_server or (lambda: _find_server(stores)))
     found = find_runtime(stores, settings, request, is_settled=is_begun or bool(request.reproduces))
     if request.executor in OF_AN_IMAGE:
@@ -83,6 +88,16 @@ def check_image(request: RunRequest) -> None:
     if request.image and request.executor not in OF_AN_IMAGE:
         message = f"--image {request.image} is for containers, and this job runs with --executor {request.executor}"
         raise UsageError(message, hint="add --in-container, or leave --image out")
+
+
+def _enter_ray(stores: Stores, settings: Settings, options: RunOptions) -> RunOptions:
+    """Say which cluster of Ray, and how its workers reach these stores."""
+    from starwhale.instances.jobs.task_door import open_door
+
+    named = dataclasses.replace(settings.ray, address=options.address or settings.ray.address)
+    return dataclasses.replace(
+        options, ray=named, open_door=options.open_door or (lambda host, log: open_door(stores, host, log))
+    )
 
 
 def _find_server(stores: Stores) -> ServerPlace | None:

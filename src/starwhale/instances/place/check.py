@@ -28,7 +28,7 @@ NEARLY_FULL = 2_000_000_000
 """Bytes below which it is said that the disk fills up."""
 TESTED = ((3, 11), (3, 13))
 """First and last version of Python that the tests run on."""
-EXTRAS = {"numpy": "media", "pillow": "media", "scikit-learn": "demo", "pandas": "", "ray": ""}
+EXTRAS = {"numpy": "media", "pillow": "media", "scikit-learn": "demo", "pandas": "", "ray": "ray"}
 """Optional distributions → the extra that brings them, or empty."""
 PROGRAMS = (
     ("docker", ("docker", "--version"), (19, 3), "containers"),
