@@ -102,6 +102,7 @@ def test_copy_takes_tags_along_and_merges_or_replaces(swcli: Swcli) -> None:
     error = json.loads(done.stdout)["error"]
     assert error["message"] == "Got unexpected extra argument (json): -o is --overwrite in 'swcli dataset copy'"
     assert "--output json" in error["hint"]
+    assert "see 'swcli dataset copy --help'" in swcli("dataset", "copy", "digits", "twin", "-i").stderr
 
 
 @pytest.mark.needs_time

@@ -331,6 +331,9 @@ def test_lance_data_sets_with_versions_and_blobs(tmp_path: Path) -> None:
     assert rows_of(open_source("lance", [place], {"version": "1", "columns": ("x",)})) == [(0, {"x": 1}), (1, {"x": 2})]
     assert "has no column 'y'" in str(refused(open_source("lance", [place], {"columns": ("y",)})))
     assert "there is no folder" in str(refused(open_source("lance", [str(tmp_path / "b.lance")])))
+    (tmp_path / "b.parquet").touch()
+    said = refused(open_source("lance", [str(tmp_path / "b.parquet")]))
+    assert ("is a file" in str(said), said.hint) == (True, "read it with --parquet")
     (tmp_path / "empty.lance").mkdir()
     assert "cannot read" in str(refused(open_source("lance", [str(tmp_path / "empty.lance")])))
     blob = pa.field("b", pa.large_binary(), metadata={"lance-encoding:blob": "true"})

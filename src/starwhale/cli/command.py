@@ -89,6 +89,7 @@ class SwCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # the parser of options does not say whose they are
             meant = self._own_output(own)
             if meant:
                 message = f"{error.format_message().rstrip('.')}: -o is {meant} in '{ctx.command_path}'"

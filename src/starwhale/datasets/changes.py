@@ -24,7 +24,7 @@ their memory is used again for the next ones."""
 FEW_ROWS = 32
 """Fewer gathered rows go to the writer one by one: rows that differ in their features from one to the next are joined there."""
 SHORT = 256
-"""Characters or bytes of a value that is kept as it is; the writer looks at longer ones at once."""
+"""Characters or bytes of a value that weighs nothing; longer ones are weighed, and those that may be long in storage go to the writer at once."""
 KNOWN_KINDS = 256
 """Combinations of types in a row that are remembered."""
 CHUNK_ROWS = 16_384
@@ -251,7 +251,12 @@ class Changes:
         texts, others = self._risky
         alike = self._alike
         for place in texts:
-            if len(values[place]) > SHORT:
+            size = len(values[place])
+            if size <= SHORT:
+                continue
+            if size <= LONG_BYTES and (kinds[place] is bytes or values[place].isascii()):
+                self._bytes += size  # the writer would say the same of it, at twice the cost of a row
+            else:
                 self._freeze(key, place, values)
         for place in others:
             like = alike.get(place)

@@ -11,7 +11,7 @@ from typing import Any
 from starwhale.datasets.importers.arrow_blocks import BLOCK_ROWS, BlockMaker, pick_columns, unreadable
 from starwhale.datasets.importers.blocks import RowBlock
 from starwhale.datasets.importers.place import SourcePlace, each_place, near_names
-from starwhale.datasets.importers.registry import Importer
+from starwhale.datasets.importers.registry import Importer, kind_of
 from starwhale.errors import DatasetSourceError, MissingDependencyError
 
 LARGE_ROWS = 64
@@ -47,6 +47,10 @@ def read_lance(places: SourcePlace | Sequence[SourcePlace], options: LanceOption
 
 def _read_folder(maker: BlockMaker, place: str, options: LanceOptions) -> Iterator[RowBlock]:
     lance = _lance()
+    if Path(place).is_file():
+        option = kind_of(Path(place).suffix.lower())
+        hint = f"read it with --{option}" if option else "give the folder that Lance has written"
+        raise DatasetSourceError(f"{place} is a file, and a Lance data set is a folder", path=place, hint=hint)
     if not Path(place).is_dir():
         raise DatasetSourceError(f"there is no folder {place}", path=place, hint=near_names(Path(place)))
     try:

@@ -56,7 +56,7 @@ class Versions:
                     f"{bundle.kind} {bundle.name!r} has got another version in between: {newest} is the newest now"
                 )
                 raise ConflictError(message, hint="open the newest version and make the changes again")
-            if connection.execute(select(versions.c.version).where(versions.c.version == version)).first() is not None:
+            if connection.execute(_IS_TAKEN, {"id": version}).first() is not None:
                 message = f"there is a version {version!r} already"
                 raise AlreadyExistsError(message, hint="leave the version id to the system")
             number = _next_auto_tag(connection, bundle.id)
@@ -187,12 +187,7 @@ class Tags:
 
 
 def _refuse_removed(connection: Connection, bundle: BundleRecord) -> None:
-    query = (
-        select(bundles.c.id)
-        .join(projects, bundles.c.project_id == projects.c.id)
-        .where(bundles.c.id == bundle.id, projects.c.removed_at.is_(None))
-    )
-    if connection.execute(query).first() is None:
+    if connection.execute(_IS_THERE, {"bundle": bundle.id}).first() is None:
         get_project(connection, bundle.project)  # says that it was removed
         message = f"{bundle.kind} {bundle.name!r} was deleted from project {bundle.project!r} in between"
         raise NotFoundError(message, hint="build it again")
@@ -207,7 +202,27 @@ def query_versions() -> Select[Any]:  # Any: what SQLAlchemy knows of a query ov
     )
 
 
-# Made once: every opening asks these, and making a query costs as much as asking it.
+# Made once: every opening or commit asks these, and making a statement costs as much as asking it.
+_IS_THERE = (
+    select(bundles.c.id)
+    .join(projects, bundles.c.project_id == projects.c.id)
+    .where(bundles.c.id == bindparam("bundle"), projects.c.removed_at.is_(None))
+)
+_IS_TAKEN = select(versions.c.version).where(versions.c.version == bindparam("id"))
+_BY_ID = query_versions().where(versions.c.version == bindparam("id"))
+_LAST_AUTO_TAG = select(bundles.c.last_auto_tag).where(bundles.c.id == bindparam("bundle"))
+_SET_LAST_AUTO_TAG = (
+    update(bundles).where(bundles.c.id == bindparam("bundle")).values(last_auto_tag=bindparam("number"))
+)
+_TAGS_OF_BUNDLE = select(tags.c.tag).where(tags.c.bundle_id == bindparam("bundle"))
+_LAST_SEQUENCE = select(func.max(versions.c.sequence)).where(versions.c.bundle_id == bindparam("bundle"))
+_SET_CHECKSUM = update(versions).where(versions.c.version == bindparam("id")).values(checksum=bindparam("sum"))
+_MOVE_TAG = (
+    update(tags)
+    .where(tags.c.bundle_id == bindparam("bundle"), tags.c.tag == bindparam("name"))
+    .values(version=bindparam("target"), checksum=bindparam("sum"))
+)
+_ADD_VERSION, _ADD_TAG = insert(versions), insert(tags)
 _NEWEST = (
     query_versions()
     .where(versions.c.bundle_id == bindparam("bundle"), versions.c.removed_at.is_(None))
@@ -233,7 +248,7 @@ def version_records(connection: Connection, rows: Iterable[Row[Any]]) -> list[Ve
 
 
 def _get(connection: Connection, version: str) -> VersionRecord:
-    found = version_records(connection, connection.execute(query_versions().where(versions.c.version == version)))
+    found = version_records(connection, connection.execute(_BY_ID, {"id": version}))
     if not found:
         message = f"no version {version!r}"
         raise NotFoundError(message, hint="give a whole version id")
@@ -247,47 +262,47 @@ def _newest(connection: Connection, bundle_id: str) -> VersionRecord | None:
 
 def _next_auto_tag(connection: Connection, bundle_id: str) -> int:
     """Return the k of the next `v<k>`: never one that was given before, nor one that a tag has taken by other ways."""
-    last = connection.execute(select(bundles.c.last_auto_tag).where(bundles.c.id == bundle_id)).scalar_one()
-    taken = set(connection.execute(select(tags.c.tag).where(tags.c.bundle_id == bundle_id)).scalars())
+    last = connection.execute(_LAST_AUTO_TAG, {"bundle": bundle_id}).scalar_one()
+    taken = set(connection.execute(_TAGS_OF_BUNDLE, {"bundle": bundle_id}).scalars())
     number = last + 1
     while f"v{number}" in taken:
         number += 1
-    connection.execute(update(bundles).where(bundles.c.id == bundle_id).values(last_auto_tag=number))
+    connection.execute(_SET_LAST_AUTO_TAG, {"bundle": bundle_id, "number": number})
     return number
 
 
 def _insert_version(
     connection: Connection, bundle_id: str, draft: VersionDraft, *, version: str, number: int, now: float
 ) -> None:
-    last = connection.execute(select(func.max(versions.c.sequence)).where(versions.c.bundle_id == bundle_id)).scalar()
-    connection.execute(
-        insert(versions).values(
-            version=version,
-            bundle_id=bundle_id,
-            sequence=0 if last is None else last + 1,
-            auto_tag=number,
-            created_at=now,
-            message=draft.message,
-            size_bytes=draft.size_bytes,
-            row_count=draft.row_count,
-            content_digest=draft.content_digest,
-            manifest=dict(draft.manifest),
-        )
-    )
+    last = connection.execute(_LAST_SEQUENCE, {"bundle": bundle_id}).scalar()
+    row = {
+        "version": version,
+        "bundle_id": bundle_id,
+        "sequence": 0 if last is None else last + 1,
+        "auto_tag": number,
+        "created_at": now,
+        "message": draft.message,
+        "size_bytes": draft.size_bytes,
+        "row_count": draft.row_count,
+        "content_digest": draft.content_digest,
+        "manifest": dict(draft.manifest),
+    }
+    connection.execute(_ADD_VERSION, row)
     _sum_up(connection, version)
 
 
 def _sum_up(connection: Connection, version: str) -> None:
     """Give the row of a version its checksum, of what was just written to it."""
-    row = connection.execute(query_versions().where(versions.c.version == version)).one()
-    connection.execute(update(versions).where(versions.c.version == version).values(checksum=version_sum(row)))
+    row = connection.execute(_BY_ID, {"id": version}).one()
+    connection.execute(_SET_CHECKSUM, {"id": version, "sum": version_sum(row)})
 
 
 def _point(connection: Connection, bundle_id: str, tag: str, version: str) -> None:
-    same = tags.c.bundle_id == bundle_id, tags.c.tag == tag
-    row = {"version": version, "checksum": sum_of(bundle_id, tag, version)}
-    if connection.execute(update(tags).where(*same).values(row)).rowcount == 0:
-        connection.execute(insert(tags).values(bundle_id=bundle_id, tag=tag, **row))
+    checksum = sum_of(bundle_id, tag, version)
+    moved = {"bundle": bundle_id, "name": tag, "target": version, "sum": checksum}
+    if connection.execute(_MOVE_TAG, moved).rowcount == 0:
+        row = {"bundle_id": bundle_id, "tag": tag, "version": version, "checksum": checksum}
+        connection.execute(_ADD_TAG, row)
 
 
 def _resolve(connection: Connection, kind: str, uri: Uri, *, removed: bool) -> VersionRecord:
