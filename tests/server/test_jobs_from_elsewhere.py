@@ -196,3 +196,35 @@ print(Job.compare(found, job({uri("worse")!r}), metric='graded/by row.correct').
         "True",
     ], done.stdout + done.stderr
     assert "worse" in lines[4]
+
+
+@pytest.mark.needs_time
+def test_a_job_here_reads_a_dataset_there_by_ranges_and_verifies_them(far: Far, tmp_path: Path) -> None:
+    rows = "cloud://far/project/self/dataset/numbers"
+    code = far.root.folder / "better"
+    made = far.ask("model", "run", str(code), "-d", rows, "--name", "near")["manifest"]
+    here, there = far.here(), far.root.open()
+    try:
+        mine, theirs = here.jobs.get("near"), there.jobs.get("better")
+        (read,) = mine.datasets
+        assert read.dataset_id == f"{here.at('cloud://far').stores.ref.server}/{theirs.datasets[0].dataset_id}"
+        assert read.manifest_digest == theirs.datasets[0].manifest_digest
+        assert made["dataset_uris"] == [read.uri]
+        assert here.datasets.list() == []
+        found = [{row["id"]: (row["output"], row["input/number"]) for row in jobs.rows(job, TableQuery(table="results"))} for jobs, job in ((here.jobs, mine), (there.jobs, theirs))]  # fmt: skip
+        assert found[0] == found[1]
+        assert here.jobs.reproduce("near").found is not None
+        folder = Path(far.root.env["SW_LOCAL_STORAGE"]) / "datasets" / theirs.datasets[0].dataset_id
+        (fragment,) = (folder / "fragments").iterdir()
+        whole = fragment.read_bytes()
+        try:
+            fragment.write_bytes(
+                whole[:64] + bytes(each ^ 1 for each in whole[64 : len(whole) // 2]) + whole[len(whole) // 2 :]
+            )
+            said = far.ask("model", "run", str(code), "-d", rows, code=1)["error"]
+            assert "checksum" in said["message"] + said["hint"] or "damaged" in said["message"], said
+        finally:
+            fragment.write_bytes(whole)
+    finally:
+        here.close()
+        there.close()

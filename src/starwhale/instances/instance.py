@@ -304,5 +304,9 @@ def open_instance(settings: Settings) -> Instance:
     configuration = read_configuration(settings.config_path)
     root = choose_root(settings, configuration)
     prepare_root(root, now=time.time(), allow_network=settings.allow_network_root)
-    stores = open_stores(StoresRef(root=str(root)), lambda: settings.s3.with_configured(configuration.s3))
+    stores = open_stores(
+        StoresRef(root=str(root)),
+        lambda: settings.s3.with_configured(configuration.s3),
+        lambda address: access_of(address, settings),
+    )
     return Instance(settings, configuration, stores)
