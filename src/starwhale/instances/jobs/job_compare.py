@@ -22,7 +22,7 @@ from starwhale.results.compare.job_runs import (
 )
 from starwhale.results.compare.measured_files import FileColumns, has_labels, nearest_metric, with_measures
 from starwhale.results.compare.measured_jobs import wanted_cluster, wanted_names
-from starwhale.results.compare.metric_names import shared_columns
+from starwhale.results.compare.metric_names import HOW_TO_SCORE, shared_columns
 from starwhale.results.compare.runs import Id, Run
 
 if TYPE_CHECKING:
@@ -228,10 +228,7 @@ def _only_metric(stores_of: StoresOf, jobs: Sequence[JobRecord]) -> str:
     if len(logged or shared) == 1:  # what the user logged comes before what predict gave
         return (logged or shared)[0]
     if not shared:
-        raise NotFoundError(
-            "the jobs share no score by row",
-            hint='log one in the handler: evaluation.log("graded", id=row["id"], metrics={"correct": …})',
-        )
+        raise NotFoundError("the jobs share no score by row", hint=HOW_TO_SCORE)
     raise UsageError("the jobs give several scores by row", hint=f"choose with --metric: {', '.join(shared[:12])}")
 
 

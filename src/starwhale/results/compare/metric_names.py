@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from starwhale.storage.catalog.job_records import JobRecord
     from starwhale.storage.stores import Stores
 
+HOW_TO_SCORE = (
+    'put @evaluation.metrics("accuracy", label="label") above predict, or log one in the handler: '
+    'evaluation.log("graded", id=row["id"], metrics={"correct": …})'
+)
+"""What to do where a job gives nothing by row."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundMetric:
@@ -58,7 +64,7 @@ def find_metric(stores_of: StoresOf, jobs: Sequence[JobRecord], given: str) -> F
         why = f"fits {', '.join(means)}" if means else "is the mean of no column by row"
         raise NotFoundError(
             f"{given!r} of the summary of {called} {why}",
-            hint=f"name a score by row: {', '.join(shared[:8]) or _LOG}",
+            hint=f"name a score by row: {', '.join(shared[:8])}" if shared else HOW_TO_SCORE,
         )
     named = [
         each
@@ -67,11 +73,8 @@ def find_metric(stores_of: StoresOf, jobs: Sequence[JobRecord], given: str) -> F
     ]
     names = [*named, *shared]
     they, gives = ("it has", "gives") if len(jobs) == 1 else ("they have", "give")
-    there = f"{they} {', '.join(names[:8])}" if names else _LOG
+    there = f"{they} {', '.join(names[:8])}" if names else HOW_TO_SCORE
     raise NotFoundError(f"{called} {gives} no metric {given!r}", hint=_close(given, names) or there)
-
-
-_LOG = 'log one in the handler: evaluation.log("graded", id=row["id"], metrics={"correct": …})'
 
 
 def _close(given: str, columns: Sequence[str]) -> str:

@@ -33,8 +33,6 @@ class Sent:
 
     files: int
     """Files that were sent."""
-    bytes: int
-    """Bytes in them."""
     known: int
     """Files that were there already."""
 
@@ -74,8 +72,8 @@ def upload_version(source: Places, target: ObjectDataset, manifest: Manifest, di
     }
     files = list(files_of_version(manifest, digest))
     lacking = [each for each in files if each.name not in there or there[each.name] != (each.size or there[each.name])]
-    total = send_files(source, lacking, lambda name, content: target.bucket.put(f"{prefix}{name}", content))
-    return Sent(files=len(lacking), bytes=total, known=len(files) - len(lacking))
+    send_files(source, lacking, lambda name, content: target.bucket.put(f"{prefix}{name}", content))
+    return Sent(files=len(lacking), known=len(files) - len(lacking))
 
 
 def send_files(source: Places, files: Sequence[VersionFile], put: Callable[[str, memoryview], object]) -> int:
