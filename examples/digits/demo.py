@@ -5,16 +5,20 @@ Everything it writes lies in `.demo` at the top of the clone.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 CLONE = Path(__file__).resolve().parents[2]
 PYTHON = ".venv/bin/python"
 SWCLI = ".venv/bin/swcli"
 INSTANCE = {"SW_LOCAL_STORAGE": ".demo/storage", "SW_CLI_CONFIG": ".demo/config.yaml"}
+FIRST_ADDRESS = "http://127.0.0.1:8848"
 MODELS = {"k-nearest neighbours": "knn", "logistic regression": "logistic"}
 
 
@@ -31,6 +35,29 @@ def run(*argv: str) -> None:
     if done.returncode != 0:
         print(f"\nThe demo stopped: that command ended with exit code {done.returncode}.", file=sys.stderr)
         raise SystemExit(done.returncode)
+
+
+def built_console() -> str:
+    """Build the pages, where that has not been done yet, and return the address at which they were seen to be served."""
+    if subprocess.run([CLONE / "ui" / "make.sh", "build"], check=False).returncode != 0:
+        print("The console could not be built; everything else works. Try again later: make ui", flush=True)
+        return FIRST_ADDRESS
+    env = {**os.environ, **{name: str(CLONE / place) for name, place in INSTANCE.items()}}
+    server = subprocess.Popen([SWCLI, "ui"], cwd=CLONE, env=env, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    try:
+        address = next(word for word in server.stdout.readline().split() if word.startswith("http://"))
+        with urlopen(f"{address}/api/v1/jobs") as answer:  # noqa: S310 - our own server
+            jobs = [each["name"] for each in json.load(answer)["items"]]
+        with urlopen(address) as answer:  # noqa: S310 - our own server
+            is_page = b'id="root"' in answer.read()
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait()
+    print(
+        f"{'The console' if is_page else 'The API'} was seen at {address}, with {', '.join(sorted(jobs))}", flush=True
+    )
+    return address
 
 
 def main() -> None:
@@ -56,6 +83,9 @@ def main() -> None:
     headline("6. Both jobs")
     run(SWCLI, "job", "list")
 
+    headline("7. Build the console")
+    address = built_console()
+
     headline("What to type next (after the export above)")
     print(f"{SWCLI} job info knn                    # a report again; a job has its name, its id, or latest")
     print(f"{SWCLI} job compare knn logistic --metric graded.correct   # which is better, and on which digits")
@@ -64,10 +94,8 @@ def main() -> None:
     print(f"{SWCLI} dataset head digits --rows 3    # the first rows")
     print(f"{SWCLI} model info knn                  # what was packaged, and its handlers")
     print(f"{SWCLI} model run --help                # then your own functions: README.md has an evaluation in 15 lines")
-    print(
-        "make console                            # all of it in a browser, at http://127.0.0.1:8848; the first time this builds the pages"
-    )
     print("rm -rf .demo                                    # everything that this demo wrote")
+    print(f"make console                            # all of it in a browser, at {address}; Ctrl-C ends it", flush=True)
 
 
 if __name__ == "__main__":
