@@ -148,14 +148,16 @@ def ask_all(ask: Asked, job: str) -> None:
     ask("jobs: first page, just after the start", "jobs", limit=SHOWN, limit_s=5)
     ask("jobs: sorted by a metric, waiting for all summaries", "jobs", limit=SHOWN, sort="summary/accuracy", limit_s=60)
     page = ask("jobs: first page", "jobs", limit=SHOWN)
-    ask("jobs: second page", "jobs", limit=SHOWN, after=page["next"])
+    if page["next"]:
+        ask("jobs: second page", "jobs", limit=SHOWN, after=page["next"])
     ask("jobs: sorted by a metric", "jobs", limit=SHOWN, sort="summary/f1")
     ask("jobs: filtered", "jobs", limit=SHOWN, where="summary/accuracy > 0.9 and summary/loss < 0.5")
     ask("jobs: searched", "jobs", limit=SHOWN, search="model")
     ask("one job", f"jobs/{job}")
     ask("tables of the run", f"jobs/{job}/tables")
     rows = ask("rows: first page", f"jobs/{job}/rows", limit=SHOWN)
-    ask("rows: second page", f"jobs/{job}/rows", limit=SHOWN, after=rows["next"])
+    if rows["next"]:
+        ask("rows: second page", f"jobs/{job}/rows", limit=SHOWN, after=rows["next"])
     ask("rows: the middle", f"jobs/{job}/rows", limit=SHOWN, offset=rows["total"] // 2)
     ask("rows: sorted by a score", f"jobs/{job}/rows", limit=SHOWN, sort="score", descending=True)
     ask(

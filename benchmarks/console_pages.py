@@ -189,6 +189,7 @@ def scroll_all(watch: Watched) -> None:
 def watch_live(watch: Watched, folder: Path, env: dict[str, str]) -> None:
     """Say how long a committed row takes to its place on the page of a run in progress."""
     page = watch.page
+    page.set_viewport_size({"width": 1440, "height": 1800})  # room for all rows that are waited for
     (folder / "live.py").write_text(LIVE, encoding="utf-8")
     name = f"live-{os.getpid()}"
     swcli = [sys.executable, "-m", "starwhale.cli", "model", "run", "live.py", "-d", "live", "--name", name]
@@ -198,13 +199,16 @@ def watch_live(watch: Watched, folder: Path, env: dict[str, str]) -> None:
         page.goto("/")
         page.get_by_role("link", name=name).click(timeout=60_000)
         page.get_by_role("link", name="Rows", exact=True).click()
+        page.get_by_text(re.compile("live_#@#_0$")).first.wait_for(timeout=60_000)
+        job = page.url.split("/jobs/")[1].split("/")[0]
+        there = page.request.get(f"/api/v1/jobs/{job}/rows?limit=1").json()["total"]
         late: list[float] = []
-        for n in range(8, 14):
+        for n in range(
+            there + 4, there + 10
+        ):  # of rows that are committed from now on; the next few may be on their way
             page.get_by_text(re.compile(f"live_#@#_{n}$")).first.wait_for(timeout=60_000)
             shown = time.time()
-            told = page.request.get(
-                f"{page.url.split('/jobs/')[0]}/api/v1/jobs/{page.url.split('/jobs/')[1][:40]}/row?id=self/live_%23%40%23_{n}"
-            ).json()
+            told = page.request.get(f"/api/v1/jobs/{job}/row?id=self/live_%23%40%23_{n}").json()
             late.append(shown - float(told.get("output/told") or told["output"]["told"]))
         print(
             f"{'a committed row shows after':<46} {sorted(late)[len(late) // 2]:6.2f} s (median), {max(late):.2f} s at most",
