@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from tests.console.conftest import SHOTS, build_console
@@ -26,7 +26,8 @@ def test_written_pages_fit_ask_for_nothing_and_anyone_can_use_them(
     build_console()  # axe comes with its packages
     pages = {"report": report.to_html(), "comparison": make_comparison().to_html()}
     found: dict[str, Any] = {}
-    for width, colours in ((380, "light"), (1440, "dark")):
+    screens: list[tuple[int, Literal["light", "dark"]]] = [(380, "light"), (1440, "dark")]
+    for width, colours in screens:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=colours)
         page = context.new_page()
         asked: list[str] = []

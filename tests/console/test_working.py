@@ -44,9 +44,11 @@ def test_answers_that_changed_stand_beside_their_question_with_a_diff(page: Page
     assert "direction=lost" in page.url
 
 
-def test_a_cell_of_the_confusion_matrix_shows_its_rows(page: Page, console: Console) -> None:
-    page.goto(f"/jobs/{console.jobs['knn']}")
-    cell = page.get_by_role("button", name=re.compile("true 4, predicted 9"))
+@pytest.mark.parametrize("job", ["knn", pytest.param("mnist", marks=pytest.mark.needs_recorded_data)])
+def test_a_cell_of_the_confusion_matrix_shows_its_rows(page: Page, console: Console, job: str) -> None:
+    """Of outputs that are columns, and of one column that holds objects."""
+    page.goto(f"/jobs/{console.jobs[job]}")
+    cell = page.get_by_role("button", name=re.compile("true 4, predicted 9: [1-9]"))
     said = re.search(r"(\d+) rows?", cell.get_attribute("aria-label") or "")
     assert said
     cell.click()
@@ -71,9 +73,14 @@ def test_rows_are_filtered_sorted_and_opened_and_the_address_keeps_it(page: Page
     address = page.url
     page.goto(address)
     page.get_by_text("33 rows").first.wait_for()
-    page.get_by_role("complementary").wait_for()
+    drawer.get_by_text("graded/correct").wait_for()
+    drawer.get_by_role("button", name="Next row").wait_for()
     page.keyboard.press("Escape")
-    page.get_by_role("complementary").wait_for(state="detached")
+    drawer.wait_for(state="detached")
+    box.fill("digits_#@#_93")
+    box.press("Enter")
+    page.wait_for_url(re.compile("where=id\\+contains"))
+    page.get_by_text(re.compile(r"^\d+ rows$")).first.wait_for()
 
 
 def test_a_filter_that_makes_no_sense_is_answered_in_words(page: Page, console: Console) -> None:
@@ -195,6 +202,26 @@ def test_a_server_that_comes_back_is_noticed(page: Page, console: Console) -> No
     page.get_by_text("The server does not answer").wait_for(state="detached")
     page.get_by_role("link", name="Datasets").click()
     page.get_by_role("link", name="digits").wait_for()
+
+
+def test_a_bar_of_a_chart_shows_its_rows(page: Page, console: Console) -> None:
+    page.goto(f"/jobs/{console.jobs['near']}/tables?table=graded&show=chart&mark=histogram&x=score")
+    bar = page.locator(".chart path[aria-roledescription=bar]").last
+    said = re.search(r"rows: (\d+)", bar.get_attribute("aria-label") or "")
+    assert said
+    bar.click()
+    page.get_by_text(re.compile(rf"^{said[1]} rows?$")).first.wait_for()
+
+
+def test_a_link_opens_a_row_that_is_far_down_and_says_where_there_is_none(page: Page, console: Console) -> None:
+    page.goto("/projects/self/datasets/digits/latest?as=table&row=799")
+    drawer = page.get_by_role("complementary")
+    drawer.get_by_role("img").first.wait_for()
+    title = drawer.get_by_role("heading").inner_text()
+    page.keyboard.press("j")
+    page.wait_for_function("before => document.querySelector('aside h2').innerText !== before", arg=title)
+    page.goto("/projects/self/datasets/digits/latest?as=table&row=899")
+    drawer.get_by_text("There is no such row").wait_for()
 
 
 def test_a_column_is_pinned_an_interval_stands_beside_its_value_and_a_view_is_kept(page: Page) -> None:

@@ -136,6 +136,15 @@ def test_two_versions_of_a_dataset_in_one_job_are_different_rows_and_clusters_ar
     assert independent["metrics"][0]["values"][jobs["old"]]["clusters"] is None
     alone = compare(project, "old", "alone")
     assert alone["paired_rows"] == 80
+    told = project.python("""
+        from starwhale.instances import open_instance
+        from starwhale.settings import read_settings
+
+        with open_instance(read_settings()) as instance:
+            print(instance.jobs.metrics("old", "new")[0], *sorted(each.figures["accuracy"] for each in instance.catalog.job_facts.read()))
+    """).stdout.split()
+    assert told[0] == "accuracy"
+    assert found["metrics"][0]["values"][jobs["old"]]["value"] == float(told[1])
     gate = project.swcli("job", "gate", "new", "--baseline", "old", "--rule", "accuracy >= baseline", "-o", "json")
     assert gate.returncode == 0, gate.stderr + gate.stdout
     by_name = project.swcli("job", "gate", "new", "--rule", "accuracy > 0.5", "--flips", "x.csv")

@@ -33,6 +33,9 @@ def test_jobs_come_with_their_metrics_sorted_filtered_and_page_by_page(ask: Ask,
         "better"
     ]
     assert [each["id"] for each in ask("jobs", search=worse[:9])["items"]] == [worse]
+    took = [each["finished_at"] - each["created_at"] for each in ask("jobs", sort="duration")["items"]]
+    assert took == sorted(took, reverse=True)
+    assert ask("jobs", where="duration > 3600")["total"] == 0
 
 
 def test_one_job_tells_what_came_of_it_and_what_may_be_asked(ask: Ask, root: Root) -> None:
@@ -76,6 +79,11 @@ def test_what_the_user_logged_and_what_failed_are_tables_too(ask: Ask, root: Roo
     assert graded["items"][0]["id"] == "self/numbers_#@#_0"
     failed = ask(f"jobs/{root.jobs[0]}/rows", table="errors")["items"]
     assert [each["exception"] for each in failed] == ["ValueError: <script>alert(1)</script>"]
+    of_a_row = ask(f"jobs/{root.jobs[0]}/row/elsewhere", id="self/numbers_#@#_0")["items"]
+    assert [(each["table"], each["row"]["correct"]) for each in of_a_row] == [("graded/by row", 0.0)]
+    of_a_score = ask(f"jobs/{root.jobs[0]}/row/elsewhere", id="self/numbers_#@#_2", table="graded/by row")["items"]
+    assert [(each["table"], each["row"]["input/number"]) for each in of_a_score] == [("results", 2)]
+    assert ask(f"jobs/{root.jobs[0]}/row/elsewhere", id="7")["items"] == []
 
 
 def test_columns_are_counted_and_given_for_charts(ask: Ask, root: Root) -> None:

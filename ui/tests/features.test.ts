@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { address } from "../src/api/client";
 import { isLowerBetter, preferredScore, rankMetrics } from "../src/features/jobs/metrics";
 import { imageOf } from "../src/features/report/imageOf";
-import { first } from "../src/features/report/heldColumns";
+import { rowsOfMark } from "../src/features/charts/marks";
+import { curvesOf } from "../src/features/report/curvesOf";
+import { first, named } from "../src/features/report/heldColumns";
 import { versionAddress } from "../src/features/versions/addresses";
 
 describe("metrics", () => {
@@ -24,6 +26,7 @@ describe("metrics", () => {
   it("by row are compared by one that scores, and by none that does not", () => {
     expect(preferredScore(["roc_auc/0.fpr", "results.output/label", "graded.correct"])).toBe("graded.correct");
     expect(preferredScore(["roc_auc/0.fpr", "results.output/label"])).toBeUndefined();
+    expect(preferredScore(["f1_macro", "graded.correct"])).toBe("f1_macro");
     expect(preferredScore([])).toBeUndefined();
   });
 });
@@ -47,7 +50,40 @@ describe("addresses", () => {
   });
 });
 
+describe("what is pressed in a chart", () => {
+  it("is the rows of a bar, whose end belongs to the last one alone", () => {
+    const bar = { bin_maxbins_30_score: 0.9, bin_maxbins_30_score_end: 1, __count: 3 };
+    expect(rowsOfMark(["score"], "score", bar, [0.1, 1])).toBe("score >= 0.9 and score <= 1");
+    expect(rowsOfMark(["score", "kind"], "score", { ...bar, kind: "a" }, [1.2])).toBe('(score >= 0.9 and score < 1) and (kind == "a")');
+  });
+
+  it("is the rows that were counted, also where a float lies beside an end", () => {
+    const bar = { bin_score: 0.2, bin_score_end: 0.25 };
+    expect(rowsOfMark(["score"], "score", bar, [0.22, 1 - 0.8, 0.9])).toBe("score >= 0.19999999999999996 and score < 0.25");
+  });
+
+  it("is the rows of a point, and none of an axis", () => {
+    expect(rowsOfMark(["fpr", "a b"], "fpr", { fpr: 0.5, "a b": null }, [])).toBe("fpr == 0.5");
+    expect(rowsOfMark(["fpr"], "fpr", { label: "x" }, [])).toBe("");
+  });
+});
+
+describe("curves of figures", () => {
+  it("are read from the report, points without a number left out", () => {
+    const curve = { metric: "auroc", kind: "roc", label: "3", slice: "", x: [0, { _type: "number", value: "nan" }, 1], y: [0, 0.5, 1] };
+    expect(curvesOf({ curves: [curve, { ...curve, label: "" }] }).map((each) => [each.name, each.points])).toEqual([
+      ["class 3", [[0, 0], [1, 1]]],
+      ["auroc", [[0, 0], [1, 1]]],
+    ]);
+    expect(curvesOf({})).toEqual([]);
+  });
+});
+
 describe("columns of a class", () => {
   it("are guessed by their names, the likeliest first", () => { expect(first(["input/text", "input/label"], [/label$/, /text/])).toBe("input/label"); });
+  it("are those that metrics name", () => {
+    expect([named("label", "input", ["id", "output", "input/label"]), named("said", "output", ["id", "output"]), named("output/x", "output", ["output/x"])]).toEqual(["input/label", "output/said", "output/x"]);
+    expect([named("", "input", ["input/label"]), named("label", "input", [])]).toEqual(["", ""]);
+  });
   it("are none where no name fits", () => { expect(first(["input/text"], [/label/])).toBe(""); });
 });

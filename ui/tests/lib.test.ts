@@ -6,7 +6,9 @@ import { fuzzyScore, fuzzySort } from "../src/lib/fuzzy";
 import { layoutGraph } from "../src/lib/graph";
 import { datasetRow } from "../src/lib/rowId";
 import { diffWords } from "../src/lib/textDiff";
-import { both, column, equals, labelLiteral, literal } from "../src/lib/where";
+import { grown, type Kept } from "../src/lib/logWindow";
+import { looksLike } from "../src/lib/looks";
+import { both, column, equals, labelLiteral, literal, searched } from "../src/lib/where";
 
 describe("cells", () => {
   it("are told apart", () => {
@@ -44,9 +46,53 @@ describe("filters", () => {
     expect([column("input/label"), column("f1-score"), column("my column"), column("is")]).toEqual(["input/label", "f1-score", "`my column`", "`is`"]);
     expect([literal(3), literal(true), literal(null), literal('say "hi" \\')]).toEqual(["3", "true", "null", '"say \\"hi\\" \\\\"']);
     expect([labelLiteral("7"), labelLiteral("cat")]).toEqual(["7", '"cat"']);
+    expect([labelLiteral("7", "str"), labelLiteral("7", "int"), labelLiteral("True", "bool"), labelLiteral("True", "str")]).toEqual(['"7"', "7", "true", '"True"']);
     expect(equals("a b", "x")).toBe('`a b` == "x"');
     expect(both("a == 1 or b == 2", "c == 3")).toBe("(a == 1 or b == 2) and (c == 3)");
     expect(both("", "c == 3")).toBe("c == 3");
+  });
+});
+
+describe("what was typed", () => {
+  const columns = [{ name: "id", kind: "str" }, { name: "output", kind: "media:Text" }, { name: "n", kind: "int" }, { name: "is right", kind: "bool" }];
+
+  it("is looked for in all columns of text where it is no expression", () => {
+    expect(searched("a whale in the sea", columns)).toBe('id contains "a whale in the sea" or output contains "a whale in the sea"');
+    expect(searched("isn't", columns)).toBe("isn't"); // a quote may begin a text
+  });
+
+  it("is an expression where it can be one", () => {
+    for (const each of ["output == 3", "id contains x", "not n", "n is null", "n in [1, 2]", "IS RIGHT", "", "n < 3"]) expect(searched(each, columns)).toBe(each);
+    expect(searched("whale", [{ name: "n", kind: "int" }])).toBe("whale"); // the server says what is wrong with it
+  });
+});
+
+describe("a text", () => {
+  it("is shown as JSON or code where it looks like it", () => {
+    expect(looksLike('{"a": [1, 2]}')).toBe("json");
+    expect(looksLike("def add(a, b):\n    return a + b\n")).toBe("code");
+    expect(looksLike("function add(a, b) {\n  return a + b;\n}")).toBe("code");
+  });
+
+  it("is words otherwise", () => {
+    const solved = "She sold 48/2 = 24 clips in May.\nAltogether, she sold 48+24 = 72 clips.\nA: 72";
+    for (const each of ["", "[not json", "No: it is a mammal.", solved, "for a walk\nwith the dog"]) expect(looksLike(each)).toBe("words");
+  });
+});
+
+describe("a log", () => {
+  const line = (offset: number) => ({ offset, text: `line ${String(offset)}` });
+  const read = (from: number, to: number) => ({ lines: Array.from({ length: to - from }, (_, at) => line(from + at)), start: from, end: to, size_bytes: 100 });
+  const spans = ({ lines, start, end }: Kept) => [lines[0]?.offset, lines.length, start, end];
+
+  it("is kept in one piece, and what was cut is where it is read on", () => {
+    let kept = grown({ lines: [], start: 0, end: 0, size: 0 }, read(90, 100), "all", 15);
+    kept = grown(kept, read(80, 90), "before", 15);
+    expect(spans(kept)).toEqual([80, 15, 80, 95]); // 95 to 99 were cut, and come again from 95 on
+    kept = grown(kept, read(95, 100), "behind", 15);
+    expect(spans(kept)).toEqual([85, 15, 85, 100]);
+    kept = grown(kept, read(100, 103), "behind", 30);
+    expect(spans(kept)).toEqual([85, 18, 85, 103]);
   });
 });
 

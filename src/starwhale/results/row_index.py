@@ -14,7 +14,7 @@ from starwhale.errors import CorruptedError, NotFoundError, UsageError, nearest
 from starwhale.results.read import job_scope, table_names
 from starwhale.results.row_sorting import sort_numbers, sortable
 from starwhale.results.scan import RESULTS, SUMMARY, check_table, narrow_scope, row_order, whole_row
-from starwhale.results.where import Where, item_place, parse_where
+from starwhale.results.where import Where, cell_of, item_place, parse_where
 from starwhale.results.where_columns import matching
 from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED_ERRORS, TableQuery, Value
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 compute: Any = import_module("pyarrow.compute")  # its functions are made at run time
 KEPT_BYTES = 48 << 20
 """Orders and columns that are kept for the next page, of all tables together."""
+_SIMPLE = frozenset({"bool", "int", "float", "str"})
+MOST_TABLES = 100
+"""Tables in which a row is looked for."""
 Row = dict[str, Value]
 
 
@@ -212,6 +215,19 @@ class RowIndexes:
         message = f"no row {id_text[:80]!r} in table {name!r} of job {job.id[:12]}"
         raise NotFoundError(message, hint="see the ids with: swcli job results")
 
+    def logged(self, job: JobRecord, id_text: str, *, but: str = RESULTS) -> list[tuple[str, Row]]:
+        """Return the rows that other tables have under the id of a row, by the name of their table: what predict gave, what was logged of it.
+
+        Args:
+            job: Whose they are.
+            id_text: The id; a text, as ids of rows of datasets are.
+            but: A table that is left out.
+        """
+        scope = job_scope(self._stores, job)
+        names = [each for each in table_names(self._stores, job) if each.casefold() != but.casefold()]
+        found = [(name, whole_row(self._stores, scope, name, id_text)) for name in names[:MOST_TABLES]]
+        return [(name, row) for name, row in found if row is not None]
+
     def cell(self, job: JobRecord, table: str, id_text: str, column: str) -> Value:
         """Return one cell.
 
@@ -242,7 +258,7 @@ class RowIndexes:
         chosen = self.order(opened, wanted)
         values = self.column(opened, name)
         if values is None:
-            listed = [row.get(name) for row in self._narrow_rows(opened, [name])]
+            listed = [cell_of(row, name) for row in self._narrow_rows(opened, [name])]
             values = listed if chosen is None else [listed[int(each)] for each in chosen]
         elif chosen is not None:
             import pyarrow as pa
@@ -282,7 +298,7 @@ class RowIndexes:
 
         places = pa.array(chosen)
         made = {
-            name: [row.get(name) for row in rows] if whole is None else whole.take(places).to_pylist()
+            name: [cell_of(row, name) for row in rows] if whole is None else whole.take(places).to_pylist()
             for name, whole in wholes.items()
         }
         return Series(columns=made, rows=len(chosen), total=total)
@@ -305,6 +321,8 @@ class RowIndexes:
         found = self._get(key)
         if found is None:
             item = _list_item(opened, name)
+            if item is None and _is_within(opened, name):
+                return None
             found = opened.columns.column(name) if item is None else opened.columns.item(*item)
             if found is None:
                 return None
@@ -370,7 +388,7 @@ class RowIndexes:
         """Sort by a column whose values are of several kinds, or no numbers and texts."""
         import numpy as np
 
-        values = [sortable(row.get(name)) for row in self._narrow_rows(opened, [name])]
+        values = [sortable(cell_of(row, name)) for row in self._narrow_rows(opened, [name])]
         with_value = [int(each) for each in chosen if values[each] is not None]
         without = [int(each) for each in chosen if values[each] is None]
         with_value.sort(key=lambda each: values[each] or (0, 0), reverse=is_falling)
@@ -385,7 +403,7 @@ class RowIndexes:
             ):  # a dataset is gone: there are no inputs to leave out
                 scope = narrow_scope(opened.scope, names)
         reader = self._stores.results.reader
-        folded = {each.casefold() for name in names for each in (name, item_place(name)[0])}
+        folded = {each for name in names for each in _heads(name.casefold())}
         page = reader.read_page(scope, TableQuery(table=opened.table), reader.first_cursor(opened.moment))
         count = 0
         while True:
@@ -469,6 +487,21 @@ def _list_item(opened: OpenedTable, name: str) -> tuple[str, int] | None:
     kinds = opened.columns.kinds() if place is not None else {}
     is_item = place is not None and name not in kinds and kinds.get(lists, "").startswith("list")
     return (lists, place) if is_item and place is not None else None
+
+
+def _heads(name: str) -> list[str]:
+    """Return the columns in which a name such as `output/box/3` may lie, itself first."""
+    parts = name.split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
+
+
+def _is_within(opened: OpenedTable, name: str) -> bool:
+    """Whether a name means what lies in an object of a column, which is looked at row by row."""
+    kinds = {each.casefold(): kind for each, kind in opened.columns.kinds().items()}
+    heads = _heads(name.casefold())
+    if heads[0] in kinds or heads[0].startswith("input/"):
+        return False
+    return next((kinds[each] not in _SIMPLE for each in heads if each in kinds), False)
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[range]:

@@ -2,7 +2,8 @@
 
 expression  = all {"or" all};  all = one {"and" one};  one = ["not"] one | "(" expression ")" | comparison
 comparison  = operand [("==" | "=" | "!=" | "<" | "<=" | ">" | ">=" | ["not"] "contains" | ["not"] "in") operand | "is" ["not"] "null"]
-operand     = number | "text" | true | false | null | [operand, …] | column | `any column`; `output/scores/3` is item 3, from 0, of lists
+operand     = number | "text" | true | false | null | [operand, …] | column | `any column`; `output/scores/3` is item 3, from 0, of lists,
+              `output/label` the value of a key where a cell holds an object
 
 Nothing of it is run as code. Values of different types are unequal and have no order, so that such a row does not match; a missing value is
 null, which equals null alone.
@@ -184,19 +185,7 @@ class _Parser:
 
     def _column(self, name: str) -> _Part:
         self._columns.setdefault(name)
-        folded = name.casefold()
-
-        lists, place = item_place(folded)
-
-        def read(row: Row) -> Any:  # Any: a cell
-            if name in row:
-                return _plain(row[name])
-            for each, value in row.items():
-                if each.casefold() == folded:
-                    return _plain(value)
-            return None if place is None else _item(row, lists, place)
-
-        return _Part(read, ("column", name))
+        return _Part(lambda row: _plain(cell_of(row, name)), ("column", name))
 
     # ------------------------------------------------------------------------------------------------------ its words
 
@@ -232,19 +221,44 @@ class _Parser:
         return UsageError(message, hint="write it like: output == 7 and input/label != 3; texts stand in quotes")
 
 
+def cell_of(row: Row, name: str) -> Any:  # Any: a cell
+    """Return a cell by the name of its column in any case, or what lies in it: an item of a list, the value of a key of an object; None for nothing.
+
+    Example:
+        >>> (
+        ...     cell_of({"output": {"Label": 7, "scores": [0.1, 0.9]}}, "output/scores/1"),
+        ...     cell_of({"output": {"Label": 7}}, "output/label"),
+        ... )
+        (0.9, 7)
+    """
+    if name in row:
+        return row[name]
+    folded = {each.casefold(): each for each in row}
+    parts = name.casefold().split("/")
+    for count in range(len(parts), 0, -1):
+        column = folded.get("/".join(parts[:count]))
+        if column is not None:
+            return _within(row[column], parts[count:])
+    return None
+
+
+def _within(value: Any, parts: Sequence[str]) -> Any:  # Any: a cell, and what lies in it
+    for each in parts:
+        if isinstance(value, Mapping):
+            value = next((found for key, found in value.items() if str(key).casefold() == each), None)
+        elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            place = item_place(f"list/{each}")[1]
+            value = value[place] if place is not None and place < len(value) else None
+        else:
+            return None
+    return value
+
+
 def item_place(name: str) -> tuple[str, int | None]:
     """Return the column of lists, and the place in them, that a name may mean: `output/scores/3` is item 3 of `output/scores`."""
     lists, _, last = name.rpartition("/")
     is_place = lists != "" and last.isascii() and last.isdecimal() and len(last) < _LONGEST_PLACE
     return (lists, int(last)) if is_place else (name, None)
-
-
-def _item(row: Row, lists: str, place: int) -> Any:  # Any: a cell
-    """Return an item of a list of a row; None where the row has no such list, or a shorter one."""
-    for name, value in row.items():
-        if name.casefold() == lists and isinstance(value, Sequence) and not isinstance(value, str | bytes):
-            return _plain(value[place]) if place < len(value) else None
-    return None
 
 
 def _constant(value: object) -> _Part:

@@ -166,6 +166,10 @@ class JobView:
     """What may be asked of it now: `pause`, `cancel`, `resume`, `resume_failed`, `remove`, `recover`, `run_again`."""
     commands: dict[str, str]
     """What to type for it: `info`, `results`, `logs`, `resume`, `reproduce`, `compare`."""
+    label: str
+    """Column with what is true of a row, as the metrics that it asks for name it; empty where it asks for none."""
+    prediction: str
+    """Column with what the model says; empty where nobody names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,17 @@ class TableView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableRowView:
+    """A row of a table."""
+
+    __pydantic_config__ = DOCUMENTED
+    table: str
+    """Name of the table."""
+    row: RowView
+    """The row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesView:
     """Columns of a table for a chart: all rows that fit, or evenly chosen ones."""
 

@@ -47,6 +47,21 @@ export function get<T>(path: string, query: Query = {}, signal?: AbortSignal): P
   return request<T>(address(path, query), signal ? { signal } : {});
 }
 
+/** Items that a page shows of a list at most; longer lists have pages of their own. */
+const MOST_ITEMS = 20_000;
+
+/** A list to its end, page by page. */
+export async function getAll<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T[]> {
+  const items: T[] = [];
+  let after: string | null = "";
+  while (after !== null && items.length < MOST_ITEMS) {
+    const page: { items: T[]; next: string | null } = await get(path, { ...query, after, limit: 1000 }, signal);
+    items.push(...page.items);
+    after = page.next;
+  }
+  return items;
+}
+
 export function post<T>(path: string, body: object = {}): Promise<T> {
   return request<T>(address(path), {
     method: "POST",

@@ -2,7 +2,7 @@
 
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 
-import { get } from "./client";
+import { get, getAll } from "./client";
 import type { InstanceView, ProjectView } from "./schema";
 
 export function useInstance(): UseQueryResult<InstanceView> {
@@ -12,6 +12,6 @@ export function useInstance(): UseQueryResult<InstanceView> {
 export function useProjects(): UseQueryResult<ProjectView[]> {
   return useQuery({
     queryKey: ["projects"],
-    queryFn: async ({ signal }) => (await get<{ items: ProjectView[] }>("/projects", { limit: 1000 }, signal)).items,
+    queryFn: ({ signal }) => getAll<ProjectView>("/projects", {}, signal),
   });
 }

@@ -12,7 +12,7 @@ import {
   type UseQueryResult,
 } from "@tanstack/react-query";
 
-import { get, post, segment } from "./client";
+import { get, getAll, post, segment } from "./client";
 import type { EventView, JobRow, JobsView, JobView, LogLines, LogView, TaskView } from "./schema";
 
 export interface JobsWanted {
@@ -37,18 +37,18 @@ export function useJobs(wanted: JobsWanted): UseInfiniteQueryResult<InfiniteData
   });
 }
 
-/** The newest jobs, for the command palette. */
-export function useRecentJobs(isWanted: boolean): UseQueryResult<JobRow[]> {
+/** The newest jobs of a project, for the command palette and other lists to choose from. */
+export function useRecentJobs(project: string): UseQueryResult<JobRow[]> {
   return useQuery({
-    queryKey: ["jobs", "recent"],
-    enabled: isWanted,
-    queryFn: async ({ signal }) => (await get<JobsView>("/jobs", { limit: 100 }, signal)).items,
+    queryKey: ["jobs", "recent", project],
+    queryFn: async ({ signal }) => (await get<JobsView>("/jobs", { project, limit: 100 }, signal)).items,
   });
 }
 
-export function useJob(job: string): UseQueryResult<JobView> {
+export function useJob(job: string, isWanted = true): UseQueryResult<JobView> {
   return useQuery({
     queryKey: ["job", job, "view"],
+    enabled: isWanted,
     queryFn: ({ signal }) => get<JobView>(`/jobs/${segment(job)}`, {}, signal),
   });
 }
@@ -56,14 +56,14 @@ export function useJob(job: string): UseQueryResult<JobView> {
 export function useTasks(job: string): UseQueryResult<TaskView[]> {
   return useQuery({
     queryKey: ["job", job, "tasks"],
-    queryFn: async ({ signal }) => (await get<{ items: TaskView[] }>(`/jobs/${segment(job)}/tasks`, { limit: 1000 }, signal)).items,
+    queryFn: ({ signal }) => getAll<TaskView>(`/jobs/${segment(job)}/tasks`, {}, signal),
   });
 }
 
 export function useJobEvents(job: string): UseQueryResult<EventView[]> {
   return useQuery({
     queryKey: ["job", job, "events"],
-    queryFn: async ({ signal }) => (await get<{ items: EventView[] }>(`/jobs/${segment(job)}/events`, { limit: 500 }, signal)).items,
+    queryFn: ({ signal }) => getAll<EventView>(`/jobs/${segment(job)}/events`, {}, signal),
   });
 }
 

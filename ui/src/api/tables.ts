@@ -4,7 +4,7 @@ import { keepPreviousData, useQueries, useQuery, type UseQueryResult } from "@ta
 
 import type { Cell, Row } from "../lib/cell";
 import { get, segment } from "./client";
-import type { HistogramView, RowsView, SeriesView, TableView } from "./schema";
+import type { HistogramView, RowsView, SeriesView, TableRowView, TableView } from "./schema";
 
 export interface RowsWanted {
   table: string;
@@ -48,6 +48,15 @@ export function useRow(job: string, table: string, id: string | null): UseQueryR
     queryKey: ["job", job, "row", table, id],
     enabled: id !== null,
     queryFn: async ({ signal }) => (await get<Record<string, Cell>>(`/jobs/${segment(job)}/row`, { id, table }, signal)),
+  });
+}
+
+/** What other tables have under the id of a row: its outputs, its scores, what was logged of it. */
+export function useRowElsewhere(job: string, table: string, id: string): UseQueryResult<TableRowView[]> {
+  return useQuery({
+    queryKey: ["job", job, "row-elsewhere", table, id],
+    enabled: id !== "",
+    queryFn: async ({ signal }) => (await get<{ items: TableRowView[] }>(`/jobs/${segment(job)}/row/elsewhere`, { id, table }, signal)).items,
   });
 }
 

@@ -3,7 +3,7 @@
 import { useMutation, useQueries, useQuery, useQueryClient, type UseMutationResult, type UseQueryResult } from "@tanstack/react-query";
 
 import type { Cell } from "../lib/cell";
-import { address, get, post, readText, segment } from "./client";
+import { address, get, getAll, post, readText, segment } from "./client";
 import type { DatasetView, FileView, ModelView, RuntimeView, StatisticsView, VersionView } from "./schema";
 
 export type VersionKind = "dataset" | "model" | "runtime";
@@ -28,14 +28,14 @@ export function useBundles(kind: VersionKind, project: string): UseQueryResult<V
   return useQuery({
     queryKey: [kind, project, "list"],
     enabled: project !== "",
-    queryFn: async ({ signal }) => (await get<{ items: VersionView[] }>(bundlePath(kind, project), { limit: 1000 }, signal)).items,
+    queryFn: ({ signal }) => getAll<VersionView>(bundlePath(kind, project), {}, signal),
   });
 }
 
 export function useVersions(kind: VersionKind, project: string, name: string): UseQueryResult<VersionView[]> {
   return useQuery({
     queryKey: [kind, project, name, "versions"],
-    queryFn: async ({ signal }) => (await get<{ items: VersionView[] }>(bundlePath(kind, project, name), { limit: 1000 }, signal)).items,
+    queryFn: ({ signal }) => getAll<VersionView>(bundlePath(kind, project, name), {}, signal),
   });
 }
 
@@ -103,7 +103,7 @@ export function useDiff(kind: VersionKind, place: VersionPlace, base: string): U
 export function useFiles(kind: "model" | "runtime", place: VersionPlace): UseQueryResult<FileView[]> {
   return useQuery({
     queryKey: [kind, place.project, place.name, place.version, "files"],
-    queryFn: async ({ signal }) => (await get<{ items: FileView[] }>(`${versionPath(kind, place)}/files`, { limit: 1000 }, signal)).items,
+    queryFn: ({ signal }) => getAll<FileView>(`${versionPath(kind, place)}/files`, {}, signal),
   });
 }
 

@@ -16,8 +16,10 @@ export function literal(value: unknown): string {
   return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 }
 
-/** What a label that was shown as text stands for: labels of a confusion matrix are numbers where they look like one. */
-export function labelLiteral(label: string): string {
+/** What a label that was shown as text stands for in a column of some kind; where the kind is unknown, a number where it looks like one. */
+export function labelLiteral(label: string, kind = ""): string {
+  if (/^(str|media:text)$/i.test(kind)) return literal(label);
+  if (kind === "bool" && /^(true|false)$/i.test(label)) return label.toLowerCase();
   return /^-?\d+(\.\d+)?$/.test(label) ? label : literal(label);
 }
 
@@ -29,4 +31,14 @@ export function both(left: string, right: string): string {
   if (left.trim() === "") return right;
   if (right.trim() === "") return left;
   return `(${left}) and (${right})`;
+}
+
+const IS_EXPRESSION = /[=<>()[\]"'`]|\bcontains\b|\bis\s+(not\s+)?(null|none)\b|^\s*not\s/i;
+
+/** What was typed as an expression: words that are none are looked for in all columns of text. */
+export function searched(typed: string, columns: readonly { name: string; kind: string }[]): string {
+  const words = typed.trim();
+  if (words === "" || IS_EXPRESSION.test(words) || columns.some((each) => each.name.toLowerCase() === words.toLowerCase())) return words;
+  const texts = columns.filter((each) => /^(str|media:text)$/i.test(each.kind));
+  return texts.length === 0 ? words : texts.map((each) => `${column(each.name)} contains ${literal(words)}`).join(" or ");
 }

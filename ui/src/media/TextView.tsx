@@ -1,9 +1,12 @@
-/** Text: its beginning stands in the row, the rest is read when asked for. HTML in it is shown as the text that it is. */
+/** Text: its beginning stands in the row, the rest is read when asked for. What looks like JSON or code is shown as such; HTML as the text that it is. */
 
-import { useState, type ReactNode } from "react";
+import { useMemo, useState, type ReactNode } from "react";
 
+import { Code } from "./Code";
 import { asNumber, asText, hrefOf, isObject, typeOf, type Cell } from "../lib/cell";
 import { count } from "../lib/format";
+import { jsonOf, looksLike, type Look } from "../lib/looks";
+import { Tree } from "./Tree";
 
 /** Characters that are read at a time. */
 const MOST = 500_000;
@@ -15,6 +18,9 @@ export function TextView({ cell, name }: { cell: Cell | undefined; name: string 
   const begun = isObject(cell) ? cell.value : cell;
   const isCut = href !== "" && (typeOf(cell) === "long_text" || begun === undefined || isObject(begun));
   const text = whole ?? asText(begun);
+  const look = useMemo(() => looksLike(text), [text]);
+  const [chosen, setChosen] = useState<Look | null>(null);
+  const shown = chosen ?? look;
   const read = async (): Promise<void> => {
     const answer = await fetch(href, { headers: { range: `bytes=0-${MOST - 1}` } });
     if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
@@ -22,10 +28,25 @@ export function TextView({ cell, name }: { cell: Cell | undefined; name: string 
   };
   return (
     <div className="viewer">
-      <div className="text-box" role="region" aria-label={name} tabIndex={0}>
-        {text === "" ? <span className="muted">(empty)</span> : text}
-        {isCut && whole === null && "…"}
-      </div>
+      {look !== "words" && (
+        <div className="toolbar">
+          {([["words", "Text"], [look, look === "json" ? "Tree" : "Code"]] as const).map(([each, title]) => (
+            <button key={each} type="button" className="button small" aria-pressed={shown === each} onClick={() => setChosen(each)}>
+              {title}
+            </button>
+          ))}
+        </div>
+      )}
+      {shown === "json" ? (
+        <Tree value={jsonOf(text)} />
+      ) : shown === "code" ? (
+        <Code text={text} label={name} />
+      ) : (
+        <div className="text-box" role="region" aria-label={name} tabIndex={0}>
+          {text === "" ? <span className="muted">(empty)</span> : text}
+          {isCut && whole === null && "…"}
+        </div>
+      )}
       {isCut && whole === null && (
         <button type="button" className="button small" onClick={() => void read().catch((error: unknown) => setFailed(String(error)))}>
           Show all{isObject(cell) && Number.isFinite(asNumber(cell.length)) ? ` ${count(asNumber(cell.length), "character")}` : ""}

@@ -22,6 +22,7 @@ interface Props {
 }
 
 export function Viewer({ cell, name, row, shapes }: Props): ReactNode {
+  if (typeOf(cell) === "link") return <LinkView cell={cell} />;
   switch (kindOf(cell)) {
     case "image":
       return <ImageView cell={cell} name={name} shapes={shapes ?? shapesOf(row ?? {})} />;
@@ -71,6 +72,22 @@ function Within({ cell, name, ...rest }: Props & { cell: Cell }): ReactNode {
         </div>
       ))}
     </div>
+  );
+}
+
+/** Where content lies; nothing of it is fetched. What a browser can open is opened when it is pressed, in a page of its own. */
+function LinkView({ cell }: { cell: Cell | undefined }): ReactNode {
+  const uri = isObject(cell) ? asText(cell.uri) : "";
+  return (
+    <p style={{ overflowWrap: "anywhere" }}>
+      {/^https?:\/\//i.test(uri) ? (
+        <a href={uri} target="_blank" rel="noreferrer noopener">
+          {uri}
+        </a>
+      ) : (
+        <span className="mono">{uri}</span>
+      )}
+    </p>
   );
 }
 

@@ -164,7 +164,7 @@ def _differs(runs: Sequence[Run], name: str) -> bool:
 def _compare_jobs(stores_of: StoresOf, jobs: Sequence[JobRecord], options: CompareOptions) -> Comparison:
     if len({each.id for each in jobs}) < len(jobs):
         raise UsageError("one job is named twice", hint="name two different jobs")
-    metrics = options.metrics or _wanted_by_all(stores_of, jobs) or (_only_metric(stores_of, jobs),)
+    metrics = options.metrics or wanted_by_all(stores_of, jobs)[:1] or (_only_metric(stores_of, jobs),)
     if options.cluster is None:
         options = replace(options, cluster=wanted_cluster(stores_of, jobs))
     columns = tuple(dict.fromkeys((*options.by, *filter(None, (options.cluster,)))))
@@ -232,10 +232,10 @@ def _only_metric(stores_of: StoresOf, jobs: Sequence[JobRecord]) -> str:
     raise UsageError("the jobs give several scores by row", hint=f"choose with --metric: {', '.join(shared[:12])}")
 
 
-def _wanted_by_all(stores_of: StoresOf, jobs: Sequence[JobRecord]) -> tuple[str, ...]:
-    """Return the first metric that all jobs ask for; nothing where they share none."""
+def wanted_by_all(stores_of: StoresOf, jobs: Sequence[JobRecord]) -> tuple[str, ...]:
+    """Return the metrics that all of some jobs ask for, in the order of the first; nothing where they share none."""
     first, *others = (wanted_names(stores_of(each), each) for each in jobs)
-    return tuple(each for each in first if all(each in names for names in others))[:1]
+    return tuple(each for each in first if all(each in names for names in others))
 
 
 def _question(

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 PREFIX = "summary/"
 """How columns of metrics begin."""
 COLUMNS = (
-    "id", "name", "project", "status", "handler", "model", "datasets", "executor", "created_at", "finished_at", "done", "failed", "rows",
+    "id", "name", "project", "status", "handler", "model", "datasets", "executor", "created_at", "finished_at", "duration", "done", "failed", "rows",
     "tags", "note", "error",
 )  # fmt: skip
 """What jobs can be sorted and filtered by, beside their metrics."""
@@ -119,7 +119,7 @@ class JobTable:
             rows = [each for each in self._rows.values() if each.project.casefold() == home]
             metrics = {job_id: summary for job_id, (_, summary) in self._summaries.items()}
         rows = [
-            dataclasses.replace(each, summary=metrics.get(each.id, {}))
+            dataclasses.replace(each, summary={**each.figures, **metrics.get(each.id, {})})
             for each in rows
             if each.is_removed is wanted.removed
         ]
@@ -143,7 +143,7 @@ class JobTable:
         found = self._instance.catalog.job_facts.read([job.id])
         if not found:
             raise NotFoundError(f"no job {job.id!r}", hint="see swcli job list")
-        return dataclasses.replace(found[0], summary=self._read_summary(job.id))
+        return dataclasses.replace(found[0], summary={**found[0].figures, **self._read_summary(job.id)})
 
     def intervals(self, facts: JobFacts) -> Mapping[str, tuple[float, float]]:
         """Return the 95 % intervals of a job's metrics, as far as they are known: of its figures, and of an accuracy that is a share of rows."""

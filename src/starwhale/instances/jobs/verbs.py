@@ -179,10 +179,15 @@ class JobVerbs(JobChanging):
         return labelled_rows(self._stores, self.get(job))
 
     def metrics(self, *jobs: str) -> Sequence[str]:
-        """Return what jobs can be compared by, as `TABLE.COLUMN`: scores by row that all of them have."""
+        """Return what jobs can be compared by: metrics that all of them ask for, then, as `TABLE.COLUMN`, scores by row that all have."""
+        from starwhale.instances.jobs.job_compare import wanted_by_all
         from starwhale.results.compare.metric_names import shared_columns
 
-        return shared_columns(lambda _job: self._stores, [self.get(each) for each in jobs])
+        records = [self.get(each) for each in jobs]
+        return [
+            *wanted_by_all(lambda _job: self._stores, records),
+            *shared_columns(lambda _job: self._stores, records),
+        ]
 
     def differences(self, *jobs: str) -> Sequence[dict[str, Any]]:  # Any: JSON objects
         """Return what is not the same in how jobs were run: `{"name", "values": {<job id>: …}}`."""

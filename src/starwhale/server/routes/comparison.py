@@ -24,8 +24,10 @@ from starwhale.wire.comparison import (
 )
 
 router = APIRouter(prefix="/comparison", tags=["comparison"])
+MOST_RUNS = 100
+"""Runs of one comparison."""
 Runs = Annotated[
-    list[str], Query(alias="run", min_length=2, max_length=20, description="Jobs; the first is the baseline.")
+    list[str], Query(alias="run", min_length=2, max_length=MOST_RUNS, description="Jobs; the first is the baseline.")
 ]
 Metrics = Annotated[
     list[str] | None, Query(alias="metric", max_length=20, description="`TABLE.COLUMN`; none for the only one.")
@@ -76,9 +78,9 @@ def compare_runs(
 
 @router.get("/metrics")
 def list_shared_metrics(
-    here: Here, runs: Annotated[list[str], Query(alias="run", min_length=1, max_length=20)]
+    here: Here, runs: Annotated[list[str], Query(alias="run", min_length=1, max_length=MOST_RUNS)]
 ) -> Page[str]:
-    """List what these runs can be compared by: scores by row that all of them have, as `TABLE.COLUMN`."""
+    """List what these runs can be compared by: metrics that all of them ask for, then, as `TABLE.COLUMN`, scores by row that all have."""
     found = here.instance.jobs.metrics(*_ids(here, runs))
     return Page(items=list(found), next=None, total=len(found))
 
@@ -94,7 +96,7 @@ def list_differences(here: Here, runs: Runs) -> DifferencesView:
 @router.get("/thresholds")
 def count_thresholds(
     here: Here,
-    runs: Annotated[list[str], Query(alias="run", min_length=1, max_length=20)],
+    runs: Annotated[list[str], Query(alias="run", min_length=1, max_length=MOST_RUNS)],
     score: Annotated[str, Query(max_length=400, description="Column of scores: numbers, or lists of numbers.")],
     *,
     table: Annotated[str, Query(max_length=400, description="Table of the rows.")] = "results",

@@ -131,6 +131,8 @@ def find_job(here: Served, job: str) -> JobRecord:
 def view_job(here: Served, found: JobRecord) -> JobView:
     """Return all that is told about a job."""
     report = here.instance.jobs.report(found)
+    asked = [each.step.record.metrics for each in here.instance.catalog.jobs.steps(found.id)]
+    wanted = next((each for each in asked if each), {})
     shown = Shown("", {})
     return JobView(
         job=show_row(here.jobs.one(found)),
@@ -142,6 +144,8 @@ def view_job(here: Served, found: JobRecord) -> JobView:
         error=None if found.error is None else shown.row(found.error.to_json()),
         can=list(here.instance.jobs.possible(found)),
         commands=_commands(found),
+        label=str(wanted.get("label") or ""),
+        prediction=str(wanted.get("prediction") or ""),
     )
 
 

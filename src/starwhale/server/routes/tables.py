@@ -16,7 +16,7 @@ from starwhale.server.routes.datasets import Column, Columns, Place
 from starwhale.server.routes.jobs import JobAddress, find_job
 from starwhale.server.state import ITEMS, After, Here, Limit
 from starwhale.wire import Page
-from starwhale.wire.rows import BinView, HistogramView, RowsView, RowView, SeriesView, TableView
+from starwhale.wire.rows import BinView, HistogramView, RowsView, RowView, SeriesView, TableRowView, TableView
 from starwhale.wire.versions import ColumnView
 
 if TYPE_CHECKING:
@@ -88,6 +88,16 @@ def show_job_row(here: Here, job: JobAddress, id: RowId, *, table: Table = "resu
     found = find_job(here, job)
     name, row = here.rows.one(found, table, id)
     return _show(found, name, row)
+
+
+@router.get("/row/elsewhere")
+def list_row_elsewhere(here: Here, job: JobAddress, id: RowId, *, table: Table = "results") -> Page[TableRowView]:
+    """List the rows that other tables have under the same id: what predict gave, and what was logged of it."""
+    found = find_job(here, job)
+    items = [
+        TableRowView(table=name, row=_show(found, name, row)) for name, row in here.rows.logged(found, id, but=table)
+    ]
+    return Page(items=items, next=None, total=len(items))
 
 
 @router.get("/media", response_class=Response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from starwhale.domain.ledger import RangeState
 from starwhale.domain.status import Status, is_active
+from starwhale.domain.wanted_metrics import FIGURES
 from starwhale.storage.catalog.driver import is_alive
 from starwhale.storage.catalog.engine import Database
 from starwhale.storage.catalog.job_records import Driver
@@ -61,8 +63,15 @@ class JobFacts:
     """Whether it was removed."""
     driver: Driver | None
     """The process that runs it, or None."""
+    figures: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Its figures over all rows, by metric; those of each label and slice stay out."""
     summary: Mapping[str, Any] = field(default_factory=dict[str, Any])  # Any: values of users
     """What it logged as its summary."""
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from its start to its end; None before that."""
+        return None if self.finished_at is None else self.finished_at - self.created_at
 
 
 class JobFactsRows:
@@ -99,7 +108,7 @@ class JobFactsRows:
         chosen = (
             jobs.c.id, jobs.c.name, jobs.c.handler, jobs.c.status, jobs.c.request, jobs.c.datasets, jobs.c.driver, jobs.c.created_at,
             jobs.c.finished_at, jobs.c.error, jobs.c.removed_at, projects.c.name.label("project"),
-            jobs.c.record[TAGS].label("tags"), jobs.c.record[NOTE].label("note"),
+            jobs.c.record[TAGS].label("tags"), jobs.c.record[NOTE].label("note"), jobs.c.record[FIGURES, FIGURES].label("figures"),
         )  # fmt: skip
         query = (
             select(*chosen).join(projects, jobs.c.project_id == projects.c.id).where(projects.c.removed_at.is_(None))
@@ -134,7 +143,16 @@ class JobFactsRows:
             error="" if row.error is None else str(row.error.get("message", "")),
             is_removed=row.removed_at is not None,
             driver=driver,
+            figures=_figures(row.figures or ()),
         )
+
+
+def _figures(told: Sequence[Mapping[str, Any]]) -> dict[str, float]:  # Any: JSON
+    whole = [each for each in told if not each["slice"]]
+    labels = Counter(each["metric"] for each in whole)
+    return {
+        each["metric"]: each["value"] for each in whole if labels[each["metric"]] == 1 and each["value"] is not None
+    }
 
 
 def _model(request: Mapping[str, Any]) -> str:  # Any: JSON

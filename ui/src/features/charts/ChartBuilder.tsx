@@ -5,11 +5,12 @@ import { useMemo, type ReactNode } from "react";
 import type { TableView } from "../../api/schema";
 import { useSeries } from "../../api/tables";
 import { Empty, Loaded } from "../../components/states";
-import { kindOf, plain, type Cell } from "../../lib/cell";
+import { asNumber, kindOf, plain, type Cell } from "../../lib/cell";
 import { count } from "../../lib/format";
-import { both, equals } from "../../lib/where";
+import { both } from "../../lib/where";
 import { useUrlState } from "../urlState";
 import { Chart } from "./Chart";
+import { rowsOfMark } from "./marks";
 
 const MARKS = ["line", "point", "bar", "histogram"] as const;
 type Mark = (typeof MARKS)[number];
@@ -50,14 +51,14 @@ export function ChartBuilder({ job, table }: { job: string; table: TableView }):
                 label={`${TITLES[mark]} of ${columns.join(", ")} in ${table.name}`}
                 height={380}
                 onPick={(datum) => {
-                  const picked = columns.filter((each) => each in datum && typeof datum[each] !== "object").map((each) => equals(each, datum[each]));
-                  if (picked.length > 0) url.set({ where: picked.reduce(both), show: null }, true);
+                  const where = rowsOfMark(columns, x, datum, ((found.columns[x] ?? []) as Cell[]).map(asNumber));
+                  if (where !== "") url.set({ where: both(url.get("where"), where), show: null }, true);
                 }}
               />
             )}
             <p className="muted">
               {found.rows < found.total ? `${count(found.rows, "row")}, evenly chosen of ${count(found.total, "row")}. ` : `${count(found.total, "row")}. `}
-              Press a point to see its rows.
+              Press a {mark === "bar" || mark === "histogram" ? "bar" : "point"} to see its rows.
             </p>
           </>
         )}

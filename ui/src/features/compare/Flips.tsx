@@ -1,6 +1,6 @@
 /** The rows that a run gained and lost against the baseline, one by one, with what went in and what each run gave. */
 
-import { useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { useFlips, type ComparisonWanted } from "../../api/comparison";
 import { useJob } from "../../api/jobs";
@@ -9,7 +9,7 @@ import { useRowAt } from "../../api/tables";
 import { Section } from "../../components/PageHead";
 import { Empty, Loaded } from "../../components/states";
 import { TextDiff } from "../../components/TextDiff";
-import { asText, kindOf, type Cell, type Row } from "../../lib/cell";
+import { asText, isObject, kindOf, typeOf, type Cell, type Row } from "../../lib/cell";
 import { count, number } from "../../lib/format";
 import { shapesOf, type Shape } from "../../lib/shapes";
 import { Viewer } from "../../media/Viewer";
@@ -28,7 +28,7 @@ export function Flips({ view, wanted }: { view: ComparisonView; wanted: Comparis
   const others = view.runs.filter((each) => each.id !== view.baseline);
   const candidate = others.find((each) => each.id === url.get("candidate")) ?? others[0];
   const direction = (["gained", "lost"] as const).find((each) => each === url.get("direction")) ?? "both";
-  const [isDiff, setDiff] = useState(true);
+  const isDiff = url.get("diff") !== "no";
   const flips = useFlips({ ...wanted, candidate: candidate?.id ?? "", direction }, candidate !== undefined);
   const counts = candidate ? view.flips[candidate.id] : undefined;
   const placeOf = usePlaces(view, candidate?.id ?? "");
@@ -55,7 +55,7 @@ export function Flips({ view, wanted }: { view: ComparisonView; wanted: Comparis
         {pick("both", `All ${number((counts?.gained ?? 0) + (counts?.lost ?? 0))}`)}
         {pick("gained", `Gained ${number(counts?.gained ?? 0)}`)}
         {pick("lost", `Lost ${number(counts?.lost ?? 0)}`)}
-        <button type="button" className="button small" aria-pressed={isDiff} onClick={() => setDiff(!isDiff)}>
+        <button type="button" className="button small" aria-pressed={isDiff} onClick={() => url.set({ diff: isDiff ? "no" : null })}>
           Text diff
         </button>
       </div>
@@ -101,13 +101,15 @@ function FlipCard({ flip, baseline, candidate, isDiff, placeOf }: CardProps): Re
   const before = old;
   const uris = useJob(candidate.id).data?.dataset_uris ?? [];
   const whole = Object.keys(after).length > 0 ? after : before;
-  const inputs = { ...fields(whole, "input"), ...useDatasetInput(asText(whole.id), uris, whole) };
-  const names = [...new Set([...Object.keys(fields(before, "output")), ...Object.keys(fields(after, "output"))])];
+  const inputs = { ...side(whole, "input"), ...useDatasetInput(asText(whole.id), uris, whole) };
+  const [given, gives] = [fields(before, "output"), fields(after, "output")];
+  const names = [...new Set([...Object.keys(given), ...Object.keys(gives)])];
   const shapes = [
     ...shapesOf(inputs, "input"),
-    ...shapesOf(fields(before, "output"), baseline.name),
-    ...shapesOf(fields(after, "output"), candidate.name === baseline.name ? `${candidate.name} (2)` : candidate.name),
+    ...shapesOf(side(before, "output"), baseline.name),
+    ...shapesOf(side(after, "output"), candidate.name === baseline.name ? `${candidate.name} (2)` : candidate.name),
   ];
+  const diffed = isDiff ? names.filter((name) => areTexts(given[name], gives[name])) : [];
   const score = (run: Run): string => (typeof flip.scores[run.id] === "number" ? number(flip.scores[run.id] ?? 0) : "–");
   return (
     <article className="flip" data-flip={String(flip.id)}>
@@ -126,25 +128,28 @@ function FlipCard({ flip, baseline, candidate, isDiff, placeOf }: CardProps): Re
           <Cells cells={inputs} shapes={shapes} />
           {(isByPlace || oldIsByPlace) && <p className="muted">Found by its place: the ids that were logged count the rows.</p>}
         </section>
-        {isDiff && names.length > 0 && names.every((name) => areTexts(before[name], after[name])) ? (
-          <section>
-            <h3>
-              <del>{baseline.name}</del> → <ins>{candidate.name}</ins>
-            </h3>
-            {names.map((name) => (
-              <TextDiff key={name} before={asText(before[name])} after={asText(after[name])} />
-            ))}
-          </section>
-        ) : (
+        {(diffed.length === 0 || diffed.length < names.length) &&
           [
             { run: baseline, row: before },
             { run: candidate, row: after },
           ].map(({ run, row }) => (
             <section key={run.id}>
               <h3>{run.name}</h3>
-              <Cells cells={{ ...fields(row, "output"), ...fields(row, "error") }} shapes={shapesOf(fields(row, "output"))} />
+              <Cells cells={without({ ...fields(row, "output"), ...side(row, "error") }, diffed)} shapes={shapesOf(side(row, "output"))} />
             </section>
-          ))
+          ))}
+        {diffed.length > 0 && (
+          <section>
+            <h3>
+              <del>{baseline.name}</del> → <ins>{candidate.name}</ins>
+            </h3>
+            {diffed.map((name) => (
+              <div key={name} className="field">
+                {names.length > 1 && <span className="name">{name}</span>}
+                <TextDiff before={asText(given[name])} after={asText(gives[name])} />
+              </div>
+            ))}
+          </section>
         )}
       </div>
     </article>
@@ -184,8 +189,17 @@ function Cells({ cells, shapes }: { cells: Record<string, Cell>; shapes: readonl
   );
 }
 
-function fields(row: Row, start: string): Record<string, Cell> {
+function side(row: Row, start: string): Record<string, Cell> {
   return Object.fromEntries(Object.entries(row).filter(([name]) => name.startsWith(start) && !isInner(name)));
+}
+
+/** Columns of a side; the fields of an object stand for themselves, as columns do. */
+function fields(row: Row, start: string): Record<string, Cell> {
+  return Object.fromEntries(Object.entries(side(row, start)).flatMap(([name, cell]) => (isObject(cell) && typeOf(cell) === "" ? Object.entries(cell).map(([field, each]): [string, Cell] => [`${name}/${field}`, each]) : [[name, cell] as [string, Cell]])));
+}
+
+function without(cells: Record<string, Cell>, names: readonly string[]): Record<string, Cell> {
+  return Object.fromEntries(Object.entries(cells).filter(([name]) => !names.includes(name)));
 }
 
 function areTexts(before: Cell | undefined, after: Cell | undefined): boolean {

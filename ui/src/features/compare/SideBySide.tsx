@@ -1,6 +1,6 @@
 /** The same chart of every run beside each other: how the score spreads, curves by class, confusion matrices. */
 
-import { useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import { useNavigate } from "react-router";
 
 import { useJobs } from "../../api/comparison";
@@ -16,6 +16,7 @@ import { BinBars, condition } from "../charts/Spread";
 import { Confusion } from "../report/Confusion";
 import { confusionsOf } from "../report/confusions";
 import { PREFIX, supportOf } from "../report/Curves";
+import { useUrlState } from "../urlState";
 
 type Run = Pick<ComparedRun, "id" | "name">;
 
@@ -66,7 +67,8 @@ function Spread({ run, table, column }: { run: string; table: string; column: st
 }
 
 function Curves({ runs, classes, views }: { runs: readonly Run[]; classes: readonly string[]; views: readonly (JobView | undefined)[] }): ReactNode {
-  const [chosen, setChosen] = useState(classes[0] ?? "");
+  const url = useUrlState();
+  const chosen = classes.find((each) => each === url.get("of")) ?? classes[0] ?? "";
   const series = useSeriesOf(runs.map((each) => ({ job: each.id, table: PREFIX + chosen })), ["fpr", "tpr"]);
   const curves = runs.map((run, place) => {
     const columns = series[place]?.data?.columns as Record<string, Cell[]> | undefined;
@@ -77,7 +79,7 @@ function Curves({ runs, classes, views }: { runs: readonly Run[]; classes: reado
   const pick = (
     <label className="check">
       <span className="muted">class</span>
-      <select className="select" value={chosen} onChange={(event) => setChosen(event.target.value)}>
+      <select className="select" value={chosen} onChange={(event) => url.set({ of: event.target.value })}>
         {classes.map((each) => (
           <option key={each}>{each}</option>
         ))}

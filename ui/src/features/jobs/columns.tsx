@@ -31,8 +31,6 @@ export const AFTER = ["datasets", "model", "rows", "created_at"];
 export const NARROW = 720;
 /** Metrics that the list shows when nobody has chosen. */
 export const METRICS_SHOWN = 5;
-const UNSORTED = new Set(["tags", "duration", "note", "datasets"]);
-
 function Names({ names, full }: { names: string[]; full: string }): ReactNode {
   return (
     <span className="clip" title={full}>
@@ -99,7 +97,7 @@ function factColumn(name: string, now: number): Column<JobRow> {
     title: fact?.title ?? name,
     width: fact?.width ?? 120,
     ...(fact?.align ? { align: fact.align } : {}),
-    sortable: !UNSORTED.has(name),
+    sortable: true,
     cell: (job) => fact?.cell(job, now) ?? null,
   };
 }

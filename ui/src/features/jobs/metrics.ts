@@ -29,6 +29,8 @@ export function isLowerBetter(name: string): boolean {
 /** Of scores by row, the one that most want to compare by. */
 export function preferredScore(names: readonly string[]): string | undefined {
   const last = (name: string): string => name.split(/[./]/).at(-1) ?? name;
+  const [asked] = names;
+  if (asked !== undefined && !asked.includes(".")) return asked; // a metric that the evaluations ask for: these come first
   return (
     names.find((each) => /^(is_)?(correct|right|exact_match|passed|hit)$/i.test(last(each))) ??
     names.find((each) => /correct|accuracy|match|score|f1/i.test(last(each))) ??

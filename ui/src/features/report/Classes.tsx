@@ -1,15 +1,17 @@
 /** The table of classes: precision, recall and the rest, sorted as one likes. */
 
-import { useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { Section } from "../../components/PageHead";
 import { asNumber, isObject, type Row } from "../../lib/cell";
 import { fixed, fractionDigits, number } from "../../lib/format";
+import { useUrlState } from "../urlState";
 
 const FIRST = ["precision", "recall", "f1-score", "auc", "support"];
 
 export function Classes({ labels }: { labels: Row; job: string }): ReactNode {
-  const [sort, setSort] = useState({ column: "class", descending: false });
+  const url = useUrlState();
+  const sort = { column: url.get("classes", "class"), descending: url.has("falling") };
   const rows = Object.entries(labels).flatMap(([label, cells]) => (isObject(cells) ? [{ label, cells }] : []));
   const names = [...new Set(rows.flatMap((each) => Object.keys(each.cells)))].filter((each) => each !== "id");
   names.sort((a, b) => place(a) - place(b));
@@ -17,7 +19,7 @@ export function Classes({ labels }: { labels: Row; job: string }): ReactNode {
   if (sort.column !== "class") rows.sort((a, b) => asNumber(a.cells[sort.column]) - asNumber(b.cells[sort.column]));
   if (sort.descending) rows.reverse();
   const head = (column: string, title: string): ReactNode => (
-    <button type="button" className="link-button" onClick={() => setSort({ column, descending: sort.column === column ? !sort.descending : column !== "class" })}>
+    <button type="button" className="link-button" onClick={() => url.set({ classes: column, falling: sort.column === column ? !sort.descending : column !== "class" })}>
       {title}
       {sort.column === column && (sort.descending ? " ↓" : " ↑")}
     </button>

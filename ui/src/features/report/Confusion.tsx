@@ -26,7 +26,7 @@ export function Confusion({ job, matrix, title = "Confusion matrix" }: Props): R
   const names = matrix.labels;
   const canPick = held.truth !== "" && held.predicted !== "";
   const pick = (truth: string, predicted: string): void => {
-    const where = `${column(held.truth)} == ${labelLiteral(truth)} and ${column(held.predicted)} == ${labelLiteral(predicted)}`;
+    const where = `${column(held.truth)} == ${labelLiteral(truth, held.kindOf(held.truth))} and ${column(held.predicted)} == ${labelLiteral(predicted, held.kindOf(held.predicted))}`;
     void navigate(`/jobs/${job}/rows?${new URLSearchParams({ where }).toString()}`);
   };
   const toggle = (

@@ -8,9 +8,11 @@ import { useSeriesOf, useTables } from "../../api/tables";
 import { colourOf, CurvePlot } from "../../components/CurvePlot";
 import { Section } from "../../components/PageHead";
 import { Failure, Skeleton } from "../../components/states";
+import { FigureCurves } from "./FigureCurves";
 import { asNumber, isObject, type Cell } from "../../lib/cell";
 import { column } from "../../lib/where";
 import { prOfRoc, type Point } from "../../lib/threshold";
+import { useUrlState } from "../urlState";
 
 export const PREFIX = "roc_auc/";
 /** Curves that are drawn before somebody chooses. */
@@ -20,10 +22,14 @@ export function Curves({ view }: { view: JobView }): ReactNode {
   const job = view.job.id;
   const tables = useTables(job).data ?? [];
   const names = tables.filter((each) => each.name.startsWith(PREFIX)).map((each) => each.name.slice(PREFIX.length));
-  const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
-  const [isPr, setPr] = useState(false);
+  const url = useUrlState();
+  const hidden = new Set(url.all("without"));
+  const isPr = url.get("curve") === "pr";
+  const setPr = (next: boolean): void => url.set({ curve: next ? "pr" : null });
+  const setHidden = (next: ReadonlySet<string>): void => url.set({ without: [...next] });
   const [isMore, setMore] = useState(false);
-  if (names.length === 0) return null;
+  const figures = <FigureCurves report={view.report} hasLogged={names.length > 0} />;
+  if (names.length === 0) return figures;
   const offered = isMore ? names : names.slice(0, FIRST);
   const chosen = offered.filter((each) => !hidden.has(each));
   const toggle = (name: string): void => {
@@ -32,6 +38,7 @@ export function Curves({ view }: { view: JobView }): ReactNode {
     setHidden(next);
   };
   return (
+    <>
     <Section
       title={isPr ? "Precision and recall" : "ROC curves"}
       beside={
@@ -63,6 +70,8 @@ export function Curves({ view }: { view: JobView }): ReactNode {
       </div>
       <Drawn view={view} all={names} chosen={chosen} isPr={isPr} />
     </Section>
+    {figures}
+    </>
   );
 }
 

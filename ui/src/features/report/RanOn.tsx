@@ -16,9 +16,11 @@ export function RanOn({ view }: { view: JobView }): ReactNode {
   const model = asText(manifest.model);
   const modelTo = versionAddress(model);
   const packages = isObject(manifest.packages) ? Object.entries(manifest.packages) : [];
-  const git = isObject(manifest.git) ? `${short(asText(manifest.git.commit))}${manifest.git.dirty === true ? ", with changes" : ""}` : "";
+  const git = isObject(manifest.git) ? `${short(asText(manifest.git.commit))}${manifest.git.is_dirty === true ? ", with changes that were not committed" : ""}` : "";
   const machine = [asText(hardware.cpu), Number.isFinite(asNumber(hardware.usable_cores)) ? count(asNumber(hardware.usable_cores), "core") : "", Number.isFinite(asNumber(hardware.memory_bytes)) ? bytes(asNumber(hardware.memory_bytes)) : ""].filter(Boolean).join(", ");
-  const gpus = Array.isArray(hardware.gpus) ? hardware.gpus.map(asText).join(", ") : "";
+  const gpus = Array.isArray(hardware.gpus) ? hardware.gpus.map(gpuName).join(", ") : "";
+  const runtime = isObject(manifest.runtime) ? manifest.runtime : {};
+  const runtimeTo = versionAddress(asText(runtime.uri));
   const pairs: [string, ReactNode][] = [
     ["Model", modelTo ? <Link to={modelTo}>{view.job.model}</Link> : view.job.model],
     ["Datasets", <Datasets key="d" view={view} />],
@@ -26,6 +28,7 @@ export function RanOn({ view }: { view: JobView }): ReactNode {
     ["Command", <code key="c">{Array.isArray(manifest.argv) ? manifest.argv.map(asText).join(" ") : ""}</code>],
     ["Arguments", <code key="a">{Array.isArray(manifest.arguments) ? manifest.arguments.map(asText).join(" ") : ""}</code>],
     ["Executor", view.job.executor],
+    ["Runtime", runtimeTo ? <Link key="r" to={runtimeTo}>{runtimeName(asText(runtime.uri))}</Link> : asText(runtime.uri)],
     ["Image", imageOf(manifest.container)],
     ["Seed", asText(manifest.seed)],
     ["Machine", [asText(manifest.host), machine].filter(Boolean).join(": ")],
@@ -48,6 +51,18 @@ export function RanOn({ view }: { view: JobView }): ReactNode {
       </dl>
     </Section>
   );
+}
+
+/** A runtime as the lists name it; one that a model carries has the address of the model. */
+function runtimeName(uri: string): string {
+  const [, name = uri, version = ""] = /\/(?:runtime|model)\/([^/]+)\/version\/([^/?]+)/.exec(uri) ?? [];
+  return version === "" ? name : `${name}@${short(version)}`;
+}
+
+function gpuName(cell: Cell): string {
+  if (!isObject(cell)) return asText(cell);
+  const more = [asText(cell.memory), asText(cell.driver) && `driver ${asText(cell.driver)}`].filter(Boolean);
+  return `${asText(cell.name)}${more.length > 0 ? ` (${more.join(", ")})` : ""}`;
 }
 
 function isEmptyCode(value: ReactNode): boolean {

@@ -139,7 +139,7 @@ function Failed({ error, job }: { error: Row; job: string }): ReactNode {
 
 function FirstErrors({ errors, job, failed }: { errors: Row[]; job: string; failed: number }): ReactNode {
   return (
-    <Section title="Rows that failed" wide beside={<Link to={`/jobs/${job}/tables?table=errors`}>{count(failed, "row")}</Link>}>
+    <Section title="Rows that failed" wide beside={<Link to={`/jobs/${job}/rows?of=failed`}>{count(failed, "row")}</Link>}>
       <div className="table-scroll" tabIndex={0} role="region" aria-label="Rows that failed">
         <table className="plain full">
           <thead>

@@ -17,13 +17,16 @@ export function FilterBox({ value, onChange, placeholder, label = "Filter", erro
     setBefore(value);
     setTyped(value);
   }
+  const ask = (): void => {
+    if (typed.trim() !== value) onChange(typed.trim());
+  };
   return (
     <form
       className="grow"
       role="search"
       onSubmit={(event) => {
         event.preventDefault();
-        onChange(typed.trim());
+        ask();
       }}
     >
       <input
@@ -36,7 +39,7 @@ export function FilterBox({ value, onChange, placeholder, label = "Filter", erro
         spellCheck={false}
         autoCapitalize="off"
         onChange={(event) => setTyped(event.target.value)}
-        onBlur={() => onChange(typed.trim())}
+        onBlur={ask}
       />
       {error && (
         <p className="bad" role="alert">

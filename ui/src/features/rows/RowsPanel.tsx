@@ -3,13 +3,14 @@
 import { useMemo, useState, type ReactNode } from "react";
 
 import { ApiError } from "../../api/client";
-import type { ColumnView } from "../../api/schema";
-import { jobRows, useRow } from "../../api/tables";
+import type { ColumnView, TableRowView } from "../../api/schema";
+import { jobRows, useRow, useRowElsewhere } from "../../api/tables";
 import { Drawer } from "../../components/Drawer";
 import { Empty, Failure, Loaded, Skeleton } from "../../components/states";
 import { Table, type Column } from "../../components/Table";
-import { asText, type Row } from "../../lib/cell";
+import { asText, type Cell, type Row } from "../../lib/cell";
 import { count } from "../../lib/format";
+import { searched } from "../../lib/where";
 import { CellView } from "../../media/CellView";
 import { useKept } from "../kept";
 import { useUrlState } from "../urlState";
@@ -38,9 +39,11 @@ export function RowsPanel({ job, table, uris = NO_URIS, beside }: PanelProps): R
   const [widths, setWidths] = useKept<Record<string, number>>(`widths:${table}`, {});
   const query = { table, where: url.get("where"), sort: url.get("sort"), descending: url.has("desc") };
   const source = useMemo(() => jobRows(job), [job]);
-  const rows = useRows(source, query);
-  const [openAt, setOpenAt] = useState(-1);
-  const images = useImageColumns(table === "results" ? uris : NO_URIS, rows.columns.map((each) => each.name));
+  const openAt = /^\d{1,12}$/.test(url.get("at")) ? Number(url.get("at")) : -1;
+  const rows = useRows(source, query, openAt);
+  const [known, setKnown] = useState(rows.columns);
+  if (rows.columns.length > 0 && rows.columns !== known) setKnown(rows.columns); // a filter that makes no sense has no columns
+  const images = useImageColumns(table === "results" || table === "errors" ? uris : NO_URIS, rows.columns.map((each) => each.name));
   const all = withImages(rows.columns, images);
   const names = all.map((each) => each.name);
   const chosen = url.all("col").filter((each) => names.includes(each));
@@ -51,10 +54,9 @@ export function RowsPanel({ job, table, uris = NO_URIS, beside }: PanelProps): R
   const opened = url.get("row");
 
   const open = (row: Row | undefined, index: number): void => {
-    if (row === undefined) return;
-    setOpenAt(index);
-    url.set({ row: asText(row.id) });
+    if (row !== undefined) url.set({ row: asText(row.id), at: String(index) });
   };
+  const isAt = openAt >= 0 && asText(rows.rowAt(openAt)?.id) === opened; // another order puts another row there
   return (
     <div className="page">
       <div className="toolbar">
@@ -62,14 +64,14 @@ export function RowsPanel({ job, table, uris = NO_URIS, beside }: PanelProps): R
         <FilterBox
           label="Filter rows"
           value={query.where}
-          onChange={(where) => url.set({ where, row: null }, true)}
-          placeholder={table === "results" ? 'Filter: output != input/label and input/text contains "x"' : "Filter: score < 0.5"}
+          onChange={(typed) => url.set({ where: searched(typed, known), row: null, at: null }, true)}
+          placeholder={`Search words, or filter: ${table === "results" ? "output != input/label" : "score < 0.5"}`}
           error={filterError}
         />
         <span className="muted num" role="status">
           {rows.isLoading ? "…" : count(rows.total, "row")}
         </span>
-        <Spread job={job} table={table} where={query.where} columns={rows.columns} onFilter={(where) => url.set({ where }, true)} />
+        <Spread job={job} table={table} where={query.where} columns={rows.columns} onFilter={(where) => url.set({ where, row: null, at: null }, true)} />
         <ColumnChooser all={names} shown={shown} onChange={(next) => url.set({ col: next })} />
       </div>
       {rows.error !== null && filterError === "" ? (
@@ -96,12 +98,13 @@ export function RowsPanel({ job, table, uris = NO_URIS, beside }: PanelProps): R
       )}
       {opened !== "" && (
         <OpenedRow
+          key={table}
           job={job}
           table={table}
           id={opened}
           uris={uris}
-          onClose={() => url.set({ row: null })}
-          {...(openAt < 0 ? {} : { onStep: (by: number) => open(rows.rowAt(openAt + by), openAt + by) })}
+          onClose={() => url.set({ row: null, at: null })}
+          {...(isAt ? { onStep: (by: number) => open(rows.rowAt(openAt + by), openAt + by) } : {})}
         />
       )}
     </div>
@@ -132,6 +135,14 @@ function Nothing({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => 
   );
 }
 
+/** A row with what other tables say of it: results under their own names, everything else behind the name of its table. */
+function withOthers(own: Row, others: readonly TableRowView[]): Row {
+  const named = others.flatMap(({ table, row }) =>
+    Object.entries(row as Row).flatMap(([name, cell]): [string, Cell][] => (name === "id" || isInner(name) ? [] : [[table === "results" ? name : `${table}/${name}`, cell]])),
+  );
+  return { ...Object.fromEntries(named), ...own };
+}
+
 interface OpenedProps {
   job: string;
   table: string;
@@ -143,12 +154,13 @@ interface OpenedProps {
 
 function OpenedRow({ job, table, id, uris, onClose, onStep }: OpenedProps): ReactNode {
   const row = useRow(job, table, id);
-  const input = useDatasetInput(id, table === "results" ? uris : NO_URIS, row.data ?? {});
+  const others = withOthers(row.data ?? {}, useRowElsewhere(job, table, id).data ?? []);
+  const input = useDatasetInput(id, uris, others);
   if (row.data === undefined)
     return (
       <Drawer title={id} onClose={onClose}>
         <Loaded query={row}>{() => null}</Loaded>
       </Drawer>
     );
-  return <RowDrawer title={id} row={{ ...row.data, ...input }} onClose={onClose} {...(onStep ? { onStep } : {})} />;
+  return <RowDrawer title={id} row={{ ...others, ...input }} onClose={onClose} {...(onStep ? { onStep } : {})} />;
 }

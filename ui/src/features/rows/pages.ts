@@ -16,14 +16,16 @@ export interface Rows {
   again: () => void;
 }
 
-export function useRows(source: { path: string; key: readonly unknown[] }, query: object): Rows {
+/** Rows of a table; `also` is a row that is read though it is out of sight, as one that is open is; -1 for none. */
+export function useRows(source: { path: string; key: readonly unknown[] }, query: object, also = -1): Rows {
   const [sight, setSight] = useState({ first: 0, end: 1 });
   const onSight = useCallback((first: number, end: number) => setSight({ first: Math.floor(first / PAGE), end: Math.ceil(end / PAGE) }), []);
   const numbers = useMemo(() => {
     const wanted = new Set([0]);
     for (let page = sight.first; page < Math.max(sight.first + 1, sight.end); page += 1) wanted.add(page);
+    for (const row of also < 0 ? [] : [Math.max(0, also - 1), also, also + 1]) wanted.add(Math.floor(row / PAGE)); // and those beside it
     return [...wanted];
-  }, [sight.first, sight.end]);
+  }, [sight.first, sight.end, also]);
   const answers = useRowPages(source.path, source.key, query, numbers);
   const pages = new Map<number, RowsView>();
   answers.forEach((each, place) => {

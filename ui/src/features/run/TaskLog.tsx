@@ -3,13 +3,15 @@
 import { useCallback, useEffect, useRef, useState, type ReactNode } from "react";
 
 import { readLog, type LogPlace } from "../../api/jobs";
-import type { LogLine, LogLines } from "../../api/schema";
+import type { LogLines } from "../../api/schema";
 import { bytes, count } from "../../lib/format";
+import { grown, type Kept, type Where } from "../../lib/logWindow";
 
 /** Lines that are kept; of millions the ones around what is looked at. */
 const MOST = 5000;
 const AGAIN_MS = 1000;
 const NEAR_TOP = 60;
+const NOTHING: Kept = { lines: [], start: 0, end: 0, size: 0 };
 
 interface Props {
   job: string;
@@ -18,8 +20,7 @@ interface Props {
 }
 
 export function TaskLog({ job, log, isRunning }: Props): ReactNode {
-  const [lines, setLines] = useState<LogLine[]>([]);
-  const [ends, setEnds] = useState({ start: 0, end: 0, size: 0 });
+  const [ends, setEnds] = useState(NOTHING);
   const [search, setSearch] = useState("");
   const [asked, setAsked] = useState("");
   const [failed, setFailed] = useState("");
@@ -27,18 +28,9 @@ export function TaskLog({ job, log, isRunning }: Props): ReactNode {
   const [isBusy, setBusy] = useState(false);
   const box = useRef<HTMLDivElement>(null);
   const { step, task, attempt } = log;
+  const { lines } = ends;
 
-  const take = useCallback((found: LogLines, where: "all" | "before" | "behind") => {
-    setEnds((old) => ({
-      start: where === "behind" ? old.start : found.start,
-      end: where === "before" ? old.end : found.end,
-      size: found.size_bytes,
-    }));
-    setLines((old) => {
-      if (where === "all") return found.lines;
-      return where === "before" ? [...found.lines, ...old].slice(0, MOST) : [...old, ...found.lines].slice(-MOST);
-    });
-  }, []);
+  const take = useCallback((found: LogLines, where: Where) => setEnds((old) => grown(old, found, where, MOST)), []);
 
   useEffect(() => {
     const stop = new AbortController();
@@ -54,7 +46,7 @@ export function TaskLog({ job, log, isRunning }: Props): ReactNode {
   }, [job, step, task, attempt, asked, take]);
 
   useEffect(() => {
-    if (!isRunning || asked !== "") return undefined;
+    if (!isRunning || !follow || asked !== "") return undefined; // who reads further up is not moved on
     const stop = new AbortController();
     const timer = window.setInterval(() => {
       readLog(job, { step, task, attempt }, { from: ends.end }, stop.signal)
@@ -67,7 +59,7 @@ export function TaskLog({ job, log, isRunning }: Props): ReactNode {
       window.clearInterval(timer);
       stop.abort();
     };
-  }, [isRunning, asked, job, step, task, attempt, ends.end, take]);
+  }, [isRunning, follow, asked, job, step, task, attempt, ends.end, take]);
 
   useEffect(() => {
     const at = box.current;
@@ -121,7 +113,9 @@ export function TaskLog({ job, log, isRunning }: Props): ReactNode {
         onScroll={(event) => {
           const at = event.currentTarget;
           const isAtEnd = at.scrollHeight - at.scrollTop - at.clientHeight < 20;
-          if (isAtEnd !== follow) setFollow(isAtEnd);
+          const isCut = ends.end < ends.size && asked === "";
+          if ((isAtEnd && !isCut) !== follow) setFollow(!follow);
+          if (isAtEnd && isCut) more("behind");
           if (at.scrollTop < NEAR_TOP && ends.start > 0 && asked === "") more("before");
         }}
       >

@@ -8,6 +8,7 @@ import { useBundles } from "../../api/versions";
 import { Modal } from "../../components/Modal";
 import { fuzzySort } from "../../lib/fuzzy";
 import { short } from "../../lib/format";
+import { versionPage } from "../versions/addresses";
 
 export interface Action {
   title: string;
@@ -21,18 +22,19 @@ export function Palette({ project, actions, onClose }: { project: string; action
   const navigate = useNavigate();
   const [typed, setTyped] = useState("");
   const [at, setAt] = useState(0);
-  const asked = [useRecentJobs(true), useBundles("dataset", project), useBundles("model", project)] as const;
-  const [jobs, datasets, models] = [asked[0].data, asked[1].data, asked[2].data];
+  const asked = [useRecentJobs(project), useBundles("dataset", project), useBundles("model", project), useBundles("runtime", project)] as const;
+  const [jobs, datasets, models, runtimes] = [asked[0].data, asked[1].data, asked[2].data, asked[3].data];
   const isOnItsWay = asked.some((each) => each.isPending);
   const all = useMemo(() => {
     const go = (title: string, kind: string, to: string): Action => ({ title, kind, run: () => void navigate(to) });
     return [
       ...actions,
       ...(jobs ?? []).map((each) => go(`${each.name || short(each.id)} · ${each.datasets.join(", ")}`, "evaluation", `/jobs/${each.id}`)),
-      ...(datasets ?? []).map((each) => go(each.name, "dataset", `/projects/${encodeURIComponent(each.project)}/datasets/${encodeURIComponent(each.name)}/latest`)),
-      ...(models ?? []).map((each) => go(each.name, "model", `/projects/${encodeURIComponent(each.project)}/models/${encodeURIComponent(each.name)}/latest`)),
+      ...(datasets ?? []).map((each) => go(each.name, "dataset", versionPage("dataset", each.project, each.name, "latest"))),
+      ...(models ?? []).map((each) => go(each.name, "model", versionPage("model", each.project, each.name, "latest"))),
+      ...(runtimes ?? []).map((each) => go(each.name, "runtime", versionPage("runtime", each.project, each.name, "latest"))),
     ];
-  }, [actions, jobs, datasets, models, navigate]);
+  }, [actions, jobs, datasets, models, runtimes, navigate]);
   const found = fuzzySort(typed, all, (each) => `${each.title} ${each.kind}`).slice(0, SHOWN);
   const run = (action: Action | undefined): void => {
     if (!action) return;

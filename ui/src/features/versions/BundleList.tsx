@@ -1,8 +1,7 @@
 /** The newest version of every dataset, model or runtime of a project. */
 
-import { useState, type ReactNode } from "react";
-import { useNavigate } from "react-router";
-import { Link } from "react-router";
+import type { ReactNode } from "react";
+import { Link, useNavigate } from "react-router";
 
 import type { VersionView } from "../../api/schema";
 import { useBundles, type VersionKind } from "../../api/versions";
@@ -22,7 +21,7 @@ export function BundleList({ kind, project }: { kind: VersionKind; project: stri
   const navigate = useNavigate();
   const url = useUrlState();
   const bundles = useBundles(kind, project);
-  const [sort, setSort] = useState({ column: "created_at", descending: true });
+  const sort = { column: url.get("sort", "created_at"), descending: !url.has("asc") };
   const search = url.get("search");
   return (
     <Loaded query={bundles} rows={8}>
@@ -47,7 +46,7 @@ export function BundleList({ kind, project }: { kind: VersionKind; project: stri
                 rowCount={sorted.length}
                 rowAt={(index) => sorted[index]}
                 sort={sort}
-                onSort={setSort}
+                onSort={(next) => url.set({ sort: next.column, asc: !next.descending })}
                 onOpen={(row) => void navigate(versionPage(kind, row.project, row.name, row.version))}
               />
             )}

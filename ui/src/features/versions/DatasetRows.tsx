@@ -3,6 +3,7 @@
 import { useMemo, useRef, type ReactNode } from "react";
 
 import { versionPath, type VersionPlace } from "../../api/versions";
+import { Drawer } from "../../components/Drawer";
 import { Empty, Failure, Skeleton } from "../../components/states";
 import { Table, type Column } from "../../components/Table";
 import { asText, kindOf, type Row } from "../../lib/cell";
@@ -22,8 +23,9 @@ export function DatasetRows({ place }: { place: VersionPlace }): ReactNode {
   const [widths, setWidths] = useKept<Record<string, number>>(`widths:dataset:${place.name}`, {});
   const { project, name, version } = place;
   const source = useMemo(() => ({ path: `${versionPath("dataset", { project, name, version })}/rows`, key: ["dataset", project, name, version] }), [project, name, version]);
-  const rows = useRows(source, {});
-  const at = url.get("row") === "" ? -1 : Number(url.get("row"));
+  const asked = url.get("row");
+  const at = /^\d{1,12}$/.test(asked) ? Number(asked) : -1;
+  const rows = useRows(source, {}, at);
   if (rows.error !== null) return <Failure error={rows.error} onAgain={rows.again} />;
   if (rows.isLoading) return <Skeleton rows={10} />;
   if (rows.total === 0) return <Empty title="This version has no rows" />;
@@ -36,6 +38,7 @@ export function DatasetRows({ place }: { place: VersionPlace }): ReactNode {
   const isGallery = url.get("as", hasImages(rows.columns) ? "gallery" : "table") === "gallery";
   const open = (index: number): void => url.set({ row: String(Math.max(0, Math.min(rows.total - 1, index))) });
   const opened = at >= 0 ? rows.rowAt(at) : undefined;
+  const close = (): void => url.set({ row: null });
   return (
     <div className="page">
       <div className="toolbar">
@@ -63,7 +66,12 @@ export function DatasetRows({ place }: { place: VersionPlace }): ReactNode {
           height="max(320px, calc(100vh - 290px))"
         />
       )}
-      {opened && <RowDrawer title={`${name}: ${asText(opened.__key)}`} row={opened} onClose={() => url.set({ row: null })} onStep={(by) => open(at + by)} />}
+      {opened && <RowDrawer title={`${name}: ${asText(opened.__key)}`} row={opened} onClose={close} onStep={(by) => open(at + by)} />}
+      {!opened && asked !== "" && (
+        <Drawer title={`${name}: row ${asked}`} onClose={close}>
+          {at < 0 || at >= rows.total ? <Empty title="There is no such row">This version has {count(rows.total, "row")}, counted from 0.</Empty> : <Skeleton rows={6} />}
+        </Drawer>
+      )}
     </div>
   );
 }

@@ -5,7 +5,7 @@ import type { ReactNode } from "react";
 import { address } from "../../api/client";
 import type { FileView } from "../../api/schema";
 import { useFiles, useText, versionPath, type VersionPlace } from "../../api/versions";
-import { Code } from "../../components/Code";
+import { Code } from "../../media/Code";
 import { Empty, Loaded } from "../../components/states";
 import { bytes, count } from "../../lib/format";
 import { useUrlState } from "../urlState";

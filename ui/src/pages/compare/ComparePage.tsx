@@ -1,10 +1,10 @@
 /** Several runs against one of them: the verdict first, then figures, then the rows. */
 
-import { useMemo, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import { Link } from "react-router";
 
 import { useComparison, useSharedMetrics } from "../../api/comparison";
-import { useRecentJobs } from "../../api/jobs";
+import { useJob, useRecentJobs } from "../../api/jobs";
 import type { ComparisonView } from "../../api/schema";
 import { useTables } from "../../api/tables";
 import { PageHead, Section } from "../../components/PageHead";
@@ -16,8 +16,9 @@ import { SideBySide } from "../../features/compare/SideBySide";
 import { Threshold } from "../../features/compare/Threshold";
 import { firstVerdict, Metrics } from "../../features/compare/Metrics";
 import { isLowerBetter, preferredScore } from "../../features/jobs/metrics";
+import { useHeldColumns } from "../../features/report/heldColumns";
 import { useUrlState } from "../../features/urlState";
-import { count, number, short } from "../../lib/format";
+import { short } from "../../lib/format";
 
 export function Component(): ReactNode {
   const url = useUrlState();
@@ -38,7 +39,7 @@ export function Component(): ReactNode {
 
 function Add({ runs }: { runs: readonly string[] }): ReactNode {
   const url = useUrlState();
-  const recent = useRecentJobs(true).data ?? [];
+  const recent = useRecentJobs(useJob(runs[0] ?? "", runs.length > 0).data?.job.project ?? "").data ?? [];
   const datasets = new Set(recent.filter((each) => runs.includes(each.id)).flatMap((each) => each.datasets));
   const others = recent.filter((each) => !runs.includes(each.id) && each.status === "success");
   others.sort((a, b) => Number(b.datasets.some((each) => datasets.has(each))) - Number(a.datasets.some((each) => datasets.has(each))));
@@ -65,10 +66,10 @@ function Compared({ runs }: { runs: string[] }): ReactNode {
   const wanted = { run: runs, metric, lower_is_better: lower, by: url.all("by") };
   const comparison = useComparison(wanted, metric.length > 0);
   const tables = useTables(runs[0] ?? "");
-  const columns = useMemo(() => {
-    const found = tables.data?.find((each) => each.name === "results")?.columns ?? [];
-    return found.filter((each) => /^(int|str|bool|)$/.test(each.kind) && !/^_|^id$|duration/.test(each.name)).map((each) => each.name);
-  }, [tables.data]);
+  const held = useHeldColumns(runs[0] ?? "", []); // inputs are no columns of the table itself
+  const own = tables.data?.find((each) => each.name === "results")?.columns ?? [];
+  const inputs = held.inputs.map((name) => ({ name, kind: held.kindOf(name) })).filter((each) => each.kind !== "");
+  const columns = [...new Set([...own, ...inputs].filter((each) => /^(int|str|bool|)$/.test(each.kind) && !/^_|^id$|duration/.test(each.name)).map((each) => each.name))];
   const part = usePart();
   const isUnclear = shared.data !== undefined && metric.length === 0;
   if (shared.error) return <Loaded query={shared}>{() => null}</Loaded>;
@@ -86,7 +87,7 @@ function Compared({ runs }: { runs: string[] }): ReactNode {
           <Verdict view={view} />
           <Section title="Metrics" wide beside={<span className="toolbar"><Choice metrics={names} chosen={metric} columns={columns} /></span>}>
             <Metrics view={view} />
-            <Paired view={view} />
+            <Notes view={view} />
           </Section>
           <Parts />
           {part === "rows" && <Flips view={view} wanted={wanted} />}
@@ -176,14 +177,13 @@ function Verdict({ view }: { view: ComparisonView }): ReactNode {
   );
 }
 
-function Paired({ view }: { view: ComparisonView }): ReactNode {
-  const out = Object.entries(view.left_out).filter(([, rows]) => rows > 0);
+/** What has to be known of how rows were brought together, as the command line says it. */
+function Notes({ view }: { view: ComparisonView }): ReactNode {
   return (
-    <p className="muted">
-      {count(view.paired_rows, "row")}, paired by {view.paired_by}.
-      {out.length > 0 && ` Left out, because another run lacks them: ${out.map(([name, rows]) => `${number(rows)} of ${name}`).join(", ")}.`}
-      {view.changed > 0 && ` ${count(view.changed, "row")} left out, because the content is not the same in all runs.`}
-      {view.runs.some((each) => each.failed > 0) && ` Failed: ${view.runs.filter((each) => each.failed > 0).map((each) => `${number(each.failed)} of ${each.name}`).join(", ")}.`}
-    </p>
+    <ul className="notes muted">
+      {view.notes.map((each) => (
+        <li key={each}>{each}</li>
+      ))}
+    </ul>
   );
 }

@@ -11,7 +11,7 @@ import { count } from "../../lib/format";
 import { useOpenedJob } from "./JobPage";
 
 export function Component(): ReactNode {
-  const { job } = useOpenedJob();
+  const { job, dataset_uris: uris } = useOpenedJob();
   const url = useUrlState();
   const tables = useTables(job.id);
   return (
@@ -27,7 +27,7 @@ export function Component(): ReactNode {
               className="select"
               aria-label="Table"
               value={table.name}
-              onChange={(event) => url.set({ table: event.target.value, where: null, sort: null, desc: null, col: null, row: null, x: null, y: null, colour: null }, true)}
+              onChange={(event) => url.set({ table: event.target.value, where: null, sort: null, desc: null, col: null, row: null, at: null, x: null, y: null, colour: null }, true)}
             >
               {others.map((each) => (
                 <option key={each.name} value={each.name}>
@@ -40,7 +40,7 @@ export function Component(): ReactNode {
             </button>
           </>
         );
-        if (!isChart) return <RowsPanel key={table.name} job={job.id} table={table.name} beside={choose} />;
+        if (!isChart) return <RowsPanel key={table.name} job={job.id} table={table.name} uris={uris} beside={choose} />;
         return (
           <div className="page">
             <div className="toolbar">{choose}</div>

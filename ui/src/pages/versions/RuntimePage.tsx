@@ -3,7 +3,7 @@
 import type { ReactNode } from "react";
 
 import { useRuntime } from "../../api/versions";
-import { Code } from "../../components/Code";
+import { Code } from "../../media/Code";
 import { Section } from "../../components/PageHead";
 import { Loaded } from "../../components/states";
 import { Difference } from "../../features/versions/Difference";
