@@ -14,8 +14,8 @@ from starwhale.errors import CorruptedError, NotFoundError, UsageError, nearest
 from starwhale.results.read import job_scope, table_names
 from starwhale.results.row_sorting import sort_numbers, sortable
 from starwhale.results.scan import RESULTS, SUMMARY, check_table, narrow_scope, row_order, whole_row
-from starwhale.results.where import Where, cell_of, item_place, parse_where
-from starwhale.results.where_columns import matching
+from starwhale.results.where import Where, cell_of, parse_where
+from starwhale.results.where_columns import heads, is_within, list_item, matching
 from starwhale.storage.protocols import ERRORS, HIDDEN_COLUMNS, RETRIED_ERRORS, TableQuery, Value
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 compute: Any = import_module("pyarrow.compute")  # its functions are made at run time
 KEPT_BYTES = 48 << 20
 """Orders and columns that are kept for the next page, of all tables together."""
-_SIMPLE = frozenset({"bool", "int", "float", "str"})
 MOST_TABLES = 100
 """Tables in which a row is looked for."""
 Row = dict[str, Value]
@@ -320,8 +319,8 @@ class RowIndexes:
         key = (*opened.key, name)
         found = self._get(key)
         if found is None:
-            item = _list_item(opened, name)
-            if item is None and _is_within(opened, name):
+            item = list_item(opened.columns.kinds(), name)
+            if item is None and is_within(opened.columns.kinds(), name):
                 return None
             found = opened.columns.column(name) if item is None else opened.columns.item(*item)
             if found is None:
@@ -403,7 +402,7 @@ class RowIndexes:
             ):  # a dataset is gone: there are no inputs to leave out
                 scope = narrow_scope(opened.scope, names)
         reader = self._stores.results.reader
-        folded = {each for name in names for each in _heads(name.casefold())}
+        folded = {each for name in names for each in heads(name.casefold())}
         page = reader.read_page(scope, TableQuery(table=opened.table), reader.first_cursor(opened.moment))
         count = 0
         while True:
@@ -479,29 +478,6 @@ def _give_back() -> None:
     import pyarrow as pa
 
     pa.default_memory_pool().release_unused()
-
-
-def _list_item(opened: OpenedTable, name: str) -> tuple[str, int] | None:
-    """Return the column of lists, and the place in them, that a name such as `output/scores/3` means; None where it means none."""
-    lists, place = item_place(name)
-    kinds = opened.columns.kinds() if place is not None else {}
-    is_item = place is not None and name not in kinds and kinds.get(lists, "").startswith("list")
-    return (lists, place) if is_item and place is not None else None
-
-
-def _heads(name: str) -> list[str]:
-    """Return the columns in which a name such as `output/box/3` may lie, itself first."""
-    parts = name.split("/")
-    return ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
-
-
-def _is_within(opened: OpenedTable, name: str) -> bool:
-    """Whether a name means what lies in an object of a column, which is looked at row by row."""
-    kinds = {each.casefold(): kind for each, kind in opened.columns.kinds().items()}
-    heads = _heads(name.casefold())
-    if heads[0] in kinds or heads[0].startswith("input/"):
-        return False
-    return next((kinds[each] not in _SIMPLE for each in heads if each in kinds), False)
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[range]:

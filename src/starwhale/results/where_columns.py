@@ -6,12 +6,12 @@ meaning on columns, the answer is None, and whoever asked looks at the rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from starwhale.results.where import Tree
+from starwhale.results.where import Tree, item_place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +22,37 @@ if TYPE_CHECKING:
 compute: Any = import_module("pyarrow.compute")  # its functions are made at run time
 EXACT = 2**53
 """Whole numbers up to here are the same as floats; larger ones are compared one by one, as Python does."""
+_SIMPLE = frozenset({"bool", "int", "float", "str"})
 ColumnOf = Callable[[str], Any]
 """Gives a column as an Arrow array of bool, int64, double or string; an array of nulls where no row has it; None where it is none of these."""
+
+
+def list_item(kinds: Mapping[str, str], name: str) -> tuple[str, int] | None:
+    """Return the column of lists, and the place in them, that a name such as `output/scores/3` means; None where it means none.
+
+    Args:
+        kinds: Column → kind of its values.
+        name: What was asked for.
+    """
+    lists, place = item_place(name)
+    if place is None or name in kinds or not kinds.get(lists, "").startswith("list"):
+        return None
+    return lists, place
+
+
+def heads(name: str) -> list[str]:
+    """Return the columns in which a name such as `output/box/3` may lie, itself first."""
+    parts = name.split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
+
+
+def is_within(kinds: Mapping[str, str], name: str) -> bool:
+    """Whether a name means what lies in an object of a column that predict gave or a user logged; rows are looked at one by one for it."""
+    known = {each.casefold(): kind for each, kind in kinds.items()}
+    first, *others = heads(name.casefold())
+    if first in known or first.startswith("input/"):
+        return False
+    return next((known[each] not in _SIMPLE for each in others if each in known), False)
 
 
 class _OneByOneError(Exception):

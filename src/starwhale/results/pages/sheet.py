@@ -89,7 +89,12 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int | No
         return "".join(f"<{tag}{kind}>{text(each)}</{tag}>" for kind, each in zip(kinds, cells, strict=True))
 
     body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{line("th", heads)}</tr></thead><tbody>{body}</tbody></table></div>'
+    return scrolling(f"<table><thead><tr>{line('th', heads)}</tr></thead><tbody>{body}</tbody></table>")
+
+
+def scrolling(inner: str) -> str:
+    """Write what scrolls by itself where it is too wide; the keyboard reaches it too."""
+    return f'<div class="scroll" tabindex="0">{inner}</div>'
 
 
 def said(lines: Iterable[str]) -> str:

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 
 from starwhale.domain.counted import counted
 from starwhale.results.pages.drawings import COLORS, curve_plot, heat_map, stacked_bar
-from starwhale.results.pages.sheet import cards, columns, fragment, pairs, said, section, table, text, whole_page
+from starwhale.results.pages.sheet import (
+    cards,
+    columns,
+    fragment,
+    pairs,
+    said,
+    scrolling,
+    section,
+    table,
+    text,
+    whole_page,
+)
 from starwhale.results.reports.figure_grid import figure_groups, label_groups, slice_groups
 from starwhale.results.reports.figure_words import notes, number
 from starwhale.results.reports.record_words import record_lines
@@ -93,7 +104,7 @@ def _confusion(matrix: Confusion) -> str:
     drawn = ""
     if len(matrix.labels) <= SHOWN_LABELS:
         key = '<p class="soft small">Down: the true label. Across: the predicted one. Blue is right, red a mistake.</p>'
-        drawn = f'{key}<div class="scroll">{heat_map(matrix)}</div>'
+        drawn = f"{key}{scrolling(heat_map(matrix))}"
     wrong = matrix.mistakes()
     rows = [[true, predicted, f"{count:,}"] for true, predicted, count in wrong[:SHOWN_MISTAKES]]
     listed = f"<h3>Most frequent mistakes</h3>{table(['true', 'predicted', 'rows'], rows, numbers=1)}" if rows else ""
@@ -129,9 +140,7 @@ def _curves(report: JobReport) -> Iterator[str]:
             if each.label
         )
         legend = f'<ul class="legend">{named}</ul>' if named else ""
-        yield section(
-            f"{titles[kind]}{f' ({part})' if part else ''}", f'<div class="scroll">{curve_plot(curves)}</div>{legend}'
-        )
+        yield section(f"{titles[kind]}{f' ({part})' if part else ''}", f"{scrolling(curve_plot(curves))}{legend}")
 
 
 def _slices(report: JobReport) -> str:
