@@ -47,7 +47,7 @@ class _OnStub(ExecutorPlace):
     kubeconfig = ""
     settings = KubernetesSettings()
     most_renewals = MOST_RENEWALS
-    lease_s = 20.0
+    lease_s = 60.0  # a process of a busy machine takes 20 s to its first renewal
 
     @pytest.fixture(autouse=True)
     def _serve(self, tmp_path: Path) -> Iterator[None]:
