@@ -2,11 +2,12 @@
 
     python benchmarks/beside_loops.py                      # all three, some minutes
     python benchmarks/beside_loops.py async digits --repeats 5
+    python benchmarks/beside_loops.py images --devices cpu cuda --executors thread process
 
 - `async`: 1,000 calls of an async function that take 1 s each, all in flight; the loop is `asyncio.gather` with a file of results.
 - `digits`: scikit-learn's digits, ten times over, one call of a support vector classifier per image; the loop is a `for` that writes Parquet.
-- `images`: PNG pictures that are decoded and go through a small CNN in batches of 64; the loop is a PyTorch DataLoader, the best of 0, 1
-  and 2 worker processes.
+- `images`: PNG pictures that are decoded and go through a small CNN in batches of 64, with a task for each core; the loop is a PyTorch
+  DataLoader, the best of as many worker processes as there are cores, and of half as many with the other cores for the CNN; on few cores also of none.
 
 The clock starts when the model is loaded. `first` is when the first call of predict has returned, less the second that it takes in `async`;
 `rows` when all outputs are kept, synced to disk on both sides; `done` when the summary is there; `whole` is the process from its start to its
@@ -30,6 +31,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from textwrap import dedent
 
+FEW = 4
+"""On so many cores a DataLoader without worker processes may be the quickest."""
 STAMPS = """
     import json, os, time
 
@@ -150,17 +153,21 @@ IMAGES_WORK = """
 
     torch.manual_seed(0)
     torch.set_num_threads(int(os.environ["THREADS"]))
+    device = torch.device(os.environ["DEVICE"])
     network = torch.nn.Sequential(
         torch.nn.Conv2d(3, 16, 3, stride=2), torch.nn.ReLU(), torch.nn.Conv2d(16, 32, 3, stride=2), torch.nn.ReLU(),
         torch.nn.AdaptiveAvgPool2d(4), torch.nn.Flatten(), torch.nn.Linear(512, 10),
-    ).eval()
+    ).eval().to(device)
+    if device.type == "cuda":  # its libraries are loaded with the model
+        with torch.inference_mode():
+            network(torch.zeros(64, 3, 128, 128, device=device)).argmax(1).tolist()
 
     def decode(content):
         return torch.from_numpy(np.array(Pillow.open(io.BytesIO(content)))).permute(2, 0, 1).float() / 255
 
     def classes(batch):
         with torch.inference_mode():
-            found = network(batch).argmax(1).tolist()
+            found = network(batch.to(device)).argmax(1).tolist()
         first()
         return found
 """
@@ -227,7 +234,8 @@ RUN = """
 
     if __name__ == "__main__":
         exec(open("stamps.py").read())
-        job = Job.run("evaluate", model="model.py", datasets=sys.argv[1], replicas=int(sys.argv[2]) or None)
+        dataset, replicas, executor = sys.argv[1:]
+        job = Job.run("evaluate", model="model.py", datasets=dataset, replicas=int(replicas) or None, executor=executor)
         assert job.summary["n"] > 0
         stamp("done")
 """
@@ -247,19 +255,15 @@ class Scene:
     """The handler."""
     loop: str
     """The loop."""
-    replicas: int = 0
-    """Tasks; 0 leaves it to the handler."""
-    variants: tuple[Mapping[str, str], ...] = ({},)
-    """Environments of the loop, the quickest of which counts."""
-    env: Mapping[str, str]
-    """Environment of the evaluation."""
+    is_spread: bool = False
+    """Whether it has a task for each core, and is tried on several executors and devices."""
     allowed: float
     """What the ratio of the rows is meant to be at most."""
 
 
 SCENES = {
     "async": Scene(
-        dataset="numbers", build=NUMBERS_BUILD, work=ASYNC_WORK, model=ASYNC_MODEL, loop=ASYNC_LOOP, env={}, allowed=1.3
+        dataset="numbers", build=NUMBERS_BUILD, work=ASYNC_WORK, model=ASYNC_MODEL, loop=ASYNC_LOOP, allowed=1.3
     ),
     "digits": Scene(
         dataset="digits",
@@ -267,7 +271,6 @@ SCENES = {
         work=DIGITS_WORK,
         model=DIGITS_MODEL,
         loop=DIGITS_LOOP,
-        env={},
         allowed=1.05,
     ),
     "images": Scene(
@@ -276,9 +279,7 @@ SCENES = {
         work=IMAGES_WORK,
         model=IMAGES_MODEL,
         loop=IMAGES_LOOP,
-        replicas=2,
-        env={"THREADS": "1"},
-        variants=tuple({"WORKERS": str(n), "THREADS": str(max(2 - n, 1))} for n in range(3)),
+        is_spread=True,
         allowed=1.0,
     ),
 }
@@ -303,29 +304,39 @@ def quickest(turns: Sequence[Took]) -> Took:
 
 def main() -> None:
     """Build the rows, take turns, print a table."""
+    given = parse()
+    print(
+        f"{'':>24} {'first s':>8} | {'rows s':>7} {'loop s':>7} {'ratio':>6} {'allowed':>8} | {'done':>6} {'whole':>6} {'CPU':>6}  (ratios)"
+    )
+    for name in given.scenes:
+        if name == "images" and importlib.util.find_spec("torch") is None:
+            print(f"{name:>24} needs torch")
+            continue
+        with tempfile.TemporaryDirectory() as text:
+            env = build(SCENES[name], Path(text), {"COUNT": str(given.count), "PICTURES": str(given.pictures)})
+            for device in given.devices if SCENES[name].is_spread else [""]:
+                compare(name, device, Path(text), env, given)
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("scenes", nargs="*", help=f"of {', '.join(SCENES)}; all of them by default")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--count", type=int, default=1000, help="calls of async")
     parser.add_argument("--pictures", type=int, default=6400)
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="cores that images has")
+    parser.add_argument("--devices", nargs="+", default=["cpu"], help="where images has its CNN, as cpu cuda")
+    parser.add_argument("--executors", nargs="+", default=["thread"], help="what runs the tasks of images")
     given = parser.parse_args()
-    scenes = given.scenes or list(SCENES)
-    if unknown := set(scenes) - set(SCENES):
+    given.scenes = given.scenes or list(SCENES)
+    if unknown := set(given.scenes) - set(SCENES):
         parser.error(f"no such scene: {', '.join(sorted(unknown))}")
-    print(
-        f"{'':>8} {'first s':>8} | {'rows s':>7} {'loop s':>7} {'ratio':>6} {'allowed':>8} | {'done':>6} {'whole':>6} {'CPU':>6}  (ratios)"
-    )
-    for name in scenes:
-        if name == "images" and importlib.util.find_spec("torch") is None:
-            print(f"{name:>8} needs torch")
-            continue
-        with tempfile.TemporaryDirectory() as text:
-            numbers = {"COUNT": str(given.count), "PICTURES": str(given.pictures)}
-            compare(name, SCENES[name], Path(text), given.repeats, numbers)
+    return given
 
 
-def compare(name: str, scene: Scene, folder: Path, repeats: int, numbers: Mapping[str, str]) -> None:
-    """Run one scene and print its line."""
+def build(scene: Scene, folder: Path, numbers: Mapping[str, str]) -> dict[str, str]:
+    """Write the programs of a scene and build its dataset; returns the environment of all that runs there."""
     env = {**os.environ, "SW_CLI_CONFIG": f"{folder}/config.yaml", "SW_LOCAL_STORAGE": f"{folder}/storage"}
     common = dedent(STAMPS) + dedent(scene.work)
     write(folder / "model.py", common + dedent(scene.model) + 'stamp("loaded")\n' + dedent(EVALUATE), numbers)
@@ -334,18 +345,34 @@ def compare(name: str, scene: Scene, folder: Path, repeats: int, numbers: Mappin
     subprocess.run([sys.executable, "build.py"], env=env, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     write(folder / "stamps.py", dedent(STAMPS), {})
     write(folder / "run.py", dedent(RUN), {})
-    ours: list[Took] = []
+    return env
+
+
+def compare(name: str, device: str, folder: Path, env: Mapping[str, str], given: argparse.Namespace) -> None:
+    """Run one scene in turns and print a line for each executor."""
+    scene, cores = SCENES[name], given.cores
+    executors = given.executors if scene.is_spread else ["thread"]
+    replicas = str(cores if scene.is_spread else 0)
+    workers = ([0] if cores <= FEW else []) + [cores // 2, cores] if scene.is_spread else [0]
+    ours: dict[str, list[Took]] = {executor: [] for executor in executors}
     loops: list[Took] = []
-    for _ in range(repeats):
-        ours.append(turn(["run.py", scene.dataset, str(scene.replicas)], folder, {**env, **scene.env}))
-        loops += [turn(["loop.py"], folder, {**env, **variant}) for variant in scene.variants]
-    us, it = quickest(ours), quickest(loops)
-    print(
-        f"{name:>8} {us.first_s - (name == 'async'):>8.2f} | {us.kept_s:>7.2f} {it.kept_s:>7.2f} {us.kept_s / it.kept_s:>6.2f} "
-        f"{scene.allowed:>8.2f} | {us.done_s / it.done_s:>6.2f} {us.whole_s / it.whole_s:>6.2f} "
-        f"{us.cpu_s / it.cpu_s:>6.2f}",
-        flush=True,
-    )
+    for _ in range(given.repeats):
+        for executor in executors:
+            alone = {**env, "DEVICE": device, "THREADS": "1"}
+            ours[executor].append(turn(["run.py", scene.dataset, replicas, executor], folder, alone))
+        for count in workers:
+            shared = {**env, "DEVICE": device, "WORKERS": str(count), "THREADS": str(max(cores - count, 1))}
+            loops.append(turn(["loop.py"], folder, shared))
+    it = quickest(loops)
+    for executor in executors:
+        us = quickest(ours[executor])
+        label = f"{name} {device} {executor}" if scene.is_spread else name
+        print(
+            f"{label:>24} {us.first_s - (name == 'async'):>8.2f} | {us.kept_s:>7.2f} {it.kept_s:>7.2f} "
+            f"{us.kept_s / it.kept_s:>6.2f} {scene.allowed:>8.2f} | {us.done_s / it.done_s:>6.2f} "
+            f"{us.whole_s / it.whole_s:>6.2f} {us.cpu_s / it.cpu_s:>6.2f}",
+            flush=True,
+        )
 
 
 def write(file: Path, text: str, numbers: Mapping[str, str]) -> None:

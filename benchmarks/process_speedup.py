@@ -1,8 +1,8 @@
-"""What a second worker process brings for a predict that computes in Python, and what starting costs: loads and the first row.
+"""What more worker processes bring for a predict that computes in Python, and what starting costs: loads and the first row.
 
-    nice python benchmarks/process_speedup.py [rows] [milliseconds]
+    nice python benchmarks/process_speedup.py [rows] [milliseconds] [--processes 2 4 8] [--rounds 3]
 
-The same job runs with one process and with two, in turn, three times. Each worker notes when its model was loaded, when its first and
+The same job runs with one process and with several, in turn. Each worker notes when its model was loaded, when its first and
 last rows began and ended, and how long its thread stood in the queue for a processor, which the kernel counts: on a shared machine that
 time belongs to whoever else computes. "By the clock" is to be quoted on a quiet machine. "Without the queue" leaves that time out, but not what
 a worker waits for a driver that is in the queue itself; "by CPU" is how evenly the rows were shared, and nothing else. Linux only.
@@ -10,6 +10,7 @@ a worker waits for a driver that is in the queue itself; "by CPU" is how evenly 
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -22,7 +23,6 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-ROUNDS = 3
 MODEL = """
     import json, os, time
     from pathlib import Path
@@ -86,7 +86,7 @@ class Run:
     cpu_s: float
     """CPU of all threads that called predict."""
     most_cpu_s: float
-    """The same of the worker that had most: what two processors of their own would take."""
+    """The same of the worker that had most: what as many processors of their own would take."""
     first_s: float
     """The longest from a loaded model to its first row, without time in the queue."""
     imports: int
@@ -99,39 +99,43 @@ class Run:
 
 def main() -> None:
     """Run the jobs and print the ratios."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    milliseconds = float(sys.argv[2]) if len(sys.argv) > 2 else 5.0
-    steps = _calibrate(milliseconds)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("rows", nargs="?", type=int, default=2000)
+    parser.add_argument("milliseconds", nargs="?", type=float, default=5.0)
+    parser.add_argument("--processes", nargs="+", type=int, default=[2], help="how many, beside one alone")
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         env = {
             **os.environ,
             "SW_CLI_CONFIG": f"{folder}/config.yaml",
             "SW_LOCAL_STORAGE": f"{folder}/storage",
-            "STEPS": str(steps),
+            "STEPS": str(_calibrate(given.milliseconds)),
         }
         (folder / "model.py").write_text(dedent(MODEL), encoding="utf-8")
-        subprocess.run([sys.executable, "-c", dedent(BUILD), str(rows)], env=env, cwd=folder, check=True)
-        ratios: list[tuple[float, float, float]] = []
-        print(f"{rows} rows of {milliseconds:g} ms")
-        print("processes  wall s  own s  CPU s  first row s  imports  loads  workers with rows")
-        for _ in range(ROUNDS):
-            one, two = (_run(folder, env, count) for count in (1, 2))
-            for count, run in ((1, one), (2, two)):
-                print(
-                    f"{count:>9} {run.wall_s:>7.2f} {run.own_s:>6.2f} {run.cpu_s:>6.2f} {run.first_s:>12.3f}"
-                    f" {run.imports:>8} {run.loads:>6} {run.workers:>8}"
-                )
-            by_clock, own, by_cpu = (
-                one.wall_s / two.wall_s,
-                one.own_s / two.own_s,
-                one.cpu_s / two.most_cpu_s,
-            )
-            ratios.append((by_clock, own, by_cpu))
-            print(
-                f"two are {by_clock:.2f} times one by the clock, {own:.2f} without the queue, {by_cpu:.2f} by CPU alone"
-            )
-        print("median: {:.2f} by the clock, {:.2f} without the queue, {:.2f} by CPU".format(*_medians(ratios)))
+        subprocess.run([sys.executable, "-c", dedent(BUILD), str(given.rows)], env=env, cwd=folder, check=True)
+        print(f"{given.rows} rows of {given.milliseconds:g} ms")
+        print("processes  wall s  own s  CPU s  first row s  imports  loads  workers with rows", flush=True)
+        ratios: dict[int, list[tuple[float, float, float]]] = {count: [] for count in given.processes}
+        for _ in range(given.rounds):
+            one = _shown(_run(folder, env, 1), 1)
+            for count in given.processes:
+                more = _shown(_run(folder, env, count), count)
+                ratios[count].append((one.wall_s / more.wall_s, one.own_s / more.own_s, one.cpu_s / more.most_cpu_s))
+        print("times one, median: by the clock, without the queue, by CPU")
+        for count, found in ratios.items():
+            print("{:>9} {:>7.2f} {:>6.2f} {:>6.2f}".format(count, *_medians(found)))
+
+
+def _shown(run: Run, count: int) -> Run:
+    """Print what a job took."""
+    print(
+        f"{count:>9} {run.wall_s:>7.2f} {run.own_s:>6.2f} {run.cpu_s:>6.2f} {run.first_s:>12.3f}"
+        f" {run.imports:>8} {run.loads:>6} {run.workers:>8}",
+        flush=True,
+    )
+    return run
 
 
 def _medians(ratios: list[tuple[float, float, float]]) -> list[float]:

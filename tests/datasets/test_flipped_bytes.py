@@ -104,8 +104,11 @@ def by_worker(dataset: Dataset) -> Any:
     return found
 
 
-def encoded(reader: Any, form: Form) -> tuple[bytes, str]:
-    parent: Any = SimpleNamespace(_reader=lambda _position: reader)  # what the parent's end of the pipe reads with
+def encoded(reader: Any, form: Form) -> tuple[bytes | memoryview, str]:
+    side = SimpleNamespace(weigh=lambda *_: None)
+    parent: Any = SimpleNamespace(
+        _reader=lambda _position: reader, _side=side
+    )  # what the parent's end of the pipe reads with
     lease = RangeLease(job_id="", step="", dataset_position=0, start=0, stop=reader.row_count, epoch=0, batch=1)
     return LocalTaskStores.read_rows_encoded(parent, lease, form)
 

@@ -9,7 +9,7 @@ import pytest
 
 from starwhale.api.notebook.job_board import StepSpeed, make_board, table_html
 from starwhale.domain.status import Status
-from starwhale.execution.run import JobProgress, StepView
+from starwhale.execution.outcome import JobProgress, StepView
 from starwhale.storage.protocols import StepProgress
 
 if TYPE_CHECKING:

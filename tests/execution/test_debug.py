@@ -17,7 +17,7 @@ from starwhale.domain.job import RunRequest
 from starwhale.domain.status import Status
 from starwhale.errors import NotFoundError, UsageError, UserCodeError
 from starwhale.execution.debug_run import pick_row
-from starwhale.execution.run import JobOutcome
+from starwhale.execution.outcome import JobOutcome
 from starwhale.execution.run_options import RunOptions
 from starwhale.instances.instance import Instance, open_instance
 from starwhale.instances.jobs.pinning import pin_dataset

@@ -14,10 +14,10 @@ from starwhale.errors import ExecutionError
 from starwhale.storage.carriers.carried import CarriedTaskStores
 from starwhale.storage.carriers.frames import Channel
 from starwhale.storage.carriers.pipe import PipeClient, PipeServer
-from starwhale.storage.part import Form
+from starwhale.storage.part import Form, PartDraft
 from starwhale.storage.task_codec import WorkerCodec
 from starwhale.storage.task_contract import TaskStores
-from starwhale.storage.task_side import JobSide, LocalTaskStores
+from starwhale.storage.task_side import RANGE_BYTES, JobSide, LocalTaskStores
 from starwhale.testing.task_stores import Connect, TaskStoresContract, connect_here, error_of, lease_of
 
 
@@ -75,6 +75,22 @@ class TestPipeWithArrow(TaskStoresContract):
             each.first._client._channel.shut_down()
             with pytest.raises(ExecutionError, match="has gone"):
                 lease_of(each.first)
+
+    def test_a_range_holds_what_its_rows_take_in_memory(self, tmp_path: Path) -> None:
+        with self.carried(tmp_path) as each:
+            side = each.side
+            lease = lease_of(each.alone)
+            before = side.row_bytes(0)
+            each.alone.read_rows(lease)
+            if self.form == "arrow":
+                assert side.row_bytes(0) > 1
+            side.weigh(0, RANGE_BYTES, 2)  # files hold them in a fraction of it
+            assert side.row_bytes(0) == RANGE_BYTES / 2 > before
+            side.weigh(0, 10, 10)
+            assert side.row_bytes(0) == RANGE_BYTES / 2
+            draft = PartDraft(lease=lease, rows_done=2, took_s=1e-6)
+            assert (following := each.alone.next_range(draft)) is not None
+            assert following.row_count == 2  # of seven rows that take no time
 
 
 class TestPipeWithoutArrow(TestPipeWithArrow):

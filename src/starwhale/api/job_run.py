@@ -19,7 +19,7 @@ from starwhale.domain.uri import as_instance
 from starwhale.errors import ExecutionError, InterruptedJobError, StarwhaleError, UsageError, UserCodeError
 
 if TYPE_CHECKING:
-    from starwhale.execution.run import JobOutcome
+    from starwhale.execution.outcome import JobOutcome
     from starwhale.execution.run_options import RunOptions
     from starwhale.instances import Instance
     from starwhale.results.reproduction import Reproduction

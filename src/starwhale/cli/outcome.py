@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from starwhale.domain.job import RunRequest
-    from starwhale.execution.run import JobOutcome
+    from starwhale.execution.outcome import JobOutcome
     from starwhale.results.reports.job_report import JobReport
     from starwhale.storage.catalog.job_records import JobRecord
 

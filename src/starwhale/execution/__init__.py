@@ -1,6 +1,6 @@
 """HOW A JOB RUNS.
 
-Doors: `start` (a new job) and `resume` (one to go on with), which instances call with `run_options`; `plan` (request and handlers become a job; pure), `schedule` (what starts next;
+Doors: `start` (a new job) and `resume` (one to go on with), which instances call with `run_options`, and what they tell of it (`outcome`); `plan` (request and handlers become a job; pure), `schedule` (what starts next;
 pure), `run` (the loop where schedule, executor and catalog meet, and nowhere else), `worker` (the process that user code runs in; `contained` starts it in a container).
 
 The driver's side: `place` (the executor of a job), `drive` (the loop with what stops it: `stops`, `interrupts`), `attempt_stores` (each attempt's side of

@@ -11,7 +11,8 @@ from starwhale.errors import NoSpaceError, StarwhaleError
 from starwhale.execution.attempt_stores import AttemptStores
 from starwhale.execution.executors import Executor
 from starwhale.execution.interrupts import listen_for_interrupt
-from starwhale.execution.run import JobOutcome, JobRun
+from starwhale.execution.outcome import JobOutcome
+from starwhale.execution.run import JobRun
 from starwhale.execution.run_options import RunOptions
 from starwhale.execution.stops import Stops
 from starwhale.storage.stores import Stores

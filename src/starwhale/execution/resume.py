@@ -16,11 +16,11 @@ from starwhale.execution.attempt_stores import AttemptStores
 from starwhale.execution.drive import drive, let_go, this_driver
 from starwhale.execution.executors import check_executor
 from starwhale.execution.fit import fit_job
+from starwhale.execution.outcome import JobOutcome
 from starwhale.execution.place import open_place
 from starwhale.execution.provenance import RecordFacts, declared_names, describe_env, with_secrets
 from starwhale.execution.resumable import changed_source, check_resumable, has_work
 from starwhale.execution.retry import retry_failed
-from starwhale.execution.run import JobOutcome
 from starwhale.execution.run_options import RunOptions
 from starwhale.execution.supervise import WAITS
 

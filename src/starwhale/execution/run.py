@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from starwhale.domain.error_budget import ErrorBudget, parse_error_budget
@@ -24,13 +23,12 @@ from starwhale.errors import (
     NoSpaceError,
     StarwhaleError,
     UsageError,
-    UserCodeError,
-    WorkerDiedError,
 )
 from starwhale.execution import schedule
 from starwhale.execution.attempt_stores import AttemptStores
 from starwhale.execution.executors.protocol import Executor
 from starwhale.execution.machine.accelerator_use import AcceleratorWatch, find_look, merge
+from starwhale.execution.outcome import JobOutcome, JobProgress, OnProgress, StepView, make_error
 from starwhale.execution.plan import plan_tasks
 from starwhale.execution.schedule import JobState, TaskState
 from starwhale.execution.suspects import Suspects
@@ -43,53 +41,7 @@ TICK_S = 0.2
 """How long the loop waits for the executor before it looks at everything else."""
 END_STEPS = ("update_taken", "attempt_ended", "step_recorded", "compacted", "steps_settled")
 """The crash points after the last commit of a task, in order."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepView:
-    """How far one step is."""
-
-    name: str
-    """Name of the step."""
-    status: Status
-    """Where it stands."""
-    rows: StepProgress | None = None
-    """How many rows are done; None when it consumes none."""
-    note: str = ""
-    """What its tasks are waiting for, or empty."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobProgress:
-    """How far a job is."""
-
-    job_id: str
-    """The job."""
-    steps: tuple[StepView, ...]
-    """Its steps, needs first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobOutcome:
-    """How a job ended."""
-
-    job_id: str
-    """The job."""
-    status: Status
-    """success, failed, interrupted, paused or canceled."""
-    error: StarwhaleError | None = None
-    """Why it failed, or what interrupted it when that was not the user."""
-    had_work: bool = True
-    """Whether anything ran; False where a job was to go on that had nothing left to do."""
-
-    @property
-    def was_interrupted(self) -> bool:
-        """Whether it was stopped and can go on."""
-        return self.status in {Status.INTERRUPTED, Status.PAUSED, Status.CANCELED}
-
-
 _STOPPED = frozenset({Status.INTERRUPTED, Status.PAUSED, Status.CANCELED})
-OnProgress = Callable[[JobProgress], None]
 
 
 class JobRun:
@@ -115,6 +67,8 @@ class JobRun:
         self._state = self._first_state()
         self._recorded = {each.step.name: each.status for each in self._catalog.jobs.steps(job.id)}
         self._cancelled: set[tuple[str, int]] = set()
+        self._to_cancel: list[str] = []
+        self._ready: list[Task] = []
         self._untidy: list[str] = []
         self._halt: TaskError | None = None
         self._suspects = Suspects(job, attempts.side)
@@ -135,20 +89,30 @@ class JobRun:
             self._keep_use(dict(watch.found))  # nobody adds to it any more, but for a driver that does not answer
 
     def _run(self, find_stop: Callable[[], Stop | None]) -> JobOutcome:
-        self._begin()
+        stop = find_stop()
+        with self._catalog.together():
+            self._begin()
+            self._record_starts(stop)
         while (status := schedule.end_status(self._state)) is None:
-            stop = find_stop()
+            self._submit()
+            self._report()
             if stop is not None and self._stop(stop):
                 continue
-            self._start_tasks()
             updates = self._executor.wait(TICK_S)
-            alone = self._alone(updates)
-            for update in updates:
-                self._take(update, is_alone=update.task_id in alone)
-            self._settle(has_news=bool(updates))
+            stop = find_stop()
+            with self._catalog.together() if _are_quick(updates) else contextlib.nullcontext():
+                self._take_all(updates)
+                self._record_starts(stop)
+            self._send_cancels()
             if self._results.should_compact(self._job.id):
                 self._results.compact(self._job.id)
         return self._finish(status)
+
+    def _take_all(self, updates: Sequence[TaskUpdate]) -> None:
+        alone = self._alone(updates)
+        for update in updates:
+            self._take(update, is_alone=update.task_id in alone)
+        self._settle(has_news=bool(updates))
 
     def _steps_at_work(self) -> list[str]:
         return [name for name in self._steps if schedule.step_status(self._state, name) is Status.RUNNING]
@@ -183,6 +147,7 @@ class JobRun:
                     )
         else:
             self._cancel()
+            self._send_cancels()
         return True
 
     def _first_state(self) -> JobState:
@@ -217,17 +182,25 @@ class JobRun:
                         job.id, step.name, "", position, stop, batch, start=dataset.start, chosen=chosen
                     )
             if self._recorded.get(step.name) is Status.SUCCESS:  # a driver may have died before it tidied up
-                self._results.compact(job.id, step.name)
+                self._untidy.append(step.name)
         self._catalog.jobs.set_status(job.id, Status.RUNNING)
-        self._report()
 
-    def _start_tasks(self) -> None:
+    def _record_starts(self, stop: Stop | None) -> None:
+        """Write down the attempts that can start, unless something is to stop them; `_submit` has them placed."""
+        if stop is not None:
+            return
         for each in schedule.next_tasks(self._state):
             self._state = schedule.start(self._state, each.id)
             task = dataclasses.replace(self._tasks[each.id], attempt=each.attempt + 1)
             self._catalog.jobs.record_attempt_start(task, self._job.request.executor)
+            self._ready.append(task)
+        if self._ready:
             self._record_steps()
-            self._executor.submit(task)
+
+    def _submit(self) -> None:
+        """Place the attempts that were written down; not within a transaction, for processes are started and ended."""
+        while self._ready:
+            self._executor.submit(self._ready.pop(0))
 
     def _alone(self, updates: Sequence[TaskUpdate]) -> set[str]:
         """Return the tasks whose worker died while it was at one range only, so that no other can have killed it."""
@@ -298,7 +271,6 @@ class JobRun:
         if has_news or self._state.is_cautious:
             is_cautious = self._executor.shares_workers and self._suspects.remain()
             self._state = dataclasses.replace(self._state, is_cautious=is_cautious)
-        self._report()
 
     def _check_rows(self, step: Step) -> None:
         """Fail a step whose tasks have all succeeded although rows are missing; that would be a mistake of ours."""
@@ -360,7 +332,12 @@ class JobRun:
     def _cancel_one(self, task_id: str, attempt: int) -> None:
         if (task_id, attempt) not in self._cancelled:
             self._cancelled.add((task_id, attempt))
-            self._executor.cancel(task_id)
+            self._to_cancel.append(task_id)
+
+    def _send_cancels(self) -> None:
+        """Tell the executor which tasks are to stop; not within a transaction, for it may have to ask another machine."""
+        while self._to_cancel:
+            self._executor.cancel(self._to_cancel.pop(0))
 
     def _finish(self, status: Status) -> JobOutcome:
         halt = self._halt
@@ -406,12 +383,6 @@ class JobRun:
         self._on_progress(JobProgress(job_id=self._job.id, steps=tuple(views)))
 
 
-def make_error(error: TaskError) -> StarwhaleError:
-    """Turn what was recorded of a failure into the error that is shown."""
-    if not error.is_user_error:
-        cls = WorkerDiedError if "worker process" in error.message else ExecutionError
-        return cls(error.message, hint=f"{error.hint}: {error.log}" if error.log and error.hint else error.hint)
-    message = error.message if not error.key or error.key in error.message else f"row {error.key}: {error.message}"
-    made = UserCodeError(message, exception=error.exception, frame=error.frame, details=error.details, hint=error.hint)
-    made.key, made.row, made.source, made.log = error.key, error.row, error.source, error.log
-    return made
+def _are_quick(updates: Sequence[TaskUpdate]) -> bool:
+    """Whether all that follows from updates is written in one transaction: what it takes to find a culprit holds nobody else up."""
+    return bool(updates) and not any(each.worker_died for each in updates)

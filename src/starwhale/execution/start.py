@@ -20,9 +20,9 @@ from starwhale.execution.drive import drive, this_driver
 from starwhale.execution.executors.protocol import DISCOVERY
 from starwhale.execution.fit import fit_job
 from starwhale.execution.interrupts import leave_interrupt_to_worker
+from starwhale.execution.outcome import JobOutcome
 from starwhale.execution.place import open_place
 from starwhale.execution.provenance import RecordFacts, describe_job, without_secrets
-from starwhale.execution.run import JobOutcome
 from starwhale.execution.run_options import RunOptions
 
 if TYPE_CHECKING:

@@ -140,7 +140,7 @@ class ServedTaskStores(Protocol):
         """`TaskStores.commit`."""
         ...
 
-    def read_rows_encoded(self, lease: RangeLease, form: Form) -> tuple[bytes, str]:
+    def read_rows_encoded(self, lease: RangeLease, form: Form) -> tuple[bytes | memoryview, str]:
         """Return the rows in the form, and the folder of the dataset's packs or an empty string."""
         ...
 

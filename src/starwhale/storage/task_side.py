@@ -63,7 +63,18 @@ class JobSide:
         self.datasets = tuple(datasets)
         """Datasets of the job, in the order of the request."""
         self._readers: dict[str, LocalDatasetReader] = {}
+        self._weights: dict[int, float] = {}
         self._lock = threading.Lock()
+
+    def weigh(self, position: int, size_bytes: int, rows: int) -> None:
+        """Take note of what rows of a dataset take in memory: files hold numbers and short texts in a fraction of it."""
+        if rows:
+            self._weights[position] = max(self._weights.get(position, 0.0), size_bytes / rows)
+
+    def row_bytes(self, position: int) -> float:
+        """Return what a row of a dataset takes, in the files or in memory, whichever is more as far as is known; at least 1."""
+        reader = self.open_dataset(self.datasets[position])
+        return max(reader.size_bytes / max(reader.row_count, 1), self._weights.get(position, 0.0), 1.0)
 
     def open_dataset(self, dataset: DatasetInput) -> LocalDatasetReader:
         """Return the reader of a pinned version; the same one for all tasks."""
@@ -205,19 +216,17 @@ class LocalTaskStores:
         """`commit` for a part whose tables a worker has encoded."""
         self._commit(part, mark)
 
-    def read_rows_encoded(self, lease: RangeLease, form: Form) -> tuple[bytes, str]:
+    def read_rows_encoded(self, lease: RangeLease, form: Form) -> tuple[bytes | memoryview, str]:
         """Return the rows of a range as an Arrow stream or as msgpack, and the folder of the dataset's packs."""
         reader = self._reader(lease.dataset_position)
         if form != "arrow":
             rows = _read(reader, lease)
             return codec.pack((rows.keys, rows.columns), place=_place), ""
-        import pyarrow as pa
+        from starwhale.storage.columns.arrow_stream import to_stream
 
         batch = reader.take_arrow(lease.ranks) if lease.pieces else reader.read_arrow(lease.start, lease.stop)
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, batch.schema) as stream:
-            stream.write_batch(batch)
-        return sink.getvalue().to_pybytes(), reader.pack_folder
+        self._side.weigh(lease.dataset_position, batch.nbytes, batch.num_rows)
+        return to_stream(batch), reader.pack_folder
 
     def read_source(self, dataset_position: int, ref: Ref, offset: int, size: int) -> bytes:
         """Read a piece of a large value, verified."""
@@ -375,8 +384,7 @@ class LocalTaskStores:
 
     def _fitting(self, position: int) -> int:
         """Return how many rows of a dataset lie in so many bytes as a range may have."""
-        reader = self._reader(position)
-        return RANGE_BYTES // max(reader.size_bytes // max(reader.row_count, 1), 1)
+        return int(RANGE_BYTES / self._side.row_bytes(position))
 
     def _reader(self, position: int) -> LocalDatasetReader:
         return self._side.open_dataset(self._task.datasets[position])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from starwhale.domain.status import Status
 
 if TYPE_CHECKING:
-    from starwhale.execution.run import JobProgress, StepView
+    from starwhale.execution.outcome import JobProgress, StepView
 
 _LABELS = {Status.SUCCESS: "success", Status.FAILED: "danger", Status.RUNNING: "info"}
 _ENDED = frozenset({Status.SUCCESS, Status.FAILED, Status.CANCELED, Status.INTERRUPTED, Status.PAUSED})

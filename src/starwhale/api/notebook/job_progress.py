@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from starwhale.api.notebook.job_board import make_board
 
 if TYPE_CHECKING:
-    from starwhale.execution.run import JobProgress, OnProgress
+    from starwhale.execution.outcome import JobProgress, OnProgress
 
 _EVERY_S = 0.5
 

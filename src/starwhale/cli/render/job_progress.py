@@ -12,7 +12,7 @@ from starwhale.cli.render.stage_line import StageLine
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from starwhale.execution.run import JobProgress
+    from starwhale.execution.outcome import JobProgress
     from starwhale.execution.run_options import RunOptions
 
 

@@ -31,7 +31,7 @@ MOST_JOBS = 64
 """The same for jobs, with their datasets."""
 PIECE_BYTES = 8 << 20
 """Bytes of a file that one answer holds, at most."""
-Answer = tuple[Any, list[bytes]]  # Any: a JSON value
+Answer = tuple[Any, list[bytes | memoryview]]  # Any: a JSON value
 
 
 class TaskDesk:

@@ -15,7 +15,7 @@ from starwhale.instances.jobs.ran_on import RanOn, find_ran_on
 
 if TYPE_CHECKING:
     from starwhale.domain.job import RunRequest
-    from starwhale.execution.run import JobOutcome
+    from starwhale.execution.outcome import JobOutcome
     from starwhale.instances.jobs.pinning import StoresAt
     from starwhale.results.reproduction import Reproduction
     from starwhale.storage.catalog.job_records import JobRecord

@@ -17,7 +17,7 @@ from starwhale.settings import Settings
 
 if TYPE_CHECKING:
     from starwhale.domain.job import DatasetInput, HandlerRecord, ResumeChanges, RunRequest
-    from starwhale.execution.run import JobOutcome
+    from starwhale.execution.outcome import JobOutcome
     from starwhale.execution.run_options import RunOptions
     from starwhale.instances.jobs.job_compare import CompareOptions, FoundJob
     from starwhale.instances.jobs.job_gate import GateOptions

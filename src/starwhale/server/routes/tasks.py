@@ -69,7 +69,7 @@ def _admit(desk: TaskDesk, request: Request, task_id: str, attempt: int) -> Atte
 def _answer(
     desk: TaskDesk, access: AttemptAccess, header: dict[str, Any], blobs: list[memoryview]
 ) -> Response:  # Any: JSON
-    found: Sequence[bytes] = []
+    found: Sequence[bytes | memoryview] = []
     status = 200
     try:
         value, found = desk.answer(access, header, blobs)

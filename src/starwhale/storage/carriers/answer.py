@@ -15,7 +15,7 @@ from starwhale.storage.task_contract import ServedTaskStores
 
 def answer_request(
     stores: ServedTaskStores, header: Json, blobs: list[memoryview], mark: RequestMark | None = None
-) -> tuple[Any, list[bytes]]:
+) -> tuple[Any, list[bytes | memoryview]]:
     """Do what a request asks for, and return the value and the byte strings of its answer.
 
     Args:

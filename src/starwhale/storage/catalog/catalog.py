@@ -175,6 +175,10 @@ class SqlCatalog:
         """A transaction that holds the write lock; committed at the end, or rolled back when it raises."""
         return self._database.write()
 
+    def together(self) -> AbstractContextManager[None]:
+        """One transaction of all that this thread reads and writes inside; see `Database.together`."""
+        return self._database.together()
+
     def close(self) -> None:
         """Close the connections."""
         self._database.close()

@@ -41,10 +41,14 @@ class Database:
         self._checked: set[Sequence[str]] = set()
         self._checked_jobs: set[str] = set()
         self._lock = threading.Lock()
+        self._joined = _Joined()
 
     @contextmanager
     def read(self) -> Generator[Connection]:
         """A connection that sees the database as it was at one moment; nothing may be written through it."""
+        if self._joined.connection is not None:
+            yield self._joined.connection
+            return
         with self._transaction("BEGIN") as connection:
             yield connection
 
@@ -99,8 +103,36 @@ class Database:
     @contextmanager
     def write(self) -> Generator[Connection]:
         """A connection that holds the write lock; everything done through it is committed at the end, or nothing when it raises."""
+        joined = self._joined
+        if joined.connection is not None:
+            try:
+                yield joined.connection
+            except BaseException:
+                joined.is_broken = True  # half of a change may be there: whoever catches this does not save the rest
+                raise
+            return
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
+
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """Make one transaction of all that this thread reads and writes inside: all of it counts or nothing, and the disk is waited for once.
+
+        The write lock is held meanwhile: nothing inside may wait for another thread or process.
+        """
+        joined = self._joined
+        if joined.connection is not None:
+            yield
+            return
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            joined.connection, joined.is_broken = connection, False
+            try:
+                yield
+                if joined.is_broken:
+                    message = "a change failed within a transaction, and was passed over"
+                    raise AssertionError(message)
+            finally:
+                joined.connection = None
 
     def version_reader(self) -> VersionReader:
         """Return what tells whether anybody has committed anything; whoever asked for it closes it."""
@@ -175,6 +207,13 @@ class PlainConnection:
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
+
+
+class _Joined(threading.local):
+    """The transaction that a thread is in, and that what it does meanwhile joins."""
+
+    connection: Connection | None = None
+    is_broken: bool = False
 
 
 class VersionReader:
