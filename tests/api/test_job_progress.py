@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from starwhale.api.notebook.job_progress import ProgressLine, progress_text
 from starwhale.domain.status import Status
-from starwhale.execution.run import JobProgress, StepView
+from starwhale.execution.outcome import JobProgress, StepView
 from starwhale.storage.protocols import StepProgress
 
 if TYPE_CHECKING:

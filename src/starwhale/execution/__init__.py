@@ -4,7 +4,7 @@ Doors: `start` (a new job) and `resume` (one to go on with), which instances cal
 pure), `run` (the loop where schedule, executor and catalog meet, and nowhere else), `worker` (the process that user code runs in; `contained` starts it in a container).
 
 The driver's side: `place` (the executor of a job), `drive` (the loop with what stops it: `stops`, `interrupts`), `attempt_stores` (each attempt's side of
-the stores), `fit` (does it fit the machine), `suspects` (rows on which a worker died), `resumable` and `retry` (going on), `provenance` with `git_state`
+the stores), `fit` (does it fit the machine), `head_start` (what is done while the worker imports), `suspects` (rows on which a worker died), `resumable` and `retry` (going on), `provenance` with `git_state`
 (the record, and secrets that it leaves out), `debug_run`; `supervise` (whose turn it is, of the jobs that wait for a server; pure). Rooms: `executors/` (where tasks are placed), `tasks/` (what runs beside user code), `machine/` (what this
 machine has), `network/` (tasks whose
 workers reach the instance over HTTP), `cluster/` (Ray, and what runs on its nodes), `handler_rows/` (a Python handler of a dataset in a process of its own).

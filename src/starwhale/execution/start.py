@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +16,7 @@ from starwhale.execution.debug_run import check_debug, pick_row
 from starwhale.execution.drive import drive, this_driver
 from starwhale.execution.executors.protocol import DISCOVERY
 from starwhale.execution.fit import fit_job
+from starwhale.execution.head_start import HeadStart, Pin
 from starwhale.execution.interrupts import leave_interrupt_to_worker
 from starwhale.execution.outcome import JobOutcome
 from starwhale.execution.place import open_place
@@ -27,11 +25,6 @@ from starwhale.execution.run_options import RunOptions
 
 if TYPE_CHECKING:
     from starwhale.storage.stores import Stores
-
-_NEEDED = ("starwhale.storage.dataset_rows.dataset_store", "starwhale.storage.result_parts.results")
-"""What a job will need once its handlers are known."""
-Pin = Callable[[str], DatasetInput]
-"""Resolves a dataset URI to an immutable version with all its rows."""
 
 
 def discover_handlers(
@@ -73,12 +66,13 @@ def _start(request: RunRequest, stores: Stores, pin: Pin, options: RunOptions) -
     attempts = AttemptStores()
     with open_place(request, stores, attempts, options, job_id=job_id) as executor:
         facts = RecordFacts(request, options.argv)
-        with _importing(*_NEEDED):
-            handlers = executor.discover()
+        ahead = HeadStart(request, stores, pin)
+        handlers = executor.discover()
+        ahead.wait()
         if not Path(request.workdir).is_dir():
             message = f"there is no directory {request.workdir}"
             raise UsageError(message, hint="name the model's directory with --workdir DIR")
-        job = plan_request(request, handlers, lambda uris: _pin_all(uris, request, stores, pin), job_id)
+        job = plan_request(request, handlers, lambda uris: _pin_all(uris, request, stores, ahead.pin), job_id)
         _check_metric_columns(job, stores)
         job = fit_job(job, executor, options.notices)
         if request.row and job.handler not in {step.name for step in job.steps} and options.on_warning is not None:
@@ -108,21 +102,6 @@ def _check_metric_columns(job: Job, stores: Stores) -> None:
     features = list(dict.fromkeys(name for each in opened for name in each.columns))
     for each in asking:
         check_sources(each, features)
-
-
-@contextmanager
-def _importing(*modules: str) -> Generator[None]:
-    """Import modules of ours, which takes some time, while this thread waits for something else."""
-
-    def load() -> None:
-        with suppress(Exception):  # whoever needs them will say what is wrong
-            for module in modules:
-                importlib.import_module(module)
-
-    thread = threading.Thread(target=load, name="imports", daemon=True)
-    thread.start()
-    yield
-    thread.join()
 
 
 def _pin_all(uris: Sequence[str], request: RunRequest, stores: Stores, pin: Pin) -> Sequence[DatasetInput]:

@@ -62,10 +62,12 @@ class AsyncRows:
         self._gate = runner.gate
         self._should_stop = should_stop
         self._most = task.step.concurrency
+        self._batch = 1 if task.request.is_debug else max(task.step.record.batch_size, 1)
         self._open: list[OpenRange] = []
         self._running: set[asyncio.Task[None]] = set()
         self._chores: set[asyncio.Task[object]] = set()
         self._is_fetching = False
+        self._coming: list[RangeLease] = []
         self._is_exhausted = False
         self._is_stopped = False
         self._failure: RowFailed | None = None
@@ -144,39 +146,43 @@ class AsyncRows:
         elif self._runner.put_off or self._gate.held_s:
             activity = Activity.WAIT
         else:
-            activity = Activity.READ if self._is_fetching else Activity.WRITE
+            activity = Activity.READ if self._is_fetching or self._coming else Activity.WRITE
         self._meter.add(activity, seconds)
 
     def _fetch(self) -> None:
         """Lease the next range where rows will be wanted soon, and there is room for them."""
-        if self._is_fetching or self._is_exhausted or any(opened.lease.is_suspect for opened in self._open):
+        leases = [*(opened.lease for opened in self._open), *self._coming]
+        if self._is_fetching or self._is_exhausted or any(lease.is_suspect for lease in leases):
             return  # a suspect is alone
         most, speed = self._most, self._speed.calls_per_s
         free = max(min(self._gate.limit - self._gate.active, most - len(self._running)), 0)
-        ready = sum(len(opened.calls) - opened.begun for opened in self._open)
+        coming = sum(-(-lease.row_count // self._batch) for lease in self._coming)
+        ready = sum(len(opened.calls) - opened.begun for opened in self._open) + coming
         is_slow = self._task.total > 1 and speed < most / 2  # a row that lies ready here could be another task's
         lead = 0 if is_slow else max(speed * LEAD_S, 1)
         calls = max(int(speed * TARGET_S), min(free, -(-most // 4)), 1)
-        leased = sum(len(opened.calls) for opened in self._open)
+        leased = sum(len(opened.calls) for opened in self._open) + coming
         if self._gate.held_s or (free <= ready and ready >= lead) or leased + calls > MOST_OPEN * max(most, calls):
             return
         self._is_fetching = True
         self._do(self._fetch_range(calls))
 
     async def _fetch_range(self, calls: int) -> None:
-        request = self._task.request
-        batch = 1 if request.is_debug else max(self._task.step.record.batch_size, 1)
-        lease = await _in_thread(self._ledger, lambda: self._stores.next_range(wanted=calls * batch))
+        """Lease a range and read its rows; once it is leased, the next one may be."""
+        lease = await _in_thread(self._ledger, lambda: self._stores.next_range(wanted=calls * self._batch))
+        self._is_fetching = False
         if lease is None:
-            self._is_fetching, self._is_exhausted = False, True
+            self._is_exhausted = True
             return
         self.on_lease(lease)
-        rows = await _in_thread(self._reader, lambda: self._stores.read_rows(lease))
-        self._is_fetching = False
+        self._coming.append(lease)
+        self._news.set()
+        rows = await _in_thread(self._reader, lambda: self._stores.read_rows(lease))  # in the order of the leases
+        self._coming.remove(lease)
         if lease.is_tried_apart:  # a worker has died on these rows: they are tried and committed one by one
             rows = Rows(keys=rows.keys[:1], columns={name: column[:1] for name, column in rows.columns.items()})
         dataset = self._task.datasets[lease.dataset_position]
-        self._open.append(self._runner.open(rows, lease, dataset, is_debug=request.is_debug))
+        self._open.append(self._runner.open(rows, lease, dataset, is_debug=self._task.request.is_debug))
 
     def _begin(self) -> None:
         """Begin calls in row order, as many as may be in flight."""
