@@ -228,10 +228,19 @@ class Settings:
     """A server that needs no login of its own, from SW_INSTANCE_URI."""
     server_token: str = field(default="", repr=False)
     """Its token, from SW_TOKEN; also the token of `instance login` where none is given."""
+    server_project: str = ""
+    """Project of it that `model.build` copies to, from SW_PROJECT."""
     server_attempts: int = 5
     """Tries of a request to a server in all, from SW_CLIENT_RETRY_ATTEMPTS."""
     kubernetes: KubernetesSettings = KubernetesSettings()
     """How tasks run in a cluster."""
+
+    @property
+    def server_project_uri(self) -> str:
+        """Where `model.build` copies what it has built; empty where the environment does not say so."""
+        both = self.server_address and self.server_project
+        return f"{self.server_address.rstrip('/')}/project/{self.server_project}" if both else ""
+
     ray: RaySettings = RaySettings()
     """Which cluster of Ray."""
 
@@ -283,6 +292,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         server_address=env.get("SW_INSTANCE_URI", "").strip(),
         server_token=env.get("SW_TOKEN", "").strip(),
+        server_project=env.get("SW_PROJECT", "").strip(),
         server_attempts=int(_positive(env.get("SW_CLIENT_RETRY_ATTEMPTS", ""), 5)) or 1,
         kubernetes=KubernetesSettings(
             context=env.get("SW_KUBERNETES_CONTEXT", ""),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from starwhale.api import model
-from starwhale.errors import AlreadyExistsError, NotBuiltYetError, NotFoundError, UsageError
+from starwhale.errors import AlreadyExistsError, NotFoundError, UsageError
 from starwhale.handlers.registry import REGISTRY
 
 if TYPE_CHECKING:
@@ -86,8 +86,6 @@ def test_what_cannot_be_packaged_is_said(work: Path, tmp_path: Path, monkeypatch
         model.build([predict], work)
     with pytest.raises(UsageError, match="outside of the work directory"):
         model.build([pytest.raises], work)
-    with pytest.raises(NotBuiltYetError):
-        model.build([MODULE], work, remote_project_uri="https://somewhere/project/x")
     assert list(model.list()) == []
 
 

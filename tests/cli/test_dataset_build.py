@@ -209,7 +209,7 @@ def test_wrong_words_are_refused_with_what_to_do(swcli: Swcli, tmp_path: Path) -
         (("--csv", "a.csv", "-p", "no/such"), "no instance 'no'"),
         (("--csv", "a.csv", "-n", "a/b"), "'a/b' is not a valid dataset name Try: use 1 to 80 letters"),
         (("--image", "1st"), "'1st' is not a valid dataset name Try: give it one with --name; use 1 to 80"),
-        (("--csv", "a.csv", "--push", "x"), "Try: carry the version over with: swcli dataset export"),
+        (("--csv", "a.csv", "--push", "x"), "--push 'x' names no server Try: write cloud://ALIAS/project/NAME"),
         (("--parquet", "a.csv"), "it is cut off, damaged, or not a Parquet file"),
         (("--arrow", "a.csv"), "it is cut off, damaged, or not an Arrow IPC or Feather file"),
         (("a.csv",), "'a.csv' stands without an option that says what it is Try: write --csv a.csv"),

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -322,3 +323,35 @@ def _wait_for_some(folder: Path, process: subprocess.Popen[bytes]) -> Path:
                 return each
         time.sleep(0.005)
     raise AssertionError("nothing was sent")
+
+
+@pytest.mark.needs_time
+def test_versions_are_pushed_when_they_are_made_and_compared_across(lab: Lab, tmp_path: Path) -> None:
+    place = "cloud://lab/project/self"
+    (tmp_path / "rows.csv").write_text("n,label\n1,a\n2,b\n")
+    work = tmp_path / "pushed"
+    work.mkdir()
+    (work / "code.py").write_text(CODE)
+
+    def run(*words: str, code: int = 0) -> Any:
+        done = subprocess.run([SWCLI, "-o", "json", *words], cwd=tmp_path, env=dict(lab.env), capture_output=True, text=True, check=False)  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    made = run("dataset", "build", "--csv", "rows.csv", "--name", "pushed", "--push", place)
+    assert made["pushed"] == f"lab/project/self/dataset/pushed/version/{made['version']}"
+    assert run("dataset", "build", "--csv", "rows.csv", "--name", "there", "-p", place)["uri"].startswith(
+        "lab/project/self/dataset/there"
+    )
+    model = run("model", "build", str(work), "--push", place)
+    assert run("model", "info", model["pushed"])["version"] == model["version"]
+    for option, code in (("lab", 2), ("cloud://lab/project/none", 1)):
+        assert run("model", "build", str(work), "--push", option, code=code)["error"]["hint"]
+    assert len(run("model", "list")) == 1
+    (tmp_path / "rows.csv").write_text("n,label\n1,a\n2,c\n3,d\n")
+    run("dataset", "build", "--csv", "rows.csv", "--name", "pushed", "--overwrite")
+    found = run("dataset", "diff", f"{place}/dataset/pushed", "pushed", "--show-details")
+    assert [found["rows"][each]["count"] for each in ("added", "removed", "changed")] == [1, 0, 1]
+    script = "from starwhale import model; model.build(['code'], remote_project_uri='cloud://lab/project/self', name='by-call')"
+    subprocess.run([sys.executable, "-c", script], cwd=work, env=dict(lab.env), check=True)
+    assert run("model", "info", f"{place}/model/by-call")["name"] == "by-call"

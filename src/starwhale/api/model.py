@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from starwhale.api.instance import default_instance
 from starwhale.domain.json_shape import Json
-from starwhale.errors import HandlerError, NotBuiltYetError, UsageError
+from starwhale.errors import HandlerError, UsageError
 from starwhale.handlers.context import find_runtime_context
 from starwhale.handlers.registry import REGISTRY
 from starwhale.models.diff import LIMIT, ModelDiff
@@ -51,7 +51,8 @@ def build(  # noqa: PLR0917 - the order that scripts rely on
         name: Name of the model; None for the directory's. What `model.yaml` says of name and modules is not looked at.
         project_uri: Project of the model; empty for the current one.
         desc: Message of the version.
-        remote_project_uri: Server to copy it to (not built yet).
+        remote_project_uri: Project of a server that it is copied to, `cloud://<alias>/project/<name>`; None for the one that SW_INSTANCE_URI and
+            SW_PROJECT name together, if they do.
         add_all: Package caches, environments and `.git` too.
         tags: Tags of the version.
         excludes: Files to leave out, as lines of `.swignore`.
@@ -64,9 +65,6 @@ def build(  # noqa: PLR0917 - the order that scripts rely on
         ModelSourceError: A file cannot be packaged.
         RestoreError: The environment of the runtime cannot be made.
     """
-    if remote_project_uri:
-        message = "model.build to a server is not built yet"
-        raise NotBuiltYetError(message, hint="leave `remote_project_uri` out, and copy it then: swcli model copy")
     if _is_being_imported():
         logger.warning(
             "model.build is left out here: this import looks for the handlers of the model that is being built"
@@ -87,6 +85,9 @@ def build(  # noqa: PLR0917 - the order that scripts rely on
         packages_runtime=package_runtime,
     )
     logger.info("built %s", version.uri.full)
+    target = remote_project_uri or default_instance().settings.server_project_uri
+    if target:
+        logger.info("copied to %s", default_instance().copy("model", version.uri.full, target).version.uri.full)
 
 
 def list(project: str = "", name_prefix: str = "", with_removed: bool = False) -> Sequence[Json]:

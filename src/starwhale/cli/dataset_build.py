@@ -16,13 +16,10 @@ from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwOption
 from starwhale.cli.complete_names import completes
 from starwhale.cli.dataset_source import FROM_JOB, BuildSource, find_source, pick_name, read_yaml, refuse_bare
-from starwhale.domain.uri import parse_project_uri
+from starwhale.cli.push import check_push, push, push_options
+from starwhale.domain.uri import as_instance, parse_project_uri
 from starwhale.domain.version import SHORT_VERSION
-from starwhale.errors import NotBuiltYetError
 
-_LATER = {
-    "push": "carry the version over with: swcli dataset export, and import there",
-}
 _source_option = functools.partial(click.option, cls=SwOption, panel="Source (one of them)")
 _ABOUT = "About the source"
 _about_option = functools.partial(click.option, cls=SwOption, panel=_ABOUT)
@@ -64,8 +61,7 @@ _about_option = functools.partial(click.option, cls=SwOption, panel=_ABOUT)
 @click.option(
     "-r", "--runtime", default="", shell_complete=completes("runtime"), help="Run the handler in this runtime."
 )
-@click.option("--push", help="Not built yet.")
-@click.option("--force-push", is_flag=True, hidden=True)
+@push_options
 @_about_option("-w", "--workdir", default=".", help="Directory of the handler's module.")
 @_about_option("--auto-label/--no-auto-label", default=True, help="Label files by their directory.")
 @_about_option("--coco-images", default="", help="Folder of COCO's images; by default where COCO itself has it.")
@@ -95,17 +91,14 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
 
     app: CliApp = ctx.obj
     refuse_bare(ctx.args)
-    for name, hint in _LATER.items():
-        if options[name]:
-            message = f"'swcli dataset build --{name}' is not built yet"
-            raise NotBuiltYetError(message, hint=hint)
+    check_push(app, options)
     typed = frozenset(name for name in options if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE)
     options = read_yaml(options)
     source = find_source(options, _about_sources(ctx.command), typed)
     name = pick_name(options, source)
     app.say(f"building a version of dataset {name} from {source.shown}")
     rows, facts = _rows(app, source, options["project"])
-    uri = _uri(name, options["project"])
+    uri = _uri(app, name, options["project"])
     made = app.at(uri).datasets.open(uri, Dataset)
     made.build_facts = facts
     app.say(f"uri: {made.uri}")
@@ -126,6 +119,8 @@ def build(ctx: click.Context, **options: Any) -> None:  # Any: one value per opt
     app.say(f"update {count} record{'' if count == 1 else 's'}")
     short = made.committed_version[:SHORT_VERSION]
     value = {"uri": str(made.uri), "name": made.name, "version": made.committed_version, "updated_rows": count}
+    version = f"{made.uri}".partition("/version/")[0] + f"/version/{made.committed_version}"
+    value |= push(app, "dataset", version, options)
     app.tell(value, f"done; see: swcli dataset info {made.name}/version/{short}")
 
 
@@ -175,11 +170,13 @@ def _told_warnings() -> Generator[None]:
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
 
 
-def _uri(name: str, project: str) -> str:
+def _uri(app: CliApp, name: str, project: str) -> str:
     if not project:
         return name
-    home = parse_project_uri(project)
-    return f"{home.instance}/project/{home.project}/dataset/{name}"
+    there = app.at(project)
+    home = parse_project_uri(project, instances=("local",) if there.login is None else there.names)
+    place = home.instance if there.login is None else as_instance(there.name)
+    return f"{place}/project/{home.project}/dataset/{name}"
 
 
 def _progress(app: CliApp) -> Callable[[int], None] | None:

@@ -37,7 +37,7 @@ def diff(app: CliApp, base: str, compare: str, show_details: bool, limit: int) -
 
     What both versions share is not read again. Counts are whole, lists are cut at --limit.
     """
-    found = app.at(base).datasets.diff(base, compare, show_details=show_details, limit=limit)
+    found = app.instance().diff_datasets(base, compare, show_details=show_details, limit=limit)
     app.emit(found.to_json(), lambda console: _render(console, found))
 
 

@@ -13,13 +13,13 @@ import click
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import LazyCommand, SwCommand, SwGroup
 from starwhale.cli.complete_names import completes
+from starwhale.cli.push import check_push, push, push_options
 from starwhale.cli.render.render_table import show_bytes
 from starwhale.cli.render.stage_line import StageLine
 from starwhale.cli.versions import VersionKind, add_version_commands
 from starwhale.cli.visible import visible_line
 from starwhale.domain.json_shape import Json
 from starwhale.domain.version import SHORT_VERSION
-from starwhale.errors import NotBuiltYetError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from starwhale.models.listing import Listing
     from starwhale.storage.catalog.records import VersionRecord
 
-_LATER = {"push": "copying a model to a server"}
 _LAZY = {
     "run": LazyCommand("starwhale.cli.model_run:run", "Evaluate a model over datasets."),
     "serve": LazyCommand("starwhale.cli.model_serve:serve", "Try models online: over HTTP and on a page."),
@@ -89,8 +88,7 @@ add_version_commands(model, _KIND)
     show_default=True,
     help="With --runtime: let the model carry it, and run in it by default.",
 )
-@click.option("--push", help="Not built yet.")
-@click.option("--force-push", is_flag=True, hidden=True, help="Without --push, nothing.")
+@push_options
 @click.pass_obj
 def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     """Package a directory as a new version of a model.
@@ -100,10 +98,7 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     \b
     Example: swcli model build . --name digits
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
-    for name, purpose in _LATER.items():
-        if given[name]:
-            message = f"{purpose} (--{name}) is not built yet"
-            raise NotBuiltYetError(message, hint=f"leave --{name} out, and copy it then: swcli model copy")
+    check_push(app, given)
     workdir = Path(given["workdir"])
     verbs = app.instance().models
     app.say(f"packaging {workdir.resolve()}")
@@ -127,7 +122,8 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
         )
     if progress is not None:
         click.echo("\r\x1b[K", err=True, nl=False)
-    app.emit(_built(version), lambda console: _tell_built(console, app, version, verbs.handlers(version)))
+    pushed = push(app, "model", version.uri.full, given)
+    app.emit({**_built(version), **pushed}, lambda console: _tell_built(console, app, version, verbs.handlers(version)))
 
 
 @model.command("info", cls=SwCommand)

@@ -11,6 +11,7 @@ import click
 
 from starwhale.cli.app import CliApp
 from starwhale.cli.command import SwCommand, SwOption
+from starwhale.cli.push import check_push, push, push_options
 from starwhale.cli.render.render_table import show_bytes
 from starwhale.cli.render.stage_line import StageLine
 from starwhale.domain.version import SHORT_VERSION
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 _source_option = functools.partial(click.option, cls=SwOption, panel="Source (one of them; runtime.yaml by default)")
 _NO_CONDA = "list the packages under pip in a runtime.yaml, or install them with pip into a venv and give --venv"
 _LATER = {
-    "push": "copying a runtime to a server",
     "dump_pip_options": "keeping the options of pip's own configuration",
     "dump_condarc": "keeping the configuration of conda",
 }
@@ -62,8 +62,7 @@ def _with_local_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "-dad", "--download-all-deps", is_flag=True, help="Keep a wheel of every package in it: no network is needed then."
 )
-@click.option("--push", hidden=True)
-@click.option("--force-push", is_flag=True, hidden=True, help="Without --push, nothing.")
+@push_options
 @click.pass_obj
 def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     """Lock an environment as a new version of a runtime.
@@ -76,6 +75,7 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
     from starwhale.instances.runtimes import Overrides
 
     _refuse_later(given)
+    check_push(app, given)
     source = _source(given, prefix=given["venv"])
     if source.image and not given["name"]:
         raise UsageError("a runtime of an image has no name of its own", hint="give one with --name")
@@ -102,6 +102,7 @@ def build(app: CliApp, /, **given: Any) -> None:  # Any: one value per option
         "distributions": lock["distributions"],
         "lock_digest": lock["digest"],
     }
+    value |= push(app, "runtime", version.uri.full, given)
     count = lock["distributions"]
     what = f"{count} distribution{'' if count == 1 else 's'} pinned, " if lock["files"] else "nothing pinned, "
     is_near = version.project == app.instance().project

@@ -139,13 +139,20 @@ class DatasetVerbs(VersionVerbs):
         return copy_version(self._opened, found, plan, mode)
 
     def diff(
-        self, base: str | Uri, compare: str | Uri, *, show_details: bool = False, limit: int = LIMIT
+        self,
+        base: str | Uri,
+        compare: str | Uri,
+        *,
+        other: DatasetVerbs | None = None,
+        show_details: bool = False,
+        limit: int = LIMIT,
     ) -> DatasetDiff:
         """Say what makes the second version of the first.
 
         Args:
             base: A version; a name means its newest.
             compare: Another version, of the same dataset or of another.
+            other: Where that one lies; None for here.
             show_details: List the changed cells too.
             limit: Keys per list and rows with details, at most.
 
@@ -153,11 +160,11 @@ class DatasetVerbs(VersionVerbs):
             NotFoundError: There is no such version; the nearest names are said.
             CorruptedError: A file that has to be read is damaged.
         """
-        first, second = self.resolve(base), self.resolve(compare)
-        rows = self._stores.datasets
+        first = self.resolve(base)
+        second = (other or self).resolve(compare)
         found = diff_versions(
-            rows.open_version(first.bundle_id, first.content_digest),
-            rows.open_version(second.bundle_id, second.content_digest),
+            self.reader(first),
+            (other or self).reader(second),
             show_details=show_details,
             limit=limit,
         )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from starwhale.datasets.diff import DatasetDiff
     from starwhale.domain.uri import Uri
     from starwhale.execution.network.desk import TaskDesk
     from starwhale.instances.console import Console
@@ -110,6 +111,12 @@ class Instance:
         from starwhale.instances.copy_across import copy_version
 
         return copy_version(self, kind, source, destination, options)
+
+    def diff_datasets(self, base: str | Uri, compare: str | Uri, *, show_details: bool, limit: int) -> DatasetDiff:
+        """Say what makes the second version of the first, each on any instance; see `DatasetVerbs.diff`."""
+        here, there = self.at(base), self.at(compare)
+        other = None if there is here else there.datasets
+        return here.datasets.diff(base, compare, other=other, show_details=show_details, limit=limit)
 
     def compare(self, *runs: str, options: CompareOptions | None = None) -> Comparison:
         """Compare jobs, on any instances, or files of predictions; see `JobVerbs.compare`."""
