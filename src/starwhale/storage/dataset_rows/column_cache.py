@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from starwhale.storage.dataset_rows.limits import LIMITS, Limits
@@ -29,6 +30,7 @@ class ColumnCache:
     def __init__(self, max_bytes: int = CACHE_BYTES, limits: Limits = LIMITS) -> None:
         self._limits = limits
         self._arrays: OrderedDict[ColumnPlace, Any] = OrderedDict()
+        self._sizes: dict[ColumnPlace, int] = {}
         self._bytes = 0
         self._max_bytes = max_bytes
         self._open: OrderedDict[Closable, None] = OrderedDict()
@@ -51,16 +53,18 @@ class ColumnCache:
                 self._arrays.move_to_end(place)
             return found
 
-    def put(self, *columns: tuple[ColumnPlace, Any]) -> None:
-        """Keep columns: anything that says with `nbytes` how large it is."""
+    def put(self, columns: Iterable[tuple[ColumnPlace, Any]], nbytes: int) -> None:
+        """Keep columns that take so many bytes together. Whoever made them knows; of a part of an Arrow array it takes long to find out."""
+        made = list(columns)
+        share = nbytes // max(1, len(made))
         with self._lock:
-            for place, array in columns:
+            for place, array in made:
                 if place not in self._arrays:
-                    self._arrays[place] = array
-                    self._bytes += array.nbytes
+                    self._arrays[place], self._sizes[place] = array, share
+                    self._bytes += share
             while self._bytes > self._max_bytes and len(self._arrays) > 1:
-                _, dropped = self._arrays.popitem(last=False)
-                self._bytes -= dropped.nbytes
+                place, _ = self._arrays.popitem(last=False)
+                self._bytes -= self._sizes.pop(place)
 
     def opened(self, file: Closable) -> None:
         """Note that a file was opened, and close one that was opened long ago."""

@@ -136,9 +136,9 @@ class FragmentFile:
                 and (weight := weight + self._weight(end, name)) <= TOGETHER_BYTES
             ):
                 end += 1
-            arrays = self._decode(range(group, end), name)
+            arrays, nbytes = self._decode(range(group, end), name)
             found[group - first : end - first] = arrays
-            self._cache.put(*(((digest, number, name), array) for number, array in enumerate(arrays, group)))
+            self._cache.put((((digest, number, name), array) for number, array in enumerate(arrays, group)), nbytes)
             group = end
         return found
 
@@ -200,7 +200,8 @@ class FragmentFile:
         """Bytes that a column of a row group has in the file; a lot where nobody knows."""
         return TOGETHER_BYTES if self._tail is None else self._tail.chunk(group, name).size
 
-    def _decode(self, groups: Sequence[int], name: str) -> list[Any]:
+    def _decode(self, groups: Sequence[int], name: str) -> tuple[list[Any], int]:
+        """Return an array for each row group, and the bytes that they take together."""
         tail = self._tail
         if tail is None:
             with self._lock:
@@ -209,9 +210,10 @@ class FragmentFile:
             table = self._read_groups(self._verified_file(tail, groups, name), groups, name)
         array = _joined(table.column(0))
         if len(groups) == 1:
-            return [array]
+            return [array], array.nbytes
         base = self._starts[groups[0]]
-        return [array[self._starts[group] - base : self._starts[group + 1] - base] for group in groups]
+        cut = [array[self._starts[group] - base : self._starts[group + 1] - base] for group in groups]
+        return cut, array.nbytes
 
     def _read_groups(self, file: Any, groups: Sequence[int], name: str) -> Any:
         try:
@@ -260,7 +262,7 @@ class FragmentFile:
         index = self._cache.get(place)
         if index is None:
             index = self._read_index(column, self._bytes(FileSpan(column.index_offset, column.index_size)))
-            self._cache.put((place, index))
+            self._cache.put([(place, index)], index.nbytes)
         return index
 
     def _read_index(self, column: BlockColumn, content: memoryview) -> ValueIndex:
