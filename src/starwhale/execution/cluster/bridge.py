@@ -64,7 +64,7 @@ class Bridge:
         if told["op"] == "close":
             return
         try:
-            joined = join(told, lambda stage: self._say(op="stage", stage=stage))
+            joined = join(told)
         except StarwhaleError as error:
             self._say(op="error", code=error.code, message=error.message, hint=error.hint)
             return
@@ -116,8 +116,6 @@ class Bridge:
 
     def _kill(self, name: str) -> None:
         """End an actor and its worker; whoever says so does not wait for word of it."""
-        import ray
-
         held = self._held.get(name)
         if held is None:
             return
@@ -125,7 +123,6 @@ class Bridge:
             held.is_ending = True
             self._asked[held.actor.end.remote()] = held
         elif not held.has_begun:
-            ray.kill(held.actor)
             self._forget(held)
 
     def _look(self) -> None:
@@ -171,7 +168,10 @@ class Bridge:
         self._say(op="lost", name=held.name, kind=loss.kind, message=loss.message)
 
     def _forget(self, held: _Held) -> None:
-        """Let go of an actor: with its last handle it ends."""
+        """Let go of an actor: what it holds is free at once, and not only when its last handle has gone."""
+        import ray
+
+        ray.kill(held.actor)
         self._held.pop(held.name, None)
         self._asked = {reference: each for reference, each in self._asked.items() if each is not held}
 
@@ -194,8 +194,8 @@ class Bridge:
         deadline = time.monotonic() + LEAVE_S
         while self._held and time.monotonic() < deadline:
             self._look()
-        for each in self._held.values():
-            ray.kill(each.actor)
+        for each in list(self._held.values()):
+            self._forget(each)
         ray.shutdown()
 
 

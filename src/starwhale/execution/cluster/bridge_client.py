@@ -24,12 +24,11 @@ from starwhale.settings import child_environment
 
 PREFIX = "sw-ray-"
 """Name of the folder of a cluster that was started for a job, up to what is random."""
-ANSWER_S = 10.0
-"""How long a cluster that the user named may take to let this process in."""
-START_S = 90.0
-"""How long a cluster of this machine may take to start."""
+START_S = 180.0
+"""How long a cluster of this machine may take to start, and one that answers to let this process in."""
 LEAVE_S = 30.0
 """How long the bridge may take to end."""
+_LOOK_S = 0.05
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
@@ -83,18 +82,14 @@ class RayBridge:
             StarwhaleError: It cannot be; says why.
         """
         address = self._address
-        limit_s = ANSWER_S if address else START_S
-        deadline = time.monotonic() + limit_s
-        stage = ""
+        deadline = time.monotonic() + START_S
         while True:
             try:
                 event = self.events.get(timeout=max(deadline - time.monotonic(), 0))
             except queue.Empty:
                 self.close(kill=True)
-                raise _too_late(address, stage, limit_s) from None
+                raise _too_late(address) from None
             match event["op"]:
-                case "stage":
-                    stage = str(event["stage"])
                 case "nodes":
                     self.nodes = event["nodes"]
                 case "ready":
@@ -139,7 +134,10 @@ class RayBridge:
             self._process.wait()
         self._reader.join()
         self._log.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        deadline = time.monotonic() + LEAVE_S
+        while Path(self._folder).exists() and time.monotonic() < deadline:  # what ends may still write its last words
+            shutil.rmtree(self._folder, ignore_errors=True)
+            time.sleep(_LOOK_S)
         self._lock.close()
 
     def _say(self, words: Json) -> None:
@@ -186,16 +184,9 @@ def _left_behind(parent: Path) -> Iterator[Path]:
                 yield each
 
 
-def _too_late(address: str, stage: str, limit_s: float) -> ExecutionError:
+def _too_late(address: str) -> ExecutionError:
     if not address:
-        return ExecutionError(
-            f"no Ray could be started on this machine within {limit_s:g} s", hint="try it with: ray start --head"
-        )
-    if stage != "reached":
-        message = f"no Ray answers at {address} within {limit_s:g} s"
-        return ExecutionError(
-            message, hint="give the address of its head with --address HOST:PORT, and look whether it runs: ray status"
-        )
-    message = f"something answers at {address}, and does not let this machine into its cluster within {limit_s:g} s"
-    hint = "this machine has to be a node of it: use ray job submit -- swcli model run …, or submit to a server that runs on a node; or its token is another"
-    return ExecutionError(message, hint=hint)
+        message = f"no Ray could be started on this machine within {START_S:g} s"
+        return ExecutionError(message, hint="try it with: ray start --head")
+    message = f"something answers at {address}, and does not let this machine into its cluster within {START_S:g} s"
+    return ExecutionError(message, hint="look at ray status there; the token of the cluster may be another")

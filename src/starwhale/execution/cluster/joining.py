@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,19 +33,18 @@ class Joined:
     """Of its head; empty for one of ours."""
 
 
-def join(told: Json, on_stage: Callable[[str], None]) -> Joined:
-    """Come into the cluster that is told, into one that runs here, or into a new one.
+def join(told: Json) -> Joined:
+    """Come into the cluster that is told, or into a new one.
 
     Args:
-        told: `address`, `modules` (folders to ship), `folder` (of a new cluster, short), `cores`, `accelerators`, `memory_bytes`.
-        on_stage: Told `reached` when something answers at the address.
+        told: `address` (empty for a new one), `modules` (folders to ship), `folder` (of a new cluster, short), `cores`, `accelerators`, `memory_bytes`.
 
     Raises:
         StarwhaleError: What is wrong, with the address.
     """
     import ray
 
-    address = str(told["address"]) or find_running()
+    address = str(told["address"])
     usual: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "include_dashboard": False}
     if not address:
         ray.init(
@@ -61,13 +59,33 @@ def join(told: Json, on_stage: Callable[[str], None]) -> Joined:
         )
         return Joined(host=LOOPBACK, is_ours=True, address="")
     own = reach(address)
-    on_stage("reached")
+    check_node(address)
     usual.pop("include_dashboard")
     try:
         ray.init(address=address, _node_ip_address=own, runtime_env={"py_modules": told["modules"]}, **usual)
     except Exception as error:
         raise explain(error, address) from error
     return Joined(host=str(ray.util.get_node_ip_address()), is_ours=False, address=address)
+
+
+def check_node(address: str) -> None:
+    """Refuse a cluster that this machine is no node of; Ray would look for a minute.
+
+    Raises:
+        ExecutionError: No node of any cluster runs here.
+    """
+    try:
+        from ray._private.services import find_node_ids
+    except ImportError:
+        return  # another version of Ray: it will say so itself
+    if not find_node_ids():
+        raise _no_node(address)
+
+
+def _no_node(address: str) -> ExecutionError:
+    message = f"Ray at {address} was reached, and this machine is no node of it"
+    hint = "run swcli on a node: ray job submit -- swcli model run …; or submit to a server that runs on one"
+    return ExecutionError(message, hint=hint)
 
 
 def find_running(temporary: Path = Path("/tmp")) -> str:  # noqa: S108 - where Ray notes it, whatever TMPDIR says
@@ -118,11 +136,7 @@ def explain(error: BaseException, address: str) -> StarwhaleError:
             message, hint="set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to the file that the nodes were started with"
         )
     if "No node info found" in text or "node to connect" in text or "node IP" in text:
-        message = f"Ray at {address} was reached, and this machine is no node of it"
-        return ExecutionError(
-            message,
-            hint="run swcli on a node: ray job submit -- swcli model run …; or submit to a server that runs on one",
-        )
+        return _no_node(address)
     last = text.strip().splitlines()[-1] if text.strip() else type(error).__name__
     return ExecutionError(f"Ray at {address} cannot be used: {last}", hint="look at ray status there")
 

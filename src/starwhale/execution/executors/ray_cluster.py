@@ -21,7 +21,7 @@ from starwhale.domain.json_shape import Json
 from starwhale.domain.machine import MOST_TASKS, MOST_TASKS_OF_CLUSTER, Machine
 from starwhale.errors import ExecutionError, MissingDependencyError, UsageError
 from starwhale.execution.cluster.bridge_client import RayBridge
-from starwhale.execution.cluster.joining import find_running
+from starwhale.execution.cluster.joining import find_running, reach
 from starwhale.execution.cluster.placement import actor_options, read_nodes
 from starwhale.execution.cluster.shipping import pack_program, pack_workdir
 from starwhale.execution.executors.attempt_ends import Renewals, failed, interrupted, take_waiting
@@ -369,11 +369,12 @@ def find_cluster(said: str) -> str:
     """Return the address of the cluster to use; empty to start one.
 
     Raises:
-        ExecutionError: One that runs here is asked for, and none does.
+        ExecutionError: Nothing answers there, or one that runs here is asked for, and none does.
     """
     if said == LOCAL:
         return ""
     if said not in {"", AUTO}:
+        reach(said)
         return said
     found = find_running()
     if said == AUTO and not found:
