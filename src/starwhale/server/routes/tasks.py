@@ -28,7 +28,16 @@ MOST_BYTES = 256 << 20
 TaskPart = Annotated[str, Path(max_length=80)]
 
 
-@router.post("/{job}/{step}/{index}/{attempt}/{operation}", include_in_schema=False)  # for workers of ours alone
+_MESSAGE: dict[str, Any] = {"content": {FRAMES_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+"""Says that a body is a message."""
+
+
+@router.post(
+    "/{job}/{step}/{index}/{attempt}/{operation}",
+    response_class=Response,
+    responses={200: {**_MESSAGE, "description": "The answer, as a message."}},
+    openapi_extra={"requestBody": {**_MESSAGE, "required": True}},
+)
 async def ask_for_task(
     here: Here, request: Request, job: TaskPart, step: TaskPart, index: TaskPart, attempt: int, operation: TaskPart
 ) -> Response:
