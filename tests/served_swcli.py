@@ -46,7 +46,7 @@ def run_there(words: list[str], address: str) -> int:
     submitted = json.loads(check([SWCLI, "-o", "json", "model", "run", *words, "--run-project", PLACE]))
     uri: str = submitted["uri"]
     check([SWCLI, "job", "logs", "--follow", uri])
-    status = json.loads(check([SWCLI, "-o", "json", "job", "info", uri]))["job"]["status"]
+    status = json.loads(check([SWCLI, "-o", "json", "job", "info", uri]))["manifest"]["status"]
     check([SWCLI, "job", "copy", uri, "."])
     return 0 if status == "success" else 1
 
