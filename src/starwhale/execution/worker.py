@@ -89,6 +89,8 @@ class Worker:
         os.chdir(message["workdir"])
 
     def _discover(self) -> None:
+        if self._hello["runs_tasks"]:  # what it costs would otherwise stand between the loaded model and its first row
+            self._stores().codec.warm_up()
         try:
             with self._interruptible():
                 handlers = self._import_modules()
@@ -112,7 +114,7 @@ class Worker:
             os._exit(0)
 
     def _warm_up(self) -> None:
-        """Import what the first task will need, while the parent plans the job: after the user's modules, never beside them."""
+        """Import the rest of what the first task will need, while the parent plans the job: never beside the user's modules."""
         from starwhale.execution.tasks import task_entry
 
         del task_entry

@@ -21,7 +21,7 @@ from pathlib import Path
 from starwhale.domain.job import Task
 from starwhale.domain.json_shape import Json
 from starwhale.errors import UsageError
-from starwhale.execution.executors.protocol import ExecutorOptions
+from starwhale.execution.executors.protocol import DISCOVERY, ExecutorOptions
 from starwhale.execution.tasks.task_output import TAIL_BYTES, read_tail
 from starwhale.settings import child_environment
 from starwhale.storage.carriers.frames import Channel
@@ -70,6 +70,7 @@ class WorkerProcess:
                 "is_verbose": options.is_verbose,
                 "is_debug": options.is_debug,
                 "log": self._log_inside,
+                "runs_tasks": options.job_id != DISCOVERY,
                 "link_auths": accounts.pass_on(),
             }
         )
