@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PORT = 6379
-START_S = 300.0
+START_S = 240.0
 _INSIDE = 'mount -t tmpfs tmpfs /dev/shm && mkdir -p /tmp/ray && mount -t tmpfs tmpfs /tmp/ray && exec "$@"'
 
 
@@ -117,7 +117,12 @@ def lab(folder: Path, count: int, *, env: Mapping[str, str], cores: int = 1) -> 
     token = folder / "token"
     token.write_text("5ee7" * 16)
     token.chmod(0o600)
-    auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "SW_LAB": name}
+    auth = {
+        "RAY_raylet_start_wait_time_s": "240",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "SW_LAB": name,
+    }
     made = Lab(name=name, env={**env, **auth}, folder=folder)
     spaces: list[str] = []
     try:
