@@ -14,6 +14,7 @@ import pytest
 from blake3 import blake3
 
 from starwhale.domain.job import HandlerRecord, RunRequest, Step, Task, TaskError, TaskUpdate
+from starwhale.domain.machine import Demand
 from starwhale.domain.status import Status
 from starwhale.errors import UsageError, VersionMismatchError
 from starwhale.execution.network.model_files import fetch_model
@@ -22,7 +23,9 @@ from starwhale.execution.network.spec import WorkerSpec, read_spec
 from starwhale.settings import TaskToken
 
 STEP = Step(name="s", record=HandlerRecord(name="s", kind="predict"))
-TASK = Task(id="j/0/0", job_id="j", step=STEP, index=0, total=1, attempt=1, request=RunRequest(workdir="", modules=()))
+REQUEST = RunRequest(workdir="", modules=())
+DEMAND = Demand(cpu=2.0, custom=(("tpu", 1.0),), labels=(("zone", "west"),))
+TASK = Task(id="j/0/0", job_id="j", step=STEP, index=0, total=1, attempt=1, request=REQUEST, demand=DEMAND)
 SPEC = WorkerSpec(server="http://127.0.0.1:9", task=TASK, modules=("m",), token="secret", workdir="/")
 
 

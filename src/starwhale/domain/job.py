@@ -342,7 +342,7 @@ class Task:
             "step": Step.from_json(data["step"]),
             "request": RunRequest.from_json(data["request"]),
             "datasets": tuple(DatasetInput.from_json(each) for each in data["datasets"]),
-            "demand": Demand(**data["demand"]),
+            "demand": Demand.from_json(data["demand"]),
             "accelerators": tuple(data["accelerators"]),
         }
         return cls(**{**data, **parts})

@@ -104,6 +104,17 @@ class Demand:
             labels=tuple(_label(name) for name in asked if name.startswith(LABEL)),
         )
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Demand:
+        """Read its fields as JSON has them, pairs as lists."""
+        return cls(
+            **{
+                **data,
+                "custom": tuple((name, amount) for name, amount in data["custom"]),
+                "labels": tuple((key, value) for key, value in data["labels"]),
+            }
+        )
+
 
 def check_demand(step: str, demand: Demand, machine: Machine) -> None:
     """Refuse what no task of a step could ever get.
