@@ -50,8 +50,15 @@ AXE = (CLONE / "ui" / "node_modules" / "axe-core" / "axe.min.js").resolve()
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
-@pytest.mark.parametrize("width", [380, 1440])
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("colours", "width"),
+    [
+        ("light", 1440),
+        ("dark", 380),
+        pytest.param("light", 380, marks=pytest.mark.soak),
+        pytest.param("dark", 1440, marks=pytest.mark.soak),
+    ],
+)
 def test_every_page_shows_what_it_is_of_and_anyone_can_use_it(
     browser: Browser, console: Console, width: int, colours: str
 ) -> None:

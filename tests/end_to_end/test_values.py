@@ -63,12 +63,18 @@ def evaluate(results):
             wrong.append(f"logged {row}")
     evaluation.log_summary({"wrong": wrong, "count": count, "logged": len(logged)})
 """
-WITHOUT_OUR_PACKAGES = 'import sys\nsys.modules.update(dict.fromkeys(["pyarrow", "blake3", "msgpack", "yaml"]))\n'
+WITHOUT_OUR_PACKAGES = """
+import sys
+if any("starwhale.execution.worker" in each for each in sys.orig_argv):
+    sys.modules.update(dict.fromkeys(["pyarrow", "blake3", "msgpack", "yaml"]))
+    open(__file__ + ".seen", "w").close()
+"""
+"""A `sitecustomize`: the worker's Python has none of them, the driver's has all."""
 
 
 @pytest.mark.needs_time
-@pytest.mark.parametrize("head", ["", WITHOUT_OUR_PACKAGES], ids=["usual", "without our packages"])
-def test_every_value_passes_through_a_worker_and_its_results(project: Project, head: str) -> None:
+@pytest.mark.parametrize("site", ["", WITHOUT_OUR_PACKAGES], ids=["usual", "without our packages"])
+def test_every_value_passes_through_a_worker_and_its_results(project: Project, site: str) -> None:
     arrays = [each for name in NUMPY_TYPES for each in zeroes(name)]
     values = [*SCALARS, *MEDIA_VALUES, *arrays, None, [MEDIA_VALUES[0], {"a": (MEDIA_VALUES[1],)}]]
     (project.folder / "expected.pkl").write_bytes(pickle.dumps(values))
@@ -81,9 +87,13 @@ def test_every_value_passes_through_a_worker_and_its_results(project: Project, h
                 ds.append({"row": row, "value": value})
             ds.commit()
     """)
-    (project.folder / "passing.py").write_text(head + SAME + inspect.getsource(same) + HANDLERS, encoding="utf-8")
-    done = project.run("--handler", "passing:evaluate", "--dataset", "values", "-o", "json", module="passing")
+    (project.folder / "passing.py").write_text(SAME + inspect.getsource(same) + HANDLERS, encoding="utf-8")
+    (project.folder / "site").mkdir()
+    (project.folder / "site" / "sitecustomize.py").write_text(site, encoding="utf-8")
+    words = ("--handler", "passing:evaluate", "--dataset", "values", "-o", "json")
+    done = project.run(*words, env={"PYTHONPATH": str(project.folder / "site")}, module="passing")
     assert done.returncode == 0, done.stderr
+    assert (project.folder / "site" / "sitecustomize.py.seen").exists() == bool(site)
     assert '"wrong": []' in done.stdout, done.stdout
     assert f'"count": {len(values) - 1}' in done.stdout  # an output of None is none
     assert f'"logged": {len(values) - 3}' in done.stdout  # three become several columns

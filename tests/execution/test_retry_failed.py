@@ -294,8 +294,15 @@ def test_a_driver_that_dies_while_rows_are_tried_again_loses_nothing(batched: Ki
 
 
 @pytest.mark.needs_kills
-@pytest.mark.parametrize("executor", ["thread", "process"])
-@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize(
+    ("batch", "executor"),
+    [
+        (1, "process"),
+        (4, "thread"),
+        pytest.param(1, "thread", marks=pytest.mark.soak),
+        pytest.param(4, "process", marks=pytest.mark.soak),
+    ],
+)
 @pytest.mark.parametrize("point", STEPS)
 def test_a_driver_that_dies_at_any_step_of_that_loses_nothing(
     single: Kind, batched: Kind, point: str, batch: int, executor: str

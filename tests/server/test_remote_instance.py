@@ -343,11 +343,12 @@ def test_versions_are_pushed_when_they_are_made_and_compared_across(lab: Lab, tm
     assert run("dataset", "build", "--csv", "rows.csv", "--name", "there", "-p", place)["uri"].startswith(
         "lab/project/self/dataset/there"
     )
+    others = len(run("model", "list"))
     model = run("model", "build", str(work), "--push", place)
     assert run("model", "info", model["pushed"])["version"] == model["version"]
     for option, code in (("lab", 2), ("cloud://lab/project/none", 1)):
         assert run("model", "build", str(work), "--push", option, code=code)["error"]["hint"]
-    assert len(run("model", "list")) == 1
+    assert len(run("model", "list")) == others + 1
     (tmp_path / "rows.csv").write_text("n,label\n1,a\n2,c\n3,d\n")
     run("dataset", "build", "--csv", "rows.csv", "--name", "pushed", "--overwrite")
     found = run("dataset", "diff", f"{place}/dataset/pushed", "pushed", "--show-details")

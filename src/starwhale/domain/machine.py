@@ -107,13 +107,10 @@ class Demand:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Demand:
         """Read its fields as JSON has them, pairs as lists."""
-        return cls(
-            **{
-                **data,
-                "custom": tuple((name, amount) for name, amount in data["custom"]),
-                "labels": tuple((key, value) for key, value in data["labels"]),
-            }
-        )
+        pairs: dict[str, Any] = {
+            name: tuple((one, other) for one, other in data[name]) for name in ("custom", "labels")
+        }
+        return cls(**{**data, **pairs})
 
 
 def check_demand(step: str, demand: Demand, machine: Machine) -> None:
