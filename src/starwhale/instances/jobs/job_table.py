@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from starwhale.domain.job import ONLINE
 from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
 from starwhale.errors import NotFoundError, StarwhaleError, UsageError, nearest
 from starwhale.instances.jobs.kept_summaries import Known, keep, read_kept
@@ -118,11 +119,7 @@ class JobTable:
         with self._lock:
             rows = [each for each in self._rows.values() if each.project.casefold() == home]
             metrics = {job_id: summary for job_id, (_, summary) in self._summaries.items()}
-        rows = [
-            dataclasses.replace(each, summary={**each.figures, **metrics.get(each.id, {})})
-            for each in rows
-            if each.is_removed is wanted.removed
-        ]
+        rows = [_with_summary(each, metrics.get(each.id, {})) for each in rows if each.is_removed is wanted.removed]
         columns = sorted({f"{PREFIX}{name}" for each in rows for name in each.summary})
         names = [_name(each, columns) for each in named]
         if where is not None:
@@ -143,7 +140,7 @@ class JobTable:
         found = self._instance.catalog.job_facts.read([job.id])
         if not found:
             raise NotFoundError(f"no job {job.id!r}", hint="see swcli job list")
-        return dataclasses.replace(found[0], summary={**found[0].figures, **self._read_summary(job.id)})
+        return _with_summary(found[0], self._read_summary(job.id))
 
     def intervals(self, facts: JobFacts) -> Mapping[str, tuple[float, float]]:
         """Return the 95 % intervals of a job's metrics, as far as they are known: of its figures, and of an accuracy that is a share of rows."""
@@ -251,6 +248,15 @@ class JobTable:
         else:
             projects.get(home)
         return home
+
+
+def _with_summary(facts: JobFacts, logged: Mapping[str, Any]) -> JobFacts:  # Any: values of users
+    """Return a job with what it logged. What was tried online was handed out in no ranges of rows: its summary counts it."""
+    found = dataclasses.replace(facts, summary={**facts.figures, **logged})
+    if facts.executor != ONLINE or "requests" not in logged:
+        return found
+    requests = int(logged["requests"])
+    return dataclasses.replace(found, done=requests, rows=requests, failed=int(logged.get("failed", 0)))
 
 
 def _shown(job_id: str, found: Mapping[str, Any] | StarwhaleError) -> Mapping[str, Any]:

@@ -10,8 +10,9 @@ import { useOpenedJob } from "./JobPage";
 export function Component(): ReactNode {
   const { job, dataset_uris: uris } = useOpenedJob();
   const url = useUrlState();
-  const isFailed = url.get("of") === "failed" && job.failed > 0;
-  const choose = job.failed > 0 && (
+  const isApart = job.failed > 0 && job.executor !== "online"; // what was tried online stands in one table, errors too
+  const isFailed = url.get("of") === "failed" && isApart;
+  const choose = isApart && (
     <>
       {([["", "Done", job.done - job.failed], ["failed", "Failed", job.failed]] as const).map(([name, title, rows]) => (
         <button
