@@ -16,7 +16,7 @@ ROW = {
     "Z-a.b c": [1, 2],
     "flag": True,
     "raw": b"x",
-    "box": {"Name": "b", "at": [3, {"x": 1}], 7: "n"},
+    "box": {"Name": "b", "at": [3, {"x": 1}], 7: "n", "Mass": 1, "mass": 2},
 }
 
 
@@ -27,6 +27,7 @@ ROW = {
         ("output/0 is null", True),
         ("box/name == 'b' and box/AT/0 == 3 and box/at/1/x == 1 and box/7 == 'n'", True),
         ("box/at/9 is null and box/name/0 is null and box/nope is null and box/at/x is null", True),
+        ("box/Mass == 1 and BOX/mass == 2", True),
         ("output == 7 and input/label != 3", False),
         ("output = 7 or input/label != 3", True),
         ("not output == 7 or flag", True),

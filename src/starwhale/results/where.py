@@ -234,9 +234,9 @@ def cell_of(row: Row, name: str) -> Any:  # Any: a cell
     if name in row:
         return row[name]
     folded = {each.casefold(): each for each in row}
-    parts = name.casefold().split("/")
+    parts = name.split("/")
     for count in range(len(parts), 0, -1):
-        column = folded.get("/".join(parts[:count]))
+        column = folded.get("/".join(parts[:count]).casefold())
         if column is not None:
             return _within(row[column], parts[count:])
     return None
@@ -245,13 +245,17 @@ def cell_of(row: Row, name: str) -> Any:  # Any: a cell
 def _within(value: Any, parts: Sequence[str]) -> Any:  # Any: a cell, and what lies in it
     for each in parts:
         if isinstance(value, Mapping):
-            value = next((found for key, found in value.items() if str(key).casefold() == each), None)
+            value = value[each] if each in value else _folded(value, each.casefold())
         elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
             place = item_place(f"list/{each}")[1]
             value = value[place] if place is not None and place < len(value) else None
         else:
             return None
     return value
+
+
+def _folded(cell: Mapping[Any, Any], folded: str) -> Any:  # Any: a cell, and what lies in it
+    return next((value for key, value in cell.items() if str(key).casefold() == folded), None)
 
 
 def item_place(name: str) -> tuple[str, int | None]:
