@@ -58,7 +58,8 @@ describe("what was typed", () => {
 
   it("is looked for in all columns of text where it is no expression", () => {
     expect(searched("a whale in the sea", columns)).toBe('id contains "a whale in the sea" or output contains "a whale in the sea"');
-    expect(searched("isn't", columns)).toBe("isn't"); // a quote may begin a text
+    expect(searched("isn't", columns.slice(0, 1))).toBe('id contains "isn\'t"');
+    expect(searched("'a text'", columns)).toBe("'a text'"); // a quote may begin a text
   });
 
   it("is an expression where it can be one", () => {
@@ -76,6 +77,7 @@ describe("a text", () => {
 
   it("is words otherwise", () => {
     const solved = "She sold 48/2 = 24 clips in May.\nAltogether, she sold 48+24 = 72 clips.\nA: 72";
+    expect(looksLike(`class ${"a".repeat(150_000)}\n`.repeat(2))).toBe("words"); // at once
     for (const each of ["", "[not json", "No: it is a mammal.", solved, "for a walk\nwith the dog"]) expect(looksLike(each)).toBe("words");
   });
 });

@@ -33,7 +33,7 @@ export function both(left: string, right: string): string {
   return `(${left}) and (${right})`;
 }
 
-const IS_EXPRESSION = /[=<>()[\]"'`]|\bcontains\b|\bis\s+(not\s+)?(null|none)\b|^\s*not\s/i;
+const IS_EXPRESSION = /[=<>()[\]"`]|(?<!\w)'|'(?!\w)|\bcontains\b|\bis\s+(not\s+)?(null|none)\b|^\s*not\s/i;
 
 /** What was typed as an expression: words that are none are looked for in all columns of text. */
 export function searched(typed: string, columns: readonly { name: string; kind: string }[]): string {

@@ -11,7 +11,17 @@ import { Tree } from "./Tree";
 /** Characters that are read at a time. */
 const MOST = 500_000;
 
-export function TextView({ cell, name }: { cell: Cell | undefined; name: string }): ReactNode {
+interface Props {
+  cell: Cell | undefined;
+  name: string;
+}
+
+/** What was read of one text is not shown of the next, where rows are stepped through. */
+export function TextView(props: Props): ReactNode {
+  return <Shown key={hrefOf(props.cell)} {...props} />;
+}
+
+function Shown({ cell, name }: Props): ReactNode {
   const [whole, setWhole] = useState<string | null>(null);
   const [failed, setFailed] = useState("");
   const href = hrefOf(cell);
@@ -20,7 +30,7 @@ export function TextView({ cell, name }: { cell: Cell | undefined; name: string 
   const text = whole ?? asText(begun);
   const look = useMemo(() => looksLike(text), [text]);
   const [chosen, setChosen] = useState<Look | null>(null);
-  const shown = chosen ?? look;
+  const shown = chosen === "words" ? chosen : look;
   const read = async (): Promise<void> => {
     const answer = await fetch(href, { headers: { range: `bytes=0-${MOST - 1}` } });
     if (!answer.ok) throw new Error(`the server answered ${answer.status}`);

@@ -114,8 +114,9 @@ export function TaskLog({ job, log, isRunning }: Props): ReactNode {
           const at = event.currentTarget;
           const isAtEnd = at.scrollHeight - at.scrollTop - at.clientHeight < 20;
           const isCut = ends.end < ends.size && asked === "";
-          if ((isAtEnd && !isCut) !== follow) setFollow(!follow);
-          if (isAtEnd && isCut) more("behind");
+          if (!isAtEnd) setFollow(false);
+          else if (!isCut) setFollow(true);
+          else if (!follow) more("behind"); // what follows reads on by itself, also where more comes than it reads at a time
           if (at.scrollTop < NEAR_TOP && ends.start > 0 && asked === "") more("before");
         }}
       >
