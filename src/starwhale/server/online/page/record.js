@@ -35,6 +35,8 @@ const decoded = async (blob) => {
 // Browsers give a microphone to pages of this machine and to those that come encrypted, and to no others.
 export const canRecord = () => Boolean(navigator.mediaDevices?.getUserMedia) && typeof MediaRecorder === "function";
 
+const LOOK_MS = 500; // a recorder whose form has gone is ended by then: nobody could press its button any more
+
 // `onSound(value)` is called with what was recorded.
 export const makeRecorder = (onSound) => {
   const told = make("span", { className: "quiet", role: "status" });
@@ -42,16 +44,23 @@ export const makeRecorder = (onSound) => {
   const begin = async () => {
     told.textContent = "";
     let source;
+    switching.disabled = true; // until somebody has answered: a second press would begin a second recording
     try {
       source = await navigator.mediaDevices.getUserMedia({ audio: true });
     } catch (error) {
       told.textContent = `no microphone: ${error.message}`;
       return;
+    } finally {
+      switching.disabled = false;
     }
     const pieces = [];
     recorder = new MediaRecorder(source);
+    const looking = setInterval(() => {
+      if (!switching.isConnected) recorder?.stop();
+    }, LOOK_MS);
     recorder.addEventListener("dataavailable", (event) => pieces.push(event.data));
     recorder.addEventListener("stop", async () => {
+      clearInterval(looking);
       source.getTracks().forEach((each) => each.stop());
       recorder = null;
       switching.textContent = "Record";

@@ -65,7 +65,7 @@ export const makeStepping = (box, onRow) => {
 
   const choose = async () => {
     Object.assign(place, { dataset: dataset.value, offset: 0, count: 0 });
-    place.turn += 1;
+    const turn = (place.turn += 1);
     steps.hidden = jobs.hidden = !dataset.value;
     stored.replaceChildren();
     told.textContent = "";
@@ -73,12 +73,15 @@ export const makeStepping = (box, onRow) => {
       onRow(undefined);
       return;
     }
+    let found;
     try {
-      place.jobs = (await call(`evaluations?${new URLSearchParams({ dataset: dataset.value })}`)).jobs;
+      found = (await call(`evaluations?${new URLSearchParams({ dataset: dataset.value })}`)).jobs;
     } catch (problem) {
-      fail(problem);
+      if (turn === place.turn) fail(problem);
       return;
     }
+    if (turn !== place.turn) return; // another dataset was chosen meanwhile
+    place.jobs = found;
     const named = place.jobs.map((each) => make("option", { value: each.id }, `${each.name || each.model || each.handler} (${each.id.slice(0, 8)})`));
     job.replaceChildren(...(named.length ? [make("option", { value: "*" }, "the newest jobs"), ...named] : [make("option", { value: "" }, "no job has tried it")]));
     await go(0);
