@@ -14,7 +14,9 @@ from starwhale.errors import BusyError, MissingDependencyError, NoSpaceError, Us
 from starwhale.handlers.context import Context
 from starwhale.instances import online_record
 from starwhale.instances.online_record import FunctionRecord, Tried, Verdict
+from starwhale.server.online import streaming
 from starwhale.server.online.__main__ import main
+from starwhale.server.online.streaming import Bits
 from starwhale.serving.callables import load_callables
 from starwhale.serving.endpoint import Endpoint
 from starwhale.serving.gradio_page import open_gradio
@@ -48,6 +50,23 @@ def test_bodies_that_are_read_count_among_what_waits_and_one_that_is_alone_is_ta
         await lane.close()
 
     asyncio.run(ask())
+
+
+def test_of_an_answer_that_is_too_long_nothing_is_kept_and_all_is_given_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "KEPT_BYTES", 10)
+
+    async def give() -> None:
+        bits = Bits()
+        bits.keeps = True
+        for bit in (b"12345", b"67890"):
+            bits.put(bit)
+        assert (bits.given, bits.is_cut) == ([b"12345", b"67890"], False)
+        for _ in range(2):
+            bits.put(b"x")
+        assert (bits.given, bits.is_cut) == ([], True)
+        assert [await bits.get() for _ in range(4)] == [b"12345", b"67890", b"x", b"x"]
+
+    asyncio.run(give())
 
 
 def test_a_model_whose_interpreter_is_not_there_says_so() -> None:

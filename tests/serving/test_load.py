@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from tests.serving.conftest import end, environment, start
+from tests.serving.conftest import EVENTS, end, environment, start
 
 from starwhale.errors import StatusError
 from starwhale.instances.online import OnlineOptions, OnlineRequest
@@ -223,7 +223,7 @@ def test_what_is_tried_becomes_jobs_that_are_compared_and_rows_with_labels(tmp_p
         assert server.ask("divides", {"number": 13}).status_code == 500
         assert server.ask("divides", {}).status_code == 422  # which is no trial
         for body, status in (({"verdict": "fine"}, 422), ({}, 422)):
-            key = server.ask("divides", {"number": 1}).headers["x-request-id"]
+            key = server.ask("divides", {"number": 1}, headers=EVENTS).headers["x-request-id"]
             assert server.client.post(f"/requests/{key}/verdict", json=body).status_code == status
         assert server.client.post("/requests/none/verdict", json={"verdict": "good"}).status_code == 404
         shown = server.client.get("/models").json()
@@ -275,10 +275,17 @@ def check_jobs(folder: Path, jobs: list[str]) -> None:
     """Look at what a server has left behind, as a user does."""
 
     from starwhale.instances import open_instance
+    from starwhale.instances.change_feed import ChangeFeed
     from starwhale.instances.jobs.job_compare import CompareOptions
+    from starwhale.instances.jobs.job_table import JobsWanted, JobTable
     from starwhale.settings import read_settings
 
     with open_instance(read_settings(environment(folder))) as instance:
+        table = JobTable(instance, ChangeFeed(instance.catalog.changes()))
+        table.warm()
+        counts = {each.id: (each.done, each.failed, each.rows) for each in table.find(JobsWanted()).rows}
+        assert counts == {jobs[0]: (9, 1, 9), jobs[1]: (6, 0, 6)}
+        assert table.one(instance.jobs.get(jobs[0])).done == 9
         assert [instance.jobs.get(each).status.value for each in jobs] == ["success", "success"]
         assert instance.jobs.get("tried-divides-second").id == jobs[1]
         told = instance.jobs.report(instance.jobs.get(jobs[0]))
@@ -297,6 +304,8 @@ def check_jobs(folder: Path, jobs: list[str]) -> None:
         (failed,) = [each for _, each in instance.jobs.labelled_rows(jobs[0]) if each["number"] == 13]
         assert "ValueError: thirteen" in failed["error"]
         assert "label" not in failed
+        asked = [each for _, each in instance.jobs.labelled_rows(jobs[0]) if each["number"] == 1]
+        assert [each["output"] for each in asked] == [False] * 3  # whole, also where it was asked for bit by bit
 
 
 def test_rows_of_a_dataset_are_given_in_the_shape_in_which_they_are_sent(served: Server) -> None:

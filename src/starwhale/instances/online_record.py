@@ -72,7 +72,7 @@ class Tried:
     body: bytes
     """JSON of what was asked."""
     answer: bytes
-    """JSON of the answer; empty where it failed."""
+    """JSON of the answer; empty where it failed, or is too long to be kept."""
     error: str = ""
     """Why it failed."""
     latency_s: float = 0.0

@@ -20,7 +20,7 @@ from starwhale.errors import InputError, NotFoundError, StarwhaleError, StatusEr
 from starwhale.instances.online_record import Tried, Verdict
 from starwhale.server.online.answers import answer, refusal
 from starwhale.server.online.state import Here, ModelId, Online, TrialId
-from starwhale.server.online.streaming import Bits, stream
+from starwhale.server.online.streaming import KEPT_BYTES, Bits, stream
 from starwhale.server.problems import problem
 
 if TYPE_CHECKING:
@@ -239,12 +239,20 @@ def _answer_bit_by_bit(asked: Asked, key: str, body: bytes) -> Response:
     waiting = asked.lane.put(key, body, bits.put)
     asked.here.under_way[key] = asked.lane, waiting
 
-    def end(outcome: Outcome | None, given: list[bytes]) -> None:
+    def end(outcome: Outcome | None) -> None:
         asked.here.under_way.pop(key, None)
         if outcome is not None:
-            asked.keep(waiting, outcome, _joined(given))
+            asked.keep(waiting, outcome, _answer_of(bits, outcome))
 
     return stream(asked.lane, waiting, bits, asked.model.id, end)
+
+
+def _answer_of(bits: Bits, outcome: Outcome) -> bytes:
+    """Return the JSON of an answer that is kept; empty where it is too long for that."""
+    if bits.is_cut:
+        logger.warning("an answer has more than %s bytes: its request is kept without it", f"{KEPT_BYTES:,}")
+        return b""
+    return _joined(bits.given) if bits.given else outcome.answer or b"[]"  # it was no generator
 
 
 def _joined(given: list[bytes]) -> bytes:

@@ -24,8 +24,10 @@ SILENCE_S = 15.0
 """Say that the stream lives after so long without a bit."""
 WAITING_BYTES = 16 << 20
 """Bytes that wait for a client that does not read; its call is stopped when there are more."""
-OnEnd = Callable[["Outcome | None", list[bytes]], None]
-"""Called with what became of the call, and all that it gave out."""
+KEPT_BYTES = 64 << 20
+"""Bytes of an answer that are kept for whoever records it; of a longer one nothing is."""
+OnEnd = Callable[["Outcome | None"], None]
+"""Called with what became of the call."""
 
 
 class Bits:
@@ -33,7 +35,10 @@ class Bits:
 
     def __init__(self) -> None:
         self.given: list[bytes] = []
-        """All of it."""
+        """All of it, for whoever records it."""
+        self.is_cut = False
+        """Whether that was too long to be kept."""
+        self._kept = 0
         self.size = 0
         """Bytes that wait."""
         self.keeps = False
@@ -46,10 +51,18 @@ class Bits:
         """Take a bit from the model."""
         self.size += len(bit)
         if self.keeps:
-            self.given.append(bit)
+            self._keep(bit)
         self._waiting.put_nowait(bit)
         if self.size > WAITING_BYTES and self.on_flood is not None:
             self.on_flood()
+
+    def _keep(self, bit: bytes) -> None:
+        self._kept += len(bit)
+        if self._kept > KEPT_BYTES:
+            self.keeps, self.is_cut = False, True
+            self.given.clear()
+        else:
+            self.given.append(bit)
 
     async def get(self) -> bytes:
         """Wait for the next bit."""
@@ -96,7 +109,6 @@ async def _events(lane: Lane, request: Request, bits: Bits, model: str, on_end: 
             yield _event("problem", bytes(failure(outcome, request.key, model).body))
             return
         if count == 0 and outcome.answer not in {b"", b"[]"}:  # it was no generator: all of it at once
-            bits.given.append(outcome.answer)
             count = 1
             yield _event("item", outcome.answer)
         told = {"request": request.key, "items": count, "seconds": outcome.seconds, "is_stopped": request.is_stopped}
@@ -104,7 +116,7 @@ async def _events(lane: Lane, request: Request, bits: Bits, model: str, on_end: 
     finally:
         if not request.outcome.done():
             lane.stop(request)
-        on_end(outcome, bits.given)
+        on_end(outcome)
 
 
 async def _bits(request: Request, bits: Bits) -> AsyncIterator[bytes | None]:
