@@ -34,6 +34,27 @@ def test_a_script_reads_what_it_wrote_before_and_after_the_flush() -> None:
     assert list(again.scan("unknown")) == []
 
 
+def test_what_a_flush_could_not_keep_waits_for_the_next_one(tmp_path: Path) -> None:
+    found = evaluation.Evaluation("kept", project="self")
+    assert found.get_tables() == []  # the root is made
+    results = tmp_path / "storage" / "results"
+    if results.is_dir():
+        results.rmdir()
+    results.write_text("in the way")
+    found.log("t", 1, {"a": 1, "empty": None})
+    found.log("t", 2, {"b": "x"})
+    with pytest.raises(OSError, match="results"):
+        found.flush_all()
+    found.log("t", 1, {"a": 3, "c": True})
+    results.unlink()
+    found.flush_all()
+    again = evaluation.Evaluation("kept", project="self")
+    assert list(again.scan("t", keep_none=True)) == [
+        {"id": 1, "a": 3, "empty": None, "b": None, "c": True},
+        {"id": 2, "a": None, "empty": None, "b": "x", "c": None},
+    ]
+
+
 def test_bad_metrics_raise_at_the_call_and_lose_nothing() -> None:
     found = evaluation.Evaluation("x")
     found.log("t", 1, {"a": 1})

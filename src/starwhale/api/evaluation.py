@@ -151,14 +151,23 @@ class Evaluation:
         self.flush(SUMMARY, artifacts_flush)
 
     def flush_all(self, artifacts_flush: bool = True) -> None:
-        """Commit what was logged; in a task it is committed with the task's own rows, and readers see it before that."""
+        """Commit what was logged; in a task it is committed with the task's own rows, and readers see it before that.
+
+        Raises:
+            StarwhaleError: It cannot be kept, such as on a server that does not answer; it waits on, and the next call tries again.
+        """
         del artifacts_flush
         if self._context is not None:
             return  # rows of a range and what was logged for them are one commit, or a retry would log them twice
         with self._lock:
             tables = self._buffer.drain()
-            if tables:
+            if not tables:
+                return
+            try:
                 self._logged.append(PartDraft(tables=tables))
+            except BaseException:
+                self._buffer.take_back(tables)
+                raise
 
     def close(self) -> None:
         """Commit what was logged."""

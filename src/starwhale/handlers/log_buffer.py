@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starwhale.errors import ArgumentTypeError, FieldNameError, UsageError
@@ -135,6 +135,22 @@ class LogBuffer:
                 table.rows = {}
             self.weight = 0
         return drafts
+
+    def take_back(self, drafts: Sequence[TableDraft]) -> None:
+        """Let wait again what was handed over and could not be committed; what was logged since is the later."""
+        with self._lock:
+            for draft in drafts:
+                table = self._tables.setdefault(draft.name, _Table())
+                since, table.rows = table.rows, {}
+                empty = {name for name, column in draft.columns.items() if all(value is None for value in column)}
+                for place, key in enumerate(draft.ids):
+                    cells = {name: column[place] for name, column in draft.columns.items()}
+                    row = {name: value for name, value in cells.items() if value is not None or name in empty}
+                    table.rows[key] = row
+                    self.weight += sum(weigh(value) for value in row.values() if type(value) not in LIGHT)
+                for key, row in since.items():
+                    kept = table.rows.setdefault(key, {})
+                    kept.update((name, value) for name, value in row.items() if value is not None or name not in kept)
 
     def pending(self, table: str) -> dict[Key, dict[str, Value]]:
         """Return a copy of the rows of a table that wait, so that a reader sees what the same task wrote."""
