@@ -156,6 +156,19 @@ def test_what_is_no_part_is_refused_and_nothing_is_kept(lab: Lab) -> None:
                 headers={"content-type": "application/octet-stream"},
             )
             assert (answer.status_code // 100, answer.json()["code"]) == (4, kind.code), answer.text
+        whole = b"".join(to_pieces({"part": header}, blobs))
+        half = json.loads(json.dumps(header))
+        half["tables"] = [["\ud800", 1, "arrow"]]
+        for words, body in (
+            ({"owner": "self/" + "ü" * 60, "holder": "log"}, whole),
+            ({"owner": "self/none", "holder": "ü" * 60}, whole),
+            ({"owner": "self/none", "holder": "log"}, b"".join(to_pieces({"part": half}, blobs))),
+        ):
+            answer = web.post(
+                "/results/append", content=body, params=words, headers={"content-type": "application/octet-stream"}
+            )
+            assert (answer.status_code // 100, answer.json()["code"]) == (4, UsageError.code), answer.text
+        assert web.get("/results/file", params={"owner": "ü" * 60, "name": "log.seg"}).status_code == 404
         assert web.post("/results/parts", json={"owners": ["self/none"]}).json() == {"items": [], "has_more": False}
         for name in ("../../catalog.db", "..", "log.seg/../../x", ""):
             assert web.get("/results/file", params={"owner": "self/none", "name": name}).status_code == 404

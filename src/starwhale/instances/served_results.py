@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starwhale.errors import ContentError, CorruptedError, NotFoundError, UsageError
 from starwhale.storage.carriers.frames import from_bytes
 from starwhale.storage.part import EncodedPart, PartRecord, PartTable
+from starwhale.storage.result_parts.segments import LONGEST_NAME
 from starwhale.wire.stores import PartsWanted, StoredPart, StoredParts, StoredTable
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ MOST_PARTS = 5000
 """Parts of an answer, at most."""
 MOST_OWNERS = 1000
 """Owners of a question, at most."""
-_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.%~-]{1,200}")
+_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.%~-]{1,255}")
 _LARGEST = 1 << 62
 """Numbers of commits are smaller."""
 
@@ -58,7 +59,8 @@ class ServedResults:
             NotFoundError: There is none.
         """
         path = self._stores.results.folder(owner) / name
-        if not owner or not _NAME.fullmatch(name) or not path.is_file():
+        is_name = bool(owner) and len(path.parent.name) <= LONGEST_NAME and _NAME.fullmatch(name) is not None
+        if not is_name or not path.is_file():
             raise NotFoundError(f"no file {name[:200]!r} of the results of {owner[:200]!r}")
         return path
 
@@ -66,7 +68,8 @@ class ServedResults:
         """Commit rows of tables, and return the number of the commit.
 
         Raises:
-            UsageError: The body is no message with a part, or the part is of a range, which only its task commits.
+            UsageError: The body is no message with a part, the part is of a range, which only its task commits, or a name makes no
+                name of a file.
             ContentError: A table in it is none; nothing is kept.
         """
         try:
@@ -93,7 +96,8 @@ def _check_table(name: Any, rows: Any, form: Any, content: bytes | memoryview) -
     from starwhale.storage.result_parts.part_codec import check_batch, read_batch
     from starwhale.storage.result_parts.result_table import STORED_ID
 
-    if not isinstance(name, str) or not name or form != "arrow" or type(rows) is not int or rows < 1:
+    is_named = isinstance(name, str) and bool(name) and _is_text(name)
+    if not is_named or form != "arrow" or type(rows) is not int or rows < 1:
         message = f"a part names the table {name!r} with {rows!r} rows as {form!r}"
         raise UsageError(message, hint="send tables that have rows, as Arrow streams")
     try:
@@ -103,6 +107,15 @@ def _check_table(name: Any, rows: Any, form: Any, content: bytes | memoryview) -
     batch = read_batch(content)
     if batch.num_rows != rows or STORED_ID not in batch.schema.names:
         raise ContentError(f"table {name!r} has no ids, or not {rows} rows", hint="send what this program sends")
+
+
+def _is_text(word: str) -> bool:
+    """Whether a word is Unicode: JSON can spell halves of characters, which no database takes."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shown(part: PartRecord) -> StoredPart:

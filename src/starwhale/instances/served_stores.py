@@ -22,7 +22,7 @@ from starwhale.instances.served_results import ServedResults
 from starwhale.instances.uploads import Uploads
 from starwhale.models.listing import read_listing
 from starwhale.storage.blobs.digests import check_digest
-from starwhale.storage.catalog.contract import Operation
+from starwhale.storage.catalog.contract import MOST_JOBS, Operation
 from starwhale.storage.catalog.job_records import JobRecord
 from starwhale.storage.catalog.records import VersionRecord
 
@@ -88,13 +88,16 @@ class ServedStores:
 
         Raises:
             StarwhaleError: As the catalog says.
-            UsageError: A number is larger than a database holds.
+            UsageError: A number is larger than a database holds, or too many jobs are asked for.
         """
 
         def make() -> Any:
             try:
                 if (operation.part, operation.name) == ("versions", "add"):
                     return self._add_version(**given)
+                if (operation.part, operation.name) == ("jobs", "list") and not 0 <= given["limit"] <= MOST_JOBS:
+                    message = f"{given['limit']} jobs are asked for at once"
+                    raise UsageError(message, hint=f"ask for {MOST_JOBS} at most, with an offset for those behind them")
                 return getattr(self._parts[operation.part], operation.name)(**self._real(given))
             except OverflowError as error:  # of the database
                 raise UsageError("a number has more than 64 bits", hint="give a smaller one") from error
@@ -230,14 +233,14 @@ class Replays:
         with self._lock:
             busy = self._busy.setdefault(key, threading.Lock())
         with busy:
-            with self._lock:
-                known = self._answers.get(key)
-            if known is not None:
-                if known[0] != asked:
-                    message = "another request had this Idempotency-Key"
-                    raise ConflictError(message, hint="give each request a key of its own")
-                return known[1]
             try:
+                with self._lock:
+                    known = self._answers.get(key)
+                if known is not None:
+                    if known[0] != asked:
+                        message = "another request had this Idempotency-Key"
+                        raise ConflictError(message, hint="give each request a key of its own")
+                    return known[1]
                 found = make()
                 with self._lock:
                     self._answers[key] = asked, found

@@ -96,7 +96,7 @@ class ResultStoreContract:
         with self.opened(tmp_path) as store:
             owners = [f"{self.owner(tmp_path)}{end}" for end in ("", "/../x", ".", "%2E", " ü", "#?&")]
             for place, owner in enumerate(owners):
-                append(store, owner, "summary", [0], {"place": [place]}, holder="../a b")
+                append(store, owner, "summary", [0], {"place": [place]}, holder=f"../a b {'ü' * 36}")
             found = dict(store.reader.summaries([*owners, "self/nobody at all"]))
             assert found == {owner: {"place": place} for place, owner in enumerate(owners)} | {"self/nobody at all": {}}
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from starwhale.wire.page import DOCUMENTED
 
+PART_BYTES = 64 << 20
+"""Bytes of a part of results that is sent, at most."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digests:
@@ -234,6 +237,7 @@ class AppendedPart:
 
 
 __all__ = [
+    "PART_BYTES",
     "AppendedPart",
     "DatasetFile",
     "DatasetFiles",

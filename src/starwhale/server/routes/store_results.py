@@ -10,11 +10,9 @@ from fastapi.concurrency import run_in_threadpool
 from starwhale.server.routes.store_blobs import BYTES_TYPE, CONTENT, GIVEN, ContentResponse, whole_body
 from starwhale.server.routes.store_catalog import Key
 from starwhale.server.state import Here
-from starwhale.wire.stores import AppendedPart, PartsWanted, StoredParts
+from starwhale.wire.stores import PART_BYTES, AppendedPart, PartsWanted, StoredParts
 
 router = APIRouter(prefix="/stores/results", tags=["stores"])
-MOST_BYTES = 64 << 20
-"""Bytes of a part that is added, at most."""
 Owner = Annotated[
     str,
     Query(min_length=1, max_length=400, description="Id of a job, or `<project>/<id>` of an evaluation that is none."),
@@ -41,9 +39,9 @@ async def append_results(
     here: Here,
     request: Request,
     owner: Owner,
-    holder: Annotated[str, Query(min_length=1, max_length=200, description="Who writes.")],
+    holder: Annotated[str, Query(min_length=1, max_length=400, description="Who writes.")],
     key: Key = "",
 ) -> AppendedPart:
     """Commit rows of tables, all of them or none."""
-    content = await whole_body(request, MOST_BYTES)
+    content = await whole_body(request, PART_BYTES)
     return AppendedPart(id=await run_in_threadpool(here.stores.append_results, owner, holder, content, key))

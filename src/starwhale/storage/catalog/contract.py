@@ -144,7 +144,7 @@ class JobsContract(Protocol):
     def list(
         self, project: str | None = None, *, limit: int = 100, offset: int = 0, removed: bool = False
     ) -> Sequence[JobRecord]:
-        """Return jobs, the newest first."""
+        """Return jobs, the newest first; 1,000 at a time, at most."""
         ...
 
     def is_driven(self, job: JobRecord) -> bool:
@@ -182,6 +182,8 @@ READS = frozenset(
     | {"is_driven", "steps", "attempts", "progress"}
 )
 """Methods that change nothing, and may be asked twice."""
+MOST_JOBS = 1000
+"""Jobs of an answer, at most."""
 _ORDERS: Mapping[str, Callable[[Any], Key]] = {  # Any: records
     "projects.list": lambda each: (each.id,),
     "bundles.list": lambda each: (each.name.casefold(),),
@@ -247,6 +249,7 @@ def _operation(part: str, name: str, method: Callable[..., Any]) -> Operation:
 
 
 __all__ = [
+    "MOST_JOBS",
     "BundlesContract",
     "JobsContract",
     "LedgerContract",

@@ -11,6 +11,7 @@ from starwhale.domain.uri import parse_uri
 from starwhale.errors import NotBuiltYetError, NotFoundError, ServerError
 from starwhale.storage.catalog.catalog import new_id
 from starwhale.storage.catalog.contract import (
+    MOST_JOBS,
     BundlesContract,
     JobsContract,
     LedgerContract,
@@ -123,6 +124,20 @@ class RemoteJobs:
         """
         uri = parse_uri(text, kind="job", default_project=project, instances=self._names)
         return self._asked.get(uri.name, project=uri.project, removed=removed)
+
+    def list(
+        self, project: str | None = None, *, limit: int = 100, offset: int = 0, removed: bool = False
+    ) -> Sequence[JobRecord]:
+        """Return jobs, the newest first; as many requests as it takes. One that begins meanwhile shifts the others, which come once all the same."""
+        found: dict[str, JobRecord] = {}
+        while limit > 0:
+            count = min(limit, MOST_JOBS)
+            some = self._asked.list(project, limit=count, offset=offset, removed=removed)
+            found |= {each.id: each for each in some}
+            if len(some) < count:
+                break
+            limit, offset = limit - count, offset + count
+        return [*found.values()]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._asked, name)

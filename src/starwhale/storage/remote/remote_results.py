@@ -11,13 +11,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from starwhale.errors import ServerError
+from starwhale.errors import ServerError, UsageError
 from starwhale.storage.carriers.frames import to_pieces
 from starwhale.storage.part import PartDraft, PartRecord, PartTable
 from starwhale.storage.remote.connection import BYTES_TYPE
 from starwhale.storage.result_parts.part_codec import encode_draft, to_arrow
 from starwhale.storage.result_parts.results_read import ResultReader
 from starwhale.storage.result_parts.stored_parts import StoredParts, is_intact
+from starwhale.wire.stores import PART_BYTES
 
 if TYPE_CHECKING:
     from starwhale.storage.remote.connection import ServerConnection
@@ -117,9 +118,16 @@ class RemoteResultStore(StoredParts):
         """Reads tables, page by page."""
 
     def append(self, owner: str, holder: str, draft: PartDraft) -> int:
-        """Commit rows of tables there, and return the number of the commit; sent again, they are committed once."""
+        """Commit rows of tables there, and return the number of the commit; sent again, they are committed once.
+
+        Raises:
+            UsageError: They are more bytes than a server takes at once.
+        """
         header, blobs = to_arrow(encode_draft(draft)).to_message()
         body = b"".join(to_pieces({"part": header}, blobs))
+        if len(body) > PART_BYTES:
+            message = f"{len(body):,} bytes of results come at once, and a server takes {PART_BYTES:,}"
+            raise UsageError(message, hint="commit what was logged more often: Evaluation.flush_all()")
         answer = self._connection.send(
             "POST",
             "/stores/results/append",

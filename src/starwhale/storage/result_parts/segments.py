@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
+from starwhale.errors import UsageError
 from starwhale.storage.columns.files import no_space, sync_folder
 from starwhale.storage.layout import Layout
 
+LONGEST_NAME = 255
+"""Characters of the name of a file or folder, at most: what file systems have room for."""
 _FOLDERS = 4
 """Folders on the way to a segment: the owner's, its first characters, `results` and the root."""
 
@@ -60,7 +63,18 @@ class LocalSegments:
         return self._layout.results(quote(owner, safe="").replace(".", "%2E"))
 
     def append(self, owner: str, name: str, content: bytes) -> int:
-        return append_synced(self.folder(owner) / name, content)
+        """Append bytes, as `Segments` says.
+
+        Raises:
+            UsageError: The owner, or who writes, has a longer name than a file may have.
+        """
+        path = self.folder(owner) / name
+        if max(len(path.parent.name), len(path.name)) > LONGEST_NAME:
+            message = f"the id {owner[:60]!r}… is too long for the name of a folder"
+            raise UsageError(
+                message, hint="use a shorter one: each character that is no plain letter or digit counts for several"
+            )
+        return append_synced(path, content)
 
     def read(self, owner: str, name: str, offset: int, length: int) -> bytes:
         with (self.folder(owner) / name).open("rb") as file:
