@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ import pytest
 from tests.server.conftest import Root, serving
 from tests.server.lab import SWCLI, environment
 
-from starwhale.errors import NotFoundError
+from starwhale.errors import LoginError, NotFoundError, UsageError
 from starwhale.instances.instance import Instance, open_instance
 from starwhale.instances.jobs.job_compare import CompareOptions
 from starwhale.instances.place import servers
@@ -124,9 +125,29 @@ def test_records_of_jobs_cross_as_they_are(far: Far) -> None:
             catalog.jobs.get("bettr")
         with pytest.raises(NotFoundError, match="no instance"):
             catalog.jobs.get("cloud://other/project/self/job/better")
+        assert list(catalog.jobs.list(limit=5000)) == list(there.catalog.jobs.list(limit=5000))
+        for limit in (1001, -1):  # SQLite takes the latter for all
+            with pytest.raises(UsageError, match="jobs are asked for at once"):
+                here.at("cloud://far").stores.connection.ask("POST", "/stores/catalog/jobs/list", {"limit": limit})
     finally:
         here.close()
         there.close()
+
+
+def test_a_login_that_is_renewed_counts_at_once(far: Far) -> None:
+    settings = read_settings(far.env)
+    logins = servers.read_logins(settings)
+    here = far.here()
+    try:
+        (login,) = logins.servers
+        servers.write_logins(settings, logins.with_login(dataclasses.replace(login, token="no longer good")))
+        with pytest.raises(LoginError):
+            here.at("cloud://far").jobs.list()
+        servers.write_logins(settings, logins)
+        assert len(here.at("cloud://far").jobs.list()) == 2
+    finally:
+        servers.write_logins(settings, logins)
+        here.close()
 
 
 def test_runs_of_several_instances_are_compared_by_columns_alone(far: Far) -> None:
@@ -161,6 +182,8 @@ def test_commands_with_a_uri_or_a_selected_server_say_what_they_say_there(far: F
     assert compared == far.ask_there("job", "compare", first, second, *metric)
     for refused in (["job", "reproduce"], ["job", "resume", "--executor", "process"]):
         assert far.ask(*refused, uri(first), code=2)["error"]["hint"]
+    elsewhere = far.ask("job", "resume", "cloud://far/project/other/job/latest", code=1)
+    assert "other" in elsewhere["error"]["message"]  # and not the latest one of the default project
     far.ask("instance", "select", "far")
     try:
         assert far.ask("job", "info", "worse") == far.ask_there("job", "info", "worse")
@@ -183,6 +206,14 @@ rows = list(found.get_table_rows("results", start=None))
 print(len(rows), rows[3]["input/number"], rows[3]["output"], len(found.results(limit=5)), len(found.logs(limit=2)[0].lines))
 print(found.info().manifest["name"], found.evaluation_store.get_summary()["kind"])
 print([each.id for each in Job.list("cloud://far/project/self")[0]] == {list(reversed(far.root.jobs))!r})
+try:
+    Job.run(model={str(far.root.folder / "better")!r}, project="cloud://far/project/self")
+except ValueError as error:
+    print("Job.create" in error.hint, end=" ")
+try:
+    found.reproduce()
+except ValueError as error:
+    print("job copy" in error.hint)
 print(Job.compare(found, job({uri("worse")!r}), metric='graded/by row.correct').sentence)
 """
     done = subprocess.run(
@@ -195,7 +226,8 @@ print(Job.compare(found, job({uri("worse")!r}), metric='graded/by row.correct').
         "better parity",
         "True",
     ], done.stdout + done.stderr
-    assert "worse" in lines[4]
+    assert lines[4] == "True True", done.stdout + done.stderr
+    assert "worse" in lines[5]
 
 
 @pytest.mark.needs_time

@@ -105,9 +105,9 @@ class JobReads:
     @property
     def evaluation_store(self) -> Evaluation:
         """The job's results as an Evaluation."""
-        place = as_instance(self.uri.instance)
         project = self.uri.project
-        return Evaluation(self.id, project if self._there.login is None else f"{place}/project/{project}")
+        is_near = default_instance().at(project) is self._there  # so that its name alone leads there
+        return Evaluation(self.id, project if is_near else f"{as_instance(self.uri.instance)}/project/{project}")
 
     @property
     def steps(self) -> list[StepRecord]:
@@ -161,12 +161,8 @@ class JobReads:
 
     @property
     def _address(self) -> str:
-        """What names it, on whichever instance."""
-        return (
-            self.id
-            if self._there.login is None
-            else f"{as_instance(self.uri.instance)}/project/{self.uri.project}/job/{self.id}"
-        )
+        """What names it, on whichever instance, and whichever is selected."""
+        return f"{as_instance(self.uri.instance)}/project/{self.uri.project}/job/{self.id}"
 
     @property
     def _record(self) -> JobRecord:

@@ -36,9 +36,11 @@ def run_job(request: RunRequest, *, raises: bool = True, record: Mapping[str, st
         raises: Whether a job that failed or was stopped raises; otherwise its status says so.
 
     Raises:
+        UsageError: The project is on a server.
         StarwhaleError: Something was found wrong before anything ran; or the job failed or was stopped, `job_id` says which.
     """
     __tracebackhide__ = True  # a notebook shows the user's frames instead of these
+    _refuse_elsewhere(request.project)
     is_here = request.executor == CALLER
     with _watched(is_here=is_here) as options:
         outcome = default_instance().jobs.run(request, dataclasses.replace(options, record=dict(record or {})))
@@ -56,6 +58,7 @@ def run_or_go_on(request: RunRequest, *, resume: bool | None) -> str:
         StarwhaleError: As `run_job`.
     """
     __tracebackhide__ = True
+    _refuse_elsewhere(request.project)
     code = code_digest(request)
     found = find_interrupted(request, code) if resume or (resume is None and is_interactive()) else None
     if found is None:
@@ -63,6 +66,22 @@ def run_or_go_on(request: RunRequest, *, resume: bool | None) -> str:
     note = f"going on with job {found.id[:12]}, which was interrupted; Job.run(…, resume=False) begins anew"
     resume_job(found.id, changes_of(request), note=note)
     return found.id
+
+
+def _refuse_elsewhere(project: str) -> None:
+    """Refuse the project of a server for a job that would run here.
+
+    Raises:
+        UsageError: It names one.
+        NotFoundError: It names a server that is not known.
+    """
+    names_instance = "/" in project
+    if names_instance and default_instance().at(project).login is not None:
+        message = f"project {project!r} is on a server, and this would run on this machine"
+        hint = (
+            "let the server run it: Job.create(project, model, handler, datasets=…), or swcli model run --run-project"
+        )
+        raise UsageError(message, hint=hint)
 
 
 def resume_job(job_id: str, changes: ResumeChanges, *, note: str = "") -> None:
@@ -125,24 +144,23 @@ def resume_there(there: Instance, job_id: str, changes: ResumeChanges) -> None:
     there.server_jobs.resume(job_id, failed=changes.failed, replicas=changes.replicas, max_errors=changes.max_errors)
 
 
-def reproduce_job(
-    job_id: str, *, sample: int, seed: int, allow_changed: bool, arguments: tuple[str, ...]
-) -> Reproduction:
+def reproduce_job(job: str, *, sample: int, seed: int, allow_changed: bool, arguments: tuple[str, ...]) -> Reproduction:
     """Run a job again to its end, and compare what both found.
 
     Raises:
+        UsageError: It is on a server.
         StarwhaleError: Nobody can tell what would come of it; or the new job failed or was stopped.
     """
     __tracebackhide__ = True
     from starwhale.instances.jobs.reproduce import ReproduceOptions
 
-    jobs = default_instance().jobs
-    is_here = jobs.get(job_id).request.executor == CALLER
+    jobs = default_instance().at(job).jobs
+    is_here = jobs.get(job).request.executor == CALLER
     wanted = ReproduceOptions(
         sample=sample, seed=seed, allow_changed=allow_changed, arguments=arguments, is_caller=is_here
     )
     with _watched(is_here=is_here) as options:
-        done = jobs.reproduce(job_id, wanted, options)
+        done = jobs.reproduce(job, wanted, options)
     if done.found is None:
         finish(done.outcome, is_here=is_here)
         message = f"job {done.outcome.job_id[:12]} did not succeed"

@@ -60,7 +60,8 @@ def build(  # noqa: PLR0917 - the order that scripts rely on
         runtime: URI of a runtime, in whose environment the modules are imported; empty for the one that is active, if there is one.
 
     Raises:
-        UsageError: A name, tag or pattern is wrong, or an object does not lie in `workdir`.
+        UsageError: A name, tag or pattern is wrong, an object does not lie in `workdir`, or the place of the copy names no server.
+        LoginError: Nobody logged in to the server of the copy.
         HandlerError: There are no handlers, or a module cannot be imported; it is a RuntimeError.
         ModelSourceError: A file cannot be packaged.
         RestoreError: The environment of the runtime cannot be made.
@@ -70,6 +71,10 @@ def build(  # noqa: PLR0917 - the order that scripts rely on
             "model.build is left out here: this import looks for the handlers of the model that is being built"
         )
         return
+    target = remote_project_uri or default_instance().settings.server_project_uri
+    if target and default_instance().at(target).login is None:  # asked before anything is built
+        message = f"remote_project_uri {target!r} names no server"
+        raise UsageError(message, hint="write cloud://<alias>/project/<name>; swcli instance list shows the servers")
     root = Path(workdir or Path.cwd()).resolve()
     found = _module_names(modules, root)
     version = default_instance().models.build(
@@ -85,7 +90,6 @@ def build(  # noqa: PLR0917 - the order that scripts rely on
         packages_runtime=package_runtime,
     )
     logger.info("built %s", version.uri.full)
-    target = remote_project_uri or default_instance().settings.server_project_uri
     if target:
         logger.info("copied to %s", default_instance().copy("model", version.uri.full, target).version.uri.full)
 

@@ -277,7 +277,8 @@ def resume(  # noqa: PLR0917 - click passes them by name
         if executor or address or image or fits or concurrency or time_limit is not None or words_after():
             message = "a job on a server goes on where and as it was submitted"
             raise UsageError(message, hint="of the options, --failed, --replicas N and --max-errors can be given")
-        row = there.server_jobs.resume(job_address, failed=failed, replicas=count, max_errors=max_errors)
+        found = there.jobs.get(job_address)  # the server would take a word like `latest` in a project of its own choice
+        row = there.server_jobs.resume(found.id, failed=failed, replicas=count, max_errors=max_errors)
         app.tell({"job": row}, f"job {row['id'][:12]} goes on at {there.name}")
         return
     changes = ResumeChanges(

@@ -25,27 +25,32 @@ def push_options(command: _Callback) -> _Callback:
 
 
 def check_push(app: CliApp, given: dict[str, Any]) -> None:  # Any: one value per option
-    """Refuse a place that is none before anything is built.
+    """Refuse a place that is none before anything is built, and write a server without a project out with the one that it is used with.
 
     Raises:
-        UsageError: It names no instance, or `--force-push` stands alone.
+        UsageError: It names no server, or `--force-push` stands alone.
         NotFoundError: There is no such server, or no such project on it.
     """
-    from starwhale.domain.uri import DEFAULT_PROJECT, parse_project_uri
+    from starwhale.domain.uri import DEFAULT_PROJECT, as_instance, parse_project_uri
     from starwhale.errors import UsageError
 
-    if not given["push"]:
+    place: str = given["push"]
+    if not place:
         if given["force_push"]:
             raise UsageError("--force-push says nothing without --push", hint="add --push URI")
         return
-    there = app.at(given["push"])
-    if there.login is None:
-        message = f"--push {given['push']!r} names no server"
+    there = app.at(place)
+    if there.login is None or "/" not in place:
+        message = f"--push {place!r} names no server"
         raise UsageError(message, hint="write cloud://ALIAS/project/NAME; swcli instance list shows the servers")
-    named = given["push"].partition("/project/")[2].partition("/")[0]
-    project = parse_project_uri(named or there.project).project
+    head, named, rest = place.partition("/project/")
+    if named:
+        project = parse_project_uri(f"{head}{named}{rest.partition('/')[0]}", instances=there.names).project
+    else:
+        project = there.project
+        given["push"] = f"{as_instance(there.name)}/project/{project}"
     if project != DEFAULT_PROJECT:
-        there.projects.info(f"{there.name if '://' in there.name else 'cloud://' + there.name}/project/{project}")
+        there.projects.info(f"{as_instance(there.name)}/project/{project}")
 
 
 def push(app: CliApp, kind: str, uri: str, given: dict[str, Any]) -> dict[str, str]:  # Any: as above

@@ -88,9 +88,13 @@ class Instance:
         login = self._logins.read().named_by(str(uri))
         if login is None or (self.login is not None and login.address == self.login.address):
             return self
-        if login.alias not in self._others:
-            self._others[login.alias] = self._open_server(login)
-        return self._others[login.alias]
+        found = self._others.get(login.alias)
+        if found is not None and found.login != login:  # the user has logged in anew, perhaps to another place
+            found.close()
+            found = None
+        if found is None:
+            found = self._others[login.alias] = self._open_server(login)
+        return found
 
     def copy(self, kind: str, source: str | Uri, destination: str, options: CopyOptions | None = None) -> Copied:
         """Copy a version: within an instance, between two, or to and from an object store.
@@ -192,7 +196,7 @@ class Instance:
         """What can be done with jobs of the server that this is."""
         from starwhale.instances.jobs.server_jobs import ServerJobs
 
-        return ServerJobs(self.stores.connection, self.stores.names)
+        return ServerJobs(self.stores.connection)
 
     @cached_property
     def tasks(self) -> TaskDesk:

@@ -124,10 +124,9 @@ class Stores:
         from starwhale.storage.remote.logins import access_of
         from starwhale.storage.remote.remote_datasets import ServerFiles
 
-        connection = self._once(
-            f"{_CONNECTION} {address}", lambda: ServerConnection((self._access or access_of)(address))
-        )
-        return ServerFiles(connection)
+        access = (self._access or access_of)(address)  # looked up each time: the user may have logged in anew
+        name = f"{_CONNECTION} {access.address} {hash(access.token)}"
+        return ServerFiles(self._once(name, lambda: ServerConnection(access)))
 
     @property
     def results(self) -> LocalResultStore:

@@ -21,8 +21,7 @@ class JobChanging(JobReading):
         """The jobs of the server that has them; None on this machine."""
         from starwhale.instances.jobs.server_jobs import ServerJobs
 
-        stores = self._stores
-        return ServerJobs(stores.connection, stores.names) if stores.ref.server else None
+        return ServerJobs(self._stores.connection) if self._stores.ref.server else None
 
     def remove(self, job: str) -> JobRecord:
         """Hide a job until it is recovered.

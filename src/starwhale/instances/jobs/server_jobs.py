@@ -28,11 +28,10 @@ POLL_S = 0.5
 
 
 class ServerJobs:
-    """Verbs of the jobs of one server. A job is addressed as there, or by a URI that names the server."""
+    """Verbs of the jobs of one server. A job is named by its whole id: other words mean something in a project alone, which no route is told."""
 
-    def __init__(self, connection: ServerConnection, names: tuple[str, ...]) -> None:
+    def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
-        self._names = names
 
     def submit(self, request: RunRequest, *, executor: str = "") -> Json:
         """Let the server run a job when it is its turn, and return its row.
@@ -57,13 +56,13 @@ class ServerJobs:
         Raises:
             NotFoundError: There is no such job.
         """
-        return self._connection.ask("GET", self._path(job))
+        return self._connection.ask("GET", f"/jobs/{job}")
 
     def stop(self, job: str, verb: str, *, force: bool = False, timeout_s: float | None = None) -> str:
         """Pause or cancel a job, and return its id when it has stopped.
 
         Args:
-            job: How it is addressed.
+            job: Its id.
             verb: `pause` or `cancel`.
             force: Do not wait for the batches under way.
             timeout_s: Wait so long at most; None until it has stopped.
@@ -73,7 +72,7 @@ class ServerJobs:
             JobTimeoutError: It has not stopped in that time; it still will.
         """
         body = {"force": force, "wait_s": 0.0}
-        row: Json = self._connection.ask("POST", f"{self._path(job)}/{verb}", body)
+        row: Json = self._connection.ask("POST", f"/jobs/{job}/{verb}", body)
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while is_active(Status(row["status"])):
             if deadline is not None and time.monotonic() >= deadline:
@@ -90,13 +89,13 @@ class ServerJobs:
             ConflictError: It is running, and cannot be hidden.
             UsageError: The words are too long, or too many.
         """
-        self._connection.ask("POST", f"{self._path(job)}/{verb}", body)
+        self._connection.ask("POST", f"/jobs/{job}/{verb}", body)
 
     def resume(self, job: str, *, failed: bool = False, replicas: int | None = None, max_errors: str = "") -> Json:
         """Go on with a job there, and return its row.
 
         Args:
-            job: How it is addressed.
+            job: Its id.
             failed: Try the rows that failed again too.
             replicas: Another number of tasks; None keeps it.
             max_errors: Another number of rows that may fail, as `10` or `1%`; empty keeps it.
@@ -106,13 +105,7 @@ class ServerJobs:
             StatusError: There is nothing to go on with.
         """
         body = {"failed": failed, "replicas": replicas, "max_errors": max_errors}
-        return self._connection.ask("POST", f"{self._path(job)}/resume", body)
-
-    def _path(self, job: str) -> str:
-        name = job
-        if "/" in job:
-            name = parse_uri(job, kind="job", instances=self._names).name
-        return f"/jobs/{name}"
+        return self._connection.ask("POST", f"/jobs/{job}/resume", body)
 
 
 def submit_there(
@@ -145,12 +138,13 @@ def submit_there(
 
     def brought(kind: str, uri: str) -> str:
         """Return a URI as the server reads it, of a version that it has then."""
-        if "/project/" not in uri:
+        if "/project/" not in uri or is_object_uri(uri):
             return uri
         if here.at(uri) is there:
             return dataclasses.replace(parse_uri(uri, kind=kind, instances=there.stores.names), instance="local").full
         on_stage(f"copying {kind} {uri} to {there.name}")
-        copied = here.copy(kind, uri, f"{place}/{kind}/{parse_uri(uri, kind=kind).name}")
+        name = parse_uri(uri, kind=kind, instances=here.at(uri).names).name
+        copied = here.copy(kind, uri, f"{place}/{kind}/{name}")
         return f"{copied.version.name}/version/{copied.version.version}"
 
     datasets = tuple(brought("dataset", each) for each in request.datasets)
