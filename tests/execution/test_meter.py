@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+from collections.abc import Iterator
 
 import pytest
 from tests.execution.ledger_job import LedgerJob, make_job
 
 from starwhale.domain.ledger import Pace
 from starwhale.domain.usage import CPU, PEAK_BYTES, ROWS, WALL, Activity
-from starwhale.execution.machine.accelerator_use import AcceleratorWatch, Sample, merge
+from starwhale.execution.machine.accelerator_use import AcceleratorWatch, Sample, first_answer, merge
 from starwhale.execution.tasks.meter import Meter, peak_bytes
 from starwhale.results.reports.job_report import make_report
 from starwhale.storage.part import CommitRequest
@@ -101,6 +102,32 @@ def test_accelerators_are_looked_at_while_steps_run() -> None:
     assert seen == {"1": {"name": "L4", "looks": 1, "busy": 0.5, "peak_bytes": 7}}
     later = {"1": {"name": "L4", "looks": 3, "busy": 0.1, "peak_bytes": 5}}
     assert merge(seen, later) == {"1": {"name": "L4", "looks": 4, "busy": 0.2, "peak_bytes": 7}}
+
+
+def test_who_sees_nothing_leaves_the_answer_to_the_next() -> None:
+    sample = Sample(position=0, name="L4", busy=0.5, used_bytes=7)
+    assert first_answer([list, lambda: [sample]])() == [sample]
+    assert first_answer([lambda: [sample], list])() == [sample]
+    assert list(first_answer([list, list])()) == []
+
+
+def test_a_look_that_fails_once_is_not_the_last() -> None:
+    sample = Sample(position=0, name="L4", busy=0.5, used_bytes=7)
+    answers: Iterator[list[Sample] | OSError] = iter([[sample], OSError("too slow"), [], [sample]])
+    over = threading.Event()
+
+    def look() -> list[Sample]:
+        answer = next(answers, None)
+        if answer is None:
+            over.set()
+            return []
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    with AcceleratorWatch(lambda: ["model:predict"], look, first_s=0.0, every_s=0.001) as watch:
+        assert over.wait(10)
+    assert watch.found["model:predict"]["0"]["looks"] == 2
 
 
 def test_where_nothing_can_be_asked_nothing_is_seen() -> None:

@@ -1,12 +1,11 @@
 """How busy the accelerators of this machine are while the steps of a job run, as far as NVIDIA's driver says so.
 
-A thread of the driver asks now and then: NVIDIA's Python package where it is installed, else the program `nvidia-smi`. What is told is of the
+A thread of the driver asks now and then: NVIDIA's Python package where it is installed and answers, else the program `nvidia-smi`. What is told is of the
 whole device, other programs' work included. Nothing is asked of a job that is over at once.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import logging
 import shutil
@@ -48,25 +47,46 @@ Look = Callable[[], Sequence[Sample]]
 
 def find_look() -> Look | None:
     """Return what asks the driver; None where nothing can."""
+    looks: list[Look] = []
     if importlib.util.find_spec("pynvml") is not None:
-        return _ask_library
-    return _ask_program if shutil.which("nvidia-smi") else None
+        looks.append(_ask_library)
+    if shutil.which("nvidia-smi"):
+        looks.append(_ask_program)
+    return first_answer(looks) if looks else None
+
+
+def first_answer(looks: Sequence[Look]) -> Look:
+    """Return what asks one after the other until one of them sees a device: a package that is installed may not find the driver, or not know a device."""
+
+    def look() -> Sequence[Sample]:
+        return next((found for each in looks if (found := each())), ())
+
+    return look
 
 
 class AcceleratorWatch:
     """Looks while it is entered; `found` says what was seen by step."""
 
-    def __init__(self, steps: Callable[[], Sequence[str]], look: Look | None, *, first_s: float = FIRST_S) -> None:
+    def __init__(
+        self,
+        steps: Callable[[], Sequence[str]],
+        look: Look | None,
+        *,
+        first_s: float = FIRST_S,
+        every_s: float = EVERY_S,
+    ) -> None:
         """Begin to look when it is entered.
 
         Args:
             steps: Names of the steps that are at work; called from another thread.
             look: Asks the driver; None does nothing.
             first_s: Seconds before the first look.
+            every_s: Seconds before each further one.
         """
         self._steps = steps
         self._look = look
         self._first_s = first_s
+        self._every_s = every_s
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self.found: dict[str, dict[str, dict[str, Any]]] = {}  # Any: JSON values
@@ -89,13 +109,13 @@ class AcceleratorWatch:
     def _watch(self, look: Look) -> None:
         wait_s = self._first_s
         while not self._over.wait(wait_s):
-            wait_s = EVERY_S
+            wait_s = self._every_s
             try:
                 samples = look()
             except (OSError, subprocess.SubprocessError, ValueError) as error:
                 logger.debug("the accelerators cannot be asked: %s", error)
-                return
-            if not samples:
+                samples = ()
+            if not samples and not self.found:  # nothing is there, or nobody can be asked
                 return
             for step in self._steps():
                 self.found[step] = merge(self.found.get(step, {}), {str(each.position): _one(each) for each in samples})
@@ -152,7 +172,7 @@ def _ask_library() -> list[Sample]:
 
     nvml: Any = pynvml  # Any: ships no types
     found: list[Sample] = []
-    with contextlib.suppress(nvml.NVMLError):
+    try:
         nvml.nvmlInit()
         for position in range(nvml.nvmlDeviceGetCount()):
             device = nvml.nvmlDeviceGetHandleByIndex(position)
@@ -161,4 +181,9 @@ def _ask_library() -> list[Sample]:
             used = int(nvml.nvmlDeviceGetMemoryInfo(device).used)
             name = name.decode() if isinstance(name, bytes) else str(name)
             found.append(Sample(position=position, name=name, busy=busy, used_bytes=used))
+    except (
+        nvml.NVMLError
+    ) as error:  # no driver, or a device without such figures: what is half known is left to the next who is asked
+        logger.debug("the accelerators cannot be asked through pynvml: %s", error)
+        return []
     return found
