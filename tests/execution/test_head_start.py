@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,12 @@ def test_what_was_looked_up_is_looked_up_once_and_what_was_not_found_again(tmp_p
 
         request = job.request("thread")
         (name,) = request.datasets
+        with pytest.raises(ZeroDivisionError), HeadStart(request, opened.stores, pin):
+            _ = 1 / 0
+        assert [each.name for each in threading.enumerate() if each.name == "head-start"] == [], (
+            "the stores may be closed"
+        )
+        asked.clear()
         ahead = HeadStart(request, opened.stores, pin)
         assert ahead.pin(name).name == name
         assert asked == [name]

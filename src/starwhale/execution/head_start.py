@@ -11,18 +11,22 @@ import importlib
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from starwhale.domain.attempt_name import attempt_key
 from starwhale.domain.job import DatasetInput, HandlerRecord, Job, RunRequest, Step
 from starwhale.domain.ledger import Pace
 from starwhale.domain.status import Status
+from starwhale.errors import NotFoundError
 from starwhale.execution.plan import plan_tasks
 
 if TYPE_CHECKING:
     from starwhale.storage.catalog.catalog import SqlCatalog
     from starwhale.storage.stores import Stores
 
+LEAVE_S = 5.0
+"""How long a job that cannot be waits for it."""
 _NEEDED = ("starwhale.storage.dataset_rows.dataset_store", "starwhale.storage.result_parts.results")
 Pin = Callable[[str], DatasetInput]
 """Resolves a dataset URI to an immutable version with all its rows."""
@@ -33,7 +37,7 @@ class _OverError(Exception):
 
 
 class HeadStart:
-    """Gets the stores ready in a thread of its own, from when it is made."""
+    """Gets the stores ready in a thread of its own, from when it is made. Whoever made it enters it for as long as the worker imports."""
 
     def __init__(self, request: RunRequest, stores: Stores, pin: Pin) -> None:
         """Begin.
@@ -47,8 +51,20 @@ class HeadStart:
         self._stores = stores
         self._pin = pin
         self._found: dict[str, DatasetInput] = {}
+        self._is_over = False
         self._thread = threading.Thread(target=self._get_ready, name="head-start", daemon=True)
         self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait until everything is ready; where there will be no job, until what is being done has been done: the stores are closed then."""
+        del error, trace
+        self._is_over = kind is not None
+        self._thread.join(None if kind is None else LEAVE_S)
 
     def wait(self) -> None:
         """Return when everything is ready."""
@@ -67,8 +83,11 @@ class HeadStart:
         with suppress(Exception):  # whoever needs it will say what is wrong
             for name in _NEEDED:
                 importlib.import_module(name)
-            rehearse(self._stores.catalog)
+            if not self._is_over:
+                rehearse(self._stores.catalog)
             for uri in self._request.datasets:
+                if self._is_over:
+                    return
                 found = self._pin(uri)
                 self._stores.datasets.open_version(found.dataset_id, found.manifest_digest)
                 self._found[uri] = found
@@ -80,6 +99,8 @@ def rehearse(catalog: SqlCatalog) -> None:
     request = RunRequest(workdir="", modules=())
     job = Job(id="rehearsal", request=request, handler=step.name, steps=(step,), datasets=())
     task = plan_tasks(job, step)[0]
+    with suppress(NotFoundError):
+        catalog.jobs.find(job.id)  # compares the tables: with many jobs that takes its time, in which others may write
     with suppress(_OverError), catalog.together():
         catalog.jobs.create(job, {}, None)
         catalog.jobs.attempts(job.id)

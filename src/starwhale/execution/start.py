@@ -66,9 +66,8 @@ def _start(request: RunRequest, stores: Stores, pin: Pin, options: RunOptions) -
     attempts = AttemptStores()
     with open_place(request, stores, attempts, options, job_id=job_id) as executor:
         facts = RecordFacts(request, options.argv)
-        ahead = HeadStart(request, stores, pin)
-        handlers = executor.discover()
-        ahead.wait()
+        with HeadStart(request, stores, pin) as ahead:
+            handlers = executor.discover()
         if not Path(request.workdir).is_dir():
             message = f"there is no directory {request.workdir}"
             raise UsageError(message, hint="name the model's directory with --workdir DIR")
