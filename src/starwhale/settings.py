@@ -163,7 +163,7 @@ class RaySettings:
     """What the environment says of the Ray cluster that runs tasks. Ray itself reads RAY_AUTH_MODE and where its token is."""
 
     address: str = ""
-    """`host:port` of its head, from SW_RAY_ADDRESS, else RAY_ADDRESS; empty takes one that runs here, else starts one for the job."""
+    """`host:port` of its head, from SW_RAY_ADDRESS, else RAY_ADDRESS; empty takes one that this user runs here, else starts one for the job."""
     waits: bool = False
     """Whether tasks that no node can take now wait for nodes that come when they are needed, from SW_RAY_WAITS."""
 
@@ -368,6 +368,12 @@ def child_environment(additions: Mapping[str, str], *, without: Iterable[str] = 
     """Return the environment for a process that we start."""
     left_out = frozenset(without)
     return {**{name: value for name, value in os.environ.items() if name not in left_out}, **additions}
+
+
+def forget_variables(names: Iterable[str]) -> None:
+    """Take variables out of the environment of this process, and of what it starts from now on."""
+    for name in names:
+        os.environ.pop(name, None)
 
 
 def _read_runtimes(env: Mapping[str, str], home: Path) -> RuntimeSettings:

@@ -69,7 +69,8 @@ def test_every_row_once_whatever_is_killed_or_cut_off(tmp_path: Path, swcli: Swc
     assert (expected["rows"], expected["distinct"]) == (rows, rows)
     with lab(tmp_path / "lab", 3, env=env) as nodes:
         run = nodes.inside(0, [*words, "ray", "--address", nodes.address])
-        chaos = threading.Thread(target=_disturb, args=(nodes, random.Random(seed)), daemon=True)
+        happened: list[str] = []
+        chaos = threading.Thread(target=_disturb, args=(nodes, random.Random(seed), happened), daemon=True)
         process = subprocess.Popen(
             run, env={**nodes.env, "PER_BATCH_S": "0.1"}, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
@@ -77,17 +78,18 @@ def test_every_row_once_whatever_is_killed_or_cut_off(tmp_path: Path, swcli: Swc
         output, _ = process.communicate(timeout=900)
         chaos.join(120)
     assert process.returncode == 0, output
+    assert set(happened) == {"node killed", "node back", "cut off", "joined again", "worker killed"}
     assert _read(env, tmp_path) == expected
 
 
-def _disturb(nodes: Lab, dice: random.Random) -> None:
-    """Kill a worker every few seconds; a node after 20 s, which comes back after 50; cut another off from 60 to 80."""
+def _disturb(nodes: Lab, dice: random.Random, happened: list[str]) -> None:
+    """Kill a worker every few seconds; a node after 20 s, which comes back after 50; cut another off from 60 to 80; tells what has happened."""
     began = time.monotonic()
     events = [
-        (20.0, lambda: nodes.kill(2)),
-        (50.0, lambda: nodes.start(2)),
-        (60.0, lambda: nodes.link(1, "down")),
-        (80.0, lambda: nodes.link(1, "up")),
+        (20.0, "node killed", lambda: nodes.kill(2)),
+        (50.0, "node back", lambda: nodes.start(2)),
+        (60.0, "cut off", lambda: nodes.link(1, "down")),
+        (80.0, "joined again", lambda: nodes.link(1, "up")),
     ]
     while not nodes.workers():
         time.sleep(0.2)
@@ -97,8 +99,12 @@ def _disturb(nodes: Lab, dice: random.Random) -> None:
     while events or time.monotonic() - began < 100:
         time.sleep(dice.uniform(3, 6))
         while events and time.monotonic() - began > events[0][0]:
-            events.pop(0)[1]()
-        if not nodes.kill_worker(dice) and not events:
+            _, name, do = events.pop(0)
+            do()
+            happened.append(name)
+        if nodes.kill_worker(dice):
+            happened.append("worker killed")
+        elif not events:
             return
 
 

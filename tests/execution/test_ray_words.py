@@ -144,7 +144,10 @@ def test_a_cluster_that_runs_here_is_found_and_one_that_has_gone_is_not(tmp_path
     with socket.create_server(("127.0.0.1", 0)) as there:
         address = f"127.0.0.1:{there.getsockname()[1]}"
         noted.write_text(address)
-        assert find_running(tmp_path) == address
+        assert find_running(tmp_path) == find_running(tmp_path, is_own=True) == address
+        if os.getuid() == 0:
+            os.chown(noted, 12345, 12345)
+            assert (find_running(tmp_path), find_running(tmp_path, is_own=True)) == (address, "")
     assert find_running(tmp_path) == ""
 
 

@@ -151,7 +151,7 @@ _rows_option = functools.partial(click.option, cls=SwOption, panel="Rows and pla
     "--address",
     default="",
     metavar="HOST:PORT",
-    help="With --executor ray: the cluster. Default: RAY_ADDRESS, one that runs here, or one that is started for the job.",
+    help="With --executor ray: the cluster. Default: RAY_ADDRESS, one that you run here, or one that is started for the job.",
 )
 @_rows_option("--in-container", is_flag=True, help="The same as --executor container.")
 @_rows_option(

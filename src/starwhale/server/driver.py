@@ -62,7 +62,7 @@ def _start(instance: Instance, job_id: str, asked: dict[str, Any], patience_s: f
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "driver.txt").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "starwhale.server.driver"],
+            [sys.executable, "-P", "-m", "starwhale.server.driver"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -31,7 +31,7 @@ NODES_S = 2.0
 LEAVE_S = 10.0
 """How long actors may take to end when the bridge does."""
 _AGAIN_S = 1.0
-_THREADS = 3  # one waits for the worker, another ends it
+_THREADS = 16  # one waits for the worker, another ends it; a node that was cut off may have waits of which nobody hears any more
 
 
 @dataclass(slots=True)
@@ -194,6 +194,8 @@ class Bridge:
         deadline = time.monotonic() + LEAVE_S
         while self._held and time.monotonic() < deadline:
             self._look()
+            if not self._asked:  # of nodes that are away
+                time.sleep(LOOK_S)
         for each in list(self._held.values()):
             self._forget(each)
         ray.shutdown()

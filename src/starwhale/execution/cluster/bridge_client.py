@@ -20,6 +20,7 @@ from typing import IO
 
 from starwhale.domain.json_shape import Json
 from starwhale.errors import ExecutionError, told_error
+from starwhale.execution.cluster.joining import STAYS_HERE
 from starwhale.settings import child_environment
 
 PREFIX = "sw-ray-"
@@ -35,7 +36,9 @@ _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # as ever; without, Ray warns of what is to come
     "RAY_DISABLE_IMPORT_WARNING": "1",
 }
-_LONGEST = 24
+_INSIDE = "r"
+"""Folder below it that is Ray's, which everybody may write to: Ray sees to that. The one around it, with the token, is the user's alone."""
+_LONGEST = 22
 """Letters of a folder below which Ray's sockets still fit into the 107 bytes that their names may have."""
 
 
@@ -73,7 +76,7 @@ class RayBridge:
         )
         self._reader = threading.Thread(target=self._read, name="ray", daemon=True)
         self._reader.start()
-        self._say({"op": "connect", "folder": self._folder, **told})
+        self._say({"op": "connect", "folder": str(Path(self._folder, _INSIDE)), **told})
 
     def wait_ready(self) -> None:
         """Wait until it is part of the cluster.
@@ -125,8 +128,8 @@ class RayBridge:
         with contextlib.suppress(OSError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
-        if kill and not self._is_ready:
-            self._process.kill()  # Ray may keep it for a minute, at an address where something else answers
+        if not self._is_ready:
+            self._process.kill()  # Ray may keep it for a minute, and nobody needs what it is starting
         try:
             self._process.wait(LEAVE_S)
         except subprocess.TimeoutExpired:
@@ -154,13 +157,13 @@ class RayBridge:
         self.events.put({"op": "gone"})
 
     def _login(self) -> dict[str, str]:
-        """Return what keeps everybody else out of a cluster of our own; one that is there has its own rules."""
+        """Return what keeps everybody else out of a cluster of our own: a token, and no address but loopback. One that is there has its own rules."""
         if self._address:
             return {}
         token = Path(self._folder, "token")
         token.touch(mode=0o600)
         token.write_text(secrets.token_hex(32), encoding="ascii")
-        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), **STAYS_HERE}
 
 
 def _make_folder() -> tuple[str, IO[str]]:
@@ -169,10 +172,13 @@ def _make_folder() -> tuple[str, IO[str]]:
     parent = Path(usual if len(usual) <= _LONGEST else "/tmp")  # noqa: S108 - names of sockets are short
     for each in _left_behind(parent):
         shutil.rmtree(each, ignore_errors=True)
-    folder = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
-    lock = Path(folder, "driver").open("w", encoding="utf-8")  # noqa: SIM115 - held as long as the bridge
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return folder, lock
+    while True:
+        folder = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
+        lock = Path(folder, "driver").open("w", encoding="utf-8")  # noqa: SIM115 - held as long as the bridge
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if Path(folder, "driver").exists():
+            return folder, lock
+        lock.close()  # another job took it for one that was left behind, before it had its lock
 
 
 def _left_behind(parent: Path) -> Iterator[Path]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import socket
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from starwhale.domain.json_shape import Json
 from starwhale.errors import ExecutionError, LoginError, StarwhaleError, VersionMismatchError
+from starwhale.settings import forget_variables
 
 PROBE_S = 3.0
 """How long a head may take to accept a connection."""
@@ -19,6 +21,8 @@ CURRENT = "ray/ray_current_cluster"
 """Where `ray start` notes its cluster, below the folder for temporary files."""
 _OBJECTS_BYTES = 80 << 20  # our calls are small, and Ray wants no less
 LOOPBACK = "127.0.0.1"
+STAYS_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Makes a Ray that is started listen on loopback alone, as it does outside Linux: otherwise it takes 127.0.0.1 for the address by which others reach this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,8 @@ def join(told: Json) -> Joined:
     """
     import ray
 
+    # It was read with the import, and would be in the way of user code that goes to other clusters.
+    forget_variables(STAYS_HERE)
     address = str(told["address"])
     usual: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "include_dashboard": False}
     if not address:
@@ -88,11 +94,21 @@ def _no_node(address: str) -> ExecutionError:
     return ExecutionError(message, hint=hint)
 
 
-def find_running(temporary: Path = Path("/tmp")) -> str:  # noqa: S108 - where Ray notes it, whatever TMPDIR says
-    """Return the address of a cluster that runs on this machine; empty where none answers."""
+def find_running(
+    temporary: Path = Path("/tmp"),  # noqa: S108 - where Ray notes it, whatever TMPDIR says
+    *,
+    is_own: bool = False,
+) -> str:
+    """Return the address of a cluster that runs on this machine; empty where none answers.
+
+    Args:
+        temporary: The folder for temporary files.
+        is_own: Take none that another user has started: whoever runs it gets the user's code, and tokens of the job.
+    """
     with contextlib.suppress(OSError, UnicodeDecodeError, StarwhaleError):
-        address = (temporary / CURRENT).read_text(encoding="utf-8").strip()
-        if address:
+        noted = temporary / CURRENT
+        address = noted.read_text(encoding="utf-8").strip()
+        if address and not (is_own and noted.stat().st_uid != os.getuid()):
             reach(address)
             return address
     return ""

@@ -53,13 +53,23 @@ class TaskActor:
         Returns:
             Where it runs: `host` and `version`.
         """
-        self._folder = tempfile.mkdtemp(prefix="starwhale-actor-")
+        session = _session_folder()
+        # Where this process is killed, its folder goes with Ray's session, as the files of models do, which are fetched once for all tasks.
+        self._folder = tempfile.mkdtemp(prefix="starwhale-actor-", dir=session or None)
+        try:
+            self._start(told, how, str(Path(session, "starwhale-models")) if session else "")
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        return {"host": os.uname().nodename, "version": VERSION}
+
+    def _start(self, told: Json, how: Json, cache: str) -> None:
         if how["has_workdir"]:
             workdir = Path(self._folder, "work")
             unpack_workdir(workdir)
             told = {**told, "workdir": str(workdir)}
         elif not told["workdir"]:
-            told = {**told, "cache": _cache_folder()}
+            told = {**told, "cache": cache}
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         with tempfile.TemporaryFile() as file:
             file.write(json.dumps(told).encode())
@@ -81,7 +91,6 @@ class TaskActor:
                 cwd=self._folder,
                 start_new_session=True,
             )
-        return {"host": os.uname().nodename, "version": VERSION}
 
     def wait(self) -> Json:
         """Wait until the worker has ended, however often it is asked; returns `code` and the last of its `output`."""
@@ -113,13 +122,13 @@ def _environment(how: Json) -> dict[str, str]:
     return child_environment(how["environment"], without=hidden)
 
 
-def _cache_folder() -> str:
-    """Return a folder that goes when Ray's session on this node goes: the files of a model are fetched once for all its tasks."""
+def _session_folder() -> str:
+    """Return the folder of Ray's session on this node, which goes with it; empty where Ray does not say."""
     with contextlib.suppress(Exception):
         from ray._private.worker import global_worker
 
         node: Any = global_worker.node  # Any: no public way leads there
-        return str(Path(node.get_session_dir_path()) / "starwhale-models")
+        return str(node.get_session_dir_path())
     return ""
 
 

@@ -80,7 +80,7 @@ class RayExecutor:
         self._leaving: dict[str, float] = {}
         self._updates: list[TaskUpdate] = []
         self._renewals = Renewals()
-        self._has_gone = False
+        self._gone: TaskError | None = None
         self._worker_bytes = 0
         self._packed: tempfile.TemporaryDirectory[str] | None = None
 
@@ -213,8 +213,8 @@ class RayExecutor:
             if most == MOST_TASKS and self._bridge is not None and not self._bridge.is_ours
             else most
         )
-        while self._waiting and self._has_gone:
-            self._updates.append(interrupted(self._waiting.popleft()))
+        while self._waiting and self._gone is not None:
+            self._updates.append(replace(interrupted(self._waiting.popleft()), error=self._gone))
         while self._waiting and len(self._running) < most:
             self._start(self._waiting.popleft())
 
@@ -330,13 +330,12 @@ class RayExecutor:
 
     def _lose_all(self, message: str) -> None:
         """Leave everything as it is: the cluster has gone, and the job can go on later, here or elsewhere."""
-        if self._has_gone:
+        if self._gone is not None:
             return
-        self._has_gone = True
         hint = "go on with swcli job resume, with another --address or --executor; what was done is kept"
+        self._gone = TaskError(message=f"the Ray cluster has gone: {message}", hint=hint, is_user_error=False)
         for name, attempt in list(self._running.items()):
-            error = TaskError(message=f"the Ray cluster has gone: {message}", hint=hint, is_user_error=False)
-            self._finish(name, replace(interrupted(attempt.task), error=error))
+            self._finish(name, replace(interrupted(attempt.task), error=self._gone))
 
     def _finish(self, name: str, update: TaskUpdate) -> None:
         attempt = self._running.pop(name)
@@ -376,7 +375,7 @@ def find_cluster(said: str) -> str:
     if said not in {"", AUTO}:
         reach(said)
         return said
-    found = find_running()
+    found = find_running(is_own=said != AUTO)
     if said == AUTO and not found:
         raise ExecutionError(
             "no Ray runs on this machine", hint="start one with ray start --head, or leave --address out"

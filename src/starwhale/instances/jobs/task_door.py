@@ -36,7 +36,7 @@ def open_door(stores: Stores, host: str, log: Path) -> Generator[ServerPlace]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "starwhale.server.task_door"],
+            [sys.executable, "-P", "-m", "starwhale.server.task_door"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -46,8 +46,9 @@ def open_door(stores: Stores, host: str, log: Path) -> Generator[ServerPlace]:
     assert process.stdin is not None  # noqa: S101 - it is a pipe
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     try:
-        process.stdin.write(json.dumps({"root": str(stores.layout.root), "host": host}) + "\n")
-        process.stdin.flush()
+        with contextlib.suppress(OSError):  # it has gone, which its silence says
+            process.stdin.write(json.dumps({"root": str(stores.layout.root), "host": host}) + "\n")
+            process.stdin.flush()
         yield ServerPlace(address=_address(process.stdout.readline(), host, str(log)))
     finally:
         with contextlib.suppress(OSError):
