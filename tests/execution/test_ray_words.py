@@ -60,6 +60,8 @@ def test_nodes_are_read_as_the_machines_of_a_cluster() -> None:
     assert read_nodes(NODES[:1]) == Machine(
         cores=4, memory_bytes=8 * GIB, custom=(("tpu", 2.0),), labels=(("zone", "west"),)
     )
+    head = {"Alive": True, "NodeName": "head", "Resources": {"memory": 8.0 * GIB}, "Labels": {}}
+    assert read_nodes([head, *NODES]) == CLUSTER, "a head without processors takes no task"
     assert CLUSTER.describe() == (
         "2 nodes (a: 4 cores, 8.0 GiB of memory and no accelerators, with 2 custom/tpu, label/zone=west; "
         "b: 2 cores, 4.0 GiB of memory and 2 accelerators (T4))"

@@ -35,8 +35,12 @@ def actor_options(demand: Demand, *, has_accelerators: bool) -> Json:
 
 
 def read_nodes(nodes: Iterable[Mapping[str, Any]]) -> Machine:
-    """Return what the living nodes of a cluster have, of what Ray says of its nodes; a cluster of one node is one machine."""
-    machines = [_read_node(each) for each in nodes if each.get("Alive")]
+    """Return what the living nodes of a cluster have, of what Ray says of its nodes; a cluster of one node is one machine.
+
+    A node with neither processors nor accelerators, as heads often are, takes no task and is left out.
+    """
+    living = (_read_node(each) for each in nodes if each.get("Alive"))
+    machines = [each for each in living if each.cores or each.accelerators]
     if len(machines) == 1:
         return dataclasses.replace(machines[0], name="")
     custom: dict[str, float] = {}
