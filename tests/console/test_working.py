@@ -13,6 +13,8 @@ import pytest
 from tests.console.conftest import SHOTS, Console
 from tests.console.roots import SCRIPT
 
+from starwhale.testing.executors import wait_for
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -69,7 +71,7 @@ def test_rows_are_filtered_sorted_and_opened_and_the_address_keeps_it(page: Page
     drawer.get_by_text("input/image").wait_for()
     title = drawer.get_by_role("heading").inner_text()
     page.keyboard.press("j")
-    page.wait_for_function("before => document.querySelector('aside h2').innerText !== before", arg=title)
+    wait_for(lambda: drawer.get_by_role("heading").inner_text() != title, "the next row")
     address = page.url
     page.goto(address)
     page.get_by_text("33 rows").first.wait_for()
@@ -219,7 +221,7 @@ def test_a_link_opens_a_row_that_is_far_down_and_says_where_there_is_none(page: 
     drawer.get_by_role("img").first.wait_for()
     title = drawer.get_by_role("heading").inner_text()
     page.keyboard.press("j")
-    page.wait_for_function("before => document.querySelector('aside h2').innerText !== before", arg=title)
+    wait_for(lambda: drawer.get_by_role("heading").inner_text() != title, "the next row")
     page.goto("/projects/self/datasets/digits/latest?as=table&row=899")
     drawer.get_by_text("There is no such row").wait_for()
 
@@ -252,12 +254,12 @@ def test_curves_of_all_classes_lie_over_each_other(page: Page, console: Console)
     group = page.get_by_role("group", name="Classes drawn")
     group.get_by_role("button", name="4").click()
     plot = page.locator(".curve-plot")
-    page.wait_for_function("document.querySelectorAll('.curve-plot polyline').length === 9")
+    wait_for(lambda: plot.locator("polyline").count() == 9, "the curves of all classes")
     page.get_by_role("button", name="PR", exact=True).click()
     plot.get_by_text("precision", exact=True).wait_for()
     page.get_by_role("button", name="None", exact=True).click()
     group.get_by_role("button", name="3").click()
-    page.wait_for_function("document.querySelectorAll('.curve-plot polyline').length === 1")
+    wait_for(lambda: plot.locator("polyline").count() == 1, "one curve")
     box = plot.locator("polyline").bounding_box()
     assert box
     page.mouse.click(

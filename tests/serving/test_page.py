@@ -8,6 +8,7 @@ import subprocess
 import sys
 import wave
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from tests.console.test_pages import serious
 from tests.serving.conftest import Server, end, environment, start
 
 from starwhale.instances.online import OnlineOptions, OnlineRequest
+from starwhale.testing.executors import wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -137,6 +139,11 @@ def send(page: Page) -> None:
     page.get_by_role("button", name="Send", exact=True).click()
 
 
+def until(page: Page, script: str) -> None:
+    """Ask the page again and again from here: its own rules forbid it to evaluate texts, as `wait_for_function` does from its second look on."""
+    wait_for(lambda: bool(page.evaluate(script)), script)
+
+
 def picture(colour: tuple[int, int, int] = (255, 0, 10)) -> bytes:
     from PIL import Image
 
@@ -231,7 +238,7 @@ def test_a_picture_is_sent_as_a_file_or_drawn_and_comes_back_as_one(page: Page) 
     draw(page, [(0.1, 0.1), (0.9, 0.9)])
     page.get_by_role("img", name="A drawing of 1 strokes").wait_for()
     send(page)
-    page.wait_for_function("() => document.querySelector('article img')?.naturalWidth === 256")
+    until(page, "() => document.querySelector('article img')?.naturalWidth === 256")
     page.get_by_role("button", name="Undo").click()
     send(page)
     field(page, "picture").get_by_text("picture is missing").wait_for()
@@ -246,7 +253,7 @@ def test_a_sound_is_sent_and_can_be_played(page: Page) -> None:
     send(page)
     for place in (field(page, "sound").locator("audio"), answer(page, "first").locator("audio")):
         place.wait_for()
-        page.wait_for_function("each => each.duration > 0", arg=place.element_handle())
+        wait_for(partial(place.evaluate, "each => each.duration > 0"), "the length of the sound")
         assert place.evaluate("each => each.duration") == pytest.approx(0.5)
     page.context.grant_permissions(["microphone"])
     page.get_by_role("button", name="Record").click()
@@ -254,10 +261,11 @@ def test_a_sound_is_sent_and_can_be_played(page: Page) -> None:
     page.wait_for_timeout(300)  # of the sound that the browser itself makes
     page.get_by_role("button", name="Stop recording").click()
     field(page, "sound").get_by_role("button", name="Record", exact=True).wait_for()
-    page.wait_for_function("() => document.querySelector('[data-field=sound] audio')?.duration !== 0.5")
+    until(page, "() => document.querySelector('[data-field=sound] audio')?.duration !== 0.5")
     send(page)
-    page.wait_for_function(
-        "() => { const found = document.querySelector('article audio')?.duration; return found > 0 && found !== 0.5; }"
+    until(
+        page,
+        "() => { const found = document.querySelector('article audio')?.duration; return found > 0 && found !== 0.5; }",
     )
 
 
